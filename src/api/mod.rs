@@ -1,0 +1,1 @@
+//! The sessions API as a client sees it: URLs, credentials, limits, retries.

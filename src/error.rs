@@ -1,0 +1,135 @@
+//! The one error type of the crate.
+//!
+//! Rules:
+//! - A [`Kind`] per stage; it alone decides the exit code ([`Kind::exit_code`]), so that scripts can rely on it.
+//! - The message names what failed and where, without a full stop; a value comes last, after a colon.
+//! - The cause is the source chain, printed once, by `main`. An error is returned or logged, never both.
+//! - `hint` is one next step for a person, and is printed apart.
+//! - No secret and no response body longer than a line ever gets into a message.
+
+use std::error::Error as StdError;
+
+/// A result with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, by the stage that failed; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A defect of rollbook itself, or something nobody foresaw.
+    Unexpected,
+    /// Usage, configuration, no credentials, an unsafe store.
+    Config,
+    /// The API refused the credentials (401, 403).
+    Credentials,
+    /// The API failed: retries spent, or a final status.
+    Source,
+    /// The dataset could not be read or written.
+    Destination,
+    /// Another run holds the lease.
+    Lease,
+    /// The API broke its contract: never the documented shape, over the size cap.
+    Contract,
+    /// `verify` found damage.
+    Damage,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+impl Kind {
+    /// The process's exit code for this kind (a contract: scripts depend on it).
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Unexpected => 1,
+            Self::Config => 2,
+            Self::Credentials => 4,
+            Self::Source => 5,
+            Self::Destination => 6,
+            Self::Lease => 7,
+            Self::Contract => 8,
+            Self::Damage => 9,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+/// An error with its kind, its place, its cause and one next step.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Error {
+    kind: Kind,
+    what: String,
+    hint: Option<String>,
+    #[source]
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of this kind; `what` names what failed and where.
+    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), hint: None, source: None }
+    }
+
+    /// Adds the one next step that a person should try.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The stage that failed.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The error as a person reads it: `error:`, its causes, and the hint, each on its own line.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = format!("error: {self}");
+        let mut cause = self.source();
+        let mut last = self.what.clone();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            // Some libraries put their source's text into their own; once is enough.
+            if !last.contains(&message) {
+                text.push_str("\n  caused by: ");
+                text.push_str(&message);
+            }
+            last = message;
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renders_cause_and_hint_once() {
+        let error = Error::new(Kind::Destination, "cannot write the file: /data/x")
+            .because(std::io::Error::other("disk full"))
+            .hint("free some space and run the same command again");
+        assert_eq!(
+            error.render(),
+            "error: cannot write the file: /data/x\n  caused by: disk full\nhint: free some space and run the same command again"
+        );
+        assert_eq!(error.kind().exit_code(), 6);
+    }
+}

@@ -1,0 +1,24 @@
+//! rollbook exports every meeting session of a VideoSDK account to Parquet and shows that none was missed.
+//!
+//! ```text
+//! cli -> config                      what was typed, and what it means
+//!          |
+//!   walk:  plan windows -> api       which pages to ask for, and what their answers prove
+//!          |  each page, once
+//!   flatten:  session -> rows        attendance is computed here, straight into Arrow
+//!          |
+//!   stage:  Arrow batches on disk, by partition, resumable
+//!          |  the goal is covered
+//!   dataset:  merge with what is there, sort, encode, replace atomically
+//!          |
+//!   receipt:  written last
+//! ```
+//!
+//! Values flow one way; no module names one to its left, and only [`export`] sees both ends.
+//! `walk`, `attendance` and `flatten` are pure: no clock, no I/O, no randomness.
+
+pub mod api;
+pub mod config;
+pub mod error;
+pub mod sim;
+pub mod walk;

@@ -1,0 +1,3 @@
+//! The simulated API: a real HTTP server on loopback, behind `demo`, `simulate` and every test.
+
+pub mod account;
