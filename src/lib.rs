@@ -17,8 +17,12 @@
 //! Values flow one way; no module names one to its left, and only [`export`] sees both ends.
 //! `walk`, `attendance` and `flatten` are pure: no clock, no I/O, no randomness.
 
+pub mod anomaly;
 pub mod api;
+pub mod attendance;
 pub mod config;
 pub mod error;
 pub mod sim;
+pub mod tables;
+pub mod timestamp;
 pub mod walk;

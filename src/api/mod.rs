@@ -1,1 +1,4 @@
-//! The sessions API as a client sees it: URLs, credentials, limits, retries.
+//! The sessions API as a client sees it: URLs, credentials, limits, retries, and the wire model.
+
+pub mod mend;
+pub mod model;

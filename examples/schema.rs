@@ -1,0 +1,6 @@
+//! Prints `docs/schema.md`.
+#![allow(clippy::print_stdout)]
+
+fn main() {
+    print!("{}", rollbook::tables::document());
+}

@@ -1,0 +1,78 @@
+//! What can be odd about a row, as a set that rolls up from timelog to participant to session.
+
+macro_rules! anomalies {
+    ($($variant:ident $name:literal $doc:literal,)*) => {
+        /// One oddity; ordered by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Anomaly { $(#[doc = $doc] $variant,)* }
+
+        impl Anomaly {
+            /// All of them, sorted by name.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// As it stands in the column.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// One line for a reader.
+            pub const fn doc(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+anomalies! {
+    BadParticipants "bad_participants" "`participants`, or an entry of it, is not of the documented type; the raw record is a reject",
+    BadText "bad_text" "text that is not valid Unicode, its broken part replaced by U+FFFD; the raw record is a reject",
+    BadTimelog "bad_timelog" "`timelog`, or an entry of it, is not of the documented type; the raw record is a reject",
+    BadTimestamp "bad_timestamp" "a time that is not RFC 3339, read as null; the raw record is a reject",
+    BadValue "bad_value" "another field of a wrong type, read as null; the raw record is a reject",
+    EndBeforeStart "end_before_start" "it ends before it starts; a timelog then counts nothing",
+    NoStart "no_start" "a timelog without a start; it counts nothing",
+    OpenInEndedSession "open_in_ended_session" "a timelog without an end in a session that ended; it counts up to the session's end",
+    OutsideSession "outside_session" "a timelog that leaves its session; it is clamped",
+    Overlap "overlap" "timelogs of one entry overlap; the time counts once",
+    RepeatedParticipant "repeated_participant" "several entries with one `participant_id`; one person for the peak",
+}
+
+/// A set of anomalies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Anomalies(u16);
+
+impl Anomalies {
+    /// Nothing odd.
+    pub const NONE: Self = Self(0);
+
+    /// Whether nothing is odd.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, anomaly: Anomaly) {
+        self.0 |= 1 << anomaly as u16;
+    }
+
+    /// Adds all of another set.
+    pub fn merge(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether one is in the set.
+    pub const fn has(self, anomaly: Anomaly) -> bool {
+        self.0 & (1 << anomaly as u16) != 0
+    }
+
+    /// Those that mean that part of the raw record did not make it into the row.
+    pub fn is_reject(self) -> bool {
+        use Anomaly::{BadParticipants, BadText, BadTimelog, BadTimestamp, BadValue};
+        [BadParticipants, BadText, BadTimelog, BadTimestamp, BadValue].into_iter().any(|bad| self.has(bad))
+    }
+
+    /// The members, sorted by name.
+    pub fn iter(self) -> impl Iterator<Item = Anomaly> {
+        Anomaly::ALL.iter().copied().filter(move |&anomaly| self.has(anomaly))
+    }
+}

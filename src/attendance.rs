@@ -1,0 +1,253 @@
+//! Attendance: the algebra of half-open intervals, and what of a timelog counts.
+//!
+//! Pure. Times are microseconds since 1970, UTC. Nothing is ever computed with "now".
+//! The rules are those of the tables' contract; each is named where it is applied.
+
+use crate::anomaly::{Anomalies, Anomaly};
+
+/// A half-open interval `[start, end)` with `start <= end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// First moment in it.
+    pub start: i64,
+    /// First moment after it.
+    pub end: i64,
+}
+
+impl Span {
+    /// Its length in microseconds.
+    pub const fn length(self) -> i64 {
+        self.end - self.start
+    }
+}
+
+/// The session as far as attendance needs to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Known start.
+    pub start: Option<i64>,
+    /// Known end.
+    pub end: Option<i64>,
+    /// Still running.
+    pub is_open: bool,
+}
+
+impl Bounds {
+    /// Whether the session ends before it starts; its end then clamps nothing.
+    pub fn is_backwards(self) -> bool {
+        matches!((self.start, self.end), (Some(start), Some(end)) if end < start)
+    }
+
+    /// The part of a span inside the session; `None` where nothing of it is. A missing side does not clamp.
+    pub fn clamp(self, span: Span) -> Option<Span> {
+        let start = self.start.map_or(span.start, |bound| span.start.max(bound));
+        let end = match self.end {
+            Some(bound) if !self.is_backwards() => span.end.min(bound),
+            _ => span.end,
+        };
+        // A moment counts as itself; an interval of which only a moment is left does not.
+        (start < end || start == end && span.length() == 0).then_some(Span { start, end })
+    }
+}
+
+/// What one timelog counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// The span as listed, an open end in an ended session filled with that end.
+    pub raw: Option<Span>,
+    /// Its part inside the session.
+    pub effective: Option<Span>,
+    /// Since when the participant is present: an open timelog of a running session.
+    pub present_since: Option<i64>,
+    /// What was odd.
+    pub anomalies: Anomalies,
+}
+
+/// Applies the rules for one timelog. `is_open`: no end is listed (an unreadable one is not open).
+pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: bool) -> Counted {
+    let mut counted = Counted { raw: None, effective: None, present_since: None, anomalies: Anomalies::NONE };
+    if is_open && !session.is_open {
+        counted.anomalies.add(Anomaly::OpenInEndedSession);
+    }
+    let Some(start) = start else {
+        counted.anomalies.add(Anomaly::NoStart);
+        return counted;
+    };
+    let end = match (is_open, session.is_open) {
+        (true, true) => {
+            counted.present_since = Some(session.start.map_or(start, |bound| start.max(bound)));
+            return counted;
+        }
+        // Nothing if it starts after the session's end, or if that is unknown.
+        (true, false) => session.end.filter(|&bound| start <= bound),
+        (false, _) => {
+            if end.is_some_and(|end| end < start) {
+                counted.anomalies.add(Anomaly::EndBeforeStart);
+            }
+            end.filter(|&end| start <= end)
+        }
+    };
+    let Some(end) = end else { return counted };
+    let raw = Span { start, end };
+    counted.raw = Some(raw);
+    counted.effective = session.clamp(raw);
+    if counted.effective != counted.raw {
+        counted.anomalies.add(Anomaly::OutsideSession);
+    }
+    counted
+}
+
+/// Sorts spans and joins those that touch or overlap, in place. Says whether any two shared time.
+pub fn unite(spans: &mut Vec<Span>) -> bool {
+    spans.sort_unstable();
+    let mut overlap = false;
+    let mut kept = 0;
+    for index in 0..spans.len() {
+        let span = spans[index];
+        if kept > 0 && span.start <= spans[kept - 1].end {
+            let last = &mut spans[kept - 1];
+            overlap |= span.start < last.end && span.length() > 0 && last.length() > 0;
+            last.end = last.end.max(span.end);
+        } else {
+            spans[kept] = span;
+            kept += 1;
+        }
+    }
+    spans.truncate(kept);
+    overlap
+}
+
+/// The summed length of spans, in microseconds.
+pub fn length(spans: &[Span]) -> i64 {
+    spans.iter().map(|span| span.length()).sum()
+}
+
+/// Most people at one moment. Each person's spans must be united; `present` are those who have not left:
+/// a person counts once from then on. Spans without length don't count.
+pub fn peak(people: &[Span], present: &[i64], moments: &mut Vec<(i64, i32)>) -> i32 {
+    moments.clear();
+    for span in people.iter().filter(|span| span.length() > 0) {
+        moments.push((span.start, 1));
+        moments.push((span.end, -1));
+    }
+    moments.extend(present.iter().map(|&since| (since, 1)));
+    // At one moment those who leave go first: the intervals are half-open.
+    moments.sort_unstable();
+    let mut now = 0;
+    let mut most = 0;
+    for &(_, step) in moments.iter() {
+        now += step;
+        most = most.max(now);
+    }
+    most
+}
+
+/// Floors microseconds to milliseconds.
+pub const fn millis(micros: i64) -> i64 {
+    micros.div_euclid(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn span(start: i64, end: i64) -> Span {
+        Span { start, end }
+    }
+
+    fn united(spans: &[Span]) -> Vec<Span> {
+        let mut spans = spans.to_vec();
+        unite(&mut spans);
+        spans
+    }
+
+    const ENDED: Bounds = Bounds { start: Some(100), end: Some(200), is_open: false };
+    const RUNNING: Bounds = Bounds { start: Some(100), end: None, is_open: true };
+
+    #[test]
+    fn hand_computed_timelogs() {
+        let inside = count(ENDED, Some(110), Some(150), false);
+        assert_eq!((inside.effective, inside.anomalies), (Some(span(110, 150)), Anomalies::NONE));
+        let leaves = count(ENDED, Some(90), Some(250), false);
+        assert_eq!((leaves.raw, leaves.effective), (Some(span(90, 250)), Some(span(100, 200))));
+        assert!(leaves.anomalies.has(Anomaly::OutsideSession));
+        let after = count(ENDED, Some(210), Some(220), false);
+        assert_eq!((after.raw, after.effective), (Some(span(210, 220)), None));
+        let open = count(ENDED, Some(150), None, true);
+        assert_eq!(open.effective, Some(span(150, 200)));
+        assert!(open.anomalies.has(Anomaly::OpenInEndedSession));
+        assert_eq!(count(ENDED, Some(201), None, true).raw, None);
+        assert_eq!(count(RUNNING, Some(90), None, true).present_since, Some(100));
+        assert!(count(ENDED, None, Some(150), false).anomalies.has(Anomaly::NoStart));
+        let backwards = count(ENDED, Some(150), Some(149), false);
+        assert_eq!(backwards.raw, None);
+        assert!(backwards.anomalies.has(Anomaly::EndBeforeStart));
+        let unreadable = count(ENDED, Some(150), None, false);
+        assert_eq!((unreadable.raw, unreadable.anomalies), (None, Anomalies::NONE));
+    }
+
+    #[test]
+    fn a_backwards_session_clamps_only_its_start() {
+        let session = Bounds { start: Some(100), end: Some(50), is_open: false };
+        assert_eq!(count(session, Some(90), Some(300), false).effective, Some(span(100, 300)));
+    }
+
+    #[test]
+    fn peak_is_half_open_and_counts_those_present() {
+        let mut moments = Vec::new();
+        assert_eq!(peak(&[span(0, 10), span(10, 20)], &[], &mut moments), 1);
+        assert_eq!(peak(&[span(0, 10), span(5, 5), span(9, 20)], &[], &mut moments), 2);
+        assert_eq!(peak(&[span(0, 10)], &[3, 30], &mut moments), 2);
+    }
+
+    #[test]
+    fn touching_spans_do_not_overlap() {
+        assert!(!unite(&mut vec![span(0, 5), span(5, 9), span(3, 3)]));
+        assert!(unite(&mut vec![span(0, 5), span(4, 9)]));
+    }
+
+    prop_compose! {
+        fn spans()(raw in prop::collection::vec((0i64..60, 0i64..20), 0..12)) -> Vec<Span> {
+            raw.into_iter().map(|(start, long)| span(start, start + long)).collect()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn union_is_idempotent_and_order_free(spans in spans()) {
+            let once = united(&spans);
+            prop_assert_eq!(&united(&once), &once);
+            let mut turned = spans;
+            turned.reverse();
+            prop_assert_eq!(united(&turned), once);
+        }
+
+        #[test]
+        fn union_is_at_most_the_sum_and_the_hull(spans in spans()) {
+            let once = united(&spans);
+            prop_assert!(length(&once) <= length(&spans));
+            if let (Some(first), Some(last)) = (once.first(), once.last()) {
+                prop_assert!(length(&once) <= last.end - first.start);
+            }
+            let covered = (0..90).filter(|&t| spans.iter().any(|s| s.start <= t && t < s.end)).count();
+            prop_assert_eq!(usize::try_from(length(&once)).unwrap(), covered);
+        }
+
+        #[test]
+        fn clamp_and_union_commute(spans in spans(), start in 0i64..40, long in 0i64..40) {
+            let session = Bounds { start: Some(start), end: Some(start + long), is_open: false };
+            let clamp = |spans: &[Span]| spans.iter().filter_map(|&s| session.clamp(s)).collect::<Vec<_>>();
+            prop_assert_eq!(length(&united(&clamp(&spans))), length(&clamp(&united(&spans))));
+        }
+
+        #[test]
+        fn peak_is_what_a_count_at_each_moment_finds(spans in spans(), present in prop::collection::vec(0i64..80, 0..4)) {
+            let at = |t: i64| spans.iter().filter(|s| s.start <= t && t < s.end).count()
+                + present.iter().filter(|&&since| since <= t).count();
+            let most = (0..100).map(at).max().unwrap();
+            prop_assert_eq!(usize::try_from(peak(&spans, &present, &mut Vec::new())).unwrap(), most);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! RFC 3339 times to microseconds since 1970, UTC: any offset, any number of fraction digits, cut to microseconds.
+
+use chrono::DateTime;
+
+/// Reads a time; `None` where the text is not RFC 3339.
+pub fn parse(text: &str) -> Option<i64> {
+    fixed(text.as_bytes()).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros()))
+}
+
+/// The API's own form, `2021-10-19T07:55:35.807Z`; it is most of all parsing, and needs no general reader.
+fn fixed(text: &[u8]) -> Option<i64> {
+    let text: &[u8; 24] = text.try_into().ok()?;
+    let punctuation = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
+    if punctuation.iter().any(|&(at, mark)| text[at] != mark) {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        text[from..to].iter().try_fold(0_i64, |value, digit| {
+            let digit = digit.wrapping_sub(b'0');
+            (digit < 10).then(|| value * 10 + i64::from(digit))
+        })
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second, milli) = (number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?);
+    // Days 29 to 31 and second 60 need a calendar: the general reader has one.
+    if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(seconds * 1_000_000 + milli * 1_000)
+}
+
+/// Days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    let leap = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    365 * year + leap + (153 * month + 2) / 5 + day - 1 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn offsets_and_fractions() {
+        assert_eq!(parse("1970-01-01T00:00:01.5Z"), Some(1_500_000));
+        assert_eq!(parse("1970-01-01T01:00:00+01:00"), Some(0));
+        assert_eq!(parse("1970-01-01T00:00:00.123456789123Z"), Some(123_456));
+        assert_eq!(parse("2024-02-29T00:00:00.000Z"), Some(1_709_164_800_000_000));
+        for bad in [
+            "",
+            "2023-02-29T00:00:00.000Z",
+            "2021-10-19",
+            "1634630135807",
+            "2021-10-19T07:55:35.807",
+            "2021-1O-19T07:55:35.807Z",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fixed_form_equals_the_general_reader(millis in -62_167_219_200_000_i64..253_402_300_800_000) {
+            let time = DateTime::from_timestamp_millis(millis).unwrap();
+            let text = time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+            prop_assert_eq!(parse(&text), Some(millis * 1000));
+        }
+    }
+}
