@@ -15,6 +15,9 @@ pub struct Span {
 }
 
 impl Span {
+    /// The end of a span that has not ended.
+    pub const FOREVER: i64 = i64::MAX;
+
     /// Its length in microseconds.
     pub const fn length(self) -> i64 {
         self.end - self.start
@@ -59,13 +62,16 @@ pub struct Counted {
     pub effective: Option<Span>,
     /// Since when the participant is present: an open timelog of a running session.
     pub present_since: Option<i64>,
+    /// The join of that timelog as listed.
+    pub joined_at: Option<i64>,
     /// What was odd.
     pub anomalies: Anomalies,
 }
 
 /// Applies the rules for one timelog. `is_open`: no end is listed (an unreadable one is not open).
 pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: bool) -> Counted {
-    let mut counted = Counted { raw: None, effective: None, present_since: None, anomalies: Anomalies::NONE };
+    let mut counted =
+        Counted { raw: None, effective: None, present_since: None, joined_at: None, anomalies: Anomalies::NONE };
     if is_open && !session.is_open {
         counted.anomalies.add(Anomaly::OpenInEndedSession);
     }
@@ -75,6 +81,7 @@ pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: boo
     };
     let end = match (is_open, session.is_open) {
         (true, true) => {
+            counted.joined_at = Some(start);
             counted.present_since = Some(session.start.map_or(start, |bound| start.max(bound)));
             return counted;
         }
@@ -106,7 +113,7 @@ pub fn unite(spans: &mut Vec<Span>) -> bool {
         let span = spans[index];
         if kept > 0 && span.start <= spans[kept - 1].end {
             let last = &mut spans[kept - 1];
-            overlap |= span.start < last.end && span.length() > 0 && last.length() > 0;
+            overlap |= span.start < last.end && span.start < span.end && last.start < last.end;
             last.end = last.end.max(span.end);
         } else {
             spans[kept] = span;
@@ -122,15 +129,14 @@ pub fn length(spans: &[Span]) -> i64 {
     spans.iter().map(|span| span.length()).sum()
 }
 
-/// Most people at one moment. Each person's spans must be united; `present` are those who have not left:
-/// a person counts once from then on. Spans without length don't count.
-pub fn peak(people: &[Span], present: &[i64], moments: &mut Vec<(i64, i32)>) -> i32 {
+/// Most people at one moment. Each person's spans must be united; who has not left ends at [`Span::FOREVER`].
+/// Spans without length don't count.
+pub fn peak(people: &[Span], moments: &mut Vec<(i64, i32)>) -> i32 {
     moments.clear();
-    for span in people.iter().filter(|span| span.length() > 0) {
+    for span in people.iter().filter(|span| span.start < span.end) {
         moments.push((span.start, 1));
         moments.push((span.end, -1));
     }
-    moments.extend(present.iter().map(|&since| (since, 1)));
     // At one moment those who leave go first: the intervals are half-open.
     moments.sort_unstable();
     let mut now = 0;
@@ -197,9 +203,9 @@ mod tests {
     #[test]
     fn peak_is_half_open_and_counts_those_present() {
         let mut moments = Vec::new();
-        assert_eq!(peak(&[span(0, 10), span(10, 20)], &[], &mut moments), 1);
-        assert_eq!(peak(&[span(0, 10), span(5, 5), span(9, 20)], &[], &mut moments), 2);
-        assert_eq!(peak(&[span(0, 10)], &[3, 30], &mut moments), 2);
+        assert_eq!(peak(&[span(0, 10), span(10, 20)], &mut moments), 1);
+        assert_eq!(peak(&[span(0, 10), span(5, 5), span(9, 20)], &mut moments), 2);
+        assert_eq!(peak(&[span(0, 10), span(3, Span::FOREVER), span(30, Span::FOREVER)], &mut moments), 2);
     }
 
     #[test]
@@ -243,11 +249,11 @@ mod tests {
         }
 
         #[test]
-        fn peak_is_what_a_count_at_each_moment_finds(spans in spans(), present in prop::collection::vec(0i64..80, 0..4)) {
-            let at = |t: i64| spans.iter().filter(|s| s.start <= t && t < s.end).count()
-                + present.iter().filter(|&&since| since <= t).count();
+        fn peak_is_what_a_count_at_each_moment_finds(mut spans in spans(), present in prop::collection::vec(0i64..80, 0..4)) {
+            spans.extend(present.into_iter().map(|since| span(since, Span::FOREVER)));
+            let at = |t: i64| spans.iter().filter(|s| s.start <= t && t < s.end).count();
             let most = (0..100).map(at).max().unwrap();
-            prop_assert_eq!(usize::try_from(peak(&spans, &present, &mut Vec::new())).unwrap(), most);
+            prop_assert_eq!(usize::try_from(peak(&spans, &mut Vec::new())).unwrap(), most);
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod api;
 pub mod attendance;
 pub mod config;
 pub mod error;
+pub mod flatten;
 pub mod sim;
 pub mod tables;
 pub mod timestamp;

@@ -55,9 +55,6 @@ impl<'a> Scalar<'a> {
 
 macro_rules! scalar_visits {
     ($ok:expr) => {
-        fn visit_none<E>(self) -> Result<Self::Value, E> {
-            self.visit_unit()
-        }
         fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
             Ok($ok(Scalar::Integer(number.into())))
         }

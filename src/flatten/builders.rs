@@ -1,0 +1,158 @@
+//! The Arrow builders of the three staged tables; field order is the schemas'.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field};
+
+use crate::anomaly::{Anomalies, Anomaly};
+use crate::tables::Table;
+
+/// A column of anomalies.
+pub struct AnomaliesBuilder(ListBuilder<StringBuilder>);
+
+impl AnomaliesBuilder {
+    fn new(rows: usize) -> Self {
+        let list = ListBuilder::with_capacity(StringBuilder::new(), rows);
+        Self(list.with_field(Arc::new(Field::new("element", DataType::Utf8, false))))
+    }
+
+    pub fn append(&mut self, anomalies: Anomalies) {
+        if !anomalies.is_empty() {
+            for name in anomalies.iter().map(Anomaly::name) {
+                self.0.values().append_value(name);
+            }
+        }
+        self.0.append(true);
+    }
+}
+
+macro_rules! table {
+    ($(#[$doc:meta])* $name:ident, $table:expr, { $($field:ident: $kind:ident,)* }) => {
+        $(#[$doc])*
+        pub struct $name { $(pub $field: kind!($kind),)* }
+
+        impl $name {
+            fn new(rows: usize) -> Self {
+                Self { $($field: new!($kind, rows),)* }
+            }
+
+            fn finish(self) -> Result<RecordBatch, ArrowError> {
+                let Self { $(mut $field,)* } = self;
+                let columns: Vec<ArrayRef> = vec![$(finish!($kind, $field),)*];
+                RecordBatch::try_new($table.staged_schema(), columns)
+            }
+        }
+    };
+}
+
+macro_rules! kind {
+    (Text) => {
+        StringBuilder
+    };
+    (Time) => {
+        TimestampMicrosecondBuilder
+    };
+    (Count) => {
+        Int32Builder
+    };
+    (Millis) => {
+        Int64Builder
+    };
+    (Double) => {
+        Float64Builder
+    };
+    (Flag) => {
+        BooleanBuilder
+    };
+    (Texts) => {
+        AnomaliesBuilder
+    };
+}
+
+macro_rules! new {
+    (Text, $rows:ident) => {
+        StringBuilder::with_capacity($rows, $rows * 16)
+    };
+    (Time, $rows:ident) => {
+        TimestampMicrosecondBuilder::with_capacity($rows).with_timezone("UTC")
+    };
+    (Count, $rows:ident) => {
+        Int32Builder::with_capacity($rows)
+    };
+    (Millis, $rows:ident) => {
+        Int64Builder::with_capacity($rows)
+    };
+    (Double, $rows:ident) => {
+        Float64Builder::with_capacity($rows)
+    };
+    (Flag, $rows:ident) => {
+        BooleanBuilder::with_capacity($rows)
+    };
+    (Texts, $rows:ident) => {
+        AnomaliesBuilder::new($rows)
+    };
+}
+
+macro_rules! finish {
+    (Texts, $field:ident) => {
+        Arc::new($field.0.finish()) as ArrayRef
+    };
+    ($kind:ident, $field:ident) => {
+        Arc::new($field.finish()) as ArrayRef
+    };
+}
+
+table! {
+    /// `sessions`
+    Sessions, Table::Sessions, {
+        session_id: Text, meeting_id: Text, started_at: Time, ended_at: Time, status: Text, custom_room_id: Text,
+        region: Text, chat_link: Text, active_duration: Double, duration_ms: Millis, occupied_ms: Millis,
+        total_attended_ms: Millis, peak_participants: Count, participant_count: Count, timelog_count: Count,
+        is_open: Flag, observed_at: Time, anomalies: Texts, extra: Text,
+    }
+}
+
+table! {
+    /// `participants`, without what repeats the session
+    Participants, Table::Participants, {
+        participant_index: Count, participant_id: Text, name: Text, first_joined_at: Time, last_left_at: Time,
+        join_count: Count, attended_ms: Millis, gross_ms: Millis, is_present: Flag, is_excluded: Flag,
+        anomalies: Texts, extra: Text,
+    }
+}
+
+table! {
+    /// `timelogs`, without what repeats the session
+    Timelogs, Table::Timelogs, {
+        participant_index: Count, participant_id: Text, timelog_index: Count, started_at: Time, ended_at: Time,
+        duration_ms: Millis, effective_started_at: Time, effective_ended_at: Time, is_open: Flag, is_excluded: Flag,
+        anomalies: Texts,
+    }
+}
+
+/// The builders of one page.
+pub struct Builders {
+    pub sessions: Sessions,
+    pub participants: Participants,
+    pub timelogs: Timelogs,
+}
+
+impl Builders {
+    /// Room for a number of sessions of the usual size; grows as needed.
+    pub fn new(sessions: usize) -> Self {
+        Self {
+            sessions: Sessions::new(sessions),
+            participants: Participants::new(sessions * 8),
+            timelogs: Timelogs::new(sessions * 12),
+        }
+    }
+
+    /// The three batches.
+    pub fn finish(self) -> Result<[RecordBatch; 3], ArrowError> {
+        Ok([self.sessions.finish()?, self.participants.finish()?, self.timelogs.finish()?])
+    }
+}

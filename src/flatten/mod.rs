@@ -1,0 +1,165 @@
+//! Sessions to rows: one pass over a page of borrowed JSON, straight into Arrow builders, attendance included.
+//!
+//! Pure. Knows nothing of files or partitions. Rows come out sorted by (start, nulls first; id, bytewise), so that
+//! everything behind this stage merges sorted runs and never sorts rows.
+
+mod builders;
+mod session;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::api::mend::{self, Mended};
+use crate::api::model::{self, Page, Scalar, Session, ShapeError};
+use crate::error::{Error, Kind, Result};
+use crate::walk::{Listed, PageInfo};
+use builders::Builders;
+use session::Flattener;
+
+/// What of a session the rows depend on besides the session itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Fill `extra` with the fields unknown to this version.
+    pub keep_unknown_fields: bool,
+    /// When the page was answered, in microseconds since 1970: `observed_at` of open sessions.
+    pub observed_at: i64,
+}
+
+/// One session row's identity, parallel to the rows of the sessions batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// 128-bit hash of the id.
+    pub id: u128,
+    /// The start.
+    pub start: Option<i64>,
+    /// Still running.
+    pub is_open: bool,
+    /// Position in the page.
+    pub position: u32,
+}
+
+/// A raw record kept because all or part of it could not become a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Position in the page.
+    pub index: usize,
+    /// Why: names of anomalies, or `no_usable_id`.
+    pub reason: String,
+    /// The record as the API sent it.
+    pub raw: String,
+}
+
+/// A page as rows.
+#[derive(Debug)]
+pub struct Flat {
+    /// Sessions, participants and timelogs in their staged schemas, in one order.
+    pub batches: [RecordBatch; 3],
+    /// One entry a row of the sessions.
+    pub entries: Vec<Entry>,
+    /// The server's words on the page.
+    pub info: PageInfo,
+    /// What the page lists, in list order.
+    pub listed: Vec<Listed>,
+    /// Records without a usable id; they have no row.
+    pub unusable: u64,
+    /// What to keep raw.
+    pub rejects: Vec<Reject>,
+    /// Names of fields unknown to this version, and how often they occurred.
+    pub unknown: BTreeMap<String, u64>,
+}
+
+/// The hash by which an id is known in the walk and the identity checks.
+pub fn identity(id: &str) -> u128 {
+    xxh3_128(id.as_bytes())
+}
+
+/// The id as text: a text or a whole number, never empty.
+pub fn usable_id<'a>(id: &'a Scalar<'_>) -> Option<Cow<'a, str>> {
+    id.text().filter(|id| !id.is_empty())
+}
+
+/// Turns a response's body into rows.
+///
+/// # Errors
+/// [`ShapeError`] where the body is not a page of sessions; nothing less than that fails a page.
+pub fn page(body: &[u8], options: Options) -> Result<Flat, FlattenError> {
+    let mended = mend::utf8(body);
+    match model::page(&mended.text) {
+        Ok(page) => rows(&page, &mended, options),
+        Err(ShapeError::NoData) => Err(ShapeError::NoData.into()),
+        Err(ShapeError::Json(_)) => {
+            let mended = mend::surrogates(mended);
+            rows(&model::page(&mended.text)?, &mended, options)
+        }
+    }
+}
+
+/// Why a body could not become rows.
+#[derive(Debug, thiserror::Error)]
+pub enum FlattenError {
+    /// Not a page of sessions.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// More rows than a batch can hold.
+    #[error(transparent)]
+    Arrow(#[from] arrow_schema::ArrowError),
+}
+
+impl FlattenError {
+    /// The error for a run: the source broke its contract.
+    pub fn into_error(self, place: &str) -> Error {
+        Error::new(Kind::Contract, format!("the answer is not a page of sessions: {place}"))
+            .because(self)
+            .hint("check `base_url` and `api.version`; `rollbook export -v` shows the requests")
+    }
+}
+
+fn rows(page: &Page<'_>, mended: &Mended<'_>, options: Options) -> Result<Flat, FlattenError> {
+    let mut sessions = Vec::with_capacity(page.sessions.len());
+    let mut rejected: Vec<(usize, String)> = Vec::new();
+    for (index, session) in page.sessions.iter().enumerate() {
+        match session.as_ref().and_then(|session| Some((session, usable_id(&session.id)?))) {
+            Some((session, id)) => sessions.push(Found { index, id, start: session::start(session), session }),
+            None => rejected.push((index, "no_usable_id".to_owned())),
+        }
+    }
+    let unusable = rejected.len() as u64;
+    let listed = sessions.iter().map(|found| Listed { id: identity(&found.id), start: found.start }).collect();
+    sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
+
+    let mut flattener = Flattener::new(options, Builders::new(sessions.len()));
+    let mut entries = Vec::with_capacity(sessions.len());
+    for Found { index, id, start, session } in &sessions {
+        let row = flattener.session(id, session, mended.touched.contains(index));
+        let position = u32::try_from(*index).unwrap_or(u32::MAX);
+        entries.push(Entry { id: identity(id), start: *start, is_open: row.is_open, position });
+        if row.anomalies.is_reject() {
+            let names = row.anomalies.iter().map(crate::anomaly::Anomaly::name).collect::<Vec<_>>();
+            rejected.push((*index, names.join(",")));
+        }
+    }
+    let (batches, unknown) = flattener.finish()?;
+    let rejects = rejects(rejected, &mended.text);
+    Ok(Flat { batches, entries, info: page.info, listed, unusable, rejects, unknown })
+}
+
+struct Found<'a> {
+    index: usize,
+    id: Cow<'a, str>,
+    start: Option<i64>,
+    session: &'a Session<'a>,
+}
+
+/// The page is read a second time only when something of it must be kept raw.
+fn rejects(mut rejected: Vec<(usize, String)>, text: &str) -> Vec<Reject> {
+    if rejected.is_empty() {
+        return Vec::new();
+    }
+    rejected.sort_unstable();
+    let raw = model::raw_records(text);
+    let of = |index: usize| raw.get(index).map_or_else(String::new, |raw| raw.get().to_owned());
+    rejected.into_iter().map(|(index, reason)| Reject { index, reason, raw: of(index) }).collect()
+}

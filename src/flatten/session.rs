@@ -1,0 +1,346 @@
+//! One session to its rows, by the exact rules of the tables' contract.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+
+use super::Options;
+use super::builders::Builders;
+use crate::anomaly::{Anomalies, Anomaly};
+use crate::api::model::{Entries, Participant, Scalar, Session, Timelog, Unknown};
+use crate::attendance::{self, Bounds, Span, millis};
+use crate::timestamp;
+
+/// What the caller needs of a row just made.
+pub struct Row {
+    pub is_open: bool,
+    pub anomalies: Anomalies,
+}
+
+/// Makes rows, one session after the other; keeps its scratch space between them.
+pub struct Flattener {
+    options: Options,
+    builders: Builders,
+    unknown: BTreeMap<String, u64>,
+    /// Effective spans of the session so far, united by entry.
+    all: Vec<Span>,
+    /// The same with those who are present, united by person.
+    people: Vec<Span>,
+    /// Effective spans of the entry at hand.
+    entry: Vec<Span>,
+    moments: Vec<(i64, i32)>,
+}
+
+#[derive(Default)]
+struct EntryTotals {
+    first_joined: Option<i64>,
+    last_left: Option<i64>,
+    present_since: Option<i64>,
+    gross: i64,
+    timelogs: usize,
+    anomalies: Anomalies,
+}
+
+#[derive(Default)]
+struct SessionTotals {
+    attended_ms: i64,
+    timelogs: usize,
+    anomalies: Anomalies,
+}
+
+/// The session's start, for its place in the order.
+pub fn start(session: &Session<'_>) -> Option<i64> {
+    time(&session.start, &mut Anomalies::NONE.clone())
+}
+
+fn time(value: &Scalar<'_>, anomalies: &mut Anomalies) -> Option<i64> {
+    let parsed = if let Scalar::Text(text) = value { timestamp::parse(text) } else { None };
+    if parsed.is_none() && !value.is_absent() {
+        anomalies.add(Anomaly::BadTimestamp);
+    }
+    parsed
+}
+
+fn text<'a>(value: &'a Scalar<'_>, anomalies: &mut Anomalies) -> Option<Cow<'a, str>> {
+    let text = value.text();
+    if text.is_none() && !value.is_absent() {
+        anomalies.add(Anomaly::BadValue);
+    }
+    text
+}
+
+#[allow(clippy::cast_precision_loss)] // the API reports a double; so many digits are not in use
+fn double(value: &Scalar<'_>, anomalies: &mut Anomalies) -> Option<f64> {
+    let number = match value {
+        Scalar::Integer(number) => Some(*number as f64),
+        Scalar::Float(number) => Some(*number),
+        Scalar::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    };
+    if number.is_none() && !value.is_absent() {
+        anomalies.add(Anomaly::BadValue);
+    }
+    number
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+impl Flattener {
+    pub fn new(options: Options, builders: Builders) -> Self {
+        Self {
+            options,
+            builders,
+            unknown: BTreeMap::new(),
+            all: Vec::new(),
+            people: Vec::new(),
+            entry: Vec::new(),
+            moments: Vec::new(),
+        }
+    }
+
+    pub fn finish(self) -> Result<([RecordBatch; 3], BTreeMap<String, u64>), ArrowError> {
+        Ok((self.builders.finish()?, self.unknown))
+    }
+
+    /// Adds the rows of a session. `mended`: part of its text was not valid Unicode.
+    pub fn session(&mut self, id: &str, session: &Session<'_>, mended: bool) -> Row {
+        let mut anomalies = Anomalies::NONE;
+        if mended {
+            anomalies.add(Anomaly::BadText);
+        }
+        let started_at = time(&session.start, &mut anomalies);
+        let ended_at = time(&session.end, &mut anomalies);
+        let status = text(&session.status, &mut anomalies);
+        let is_open = session.end.is_absent() && status.as_deref() != Some("ended");
+        let bounds = Bounds { start: started_at, end: ended_at, is_open };
+        if bounds.is_backwards() {
+            anomalies.add(Anomaly::EndBeforeStart);
+        }
+        let totals = self.participants(bounds, &session.participants);
+        anomalies.merge(totals.anomalies);
+        attendance::unite(&mut self.all);
+
+        let duration =
+            started_at.zip(ended_at).filter(|_| !bounds.is_backwards()).map(|(start, end)| millis(end - start));
+        let meeting_id = text(&session.meeting_id, &mut anomalies);
+        let custom_room_id = text(&session.custom_room_id, &mut anomalies);
+        let region = text(&session.region, &mut anomalies);
+        let chat_link = text(&session.chat_link, &mut anomalies);
+        let active_duration = double(&session.active_duration, &mut anomalies);
+        let extra = self.extra("", &session.unknown);
+
+        let rows = &mut self.builders.sessions;
+        rows.session_id.append_value(id);
+        rows.meeting_id.append_option(meeting_id);
+        rows.started_at.append_option(started_at);
+        rows.ended_at.append_option(ended_at);
+        rows.status.append_option(status);
+        rows.custom_room_id.append_option(custom_room_id);
+        rows.region.append_option(region);
+        rows.chat_link.append_option(chat_link);
+        rows.active_duration.append_option(active_duration);
+        rows.duration_ms.append_option(duration);
+        rows.occupied_ms.append_value(millis(attendance::length(&self.all)));
+        rows.total_attended_ms.append_value(totals.attended_ms);
+        rows.peak_participants.append_value(attendance::peak(&self.people, &mut self.moments));
+        rows.participant_count.append_value(count(session.participants.list().len()));
+        rows.timelog_count.append_value(count(totals.timelogs));
+        rows.is_open.append_value(is_open);
+        rows.observed_at.append_option(is_open.then_some(self.options.observed_at));
+        rows.anomalies.append(anomalies);
+        rows.extra.append_option(extra);
+        Row { is_open, anomalies }
+    }
+
+    fn participants(&mut self, bounds: Bounds, participants: &Entries<Participant<'_>>) -> SessionTotals {
+        self.all.clear();
+        self.people.clear();
+        let mut totals = SessionTotals::default();
+        if matches!(participants, Entries::Other) {
+            totals.anomalies.add(Anomaly::BadParticipants);
+        }
+        let persons = Persons::of(participants.list());
+        let mut shared = Vec::new();
+        for (index, participant) in participants.list().iter().enumerate() {
+            let entry = self.participant(bounds, index, participant.as_ref(), persons.is_repeated(index), &mut totals);
+            totals.timelogs += entry.timelogs;
+            totals.anomalies.merge(entry.anomalies);
+            self.all.extend_from_slice(&self.entry);
+            if let Some(since) = entry.present_since {
+                self.entry.push(Span { start: since, end: Span::FOREVER });
+                attendance::unite(&mut self.entry);
+            }
+            if persons.is_repeated(index) {
+                shared.push((persons.person[index], std::mem::take(&mut self.entry)));
+            } else {
+                self.people.extend_from_slice(&self.entry);
+            }
+        }
+        shared.sort_by_key(|(person, _)| *person);
+        for entries in shared.chunk_by(|a, b| a.0 == b.0) {
+            let mut person: Vec<Span> = entries.iter().flat_map(|(_, spans)| spans).copied().collect();
+            attendance::unite(&mut person);
+            self.people.extend(person);
+        }
+        totals
+    }
+
+    /// Adds an entry's row and those of its timelogs; leaves its effective spans, united, in `self.entry`.
+    fn participant(
+        &mut self,
+        bounds: Bounds,
+        index: usize,
+        participant: Option<&Participant<'_>>,
+        repeated: bool,
+        totals: &mut SessionTotals,
+    ) -> EntryTotals {
+        let missing = Participant::default();
+        let mut entry = EntryTotals::default();
+        if participant.is_none() {
+            entry.anomalies.add(Anomaly::BadParticipants);
+        }
+        let participant = participant.unwrap_or(&missing);
+        if repeated {
+            entry.anomalies.add(Anomaly::RepeatedParticipant);
+        }
+        let id = text(&participant.id, &mut entry.anomalies);
+        let name = text(&participant.name, &mut entry.anomalies);
+        self.timelogs(bounds, index, id.as_deref(), &participant.timelogs, &mut entry);
+        if attendance::unite(&mut self.entry) {
+            entry.anomalies.add(Anomaly::Overlap);
+        }
+        let attended_ms = millis(attendance::length(&self.entry));
+        totals.attended_ms += attended_ms;
+        let extra = self.extra("participants.", &participant.unknown);
+
+        let is_present = entry.present_since.is_some();
+        let rows = &mut self.builders.participants;
+        rows.participant_index.append_value(count(index));
+        rows.participant_id.append_option(id);
+        rows.name.append_option(name);
+        rows.first_joined_at.append_option(entry.first_joined);
+        rows.last_left_at.append_option(entry.last_left.filter(|_| !is_present));
+        rows.join_count.append_value(count(entry.timelogs));
+        rows.attended_ms.append_value(attended_ms);
+        rows.gross_ms.append_value(millis(entry.gross));
+        rows.is_present.append_value(is_present);
+        rows.is_excluded.append_value(false);
+        rows.anomalies.append(entry.anomalies);
+        rows.extra.append_option(extra);
+        entry
+    }
+
+    fn timelogs(
+        &mut self,
+        bounds: Bounds,
+        participant_index: usize,
+        participant_id: Option<&str>,
+        timelogs: &Entries<Timelog<'_>>,
+        entry: &mut EntryTotals,
+    ) {
+        self.entry.clear();
+        if matches!(timelogs, Entries::Other) {
+            entry.anomalies.add(Anomaly::BadTimelog);
+        }
+        for (index, timelog) in timelogs.list().iter().enumerate() {
+            let mut anomalies = Anomalies::NONE;
+            let (start, end, is_open) = match timelog {
+                Some(timelog) => {
+                    let is_open = timelog.end.is_absent();
+                    (time(&timelog.start, &mut anomalies), time(&timelog.end, &mut anomalies), is_open)
+                }
+                None => {
+                    anomalies.add(Anomaly::BadTimelog);
+                    (None, None, false)
+                }
+            };
+            let counted = attendance::count(bounds, start, end, is_open);
+            anomalies.merge(counted.anomalies);
+            entry.anomalies.merge(anomalies);
+            entry.timelogs += 1;
+            entry.take(&counted);
+            self.entry.extend(counted.effective);
+
+            let duration = start.zip(end).filter(|(start, end)| start <= end).map(|(start, end)| millis(end - start));
+            let rows = &mut self.builders.timelogs;
+            rows.participant_index.append_value(count(participant_index));
+            rows.participant_id.append_option(participant_id);
+            rows.timelog_index.append_value(count(index));
+            rows.started_at.append_option(start);
+            rows.ended_at.append_option(end);
+            rows.duration_ms.append_option(duration);
+            rows.effective_started_at.append_option(counted.effective.map(|span| span.start));
+            rows.effective_ended_at.append_option(counted.effective.map(|span| span.end));
+            rows.is_open.append_value(is_open);
+            rows.is_excluded.append_value(false);
+            rows.anomalies.append(anomalies);
+        }
+    }
+
+    /// Counts unknown fields by their path, and renders them where they are kept.
+    fn extra(&mut self, path: &str, unknown: &Unknown<'_>) -> Option<String> {
+        if unknown.is_empty() {
+            return None;
+        }
+        for (name, _) in unknown {
+            *self.unknown.entry(format!("{path}{name}")).or_default() += 1;
+        }
+        if !self.options.keep_unknown_fields {
+            return None;
+        }
+        let fields: BTreeMap<&str, _> = unknown.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+        serde_json::to_string(&fields).ok()
+    }
+}
+
+impl EntryTotals {
+    fn take(&mut self, counted: &attendance::Counted) {
+        if let Some(span) = counted.raw {
+            self.gross += span.length();
+            self.last_left = self.last_left.max(Some(span.end));
+        }
+        let joined = counted.raw.map(|span| span.start).or(counted.joined_at);
+        if let Some(joined) = joined {
+            self.first_joined = Some(self.first_joined.map_or(joined, |first| first.min(joined)));
+        }
+        if let Some(since) = counted.present_since {
+            self.present_since = Some(self.present_since.map_or(since, |first| first.min(since)));
+        }
+    }
+}
+
+/// Which entries of a session share a `participantId`.
+struct Persons {
+    /// A number an entry; equal for equal ids.
+    person: Vec<usize>,
+    repeated: Vec<bool>,
+}
+
+impl Persons {
+    fn of(participants: &[Option<Participant<'_>>]) -> Self {
+        let mut ids: Vec<(Cow<'_, str>, usize)> = participants
+            .iter()
+            .enumerate()
+            .filter_map(|(index, entry)| Some((entry.as_ref()?.id.text()?, index)))
+            .collect();
+        ids.sort_unstable();
+        let mut persons = Self { person: Vec::new(), repeated: Vec::new() };
+        for group in ids.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            persons.person.resize(participants.len(), 0);
+            persons.repeated.resize(participants.len(), false);
+            for (_, index) in group {
+                persons.person[*index] = group[0].1;
+                persons.repeated[*index] = true;
+            }
+        }
+        persons
+    }
+
+    fn is_repeated(&self, index: usize) -> bool {
+        self.repeated.get(index).copied().unwrap_or(false)
+    }
+}
