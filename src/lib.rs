@@ -20,10 +20,14 @@
 pub mod anomaly;
 pub mod api;
 pub mod attendance;
+pub mod chunk;
 pub mod config;
+pub mod dataset;
 pub mod error;
+
 pub mod flatten;
 pub mod sim;
+pub mod stage;
 pub mod tables;
 pub mod timestamp;
 pub mod walk;

@@ -1,5 +1,9 @@
 //! The walk over the list: which windows to ask for, and what their answers prove. Pure: no I/O, no clock.
 
+mod forward;
+
+pub use forward::{Broken, Forward};
+
 /// One request of the list: page `page`, the first being 1, at `size` rows a page;
 /// so positions `[(page - 1) * size, page * size)` of the list as it is when the server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,4 +70,36 @@ pub enum Outcome {
         /// The HTTP status.
         status: u16,
     },
+}
+
+/// A window to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// What to ask.
+    pub window: Window,
+    /// Whether a 400 or 404 is an answer (it may lie behind the end of the list) and not a failure.
+    pub probe: bool,
+}
+
+/// How strongly a run can show that nothing is missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// Not at all.
+    None,
+    /// As many different sessions as one constant total says.
+    Total,
+}
+
+/// What a walk showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// How strong it is.
+    pub evidence: Evidence,
+    /// Its ground, or what speaks against it, in plain words.
+    pub reasons: Vec<String>,
+    /// Answers used.
+    pub requests: u64,
+    /// The list's length by its own account.
+    pub total: Option<u64>,
 }

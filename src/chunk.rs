@@ -1,0 +1,108 @@
+//! Some sessions with all their rows: three batches in one order, and which child rows belong to which session.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
+use arrow_schema::ArrowError;
+
+use crate::tables::{PARENT_COLUMNS, Table};
+
+/// A session's place in every table: start, nulls first, then id, bytewise.
+pub type Key<'a> = (Option<i64>, &'a str);
+
+/// Sessions in key order with their participants and timelogs, as published.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    batches: [RecordBatch; 3],
+    /// For each child table: the first row of each session, and the number of rows at the end.
+    offsets: [Vec<usize>; 2],
+    starts: TimestampMicrosecondArray,
+    ids: StringArray,
+    open: BooleanArray,
+}
+
+impl Chunk {
+    /// From published batches and the child rows of each session.
+    pub fn new(batches: [RecordBatch; 3], offsets: [Vec<usize>; 2]) -> Self {
+        let sessions = &batches[0];
+        let starts = column(sessions, "started_at").as_primitive::<TimestampMicrosecondType>().clone();
+        let ids = column(sessions, "session_id").as_string::<i32>().clone();
+        let open = column(sessions, "is_open").as_boolean().clone();
+        Self { batches, offsets, starts, ids, open }
+    }
+
+    /// From staged batches, whose children lack what repeats their session: it is filled in here.
+    pub fn widen(staged: [RecordBatch; 3]) -> Result<Self, ArrowError> {
+        let [sessions, participants, timelogs] = staged;
+        let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&sessions, name));
+        let participants = with_parents(Table::Participants, &sessions, &participants, &offsets[0])?;
+        let timelogs = with_parents(Table::Timelogs, &sessions, &timelogs, &offsets[1])?;
+        Ok(Self::new([sessions, participants, timelogs], offsets))
+    }
+
+    /// Number of sessions.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are no sessions.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The key of a session.
+    pub fn key(&self, row: usize) -> Key<'_> {
+        (self.starts.is_valid(row).then(|| self.starts.value(row)), self.ids.value(row))
+    }
+
+    /// Whether a session is still running.
+    pub fn is_open(&self, row: usize) -> bool {
+        self.open.value(row)
+    }
+
+    /// The rows of sessions `from..to` in all tables, without copying.
+    pub fn rows(&self, from: usize, to: usize) -> [RecordBatch; 3] {
+        let [participants, timelogs] = &self.offsets;
+        let child = |batch: &RecordBatch, offsets: &[usize]| batch.slice(offsets[from], offsets[to] - offsets[from]);
+        let [sessions, p, t] = &self.batches;
+        [sessions.slice(from, to - from), child(p, participants), child(t, timelogs)]
+    }
+}
+
+/// A column that the schema has.
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
+    let index = batch.schema_ref().index_of(name).unwrap_or_default();
+    batch.column(index)
+}
+
+/// The first child row of each session, from a column of counts, and the end.
+pub fn child_offsets(sessions: &RecordBatch, counts: &str) -> Vec<usize> {
+    let counts = column(sessions, counts).as_primitive::<Int32Type>();
+    let mut end = 0;
+    let mut offsets = Vec::with_capacity(counts.len() + 1);
+    offsets.push(0);
+    for &count in counts.values() {
+        end += usize::try_from(count).unwrap_or_default();
+        offsets.push(end);
+    }
+    offsets
+}
+
+fn with_parents(
+    table: Table,
+    sessions: &RecordBatch,
+    own: &RecordBatch,
+    offsets: &[usize],
+) -> Result<RecordBatch, ArrowError> {
+    let mut parents = Vec::with_capacity(own.num_rows());
+    for (session, bounds) in (0_u32..).zip(offsets.windows(2)) {
+        parents.resize(bounds[1], session);
+    }
+    let parents = UInt32Array::from(parents);
+    let mut columns = Vec::with_capacity(PARENT_COLUMNS + own.num_columns());
+    for index in 0..PARENT_COLUMNS {
+        columns.push(arrow_select::take::take(sessions.column(index), &parents, None)?);
+    }
+    columns.extend(own.columns().iter().cloned());
+    RecordBatch::try_new(table.schema(), columns)
+}

@@ -1,0 +1,205 @@
+//! One partition's staged and published rows, merged into one sorted sequence of runs.
+//!
+//! Works on runs of whole sessions, never on rows: where sources do not interleave, a run is a slice that is passed on
+//! without copying. A source is opened when the merge reaches it, so memory holds only those that overlap.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use arrow_array::RecordBatch;
+
+use super::identity::Bits;
+use super::published::Chunks;
+use crate::chunk::{Chunk, Key};
+use crate::error::{Error, Kind, Result};
+use crate::stage::{Segment, Stage};
+
+/// What one partition is made of.
+pub struct Sources<'a> {
+    /// The stage and its segments of the partition.
+    pub stage: &'a Stage,
+    /// In any order.
+    pub segments: &'a [Segment],
+    /// Staged rows that lost against another version.
+    pub lost: &'a Bits,
+    /// What is published, if anything.
+    pub published: Option<Chunks>,
+    /// Its rows whose session is staged.
+    pub superseded: Bits,
+}
+
+/// A source that has rows left, in the heap by the key of its next row; what is published comes first at equal keys.
+struct Waiting {
+    start: Option<i64>,
+    id: String,
+    source: Source,
+}
+
+enum Source {
+    Published { chunk: Chunk, row: usize, first: u64 },
+    Closed(usize),
+    Staged { chunk: Chunk, row: usize, first: u64 },
+}
+
+impl Waiting {
+    fn key(&self) -> Key<'_> {
+        (self.start, &self.id)
+    }
+
+    fn order(&self) -> (Key<'_>, bool) {
+        (self.key(), !matches!(self.source, Source::Published { .. }))
+    }
+
+    fn at(chunk: &Chunk, row: usize, source: impl FnOnce() -> Source) -> Self {
+        let (start, id) = chunk.key(row);
+        Self { start, id: id.to_owned(), source: source() }
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+/// The merge of one partition.
+pub struct Merge<'a> {
+    sources: Sources<'a>,
+    heap: BinaryHeap<Reverse<Waiting>>,
+    /// Rows of the published chunks before the one at hand.
+    published_rows: u64,
+    /// A published open session that a staged version supersedes: kept as stored when nothing else changed.
+    held: Option<[RecordBatch; 3]>,
+}
+
+/// Rows of the three tables that follow one another.
+pub type Run = [RecordBatch; 3];
+
+impl<'a> Merge<'a> {
+    /// Begins a merge.
+    pub fn new(sources: Sources<'a>) -> Result<Self> {
+        let mut heap = BinaryHeap::with_capacity(sources.segments.len() + 1);
+        for (index, segment) in sources.segments.iter().enumerate() {
+            let (start, id) = (segment.first_start, segment.first_id.clone());
+            heap.push(Reverse(Waiting { start, id, source: Source::Closed(index) }));
+        }
+        let mut merge = Self { sources, heap, published_rows: 0, held: None };
+        merge.next_published()?;
+        Ok(merge)
+    }
+
+    /// Passes every run on, in order.
+    pub fn run(mut self, mut each: impl FnMut(Run) -> Result<()>) -> Result<()> {
+        while let Some(Reverse(Waiting { source, .. })) = self.heap.pop() {
+            match source {
+                Source::Closed(index) => {
+                    let segment = &self.sources.segments[index];
+                    let chunk =
+                        self.sources.stage.load(segment).map_err(|error| {
+                            Error::new(Kind::Destination, "cannot read the stage back").because(error)
+                        })?;
+                    let first = segment.first_ordinal;
+                    self.staged(chunk, 0, first, &mut each)?;
+                }
+                Source::Staged { chunk, row, first } => self.staged(chunk, row, first, &mut each)?,
+                Source::Published { chunk, row, first } => self.published(chunk, row, first, &mut each)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn next_published(&mut self) -> Result<()> {
+        let Some(chunks) = &mut self.sources.published else { return Ok(()) };
+        let first = self.published_rows;
+        while let Some(chunk) = chunks.next()? {
+            if !chunk.is_empty() {
+                self.published_rows += chunk.len() as u64;
+                let source = Waiting::at(&chunk.clone(), 0, || Source::Published { chunk, row: 0, first });
+                self.heap.push(Reverse(source));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of the run that begins at a row: up to the next source's key, or the first row that is not `alive`.
+    fn run_end(&self, chunk: &Chunk, row: usize, alive: impl Fn(usize) -> bool) -> usize {
+        let limit = self.heap.peek().map(|Reverse(next)| next.key());
+        let before = |row: usize| limit.is_none_or(|limit| chunk.key(row) < limit);
+        let last = chunk.len() - 1;
+        if before(last) {
+            return (row..chunk.len()).find(|&row| !alive(row)).unwrap_or(chunk.len());
+        }
+        (row..chunk.len()).find(|&row| !before(row) || !alive(row)).unwrap_or(chunk.len())
+    }
+
+    fn staged(&mut self, chunk: Chunk, row: usize, first: u64, each: &mut impl FnMut(Run) -> Result<()>) -> Result<()> {
+        let alive = |row: usize| !self.sources.lost.has(first + row as u64);
+        let mut next = row + 1;
+        if alive(row) {
+            if let Some(held) = self.held.take_if(|held| is_same_session(held, &chunk, row)) {
+                each(if changed(&held, &chunk.rows(row, row + 1)) { chunk.rows(row, row + 1) } else { held })?;
+            } else {
+                // At an equal key the first of the two goes alone.
+                next = self.run_end(&chunk, row, alive).max(row + 1);
+                each(chunk.rows(row, next))?;
+            }
+        }
+        if next < chunk.len() {
+            let waiting = Waiting::at(&chunk.clone(), next, || Source::Staged { chunk, row: next, first });
+            self.heap.push(Reverse(waiting));
+        }
+        Ok(())
+    }
+
+    fn published(
+        &mut self,
+        chunk: Chunk,
+        row: usize,
+        first: u64,
+        each: &mut impl FnMut(Run) -> Result<()>,
+    ) -> Result<()> {
+        let alive = |row: usize| !self.sources.superseded.has(first + row as u64);
+        let mut next = row + 1;
+        if alive(row) {
+            next = self.run_end(&chunk, row, alive).max(row + 1);
+            each(chunk.rows(row, next))?;
+        } else if chunk.is_open(row) {
+            self.held = Some(chunk.rows(row, row + 1));
+        }
+        if next < chunk.len() {
+            let waiting = Waiting::at(&chunk.clone(), next, || Source::Published { chunk, row: next, first });
+            self.heap.push(Reverse(waiting));
+            return Ok(());
+        }
+        self.next_published()
+    }
+}
+
+fn is_same_session(held: &Run, chunk: &Chunk, row: usize) -> bool {
+    held[0].column(0).slice(0, 1) == chunk.rows(row, row + 1)[0].column(0).slice(0, 1)
+}
+
+/// Whether two versions of a session differ in anything but when it was last seen.
+fn changed(old: &Run, new: &Run) -> bool {
+    let observed_at = old[0].schema_ref().index_of("observed_at").unwrap_or_default();
+    let same = |table: usize| {
+        let columns = old[table].columns().iter().zip(new[table].columns()).enumerate();
+        columns.filter(|(index, _)| table != 0 || *index != observed_at).all(|(_, (old, new))| old == new)
+    };
+    !(same(0) && same(1) && same(2))
+}

@@ -1,0 +1,141 @@
+//! The receipt: the JSON record of a run, printed with `--json` and kept in `_rollbook/runs/`, written last.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::files;
+use super::layout::Layout;
+use super::publish::Part;
+use crate::error::Result;
+use crate::walk::Evidence;
+
+/// The record of a run. Field names and order are a contract.
+#[derive(Debug, Clone, Serialize)]
+pub struct Receipt {
+    /// Sortable by time, unique.
+    pub run_id: String,
+    /// The command.
+    pub command: &'static str,
+    /// RFC 3339.
+    pub started_at: String,
+    /// RFC 3339.
+    pub finished_at: String,
+    /// The process's exit code.
+    pub exit_code: u8,
+    /// In a word: `proven`, `not_proven`, `rejects`, or what failed.
+    pub outcome: &'static str,
+    /// What failed, where something did.
+    pub error: Option<String>,
+    /// What the run had to cover.
+    pub goal: &'static str,
+    /// The source.
+    pub api: Api,
+    /// What the walk showed.
+    pub walk: Walk,
+    /// Rows read.
+    pub rows: Rows,
+    /// Sessions still running among them.
+    pub open_sessions: u64,
+    /// Records kept raw.
+    pub rejects: Rejects,
+    /// Files this run looked after.
+    pub partitions: Vec<File>,
+    /// Where the time went, in seconds.
+    pub timing: Timing,
+}
+
+/// The source of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Api {
+    /// `v1` or `v2`.
+    pub version: &'static str,
+    /// The origin.
+    pub base_url: String,
+}
+
+/// What the walk showed, and how.
+#[derive(Debug, Clone, Serialize)]
+pub struct Walk {
+    /// How strongly the run can show that nothing is missed.
+    pub evidence: Evidence,
+    /// Its ground in plain words.
+    pub reasons: Vec<String>,
+    /// Answers used.
+    pub requests: u64,
+    /// Different sessions read.
+    pub distinct: u64,
+    /// The list's length by its own account.
+    pub total: Option<u64>,
+    /// Fields unknown to this version: names and counts.
+    pub unknown_fields: BTreeMap<String, u64>,
+}
+
+/// Rows by table.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Rows {
+    /// In `sessions`.
+    pub sessions: u64,
+    /// In `participants`.
+    pub participants: u64,
+    /// In `timelogs`.
+    pub timelogs: u64,
+}
+
+/// Records kept raw.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Rejects {
+    /// In this run, by content.
+    pub total: u64,
+    /// Of these, not recorded by an earlier run.
+    pub new: u64,
+}
+
+/// A file.
+#[derive(Debug, Clone, Serialize)]
+pub struct File {
+    /// Its table.
+    pub table: &'static str,
+    /// Relative to the dataset.
+    pub path: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Whether this run replaced it.
+    pub changed: bool,
+}
+
+impl From<&Part> for File {
+    fn from(part: &Part) -> Self {
+        let Part { table, path, written, changed } = part;
+        let (rows, bytes, sha256) = (written.rows, written.bytes, written.sha256.clone());
+        Self { table: table.name(), path: path.clone(), rows, bytes, sha256, changed: *changed }
+    }
+}
+
+/// Seconds by phase.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Timing {
+    /// From the first request to the last row staged.
+    pub walk_s: f64,
+    /// Merging, encoding and replacing.
+    pub publish_s: f64,
+    /// Everything.
+    pub total_s: f64,
+}
+
+impl Receipt {
+    /// As JSON, for people too.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// Stores it in the dataset.
+    pub fn store(&self, layout: &Layout, mode: u32) -> Result<()> {
+        let path = layout.own().join("runs").join(format!("{}.json", self.run_id));
+        files::write(&path, format!("{}\n", self.json()).as_bytes(), &self.run_id, mode)
+    }
+}

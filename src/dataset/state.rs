@@ -1,0 +1,144 @@
+//! The state: what the dataset is and whose, and every published file. Written after the files it speaks of.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::{self, failed};
+use super::layout::Layout;
+use super::publish::Part;
+use crate::config::{Api, ApiVersion, PartitionBy};
+use crate::error::{Error, Kind, Result};
+use crate::tables::SCHEMA_VERSION;
+
+/// Version of the state file's own form.
+const LAYOUT_VERSION: u32 = 1;
+
+/// `_rollbook/state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    layout: u32,
+    schema_version: u32,
+    partition_by: String,
+    source: Source,
+    files: BTreeMap<String, Recorded>,
+}
+
+/// Where the sessions come from; a dataset holds those of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    base_url: String,
+    api_version: String,
+    account: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Recorded {
+    rows: u64,
+    sha256: String,
+}
+
+impl Source {
+    /// The source of a run. All of loopback is one origin: the simulated API has another port each time.
+    pub fn new(api: &Api, account: Option<String>) -> Self {
+        let loopback = matches!(api.base_url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let base_url = if loopback { "loopback".to_owned() } else { api.base_url.origin().ascii_serialization() };
+        Self { base_url, api_version: version_name(api.version).to_owned(), account }
+    }
+}
+
+/// The version as it is written.
+pub const fn version_name(version: ApiVersion) -> &'static str {
+    match version {
+        ApiVersion::V1 => "v1",
+        ApiVersion::V2 => "v2",
+    }
+}
+
+const fn partition_name(by: PartitionBy) -> &'static str {
+    match by {
+        PartitionBy::None => "none",
+        PartitionBy::Month => "month",
+        PartitionBy::Day => "day",
+    }
+}
+
+impl State {
+    /// A dataset without files.
+    pub fn new(by: PartitionBy, source: Source) -> Self {
+        let partition_by = partition_name(by).to_owned();
+        Self { layout: LAYOUT_VERSION, schema_version: SCHEMA_VERSION, partition_by, source, files: BTreeMap::new() }
+    }
+
+    /// Reads the state of a dataset and holds it against this run. A damaged one is set aside: a full export does not
+    /// need it.
+    ///
+    /// # Errors
+    /// `Config` where the dataset is of a newer version, cut otherwise, or another account's;
+    /// `Destination` where a recorded file is gone.
+    pub fn load(layout: &Layout, by: PartitionBy, source: Source, run_id: &str, dry_run: bool) -> Result<Self> {
+        let path = path(layout);
+        let fresh = Self::new(by, source);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(fresh),
+            Err(error) => return Err(failed("cannot read the state", &path, error)),
+        };
+        let Ok(state) = serde_json::from_slice::<Self>(&text) else {
+            if !dry_run {
+                let aside = path.with_extension(format!("damaged-{run_id}"));
+                std::fs::rename(&path, &aside).map_err(|error| failed("cannot set the state aside", &path, error))?;
+                tracing::warn!("the state is damaged; set aside: {}", aside.display());
+            }
+            return Ok(fresh);
+        };
+        state.refuse_unless_like(&fresh, layout)?;
+        state.check_files(layout)?;
+        Ok(Self { files: state.files, ..fresh })
+    }
+
+    fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
+        let what = if self.layout > run.layout || self.schema_version > run.schema_version {
+            "the dataset was written by a newer version of rollbook"
+        } else if self.partition_by != run.partition_by {
+            "the dataset is partitioned otherwise than `partition_by` says"
+        } else if self.source.base_url != run.source.base_url || self.source.account != run.source.account {
+            "the dataset holds the sessions of another account or base URL"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Kind::Config, format!("{what}: {}", layout.root().display()))
+            .hint("export to a new folder with --dest, or use the settings and version that wrote this one"))
+    }
+
+    fn check_files(&self, layout: &Layout) -> Result<()> {
+        for name in self.files.keys() {
+            let path = layout.root().join(name);
+            if !path.try_exists().map_err(|error| failed("cannot read the file", &path, error))? {
+                return Err(Error::new(Kind::Destination, format!("a published file is missing: {}", path.display()))
+                    .hint("put it back from a copy, or remove the dataset and export it anew"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes published files into account.
+    pub fn record(&mut self, parts: &[Part]) {
+        for part in parts {
+            let recorded = Recorded { rows: part.written.rows, sha256: part.written.sha256.clone() };
+            self.files.insert(part.path.clone(), recorded);
+        }
+    }
+
+    /// Stores it.
+    pub fn store(&self, layout: &Layout, run_id: &str) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| failed("cannot write the state", &path(layout), error))?;
+        files::write(&path(layout), format!("{text}\n").as_bytes(), run_id, 0o600)
+    }
+}
+
+fn path(layout: &Layout) -> PathBuf {
+    layout.own().join("state.json")
+}
