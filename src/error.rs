@@ -54,6 +54,23 @@ impl Kind {
             Self::Terminated => 143,
         }
     }
+
+    /// The kind in a word, for the receipt.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unexpected => "unexpected",
+            Self::Config => "configuration",
+            Self::Credentials => "credentials_refused",
+            Self::Source => "source_failed",
+            Self::Destination => "destination_failed",
+            Self::Lease => "lease_held",
+            Self::Contract => "contract_broken",
+            Self::Damage => "damage",
+            Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
+        }
+    }
 }
 
 /// An error with its kind, its place, its cause and one next step.
