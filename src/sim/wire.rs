@@ -89,7 +89,8 @@ fn participant(out: &mut Vec<u8>, participant: &Participant) {
     out.extend_from_slice(b"]}");
 }
 
-fn joined<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+/// The items, with commas between them.
+pub(super) fn joined<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
             out.push(b',');
