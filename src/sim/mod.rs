@@ -1,6 +1,8 @@
 //! The simulated API: a real HTTP server on loopback, behind `demo`, `simulate` and every test.
 
 pub mod account;
+pub mod answer;
+pub mod change;
 mod gate;
 mod generate;
 pub mod list;
@@ -19,6 +21,8 @@ mod testing;
 pub mod wire;
 
 pub use account::{Account, Name, Participant, Session, Shape, Spacing, Timelog};
+pub use answer::{Answer, Canned, Field};
+pub use change::{Change, Target};
 pub use list::{List, Order, Row};
 pub use options::{Auth, Clock, Options, PageZero, PastEnd, Total};
 pub use script::Script;

@@ -16,6 +16,8 @@ pub(super) struct Asked {
     pub(super) page: Option<u64>,
     pub(super) per_page: Option<u64>,
     pub(super) meeting: Option<String>,
+    /// A cap for this request alone.
+    pub(super) cap: Option<u32>,
 }
 
 impl Asked {
@@ -104,9 +106,11 @@ pub(super) fn resolve(
 }
 
 fn page_size(options: &Options, asked: &Asked) -> u64 {
-    let asked = asked.per_page.unwrap_or_else(|| u64::from(options.default_per_page.max(1)));
+    let Asked { per_page, cap, .. } = *asked;
+    let asked = per_page.unwrap_or_else(|| u64::from(options.default_per_page.max(1)));
     let size = options.one_page_size.map_or(asked, u64::from);
-    size.min(options.page_cap.map_or(u64::MAX, u64::from)).max(1)
+    let caps = options.page_cap.into_iter().chain(cap).map(u64::from);
+    caps.fold(size, u64::min).max(1)
 }
 
 fn picked(list: &List, positions: &[u64], from: u64, to: u64) -> Vec<Row> {

@@ -54,13 +54,12 @@ impl Reply {
         self
     }
 
-    /// The body in one piece.
-    pub(super) fn joined(&self) -> Vec<u8> {
-        self.body.concat()
-    }
-
-    /// The body compressed, if it is to arrive whole.
+    /// The body compressed, unless it is empty, or encoded already.
     pub(super) fn compressed(mut self) -> Self {
+        let done = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
+        if done || matches!(self.delivery, Delivery::Bomb(_)) || self.body.iter().all(Bytes::is_empty) {
+            return self;
+        }
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         let written = self.body.iter().try_for_each(|chunk| encoder.write_all(chunk));
         if let (Ok(()), Ok(bytes)) = (written, encoder.finish()) {

@@ -150,7 +150,7 @@ mod tests {
     use sha2::Sha256;
 
     use super::*;
-    use crate::sim::testing::{ask, get, list, serve};
+    use crate::sim::testing::{ask, exchange, get, list, serve};
     use crate::sim::{Auth, Clock, Order, PageZero, PastEnd, Shape, Total};
 
     fn account(sessions: u64) -> Account {
@@ -364,14 +364,13 @@ mod tests {
         let latency = Duration::from_millis(150);
         let server = serve(Options { latency, ..Options::new(account(5)) }).await;
         let began = Instant::now();
-        let (address, query) = (server.address(), list(&server, ""));
-        let stopper = async {
-            tokio::time::sleep(latency / 3).await;
-        };
-        let (response, ()) = tokio::join!(query, stopper);
-        assert_eq!(response.status, 200);
-        assert!(began.elapsed() >= latency);
+        let address = server.address();
+        let request = "GET /v1/meeting-sessions HTTP/1.1\r\nhost: sim\r\n\r\n";
+        let asked = tokio::task::spawn_blocking(move || exchange(address, request));
+        tokio::time::sleep(latency / 3).await;
         server.stop().await;
+        assert_eq!(asked.await.unwrap().unwrap().status, 200);
+        assert!(began.elapsed() >= latency);
         assert!(TcpStream::connect(address).await.is_err());
     }
 }

@@ -11,12 +11,14 @@ use hyper::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, HeaderMap, HeaderValu
 use hyper::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 
+use super::answer::Answer;
 use super::gate::{self, Bucket};
 use super::list::List;
 use super::options::Options;
 use super::page::{self, Asked};
 use super::prepared::Prepared;
-use super::reply::{Delivery, Reply, refusal};
+use super::reply::{Reply, refusal};
+use super::script::{Due, Run};
 
 /// A request as the server remembers it; never with its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +63,7 @@ pub(super) struct State {
     pub(super) list: List,
     pub(super) requests: Requests,
     bucket: Option<Bucket>,
+    run: Run,
 }
 
 impl Site {
@@ -68,7 +71,12 @@ impl Site {
     pub(super) fn new(options: Options) -> Self {
         let prepared = options.prepared.then(|| Prepared::new(&options.list));
         let bucket = options.rate_limit.map(Bucket::new);
-        let state = State { list: options.list.clone(), requests: Requests::default(), bucket };
+        let state = State {
+            list: options.list.clone(),
+            requests: Requests::default(),
+            bucket,
+            run: Run::new(options.script.clone()),
+        };
         Self { options, prepared, state: Mutex::new(state) }
     }
 
@@ -91,10 +99,7 @@ impl Site {
         self.state().requests.record(request);
         let reply = self.admitted(method, uri, token, now).unwrap_or_else(|refused| refused);
         let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if self.options.gzip && accepted.contains("gzip") && !matches!(reply.delivery, Delivery::Bomb(_)) {
-            return reply.compressed();
-        }
-        reply
+        if self.options.gzip && accepted.contains("gzip") { reply.compressed() } else { reply }
     }
 
     fn admitted(&self, method: &Method, uri: &Uri, token: Option<&[u8]>, now: Instant) -> Result<Reply, Reply> {
@@ -110,25 +115,59 @@ impl Site {
         }
         match route {
             Route::List => self.page(uri.query().unwrap_or_default()),
-            Route::Session(id) => self.session(id),
+            Route::Session(id) => Ok(self.session(id)),
         }
     }
 
     fn page(&self, query: &str) -> Result<Reply, Reply> {
-        let asked = Asked::parse(query)?;
-        let page = page::resolve(&self.options, self.prepared.as_ref(), &self.state().list, &asked)?;
-        Ok(Reply::json(StatusCode::OK, page::write(page)))
+        let mut asked = Asked::parse(query)?;
+        let mut state = self.state();
+        let Due { before, after, answers } = state.run.list(asked.page.unwrap_or(1));
+        state.list.apply(&before);
+        for answer in &answers {
+            answer.ask(&mut asked);
+        }
+        // What is written already can't be edited.
+        let prepared = self.prepared.as_ref().filter(|_| answers.is_empty());
+        let page = page::resolve(&self.options, prepared, &state.list, &asked);
+        state.list.apply(&after);
+        drop(state);
+        let reply = page.map_or_else(
+            |refused| refused,
+            |mut page| {
+                for answer in &answers {
+                    answer.edit(&mut page);
+                }
+                Reply::json(StatusCode::OK, page::write(page))
+            },
+        );
+        Ok(spoiled(reply, &answers))
     }
 
-    fn session(&self, id: &str) -> Result<Reply, Reply> {
-        let state = self.state();
+    fn session(&self, id: &str) -> Reply {
+        let mut state = self.state();
+        let Due { before, after, answers } = state.run.session(id);
+        state.list.apply(&before);
         let row = state.list.find(id).and_then(|position| state.list.row(position));
-        let row = row.ok_or_else(|| refusal(StatusCode::NOT_FOUND, "Session not found"))?;
+        state.list.apply(&after);
         drop(state);
-        let mut body = Vec::new();
-        page::write_row(&mut body, &row);
-        Ok(Reply::json(StatusCode::OK, vec![body.into()]))
+        let reply = row.map_or_else(
+            || refusal(StatusCode::NOT_FOUND, "Session not found"),
+            |row| {
+                let mut body = Vec::new();
+                page::write_row(&mut body, &row);
+                Reply::json(StatusCode::OK, vec![body.into()])
+            },
+        );
+        spoiled(reply, &answers)
     }
+}
+
+fn spoiled(mut reply: Reply, answers: &[Answer]) -> Reply {
+    for answer in answers {
+        answer.spoil(&mut reply);
+    }
+    reply
 }
 
 /// What a path names. The v2 paths would be here as well.

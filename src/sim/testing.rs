@@ -69,7 +69,8 @@ pub(super) async fn ask(server: &Server, method: &str, target: &str, headers: &s
     tokio::task::spawn_blocking(move || exchange(address, &request)).await.unwrap()
 }
 
-fn exchange(address: SocketAddr, request: &str) -> io::Result<Response> {
+/// Sends the request as it is, and reads until the server closes.
+pub(super) fn exchange(address: SocketAddr, request: &str) -> io::Result<Response> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.write_all(request.as_bytes())?;
