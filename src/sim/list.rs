@@ -3,24 +3,9 @@
 //! A rope of pieces: runs of the account's own sessions, made when somebody looks, and single sessions that were put
 //! in or changed. Memory grows with the changes, not with the account. Positions count from 0, the head of the list.
 
-use std::sync::Arc;
-
 use super::account::{Account, Session};
-use super::random::Random;
-
-/// The order of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// By start, newest first.
-    #[default]
-    NewestFirst,
-    /// By start, oldest first.
-    OldestFirst,
-    /// None that anyone could name, fixed by this seed.
-    Shuffled(u64),
-    /// By end, the latest first, running sessions before all.
-    ByEnd,
-}
+pub use super::order::Order;
+use super::order::Ranks;
 
 /// One entry of the list.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,9 +42,7 @@ impl Piece {
 #[derive(Debug, Clone)]
 pub struct List {
     account: Account,
-    order: Order,
-    /// Index by rank, for orders that can't be computed.
-    ranks: Option<Arc<[u64]>>,
+    ranks: Ranks,
     pieces: Vec<Piece>,
     len: u64,
     changed: bool,
@@ -77,14 +60,10 @@ impl List {
     /// The account's sessions in this order.
     #[must_use]
     pub fn new(account: Account, order: Order) -> Self {
-        let ranks = match order {
-            Order::NewestFirst | Order::OldestFirst => None,
-            Order::Shuffled(seed) => Some(shuffled(account.len(), seed)),
-            Order::ByEnd => Some(by_end(&account)),
-        };
+        let ranks = Ranks::new(&account, order);
         let len = account.len();
         let pieces = if len == 0 { Vec::new() } else { vec![Piece::Run { first: 0, len }] };
-        Self { account, order, ranks, pieces, len, changed: false, fresh: 0 }
+        Self { account, ranks, pieces, len, changed: false, fresh: 0 }
     }
 
     /// The account underneath.
@@ -153,7 +132,7 @@ impl List {
             match piece {
                 Piece::Run { first, len } => found.extend(
                     (0..*len)
-                        .filter(|at| self.account.meeting_id(self.index(first + at)) == meeting)
+                        .filter(|at| self.account.meeting_id(self.ranks.index(first + at)) == meeting)
                         .map(|at| begin + at),
                 ),
                 Piece::Own(row) if row.session.meeting_id.as_deref() == Some(meeting) => found.push(begin),
@@ -166,7 +145,7 @@ impl List {
 
     /// The position of the session with this id.
     pub fn find(&self, id: &str) -> Option<u64> {
-        let rank = self.account.index_of(id).and_then(|index| self.rank(index));
+        let rank = self.account.index_of(id).and_then(|index| self.ranks.rank(index));
         let mut begin = 0;
         for piece in &self.pieces {
             match (piece, rank) {
@@ -192,11 +171,11 @@ impl List {
     /// Puts a session where the list's order wants it: before the first one that is not newer (not older, not later
     /// ended). In a shuffled list that is the end. Returns its position.
     pub fn insert_in_order(&mut self, session: Session) -> u64 {
-        let key = self.key(&session);
+        let key = self.ranks.key(&session);
         let (mut low, mut high) = (0, self.len);
         while low < high {
             let middle = low.midpoint(high);
-            let before = self.row(middle).is_some_and(|row| self.key(&row.session) > key);
+            let before = self.row(middle).is_some_and(|row| self.ranks.key(&row.session) > key);
             if before { low = middle + 1 } else { high = middle }
         }
         self.insert(low, session);
@@ -207,7 +186,7 @@ impl List {
     pub fn insert_fresh(&mut self, position: u64) -> Session {
         const SECOND: i64 = 1_000_000;
         let start = |position| self.row(position).and_then(|row| row.session.start);
-        let newer_first = if self.order == Order::OldestFirst { -1 } else { 1 };
+        let newer_first = if self.ranks.order() == Order::OldestFirst { -1 } else { 1 };
         let start = match (position.checked_sub(1).and_then(start), start(position)) {
             (Some(before), Some(after)) => before.midpoint(after).div_euclid(1000) * 1000,
             (Some(before), None) => before - newer_first * SECOND,
@@ -276,58 +255,15 @@ impl List {
     }
 
     fn ranked(&self, rank: u64) -> Session {
-        self.account.session(self.index(rank))
+        self.account.session(self.ranks.index(rank))
     }
-
-    fn index(&self, rank: u64) -> u64 {
-        match (&self.ranks, self.order) {
-            (Some(ranks), _) => usize::try_from(rank).ok().and_then(|rank| ranks.get(rank)).copied().unwrap_or(0),
-            (None, Order::OldestFirst) => self.account.len() - 1 - rank,
-            (None, _) => rank,
-        }
-    }
-
-    fn rank(&self, index: u64) -> Option<u64> {
-        match (&self.ranks, self.order) {
-            (Some(ranks), _) => ranks.iter().position(|other| *other == index).map(|rank| rank as u64),
-            (None, Order::OldestFirst) => Some(self.account.len() - 1 - index),
-            (None, _) => Some(index),
-        }
-    }
-
-    /// Falls along the list.
-    fn key(&self, session: &Session) -> i64 {
-        let start = session.start.unwrap_or(i64::MIN + 1);
-        match self.order {
-            Order::NewestFirst => start,
-            Order::OldestFirst => -start,
-            Order::Shuffled(_) => 0,
-            Order::ByEnd => session.end.unwrap_or(i64::MAX),
-        }
-    }
-}
-
-fn shuffled(len: u64, seed: u64) -> Arc<[u64]> {
-    let mut ranks: Vec<u64> = (0..len).collect();
-    let mut random = Random::new(seed, len);
-    for place in (1..ranks.len()).rev() {
-        let other = usize::try_from(random.below(place as u64 + 1)).unwrap_or(0);
-        ranks.swap(place, other);
-    }
-    ranks.into()
-}
-
-fn by_end(account: &Account) -> Arc<[u64]> {
-    let ends: Vec<i64> = account.sessions().map(|session| session.end.unwrap_or(i64::MAX)).collect();
-    let mut ranks: Vec<u64> = (0..account.len()).collect();
-    ranks.sort_by_key(|index| std::cmp::Reverse(usize::try_from(*index).ok().and_then(|index| ends.get(index))));
-    ranks.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sim::account::{NOW, Shape, Timelog};
+    use crate::sim::random::Random;
 
     fn plain(sessions: u64) -> Account {
         Account::new(1, sessions, Shape::Plain)
