@@ -1,0 +1,155 @@
+//! From a list request to a page: which rows it is, and what `pageInfo` says of it.
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use url::form_urlencoded;
+
+use super::list::{List, Row};
+use super::options::{Options, PageZero, PastEnd, Total};
+use super::prepared::Prepared;
+use super::reply::{Reply, refusal};
+use super::wire::{self, Info};
+
+/// The query of a list request, checked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) page: Option<u64>,
+    pub(super) per_page: Option<u64>,
+    pub(super) meeting: Option<String>,
+    /// A cap for this request alone.
+    pub(super) cap: Option<u32>,
+}
+
+impl Asked {
+    /// Reads the query; whatever is no number where one belongs is refused with 400.
+    pub(super) fn parse(query: &str) -> Result<Self, Reply> {
+        let mut asked = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "page" => asked.page = Some(number("page", &value)?),
+                "perPage" => asked.per_page = Some(number("perPage", &value)?),
+                "meetingId" => asked.meeting = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        if asked.per_page == Some(0) {
+            return Err(refusal(StatusCode::BAD_REQUEST, "perPage must be at least 1"));
+        }
+        Ok(asked)
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<u64, Reply> {
+    value.parse().map_err(|_| refusal(StatusCode::BAD_REQUEST, &format!("{name} must be a number")))
+}
+
+/// A page before it is written.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    pub(super) info: Info,
+    pub(super) rows: Rows,
+}
+
+/// A page's rows.
+#[derive(Debug, Clone)]
+pub(super) enum Rows {
+    /// Their JSON, with commas between them.
+    Written(Bytes),
+    /// Rows one by one.
+    Each(Vec<Row>),
+}
+
+/// What is at the asked place, as these options have it, or the refusal they ask for.
+pub(super) fn resolve(
+    options: &Options,
+    prepared: Option<&Prepared>,
+    list: &List,
+    asked: &Asked,
+) -> Result<Page, Reply> {
+    let chosen = asked.meeting.as_deref().map(|meeting| list.of_meeting(meeting));
+    let total = chosen.as_ref().map_or(list.len(), |positions| positions.len() as u64);
+    let size = page_size(options, asked);
+    let base = u64::from(options.page_zero != PageZero::ZeroBased);
+    let end = base + total.div_ceil(size).max(1) - 1;
+    let mut page = if options.ignore_page { base } else { asked.page.unwrap_or(base) };
+    if page < base {
+        if options.page_zero == PageZero::Error400 {
+            return Err(refusal(StatusCode::BAD_REQUEST, "page must be at least 1"));
+        }
+        page = base;
+    }
+    if page > end {
+        match options.past_end {
+            PastEnd::Empty => {}
+            PastEnd::NotFound404 => return Err(refusal(StatusCode::NOT_FOUND, "No such page")),
+            PastEnd::BadRequest400 => return Err(refusal(StatusCode::BAD_REQUEST, "page is out of range")),
+            PastEnd::LastPage => page = end,
+        }
+    }
+    let from = (page - base).saturating_mul(size).min(total);
+    let to = from.saturating_add(size).min(total);
+    let rows = match chosen {
+        Some(positions) => Rows::Each(picked(list, &positions, from, to)),
+        None => match prepared.filter(|_| !list.is_changed()) {
+            Some(prepared) => Rows::Written(prepared.slice(from, to)),
+            None => Rows::Each(list.page(from, size)),
+        },
+    };
+    let field = |number: u64| Some(number.to_string());
+    let info = Info {
+        current_page: field(page),
+        per_page: field(size),
+        last_page: field(end),
+        total: total_field(options.total, total),
+    };
+    Ok(Page { info, rows })
+}
+
+fn page_size(options: &Options, asked: &Asked) -> u64 {
+    let Asked { per_page, cap, .. } = *asked;
+    let asked = per_page.unwrap_or_else(|| u64::from(options.default_per_page.max(1)));
+    let size = options.one_page_size.map_or(asked, u64::from);
+    let caps = options.page_cap.into_iter().chain(cap).map(u64::from);
+    caps.fold(size, u64::min).max(1)
+}
+
+fn picked(list: &List, positions: &[u64], from: u64, to: u64) -> Vec<Row> {
+    let bound = |place| usize::try_from(place).unwrap_or(usize::MAX);
+    let positions = positions.get(bound(from)..bound(to)).unwrap_or_default();
+    positions.iter().filter_map(|position| list.row(*position)).collect()
+}
+
+fn total_field(total: Total, truth: u64) -> Option<String> {
+    match total {
+        Total::Exact => Some(truth.to_string()),
+        Total::Missing => None,
+        Total::Zero => Some("0".to_owned()),
+        Total::Text => Some(format!("\"{truth}\"")),
+        Total::Negative => Some("-1".to_owned()),
+        Total::Absurd => Some("99999999999999999999".to_owned()),
+        Total::Off(by) => Some(truth.saturating_add_signed(by).to_string()),
+        Total::Stale(number) => Some(number.to_string()),
+    }
+}
+
+/// The page as JSON; sessions written before are not copied.
+pub(super) fn write(page: Page) -> Vec<Bytes> {
+    let mut out = Vec::new();
+    wire::page_head(&mut out, &page.info);
+    match page.rows {
+        Rows::Written(rows) => vec![out.into(), rows, Bytes::from_static(wire::PAGE_TAIL)],
+        Rows::Each(rows) => {
+            wire::joined(&mut out, &rows, write_row);
+            out.extend_from_slice(wire::PAGE_TAIL);
+            vec![out.into()]
+        }
+    }
+}
+
+/// One row as JSON.
+pub(super) fn write_row(out: &mut Vec<u8>, row: &Row) {
+    match &row.raw {
+        Some(raw) => out.extend_from_slice(raw.as_bytes()),
+        None => wire::session(out, &row.session),
+    }
+}
