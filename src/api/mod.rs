@@ -1,4 +1,33 @@
 //! The sessions API as a client sees it: URLs, credentials, limits, retries, and the wire model.
+//!
+//! [`Client`] delivers response bodies and knows nothing of what is in them, but for one cheap look: a body that
+//! is not one JSON object is asked for again. Parsing is the caller's, on its own threads.
+//!
+//! ```text
+//! auth      which credentials there are       token     the header made of them, renewed when it must be
+//! endpoint  URLs, and which origins are safe  gate      when the next request may go out
+//! retry     what is tried again, and when     body      bytes in bounds, and what may be shown of them
+//! client    one request, over attempts       attempt   one of them, and what its end means
+//! connect   TLS, proxies, connections         clock     the wall clock, handed in
+//! model     what a page says                  mend      text that is not valid Unicode
+//! ```
 
+mod attempt;
+mod auth;
+mod body;
+mod client;
+mod clock;
+mod connect;
+mod endpoint;
+mod gate;
 pub mod mend;
 pub mod model;
+mod retry;
+mod token;
+
+pub use attempt::Reply;
+pub use auth::{Credentials, Secret};
+pub use body::excerpt;
+pub use client::{Client, Probe};
+pub use clock::Clock;
+pub use retry::ATTEMPTS;

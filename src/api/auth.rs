@@ -1,0 +1,222 @@
+//! Which credentials there are: a token, or a key with its secret. Found once, in the environment handed in.
+//!
+//! Nothing here can be printed: [`Secret`] and what holds one implement neither `Debug`, `Display` nor `Serialize`.
+
+use std::io;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Kind, Result};
+
+const TOKEN: &str = "VIDEOSDK_TOKEN";
+const TOKEN_FILE: &str = "VIDEOSDK_TOKEN_FILE";
+const API_KEY: &str = "VIDEOSDK_API_KEY";
+const SECRET_KEY: &str = "VIDEOSDK_SECRET_KEY";
+const SECRET: &str = "VIDEOSDK_SECRET";
+
+/// A text that is never shown.
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for signing, sending and redacting only.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the API is called with.
+pub enum Credentials {
+    /// A ready token, sent as it is.
+    Token(Secret),
+    /// An account's key and secret; short-lived tokens are made of them.
+    Key {
+        /// The account's public key.
+        api_key: String,
+        /// What the tokens are signed with.
+        secret: Secret,
+    },
+}
+
+impl Credentials {
+    /// Finds the one source of credentials in the environment: `VIDEOSDK_TOKEN`, the file named by
+    /// `VIDEOSDK_TOKEN_FILE`, or `VIDEOSDK_API_KEY` with `VIDEOSDK_SECRET_KEY` (or `VIDEOSDK_SECRET`).
+    /// Empty values count as unset, and surrounding white space is dropped. No source, two sources, half
+    /// a source or a token that can't be sent are [`Kind::Config`].
+    pub fn resolve(
+        get: impl Fn(&str) -> Option<String>,
+        read_file: impl Fn(&Path) -> io::Result<String>,
+    ) -> Result<Self> {
+        let get = |name| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let secret = secret_key(get)?;
+        match (get(TOKEN), get(TOKEN_FILE), get(API_KEY), secret) {
+            (Some(token), None, None, None) => checked_token(&token, TOKEN),
+            (None, Some(path), None, None) => {
+                let text = read_file(Path::new(&path)).map_err(|error| {
+                    config(format!("cannot read the file named by {TOKEN_FILE}: {path}")).because(error)
+                })?;
+                checked_token(text.trim(), TOKEN_FILE)
+            }
+            (None, None, Some(api_key), Some(secret)) => Ok(Self::Key { api_key, secret: Secret(secret) }),
+            (None, None, Some(_), None) => Err(half(API_KEY, SECRET_KEY)),
+            (None, None, None, Some(_)) => Err(half(SECRET_KEY, API_KEY)),
+            (None, None, None, None) => Err(config("no credentials are set")
+                .hint(format!("set {TOKEN}, {TOKEN_FILE}, or {API_KEY} with {SECRET_KEY}"))),
+            (token, file, key, secret) => Err(ambiguous(&[
+                (TOKEN, token.is_some()),
+                (TOKEN_FILE, file.is_some()),
+                (API_KEY, key.is_some()),
+                (SECRET_KEY, secret.is_some()),
+            ])),
+        }
+    }
+
+    /// The account these credentials belong to: the key itself, or the token's `apikey` claim where it can be read.
+    /// Not verified; it serves to notice that a dataset belongs to another account.
+    pub fn account(&self) -> Option<String> {
+        match self {
+            Self::Key { api_key, .. } => Some(api_key.clone()),
+            Self::Token(token) => match claims(token.expose())?.remove("apikey")? {
+                Value::String(key) if !key.is_empty() => Some(key),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The claims of a JWT, unverified; `None` where there are none to read.
+pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {
+    let payload = token.split('.').nth(1)?;
+    let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&json).ok()
+}
+
+/// The secret under either of its two names.
+fn secret_key(get: impl Fn(&'static str) -> Option<String>) -> Result<Option<String>> {
+    match (get(SECRET_KEY), get(SECRET)) {
+        (Some(long), Some(short)) if long != short => Err(config(format!("{SECRET_KEY} and {SECRET} differ"))
+            .hint(format!("unset {SECRET}; it is only another name for {SECRET_KEY}"))),
+        (long, short) => Ok(long.or(short)),
+    }
+}
+
+fn checked_token(token: &str, name: &str) -> Result<Credentials> {
+    let bare = format!("give the bare token in {name}, as the VideoSDK dashboard shows it");
+    if token.is_empty() {
+        return Err(config(format!("the token is empty: {name}")).hint(bare));
+    }
+    if token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+        return Err(config(format!("the token starts with `Bearer `: {name}")).hint(bare));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(config(format!("the token has characters that no token has: {name}")).hint(bare));
+    }
+    Ok(Credentials::Token(Secret::new(token)))
+}
+
+fn half(there: &str, missing: &str) -> Error {
+    config(format!("{there} is set, but not {missing}")).hint(format!("set both, or {TOKEN} alone"))
+}
+
+fn ambiguous(sources: &[(&str, bool)]) -> Error {
+    let set: Vec<_> = sources.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
+    config(format!("more than one source of credentials is set: {}", set.join(", ")))
+        .hint(format!("keep one of {TOKEN}, {TOKEN_FILE}, or {API_KEY} with {SECRET_KEY}, and unset the others"))
+}
+
+fn config(what: impl Into<String>) -> Error {
+    Error::new(Kind::Config, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(variables: &[(&str, &str)]) -> Result<Credentials, String> {
+        let get = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let read = |path: &Path| match path.to_str() {
+            Some("/run/token") => Ok("from-file\n".to_owned()),
+            Some("/run/empty") => Ok("\n".to_owned()),
+            _ => Err(io::Error::other("no such file")),
+        };
+        Credentials::resolve(get, read).map_err(|error| {
+            assert_eq!(error.kind(), Kind::Config);
+            error.render()
+        })
+    }
+
+    fn refused(variables: &[(&str, &str)]) -> String {
+        resolve(variables).err().expect("refused")
+    }
+
+    fn token(variables: &[(&str, &str)]) -> String {
+        match resolve(variables) {
+            Ok(Credentials::Token(token)) => token.expose().to_owned(),
+            Ok(Credentials::Key { .. }) => panic!("a key"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn one_source_is_taken() {
+        assert_eq!(token(&[(TOKEN, " abc\n"), (API_KEY, ""), (TOKEN_FILE, " ")]), "abc");
+        assert_eq!(token(&[(TOKEN_FILE, "/run/token")]), "from-file");
+        for name in [SECRET_KEY, SECRET] {
+            let Ok(Credentials::Key { api_key, secret }) = resolve(&[(API_KEY, "key"), (name, "hush")]) else {
+                panic!("no key with {name}");
+            };
+            assert_eq!((api_key.as_str(), secret.expose()), ("key", "hush"));
+        }
+        assert!(resolve(&[(API_KEY, "key"), (SECRET_KEY, "hush"), (SECRET, "hush")]).is_ok());
+    }
+
+    #[test]
+    fn none_or_half_a_source_names_what_to_set() {
+        let none = refused(&[(TOKEN, "")]);
+        assert!([TOKEN, TOKEN_FILE, API_KEY, SECRET_KEY].iter().all(|name| none.contains(name)), "{none}");
+        assert!(refused(&[(API_KEY, "key")]).contains("but not VIDEOSDK_SECRET_KEY"));
+        assert!(refused(&[(SECRET, "hush")]).contains("but not VIDEOSDK_API_KEY"));
+    }
+
+    #[test]
+    fn two_sources_are_refused_without_showing_them() {
+        for more in [(TOKEN_FILE, "/run/token"), (API_KEY, "tok-key"), (SECRET, "tok-hush")] {
+            let error = refused(&[(TOKEN, "tok-en"), more]);
+            assert!(error.contains("more than one source"), "{error}");
+            assert!(!error.contains("tok-"), "{error}");
+        }
+        let error = refused(&[(API_KEY, "key"), (SECRET_KEY, "hush-1"), (SECRET, "hush-2")]);
+        assert!(error.contains("differ") && !error.contains("hush"), "{error}");
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_sent_is_refused_without_showing_it() {
+        for bad in ["Bearer hidden", "bearer hidden", "hidden\nhidden", "hidden hidden", "hidden\u{e9}"] {
+            let error = refused(&[(TOKEN, bad)]);
+            assert!(error.contains("bare token") && !error.contains("hidden"), "{error}");
+        }
+        assert!(refused(&[(TOKEN_FILE, "/run/empty")]).contains("empty"));
+        assert!(refused(&[(TOKEN_FILE, "/run/none")]).contains("/run/none"));
+    }
+
+    #[test]
+    fn the_account_is_read_leniently() {
+        let account = |payload: &str| {
+            let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+            Credentials::Token(Secret::new(token)).account()
+        };
+        assert_eq!(account(r#"{"apikey":"k-1","permissions":["allow_join"]}"#).as_deref(), Some("k-1"));
+        assert_eq!(account(r#"{"apikey":7}"#), None);
+        assert_eq!(account("not json"), None);
+        assert_eq!(Credentials::Token(Secret::new("opaque")).account(), None);
+        let key = Credentials::Key { api_key: "k-2".into(), secret: Secret::new("hush") };
+        assert_eq!(key.account().as_deref(), Some("k-2"));
+    }
+}

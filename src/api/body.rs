@@ -1,0 +1,192 @@
+//! Response bodies: read within bounds, and what may be shown of them.
+
+use bytes::Bytes;
+use reqwest::Response;
+use serde_json::Value;
+
+/// Bytes of a refusal's body that are read at most.
+const REFUSAL: u64 = 16 << 10;
+/// Characters of the API's own message, and of an excerpt, that are shown.
+const MESSAGE_CHARS: usize = 200;
+const EXCERPT_CHARS: usize = 100;
+/// Where the API puts its message, in the order of VideoSDK's own SDKs.
+const MESSAGE_KEYS: [&str; 4] = ["message", "error", "msg", "statusMessage"];
+
+/// Why a body did not arrive.
+pub(super) enum Unread {
+    /// More decoded bytes than allowed.
+    TooLarge,
+    /// The connection or the compression broke.
+    Broken(reqwest::Error),
+}
+
+/// Reads a whole body of `limit` decoded bytes at most. `guess` is how long bodies usually are, for one whose length is not given.
+pub(super) async fn read(mut response: Response, limit: u64, guess: usize) -> Result<Bytes, Unread> {
+    let length = response.content_length();
+    if length.is_some_and(|length| length > limit) {
+        return Err(Unread::TooLarge);
+    }
+    let Some(first) = response.chunk().await.map_err(Unread::Broken)? else {
+        return Ok(Bytes::new());
+    };
+    let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(guess);
+    if length.is_some() && first.len() == expected {
+        return Ok(first);
+    }
+    let mut body = Vec::with_capacity(expected.max(first.len()));
+    let mut next = Some(first);
+    while let Some(chunk) = next {
+        if body.len() as u64 + chunk.len() as u64 > limit {
+            return Err(Unread::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+        drop(chunk); // before the next read, so that the connection can use its buffer again
+        next = response.chunk().await.map_err(Unread::Broken)?;
+    }
+    Ok(body.into())
+}
+
+/// The message in a refusal's body, fit to be shown; empty where there is none.
+pub(super) async fn refusal(mut response: Response, secrets: &[String]) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() as u64 > REFUSAL {
+            break;
+        }
+    }
+    message(&body, secrets)
+}
+
+fn message(body: &[u8], secrets: &[String]) -> String {
+    let text = match serde_json::from_slice(body) {
+        Ok(value) => said(&value).map(str::to_owned),
+        Err(_) => None,
+    };
+    let text = text.unwrap_or_else(|| start(body, MESSAGE_CHARS));
+    shown(&redact(text, secrets), MESSAGE_CHARS)
+}
+
+/// The message in a JSON body: the text itself, or what an object holds under one of the known keys, directly or one deeper.
+fn said(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Object(fields) => MESSAGE_KEYS.iter().find_map(|key| said(fields.get(*key)?)),
+        _ => None,
+    }
+}
+
+/// The start of a body for an error message: one short line, with control characters escaped and tokens left out.
+pub fn excerpt(body: &[u8]) -> String {
+    excerpt_without(body, &[])
+}
+
+/// An excerpt that leaves these secrets out too.
+pub(super) fn excerpt_without(body: &[u8], secrets: &[String]) -> String {
+    if body.trim_ascii().is_empty() {
+        return "an empty body".to_owned();
+    }
+    shown(&redact(start(body, EXCERPT_CHARS), secrets), EXCERPT_CHARS)
+}
+
+/// Whether a body looks like one whole JSON object, from its two ends alone.
+pub(super) fn is_object(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();
+    body.len() >= 2 && body.starts_with(b"{") && body.ends_with(b"}")
+}
+
+/// Enough of a body to show `chars` characters of it, a token of usual length that they cut included.
+fn start(body: &[u8], chars: usize) -> String {
+    let body = body.trim_ascii();
+    String::from_utf8_lossy(&body[..body.len().min(chars * 4 + 4096)]).into_owned()
+}
+
+/// Replaces the secrets themselves, and whatever looks like a JWT: `eyJ` is how the base64 of `{"` starts.
+fn redact(text: String, secrets: &[String]) -> String {
+    const MARK: &str = "[redacted]";
+    let known = secrets.iter().filter(|secret| !secret.is_empty());
+    let mut rest = &*known.fold(text, |text, secret| text.replace(secret.as_str(), MARK));
+    let mut clean = String::with_capacity(rest.len());
+    while let Some(at) = rest.find("eyJ") {
+        let (before, token) = rest.split_at(at);
+        let end = token.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.=".contains(c))).unwrap_or(token.len());
+        clean.push_str(before);
+        clean.push_str(if end < 12 { &token[..end] } else { MARK });
+        rest = &token[end..];
+    }
+    clean + rest
+}
+
+/// One line of at most `chars` characters: trimmed, and without characters that act on a terminal.
+fn shown(text: &str, chars: usize) -> String {
+    let text = text.trim();
+    let mut line = String::with_capacity(text.len().min(chars * 2));
+    for (index, c) in text.chars().enumerate() {
+        if index == chars {
+            line.push_str("...");
+            break;
+        }
+        match c {
+            // Also those that change the direction of writing or can't be seen.
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+                line.extend(c.escape_unicode());
+            }
+            c if c.is_control() => line.extend(c.escape_default()),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_is_found_in_every_documented_form() {
+        let message = |body: &str| message(body.as_bytes(), &[]);
+        assert_eq!(message(r#""Not found""#), "Not found");
+        assert_eq!(message(r#"{"message":"a","error":"b"}"#), "a");
+        assert_eq!(message(r#"{"code":7,"error":"b"}"#), "b");
+        assert_eq!(message(r#"{"error":{"message":"deep"}}"#), "deep");
+        assert_eq!(message(r#"{"message":null,"msg":"c"}"#), "c");
+        assert_eq!(message(r#"{"statusMessage":"d"}"#), "d");
+        assert_eq!(message(r#"{"other":1}"#), r#"{"other":1}"#);
+        assert_eq!(message("  <html>\n<b>Bad gateway"), r"<html>\n<b>Bad gateway");
+        assert_eq!(message(""), "");
+    }
+
+    #[test]
+    fn what_is_shown_is_short_and_harmless() {
+        assert_eq!(message(&[b'x'; 5000], &[]).len(), 203);
+        assert_eq!(shown("a\u{1b}[31mb\r\n\u{202e}c\u{7f}", 50), r"a\u{1b}[31mb\r\n\u{202e}c\u{7f}");
+        assert_eq!(excerpt(b"\xff\xfe\x00"), "\u{fffd}\u{fffd}\\u{0}");
+        assert_eq!(excerpt(b" \n"), "an empty body");
+        assert_eq!(excerpt("\u{e9}".repeat(10_000).as_bytes()).chars().count(), 103);
+    }
+
+    #[test]
+    fn tokens_never_show_even_where_the_cut_splits_them() {
+        let jwt = format!("eyJ{}.eyJ{}.{}", "a".repeat(3000), "b".repeat(300), "c".repeat(43));
+        for body in [
+            format!("bad token {jwt}!"),
+            format!("{}{jwt}", "x".repeat(150)),
+            format!(r#"{{"message":"jwt malformed: {jwt}"}}"#),
+            format!("{}opaque-secret", "x".repeat(190)),
+        ] {
+            for text in [
+                message(body.as_bytes(), &["opaque-secret".to_owned()]),
+                excerpt_without(body.as_bytes(), &["opaque-secret".to_owned()]),
+            ] {
+                assert!(!text.contains("aaaa") && !text.contains("opaq"), "{text}");
+            }
+        }
+        assert_eq!(redact("a eyJ b eyJhbGciOi.x, c".into(), &[]), "a eyJ b [redacted], c");
+    }
+
+    #[test]
+    fn an_object_is_known_by_its_ends() {
+        assert!([&b"{}"[..], b" \n{\"a\":1}\r\n", b"\xEF\xBB\xBF{}"].into_iter().all(is_object));
+        assert!(![&b""[..], b"{", b"}", b"[{}]", b"<html>", b"{\"a\":1", b"null"].into_iter().any(is_object));
+    }
+}

@@ -1,0 +1,172 @@
+//! The URLs of the sessions API, and which origins a token may be sent to. The only place that knows v1 from v2.
+
+use url::{Host, Position, Url};
+
+use crate::config::ApiVersion;
+use crate::error::{Error, Kind, Result};
+use crate::walk::Window;
+
+/// An origin that a token may be sent to, and the paths below it.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint {
+    list: Url,
+    meeting_key: &'static str,
+}
+
+impl Endpoint {
+    /// Checks that `base` is an origin only, and `https` unless its host is this machine.
+    pub fn new(base: &Url, version: ApiVersion) -> Result<Self> {
+        // The origin leaves out user and password, so it can be shown whatever was given.
+        let origin = base.origin().ascii_serialization();
+        let refused = |why: &str| {
+            Error::new(Kind::Config, format!("[api] base_url {why}: {origin}"))
+                .hint("give the origin only, such as https://api.videosdk.live")
+        };
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(refused("must not hold a user or a password"));
+        }
+        if base.path() != "/" || base.query().is_some() || base.fragment().is_some() {
+            return Err(refused("must not go on after the host and port"));
+        }
+        match base.scheme() {
+            "https" => {}
+            "http" if is_loopback(base) => {}
+            "http" => return Err(refused("must start with https:// on any host but this machine")),
+            _ => return Err(refused("must start with https://")),
+        }
+        let (path, meeting_key) = match version {
+            ApiVersion::V1 => ("/v1/meeting-sessions", "meetingId"),
+            ApiVersion::V2 => ("/v2/sessions", "roomId"),
+        };
+        let mut list = base.clone();
+        list.set_path(path);
+        Ok(Self { list, meeting_key })
+    }
+
+    /// Whether the server is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.list)
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.list.scheme() == "https"
+    }
+
+    /// The list's window, of one meeting or of all.
+    pub fn list(&self, window: Window, meeting_id: Option<&str>) -> Url {
+        let mut url = self.list.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("page", &window.page.to_string());
+            query.append_pair("perPage", &window.size.to_string());
+            if let Some(id) = meeting_id {
+                query.append_pair(self.meeting_key, id);
+            }
+        }
+        url
+    }
+
+    /// One session. An id that no path can hold (empty, `.` and `..` would name the list itself) is [`Kind::Contract`].
+    pub fn session(&self, id: &str) -> Result<Url> {
+        if matches!(id, "" | "." | "..") {
+            return Err(Error::new(Kind::Contract, format!("the session's id cannot be asked for: `{id}`")));
+        }
+        let mut url = self.list.clone();
+        url.set_path(&format!("{}/{}", self.list.path(), encode(id)));
+        Ok(url)
+    }
+}
+
+/// A request as messages name it: method, path and query, without the host.
+pub(super) fn label(url: &Url) -> String {
+    format!("GET {}", &url[Position::BeforePath..])
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// One path segment: every byte but the unreserved ones of RFC 3986 is percent-encoded.
+fn encode(segment: &str) -> String {
+    use std::fmt::Write as _;
+
+    segment.bytes().fold(String::with_capacity(segment.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(base: &str, version: ApiVersion) -> Result<Endpoint> {
+        Endpoint::new(&Url::parse(base).unwrap(), version)
+    }
+
+    #[test]
+    fn names_the_documented_paths() {
+        let window = Window { size: 98, page: 2 };
+        let v1 = endpoint("https://api.videosdk.live", ApiVersion::V1).unwrap();
+        let v2 = endpoint("https://api.videosdk.live/", ApiVersion::V2).unwrap();
+        assert_eq!(v1.list(window, None).as_str(), "https://api.videosdk.live/v1/meeting-sessions?page=2&perPage=98");
+        assert_eq!(
+            label(&v1.list(window, Some("a b&c"))),
+            "GET /v1/meeting-sessions?page=2&perPage=98&meetingId=a+b%26c"
+        );
+        assert_eq!(label(&v2.list(window, Some("abcd"))), "GET /v2/sessions?page=2&perPage=98&roomId=abcd");
+        assert_eq!(label(&v1.session("616e79f7").unwrap()), "GET /v1/meeting-sessions/616e79f7");
+        assert_eq!(label(&v2.session("a.b").unwrap()), "GET /v2/sessions/a.b");
+    }
+
+    #[test]
+    fn an_id_stays_one_segment() {
+        let v1 = endpoint("https://api.videosdk.live", ApiVersion::V1).unwrap();
+        let label = |id| label(&v1.session(id).unwrap());
+        assert_eq!(label("../secrets?x#y%2F\t\u{e9}"), "GET /v1/meeting-sessions/..%2Fsecrets%3Fx%23y%252F%09%C3%A9");
+        for id in ["", ".", ".."] {
+            assert_eq!(v1.session(id).unwrap_err().kind(), Kind::Contract);
+        }
+    }
+
+    #[test]
+    fn only_safe_origins_are_taken() {
+        for base in [
+            "https://api.videosdk.live",
+            "https://x:8443/",
+            "http://127.0.0.1:9",
+            "http://127.9.9.9",
+            "http://[::1]:9",
+            "http://localhost:9",
+        ] {
+            assert!(endpoint(base, ApiVersion::V1).is_ok(), "{base}");
+        }
+        for base in [
+            "http://api.videosdk.live",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "http://0.0.0.0",
+            "ftp://x",
+            "https://api.videosdk.live/v1",
+            "https://x/?a=hush",
+            "https://x/#hush",
+            "https://user:hush@x",
+            "https://hush@x",
+        ] {
+            let error = endpoint(base, ApiVersion::V1).unwrap_err();
+            assert_eq!(error.kind(), Kind::Config, "{base}");
+            assert!(!format!("{} {error:?}", error.render()).contains("hush"), "{base}: {error:?}");
+        }
+    }
+}
