@@ -159,13 +159,16 @@ impl Run {
     }
 
     #[allow(clippy::type_complexity)] // a queue and its worker
-    fn stager(&self, layout: &Layout) -> Result<(mpsc::Sender<(u64, Flat)>, JoinHandle<Result<(Stage, Rejects)>>)> {
+    fn stager(
+        &self,
+        layout: &Layout,
+    ) -> Result<(mpsc::Sender<(u64, Box<Flat>)>, JoinHandle<Result<(Stage, Rejects)>>)> {
         let folder =
             if self.dry_run { std::env::temp_dir() } else { stage_folder(layout, self.config.stage_dir.as_ref()) };
         let mut stage = Stage::create(&folder)?;
         let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
         let layout = layout.clone();
-        let (queue, mut pages) = mpsc::channel::<(u64, Flat)>(QUEUE);
+        let (queue, mut pages) = mpsc::channel::<(u64, Box<Flat>)>(QUEUE);
         let worker = spawn_blocking(move || {
             while let Some((page, mut flat)) = pages.blocking_recv() {
                 rejects.add(page, std::mem::take(&mut flat.rejects))?;

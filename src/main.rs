@@ -1,1 +1,172 @@
-fn main() {}
+//! The binary: parse, set up, run, print, exit code.
+//!
+//! The only place that reads the clock and the environment, writes to stdout, or knows how an error is shown.
+
+mod commands;
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::panic::PanicHookInfo;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use clap::{CommandFactory, Parser};
+use commands::Setting;
+use rollbook::api::Clock;
+use rollbook::cli::{Cli, Command};
+use rollbook::config::{self, Environment, Resolved};
+use rollbook::error::{Error, Kind, Result};
+use rollbook::logging::{Format, Logging};
+use rollbook::progress::{Mode, Progress};
+use rollbook::signal;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(defect));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match start(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&error, cli.global.log_format);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// Sets up the environment, progress and logging, then runs the command.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn start(cli: &Cli) -> Result<u8> {
+    let environment = Environment::new(std::env::vars_os())?;
+    let terminal = io::stderr().is_terminal();
+    let dumb = environment.get("TERM") == Some("dumb");
+    let global = &cli.global;
+    let mode = if global.quiet { Mode::Never } else { global.progress };
+    let progress = Arc::new(Progress::new(mode, terminal && !dumb && global.log_format == Format::Text));
+    let logging = Logging {
+        format: global.log_format,
+        verbose: global.verbose,
+        quiet: global.quiet,
+        colors: terminal && !dumb && environment.get("NO_COLOR").is_none(),
+        filter: environment.get("ROLLBOOK_LOG"),
+    };
+    logging.start(progress.log_writer())?;
+    let done = dispatch(cli, &environment, &progress);
+    progress.finish();
+    done
+}
+
+fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> Result<u8> {
+    let resolved = || config::resolve(cli.global.config.as_deref(), environment, cli.settings());
+    match &cli.command {
+        Command::Config => print(settings(&resolved()?, cli.global.json).as_bytes()),
+        Command::Completions { shell } => print(&completions(*shell)),
+        Command::Man { command } => print(&man(command.as_deref())?),
+        Command::Export(_) | Command::Demo(_) | Command::Simulate(_) => {
+            run(cli, resolved()?, environment, Arc::clone(progress))
+        }
+    }
+}
+
+/// Runs a command that takes time, until it ends or a signal stops it.
+fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<Progress>) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(Kind::Unexpected, "cannot start the runtime").because(error))?;
+    let setting = Setting { config: resolved.config, environment, clock: Clock::new(now), progress };
+    runtime.block_on(async {
+        let stop = signal::listen()?;
+        match &cli.command {
+            Command::Export(_) => ended(commands::export(setting, &cli.global, stop).await?, cli),
+            Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
+            Command::Simulate(simulate) => {
+                let server = commands::simulate(&setting, simulate).await?;
+                print(format!("the simulated API listens: {}\n", server.base_url()).as_bytes())?;
+                stop.wait().await;
+                server.stop().await;
+                Ok(0)
+            }
+            Command::Config | Command::Completions { .. } | Command::Man { .. } => Ok(0),
+        }
+    })
+}
+
+/// Prints the result of a run, also of one that failed.
+fn ended(ended: commands::Ended, cli: &Cli) -> Result<u8> {
+    let commands::Ended { receipt, text, error } = ended;
+    if cli.global.json {
+        print(format!("{}\n", receipt.json()).as_bytes())?;
+    } else {
+        print(text.as_bytes())?;
+    }
+    error.map_or(Ok(receipt.exit_code), Err)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+fn settings(resolved: &Resolved, json: bool) -> String {
+    if json { format!("{:#}\n", resolved.json()) } else { resolved.table() }
+}
+
+fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "rollbook", &mut script);
+    script
+}
+
+fn man(command: Option<&str>) -> Result<Vec<u8>> {
+    let mut page = Vec::new();
+    let mut described = Cli::command();
+    if let Some(name) = command {
+        described.build();
+        let found = described.find_subcommand(name).cloned();
+        described = found.ok_or_else(|| Error::new(Kind::Config, format!("no such command: {name}")))?;
+    }
+    clap_mangen::Man::new(described)
+        .render(&mut page)
+        .map_err(|error| Error::new(Kind::Unexpected, "cannot write the manual page").because(error))?;
+    Ok(page)
+}
+
+/// Writes a result to stdout. A reader that has had enough, such as `head`, is no error.
+fn print(bytes: &[u8]) -> Result<u8> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::new(Kind::Unexpected, "cannot write to stdout").because(error))
+        }
+        _ => Ok(0),
+    }
+}
+
+/// Says why the run ended, once: as a log line where those are for a machine, else as text.
+fn complain(error: &Error, format: Format) {
+    let text = error.render();
+    if format == Format::Json && tracing::enabled!(tracing::Level::ERROR) {
+        let message = text.strip_prefix("error: ").unwrap_or(&text);
+        tracing::error!(exit_code = error.kind().exit_code(), "{message}");
+    } else {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+}
+
+/// Ends the process on a panic in any thread: going on without it could do harm, and what is on disk is safe.
+fn defect(info: &PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let message = info.payload_as_str().unwrap_or("no message");
+    let _ = writeln!(
+        io::stderr(),
+        "error: this is a defect of rollbook, which stopped: {message} ({place})\n\
+         hint: please report it with the version (`rollbook --version`) and the command"
+    );
+    std::process::exit(1);
+}

@@ -1,0 +1,199 @@
+//! What was typed. What it means is decided in [`crate::config`].
+//!
+//! Secrets are never taken from a flag, because other users of the machine can see those.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::config::{Override, Source, duration};
+use crate::logging::Format;
+use crate::progress::Mode;
+
+const EXAMPLES: &str = "\
+Examples:
+  rollbook demo                                  try everything, no account needed
+  VIDEOSDK_TOKEN=... rollbook export             export all sessions to ./rollbook-data
+  rollbook config                                the settings in force and their sources";
+
+const REFERENCE: &str = "\
+Environment:
+  VIDEOSDK_TOKEN            the account's token; or VIDEOSDK_TOKEN_FILE, or
+                            VIDEOSDK_API_KEY with VIDEOSDK_SECRET_KEY
+  ROLLBOOK_CONFIG           the settings file
+  ROLLBOOK_<SECTION>_<KEY>  any setting, such as ROLLBOOK_API_PER_PAGE=200
+  ROLLBOOK_LOG              a log filter, such as rollbook=debug
+  NO_COLOR                  no colours
+
+Exit codes:
+  0    done, and proven complete
+  1    unexpected: a defect of rollbook
+  2    usage or configuration, or no credentials
+  3    the data is committed, but not proven complete, or records were rejected
+  4    the API refused the credentials
+  5    the API failed; worth a retry later
+  6    the dataset could not be read or written; worth a retry later
+  7    another run holds the dataset; worth a retry later
+  8    the API broke its contract
+  130  stopped by SIGINT, after cleaning up
+  143  stopped by SIGTERM, after cleaning up";
+
+/// Export every VideoSDK meeting session to Parquet, with proof that none was missed.
+#[derive(Debug, Parser)]
+#[command(name = "rollbook", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{REFERENCE}"))]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// Settings file [default: ./rollbook.toml or ~/.config/rollbook/rollbook.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the dataset [default: ./rollbook-data]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub dest: Option<String>,
+    /// Origin of the API.
+    #[arg(long, global = true, value_name = "URL", help = "Origin of the API [default: https://api.videosdk.live]")]
+    pub base_url: Option<String>,
+    /// Version of the sessions API; only v1 for now [default: v1]
+    #[arg(long, global = true, value_name = "VERSION")]
+    pub api: Option<String>,
+    /// Walk and count, but write nothing; same exit codes
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Print the result as JSON on stdout: the receipt of a run, the settings
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How log lines on stderr are written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: Format,
+    /// Log more: -v for debug, -vv for trace
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log errors only, and show no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Progress on stderr: a bar on a terminal, plain lines elsewhere
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub progress: Mode,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Export all sessions to Parquet
+    Export(Export),
+    /// Try everything against a simulated account, without credentials
+    Demo(Demo),
+    /// Serve the simulated API, for tests and trials
+    Simulate(Simulate),
+    /// Print the settings in force and where each comes from
+    #[command(after_help = "Examples:\n  rollbook config\n  rollbook config --json | jq '.settings[\"api.per_page\"]'")]
+    Config,
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  rollbook completions bash > ~/.local/share/bash-completion/completions/rollbook"
+    )]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Examples:\n  rollbook man | man -l -\n  rollbook man export > rollbook-export.1")]
+    Man {
+        /// The command to describe, all of rollbook if none is given
+        command: Option<String>,
+    },
+}
+
+/// `rollbook export`
+#[derive(Debug, Args)]
+#[command(
+    about = "Export all sessions to Parquet",
+    long_about = "Export all sessions to Parquet\n\n\
+        Reads the whole list of sessions and merges it into the dataset: three Parquet tables (sessions,\n\
+        participants, timelogs), a folder each. Run it again at any time: what is there is updated, never doubled.",
+    after_help = "Examples:\n  \
+        rollbook export                              to ./rollbook-data\n  \
+        rollbook export --dest /data/videosdk -q     as a nightly batch\n  \
+        rollbook export --dry-run --json             what a run would find"
+)]
+pub struct Export {
+    /// Cover the whole list; in this release a plain `export` does so, too
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// `rollbook demo`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rollbook demo\n  \
+    rollbook demo --sessions 100000 --dest /tmp/demo\n  \
+    duckdb -c \"from './rollbook-demo/sessions/*/*.parquet'\"\n\n\
+    The dataset is ./rollbook-demo unless --dest is given, whatever the settings say. It can be repeated.")]
+pub struct Demo {
+    /// Sessions of the simulated account
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub sessions: u64,
+}
+
+/// `rollbook simulate`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rollbook simulate --sessions 100000 --latency 50ms\n  \
+    VIDEOSDK_TOKEN=any rollbook export --base-url http://127.0.0.1:8787\n\n\
+    The API asks for the token in VIDEOSDK_TOKEN where that is set, else it takes any.")]
+pub struct Simulate {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    pub listen: SocketAddr,
+    /// Sessions of the account
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub sessions: u64,
+    /// Another number makes another account
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Largest page that is served, whatever was asked for [default: no cap]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub per_page_cap: Option<u32>,
+    /// Wait before each answer, such as 50ms
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration)]
+    pub latency: Duration,
+    /// Answer 429 beyond so many requests a second [default: no limit]
+    #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate_limit: Option<u32>,
+    /// Compress answers where the client accepts that
+    #[arg(long)]
+    pub gzip: bool,
+    /// Build all pages before listening, for measurements
+    #[arg(long)]
+    pub prepared: bool,
+}
+
+impl Cli {
+    /// The settings among the flags. `demo` has a dataset of its own, so that it never writes into a real one.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Override> {
+        let Global { dest, base_url, api, .. } = &self.global;
+        let demo = matches!(self.command, Command::Demo(_)).then(|| "./rollbook-demo".to_owned());
+        let values = [
+            ("dataset.url", demo, Source::Command("demo")),
+            ("dataset.url", dest.clone(), Source::Flag("--dest")),
+            ("api.base_url", base_url.clone(), Source::Flag("--base-url")),
+            ("api.version", api.clone(), Source::Flag("--api")),
+        ];
+        let given = |(name, value, source)| Option::map(value, |value| Override { name, value, source });
+        values.into_iter().filter_map(given).collect()
+    }
+}

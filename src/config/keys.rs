@@ -1,0 +1,159 @@
+//! The one table of settings, and `config/rollbook.toml`, which is printed from it.
+
+use std::fmt::Write;
+
+/// How a setting is written in TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Text in quotes.
+    Text,
+    /// A number without quotes.
+    Number,
+    /// `true` or `false`.
+    Flag,
+}
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// `section.key`, as it is called in the file.
+    pub name: &'static str,
+    pub(super) form: Form,
+    /// The default as text, without quotes.
+    pub default: &'static str,
+    /// One sentence for the operator.
+    pub doc: &'static str,
+}
+
+const fn key(name: &'static str, form: Form, default: &'static str, doc: &'static str) -> Key {
+    Key { name, form, default, doc }
+}
+
+use Form::{Flag, Number, Text};
+
+/// Every setting, by section, in the order in which they are shown.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("api.version", Text, "v1", "Which version of the sessions API is read; only v1 for now."),
+    key("api.base_url", Text, "https://api.videosdk.live", "Where the API is: the origin only, the documented paths are appended."),
+    key("api.per_page", Number, "100", "Sessions asked for in one page, 1 to 10000; larger is faster where the server allows it."),
+    key("api.concurrency", Number, "8", "Requests in flight at most, 1 to 256."),
+    key("api.requests_per_second", Number, "0", "Requests started in a second at most; 0 sets no limit."),
+    key("api.connect_timeout", Text, "10s", "For the TCP and TLS handshake."),
+    key("api.read_timeout", Text, "30s", "The longest silence while a response is read."),
+    key("api.request_timeout", Text, "60s", "For one attempt as a whole."),
+    key("api.retry_budget", Text, "150s", "For one request with all its attempts and the waiting between them."),
+    key("api.max_body_bytes", Number, "67108864", "Bytes of one response at most, after decompression."),
+    key("dataset.url", Text, "./rollbook-data", "The folder of the dataset; a relative one starts at the working directory."),
+    key("dataset.partition_by", Text, "month", "\"none\", \"month\" or \"day\" of a session's start in UTC; can't be changed later."),
+    key("dataset.max_rejects", Number, "0", "New unreadable records that a run may have before it exits with 3."),
+    key("dataset.keep_unknown_fields", Flag, "false", "Whether fields unknown to this version are kept, as JSON in the column extra."),
+    key("stage.dir", Text, "", "Where rows wait before they are published; empty is beside the dataset."),
+];
+
+impl Key {
+    /// `api` of `api.per_page`.
+    #[must_use]
+    pub fn section(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(section, _)| section)
+    }
+
+    /// `per_page` of `api.per_page`.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(_, field)| field)
+    }
+
+    /// The environment variable that sets it: `ROLLBOOK_API_PER_PAGE`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("ROLLBOOK_{}", self.name.replace('.', "_").to_uppercase())
+    }
+}
+
+/// The setting of this name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The sections in the order of the table.
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> = KEYS.iter().map(Key::section).collect();
+    sections.dedup();
+    sections
+}
+
+/// A settings file with every setting at its default: the text of `config/rollbook.toml`.
+#[must_use]
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Every setting of rollbook, with its default.\n\
+         #\n\
+         # rollbook reads --config FILE, else $ROLLBOOK_CONFIG, else ./rollbook.toml, else\n\
+         # ~/.config/rollbook/rollbook.toml. The environment (ROLLBOOK_<SECTION>_<KEY>, such as\n\
+         # ROLLBOOK_API_PER_PAGE) wins over the file, and a flag over both. Durations are a whole number and\n\
+         # a unit: 500ms, 30s, 5m, 2h, 3d. `rollbook config` shows what is in force and where it comes from.\n\
+         # Credentials don't belong here: they come from the environment (VIDEOSDK_TOKEN).\n",
+    );
+    let mut section = "";
+    for key in KEYS {
+        if section != key.section() {
+            section = key.section();
+            let _ = writeln!(text, "\n[{section}]");
+        }
+        let quote = if key.form == Text { "\"" } else { "" };
+        let _ = writeln!(text, "# {}\n{} = {quote}{}{quote}", key.doc, key.field(), key.default);
+    }
+    text
+}
+
+/// The known name nearest to a mistyped one, if one is near.
+pub(super) fn nearest<T: AsRef<str>>(typed: &str, known: impl IntoIterator<Item = T>) -> Option<T> {
+    let typed = typed.to_lowercase();
+    let distances = known.into_iter().map(|name| (distance(&typed, &name.as_ref().to_lowercase()), name));
+    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 2 && distance * 2 < typed.chars().count()).then_some(name)
+}
+
+/// Edit distance: the insertions, deletions and replacements that lead from one text to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (index, left) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, right) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (from, to, expected) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("per_pag", "per_page", 1)]
+        {
+            assert_eq!(distance(from, to), expected);
+            assert_eq!(distance(to, from), expected);
+        }
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_free_of_doubles() {
+        let mut names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), KEYS.len());
+        let mut distinct = sections();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), sections().len(), "a section is torn apart");
+        assert!(KEYS.iter().all(|key| key.doc.ends_with('.') && key.name.split('.').count() == 2));
+    }
+}

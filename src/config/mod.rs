@@ -1,0 +1,134 @@
+//! What a run is told to do: defaults < file < environment < flags, resolved once.
+//!
+//! [`KEYS`] is the one table of settings. The file, the environment, `rollbook config` and `config/rollbook.toml` are
+//! all driven by it; [`Config::read`] gives each its type and range. Credentials are no settings and never pass here.
+//! Every value remembers its [`Source`], and an error about it names key, allowed values, source and value.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Result;
+
+mod environment;
+mod file;
+mod keys;
+mod resolve;
+mod show;
+mod value;
+
+pub use environment::Environment;
+pub use keys::{KEYS, Key, example};
+pub use resolve::{Override, Resolved, Setting, Source, resolve};
+pub use value::duration;
+
+use resolve::Values;
+use value::{boolean, choice, decimal, local_path, optional_path, origin, period, whole};
+
+/// Which version of the sessions API is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ApiVersion {
+    /// `GET /v1/meeting-sessions`.
+    #[default]
+    V1,
+    /// `GET /v2/sessions`.
+    V2,
+}
+
+/// `[api]`: where the sessions come from, and how hard the API may be pressed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Api {
+    /// v1 or v2.
+    pub version: ApiVersion,
+    /// The origin only; the documented paths are appended.
+    pub base_url: url::Url,
+    /// Rows asked for in one page.
+    pub per_page: u32,
+    /// Requests in flight at most.
+    pub concurrency: usize,
+    /// Client-side limit; 0 is none.
+    pub requests_per_second: f64,
+    /// For the TCP and TLS handshake.
+    pub connect_timeout: Duration,
+    /// For each read of a response: the longest silence.
+    pub read_timeout: Duration,
+    /// For one attempt as a whole.
+    pub request_timeout: Duration,
+    /// For one request with all its retries.
+    pub retry_budget: Duration,
+    /// Decoded bytes of one response at most.
+    pub max_body_bytes: u64,
+}
+
+/// How the dataset is cut into partitions, by the sessions' start in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PartitionBy {
+    /// One partition.
+    None,
+    /// `start_month=2026-11`.
+    #[default]
+    Month,
+    /// `start_date=2026-11-23`.
+    Day,
+}
+
+/// `[dataset]`: where the tables go, and what is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// A local folder.
+    pub url: String,
+    /// The partitions.
+    pub partition_by: PartitionBy,
+    /// New rejects that a run may have before it exits with 3.
+    pub max_rejects: u64,
+    /// Whether fields unknown to this version are kept in `extra`.
+    pub keep_unknown_fields: bool,
+}
+
+/// All settings in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// `[api]`
+    pub api: Api,
+    /// `[dataset]`
+    pub dataset: Dataset,
+    /// `[stage] dir`: where rows wait before they are published; beside the dataset when `None`.
+    pub stage_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// Gives every setting its type, or names the first one whose value isn't allowed.
+    fn read(values: &Values) -> Result<Self> {
+        const MOMENT: Duration = Duration::from_millis(1);
+        const DAY: Duration = Duration::from_hours(24);
+        let timeout = |text: &str| period(text, MOMENT, DAY);
+        Ok(Self {
+            api: Api {
+                version: values.read("api.version", |text| {
+                    choice(text, &[("v1", ApiVersion::V1)], "`v1` (`v2` is not supported yet)")
+                })?,
+                base_url: values.read("api.base_url", origin)?,
+                per_page: values.read("api.per_page", |text| whole(text, 1..=10_000))?,
+                concurrency: values.read("api.concurrency", |text| whole(text, 1..=256))?,
+                requests_per_second: values.read("api.requests_per_second", |text| decimal(text, 0.0..=10_000.0))?,
+                connect_timeout: values.read("api.connect_timeout", timeout)?,
+                read_timeout: values.read("api.read_timeout", timeout)?,
+                request_timeout: values.read("api.request_timeout", timeout)?,
+                retry_budget: values.read("api.retry_budget", timeout)?,
+                max_body_bytes: values.read("api.max_body_bytes", |text| whole(text, 1024..=1 << 30))?,
+            },
+            dataset: Dataset {
+                url: values.read("dataset.url", local_path)?,
+                partition_by: values.read("dataset.partition_by", |text| {
+                    use PartitionBy::{Day, Month, None};
+                    choice(text, &[("none", None), ("month", Month), ("day", Day)], "`none`, `month` or `day`")
+                })?,
+                max_rejects: values.read("dataset.max_rejects", |text| whole(text, 0..=u64::from(u32::MAX)))?,
+                keep_unknown_fields: values.read("dataset.keep_unknown_fields", boolean)?,
+            },
+            stage_dir: values.read("stage.dir", optional_path)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Lays the sources over each other, and keeps for every value where it came from.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Kind, Result};
+
+use super::keys::{KEYS, Key};
+use super::{Config, Environment, file};
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The table of defaults.
+    Default,
+    /// The settings file: its path and line, `rollbook.toml:3`.
+    File(String),
+    /// An environment variable, by name.
+    Environment(String),
+    /// A flag, by name.
+    Flag(&'static str),
+    /// What a command does by itself, such as `demo` with a dataset of its own.
+    Command(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("default"),
+            Self::File(place) => write!(out, "file {place}"),
+            Self::Environment(name) => write!(out, "environment {name}"),
+            Self::Flag(name) => write!(out, "flag {name}"),
+            Self::Command(name) => write!(out, "command {name}"),
+        }
+    }
+}
+
+/// A value for a setting, from one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// The setting, as in [`Key::name`].
+    pub name: &'static str,
+    /// Its value as text.
+    pub value: String,
+    /// Where it was said.
+    pub source: Source,
+}
+
+/// A setting in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Which one.
+    pub key: &'static Key,
+    /// Its value as it was written.
+    pub value: String,
+    /// Where it was said.
+    pub source: Source,
+}
+
+/// The settings in force, typed and as they were written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// For the run.
+    pub config: Config,
+    /// For a person: one for each of [`KEYS`], in that order.
+    pub settings: Vec<Setting>,
+    /// The settings file that was read.
+    pub file: Option<PathBuf>,
+}
+
+/// Resolves the settings: defaults < file < environment < flags.
+///
+/// `file` is the one named by `--config`, `flags` what was typed. Reads the settings file, and nothing else.
+///
+/// # Errors
+/// [`Kind::Config`] with the key, what is allowed, the source and the value.
+pub fn resolve(file: Option<&Path>, environment: &Environment, flags: Vec<Override>) -> Result<Resolved> {
+    resolve_with(file, environment, flags, &|path| std::fs::read_to_string(path))
+}
+
+/// [`resolve`] with a file system of the caller's.
+pub(super) fn resolve_with(
+    file: Option<&Path>,
+    environment: &Environment,
+    flags: Vec<Override>,
+    read: &dyn Fn(&Path) -> io::Result<String>,
+) -> Result<Resolved> {
+    let file = file::find(file, environment, read)?;
+    let mut values = Values::defaults();
+    if let Some(file) = &file {
+        values.lay(file.settings()?);
+    }
+    values.lay(environment.settings()?);
+    values.lay(flags);
+    let config = Config::read(&values)?;
+    Ok(Resolved { config, settings: values.0, file: file.map(|file| file.path) })
+}
+
+/// The settings while the layers are put together.
+pub(super) struct Values(Vec<Setting>);
+
+impl Values {
+    fn defaults() -> Self {
+        let default = |key: &'static Key| Setting { key, value: key.default.to_owned(), source: Source::Default };
+        Self(KEYS.iter().map(default).collect())
+    }
+
+    fn lay(&mut self, layer: Vec<Override>) {
+        for Override { name, value, source } in layer {
+            if let Some(setting) = self.0.iter_mut().find(|setting| setting.key.name == name) {
+                (setting.value, setting.source) = (value, source);
+            }
+        }
+    }
+
+    /// The value of a setting in its type; `parse` refuses by saying what is allowed.
+    pub(super) fn read<T>(&self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T> {
+        let Some(Setting { value, source, .. }) = self.0.iter().find(|setting| setting.key.name == name) else {
+            return Err(Error::new(Kind::Unexpected, format!("no such setting in the table: {name}")));
+        };
+        // A URL with a password or a token in it is refused, and must not be repeated.
+        let shown = if value.contains(['@', '?']) { "(not shown, it may hold a secret)" } else { value.as_str() };
+        parse(value)
+            .map_err(|allowed| Error::new(Kind::Config, format!("`{name}` must be {allowed}, {source} says: {shown}")))
+    }
+}

@@ -1,0 +1,166 @@
+//! From the text of a setting to its type. A refusal says what is allowed, to be read after "must be".
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+/// A typed value, or what is allowed instead.
+pub(super) type Read<T> = Result<T, String>;
+
+/// A whole number in a range.
+pub(super) fn whole<T: FromStr + PartialOrd + Display>(text: &str, range: RangeInclusive<T>) -> Read<T> {
+    within(text.parse().ok(), range, "a whole number")
+}
+
+/// A number in a range. `inf` and `nan` lie in none.
+pub(super) fn decimal(text: &str, range: RangeInclusive<f64>) -> Read<f64> {
+    within(text.parse().ok(), range, "a number")
+}
+
+fn within<T: PartialOrd + Display>(value: Option<T>, range: RangeInclusive<T>, what: &str) -> Read<T> {
+    let allowed = || format!("{what} from {} to {}", range.start(), range.end());
+    value.filter(|value| range.contains(value)).ok_or_else(allowed)
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(text: &str) -> Read<bool> {
+    text.parse().map_err(|_| "`true` or `false`".to_owned())
+}
+
+/// One of the named values; `allowed` lists them for a person.
+pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)], allowed: &str) -> Read<T> {
+    let found = choices.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| allowed.to_owned())
+}
+
+/// A duration in a range.
+pub(super) fn period(text: &str, from: Duration, to: Duration) -> Read<Duration> {
+    let allowed = || format!("a duration such as `500ms`, `30s` or `5m`, from {from:?} to {}h", to.as_secs() / 3600);
+    duration(text).ok().filter(|value| (from..=to).contains(value)).ok_or_else(allowed)
+}
+
+/// Reads `500ms`, `30s`, `5m`, `2h` or `3d`: a whole number and its unit.
+///
+/// # Errors
+/// What a duration looks like.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "a duration is a whole number and a unit: 500ms, 30s, 5m, 2h or 3d".to_owned())
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (count, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit())?);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    count.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
+}
+
+/// An origin whose traffic nobody on the way can read: `https`, or `http` to this very machine.
+pub(super) fn origin(text: &str) -> Read<Url> {
+    let allowed = "an origin without a path, such as https://api.videosdk.live (http:// for loopback addresses only)";
+    Url::parse(text).ok().filter(is_safe_origin).ok_or_else(|| allowed.to_owned())
+}
+
+fn is_safe_origin(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let safe = url.scheme() == "https" || url.scheme() == "http" && loopback;
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    safe && anonymous && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+}
+
+/// A folder on this machine.
+pub(super) fn local_path(text: &str) -> Read<String> {
+    if text.is_empty() || text.contains("://") || text.contains('\0') {
+        return Err("the path of a local folder (object stores such as s3:// are not supported yet)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A folder on this machine, or none where the text is empty.
+pub(super) fn optional_path(text: &str) -> Read<Option<PathBuf>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    local_path(text).map(|path| Some(PathBuf::from(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, millis) in [("0s", 0), ("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("3d", 259_200_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "30",
+            "30 s",
+            "1.5s",
+            "-1s",
+            "+1s",
+            "30S",
+            "5min",
+            "३s",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        for text in [
+            "https://api.videosdk.live",
+            "https://api.videosdk.live/",
+            "http://127.0.0.1:8787",
+            "http://[::1]:1",
+            "http://localhost",
+        ] {
+            assert!(origin(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "api.videosdk.live",
+            "http://api.videosdk.live",
+            "https://api.videosdk.live/v1",
+            "https://a.b/?x",
+            "https://a.b/#x",
+            "https://user@a.b",
+            "https://:pass@a.b",
+            "ftp://a.b",
+            "http://localhost.evil.org",
+            "data:x",
+        ] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none() {
+        for text in ["nan", "inf", "-1", "", "10001"] {
+            assert!(decimal(text, 0.0..=10_000.0).is_err(), "{text}");
+        }
+        for text in ["0", "257", "1.0", "-3", " 8", "8 ", "99999999999999999999999"] {
+            assert!(whole::<usize>(text, 1..=256).is_err(), "{text}");
+        }
+        assert_eq!(whole(&u64::MAX.to_string(), 0..=u64::MAX), Ok(u64::MAX));
+    }
+}

@@ -1,0 +1,98 @@
+//! `demo`: the whole thing against the embedded simulated API, and what a person wants to see of it.
+
+use std::fmt::Write as _;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+
+use crate::config::Config;
+use crate::dataset::layout::Layout;
+use crate::dataset::published::Published;
+use crate::dataset::receipt::Receipt;
+use crate::error::Result;
+use crate::summary::{grouped, size};
+use crate::tables::Table;
+
+/// Sessions shown of the attendance summary.
+const TOP: usize = 5;
+
+/// The tables with rows and sizes, the line to query them, and the best attended sessions.
+pub fn show(receipt: &Receipt, config: &Config) -> Result<String> {
+    let dataset = config.dataset.url.trim_end_matches('/');
+    let mut text = format!("\n{:<14}{:>10}{:>10}{:>7}   where\n", "table", "rows", "size", "files");
+    for table in Table::ALL {
+        let files: Vec<_> = receipt.partitions.iter().filter(|file| file.table == table.name()).collect();
+        let rows = grouped(files.iter().map(|file| file.rows).sum());
+        let bytes = size(files.iter().map(|file| file.bytes).sum());
+        let count = files.len();
+        let _ = writeln!(text, "{:<14}{rows:>10}{bytes:>10}{count:>7}   {dataset}/{}/", table.name(), table.name());
+    }
+    text.push_str(&attendance(config)?);
+    let _ = write!(
+        text,
+        "\nquery it with DuckDB:\n  duckdb -c \"select start_month, count(*) sessions, \
+         round(sum(occupied_ms) / 3.6e6, 1) active_hours from read_parquet('{dataset}/sessions/*/*.parquet', \
+         hive_partitioning = true) group by 1 order by 1\"\n"
+    );
+    Ok(text)
+}
+
+struct Attended {
+    meeting: String,
+    hours: f64,
+    active_minutes: f64,
+    participants: i32,
+    peak: i32,
+}
+
+fn attendance(config: &Config) -> Result<String> {
+    let layout = Layout::new(&config.dataset.url, config.dataset.partition_by);
+    let mut top: Vec<Attended> = Vec::new();
+    for partition in layout.existing()? {
+        let Some(published) = Published::find(&layout, partition)? else { continue };
+        let mut chunks = published.chunks()?;
+        while let Some(chunk) = chunks.next()? {
+            let [sessions, ..] = chunk.rows(0, chunk.len());
+            top.extend(rows(&sessions));
+            top.sort_by(|a, b| b.hours.total_cmp(&a.hours));
+            top.truncate(TOP);
+        }
+    }
+    let mut text = String::from("\nbest attended sessions:\n");
+    let _ = writeln!(
+        text,
+        "  {:<16}{:>16}{:>14}{:>14}{:>7}",
+        "meeting", "attended hours", "active min", "participants", "peak"
+    );
+    for Attended { meeting, hours, active_minutes, participants, peak } in top {
+        let _ = writeln!(text, "  {meeting:<16}{hours:>16.1}{active_minutes:>14.1}{participants:>14}{peak:>7}");
+    }
+    Ok(text)
+}
+
+#[allow(clippy::cast_precision_loss)] // shown with one decimal
+fn rows(sessions: &arrow_array::RecordBatch) -> Vec<Attended> {
+    let millis = |name| sessions.column_by_name(name).map(|column| column.as_primitive::<Int64Type>());
+    let counts = |name| sessions.column_by_name(name).map(|column| column.as_primitive::<Int32Type>());
+    let columns = (
+        sessions.column_by_name("meeting_id").map(|column| column.as_string::<i32>()),
+        millis("total_attended_ms"),
+        millis("occupied_ms"),
+        counts("participant_count"),
+        counts("peak_participants"),
+    );
+    let (Some(meetings), Some(attended), Some(occupied), Some(participants), Some(peaks)) = columns else {
+        return Vec::new();
+    };
+    let row = |row| Attended {
+        meeting: meetings.iter().nth(row).flatten().unwrap_or("-").to_owned(),
+        hours: attended.value(row) as f64 / 3.6e6,
+        active_minutes: occupied.value(row) as f64 / 6e4,
+        participants: participants.value(row),
+        peak: peaks.value(row),
+    };
+    let mut best: Vec<usize> = (0..sessions.num_rows()).collect();
+    best.sort_by_key(|&row| std::cmp::Reverse(attended.value(row)));
+    best.truncate(TOP);
+    best.into_iter().map(row).collect()
+}

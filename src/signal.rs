@@ -1,0 +1,141 @@
+//! Stopping on a signal: the first one asks, the second one ends the process at once.
+//!
+//! The pipeline decides where it can stop cleanly; nothing is torn down under it.
+
+use tokio::sync::watch;
+
+use crate::error::{Error, Kind, Result};
+
+/// The receiving end: whether the run was asked to stop, and by which signal. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<Option<Kind>>);
+
+/// The asking end.
+#[derive(Debug)]
+pub struct Stopper(watch::Sender<Option<Kind>>);
+
+/// A pair of ends. A [`Stop`] whose [`Stopper`] is gone is never asked.
+#[must_use]
+pub fn channel() -> (Stopper, Stop) {
+    let (sender, receiver) = watch::channel(None);
+    (Stopper(sender), Stop(receiver))
+}
+
+impl Stopper {
+    /// Asks to stop: [`Kind::Interrupted`] or [`Kind::Terminated`]. The first one counts.
+    pub fn stop(&self, kind: Kind) {
+        self.0.send_if_modified(|asked| asked.is_none() && asked.replace(kind).is_none());
+    }
+}
+
+impl Stop {
+    /// The signal that asked, if one did.
+    #[must_use]
+    pub fn requested(&self) -> Option<Kind> {
+        *self.0.borrow()
+    }
+
+    /// To be called between two steps of work.
+    ///
+    /// # Errors
+    /// With the signal's kind once it was asked to stop.
+    pub fn check(&self) -> Result<()> {
+        self.requested().map_or(Ok(()), |kind| Err(stopped(kind)))
+    }
+
+    /// Waits until it is asked to stop, for `select!`; forever, if that never happens.
+    pub async fn wait(&self) -> Error {
+        let mut receiver = self.0.clone();
+        let kind = receiver.wait_for(Option::is_some).await.ok().and_then(|asked| *asked);
+        match kind {
+            Some(kind) => stopped(kind),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn stopped(kind: Kind) -> Error {
+    let signal = if kind == Kind::Terminated { "SIGTERM" } else { "SIGINT" };
+    Error::new(kind, format!("stopped by {signal}"))
+}
+
+/// Listens for SIGINT and SIGTERM from now on; to be called on a tokio runtime.
+///
+/// # Errors
+/// [`Kind::Unexpected`] where the system refuses a handler.
+pub fn listen() -> Result<Stop> {
+    let mut signals =
+        Signals::new().map_err(|error| Error::new(Kind::Unexpected, "cannot listen for signals").because(error))?;
+    let (stopper, stop) = channel();
+    tokio::spawn(async move {
+        let kind = signals.next().await;
+        tracing::warn!("stopping; a second signal ends the process at once");
+        stopper.stop(kind);
+        let kind = signals.next().await;
+        std::process::exit(kind.exit_code().into());
+    });
+    Ok(stop)
+}
+
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> Kind {
+        tokio::select! {
+            _ = self.interrupt.recv() => Kind::Interrupted,
+            _ = self.terminate.recv() => Kind::Terminated,
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) -> Kind {
+        self.0.recv().await;
+        Kind::Interrupted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_signal_counts() {
+        let (stopper, stop) = channel();
+        assert!(stop.check().is_ok());
+        stopper.stop(Kind::Terminated);
+        stopper.stop(Kind::Interrupted);
+        assert_eq!(stop.wait().await.render(), "error: stopped by SIGTERM");
+        assert_eq!(stop.check().unwrap_err().kind().exit_code(), 143);
+        drop(stopper);
+        assert_eq!(stop.requested(), Some(Kind::Terminated));
+    }
+
+    #[tokio::test]
+    async fn without_a_stopper_nobody_asks() {
+        let (_, stop) = channel();
+        tokio::select! {
+            biased;
+            _ = stop.wait() => panic!("nobody asked"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+}
