@@ -1,0 +1,153 @@
+//! The test bed: a simulated API on a real socket, the binary run against it, and its dataset read back.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::DataType;
+use chrono::{DateTime, SecondsFormat};
+use rollbook::config::PartitionBy;
+use rollbook::dataset::layout::Layout;
+use rollbook::dataset::published::Published;
+use rollbook::sim::{Options, Server};
+use rollbook::tables::Table;
+
+/// The token that every run carries, and that nothing may ever show.
+pub const TOKEN: &str = "canary-6f1d0c57-token";
+
+/// A server and a folder for a dataset; both go when it is dropped.
+pub struct Bed {
+    pub server: Server,
+    pub folder: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Bed {
+    /// A bed with this API.
+    pub fn new(options: Options) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let server = runtime.block_on(Server::start(options, "127.0.0.1:0".parse().unwrap())).unwrap();
+        Self { server, folder: tempfile::tempdir().unwrap(), runtime }
+    }
+
+    /// Replaces the API by another one; the dataset stays.
+    pub fn serve(&mut self, options: Options) {
+        self.server = self.runtime.block_on(Server::start(options, "127.0.0.1:0".parse().unwrap())).unwrap();
+    }
+
+    /// The dataset's folder.
+    pub fn dataset(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// `rollbook export` with further arguments, not yet run.
+    pub fn export(&self, arguments: &[&str]) -> Command {
+        let mut command = rollbook(self.folder.path());
+        command.args(["export", "--full", "--base-url", &self.server.base_url()]);
+        command.arg("--dest").arg(self.dataset()).args(arguments);
+        command.env("VIDEOSDK_TOKEN", TOKEN).env("ROLLBOOK_API_RETRY_BUDGET", "3s");
+        command
+    }
+
+    /// Runs `rollbook export`.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.export(arguments).output().unwrap())
+    }
+
+    /// All rows of a table in order, each cell as text.
+    pub fn rows(&self, table: Table) -> Vec<Vec<(String, String)>> {
+        let layout = Layout::new(self.dataset(), PartitionBy::Month);
+        let mut rows = Vec::new();
+        for partition in layout.existing().unwrap() {
+            let mut chunks = Published::find(&layout, partition).unwrap().unwrap().chunks().unwrap();
+            while let Some(chunk) = chunks.next().unwrap() {
+                let batch = &chunk.rows(0, chunk.len())[table as usize];
+                rows.extend((0..batch.num_rows()).map(|row| cells(batch, row)));
+            }
+        }
+        rows
+    }
+
+    /// The bytes of every published file, by path.
+    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        for table in Table::ALL {
+            for folder in std::fs::read_dir(self.dataset().join(table.name())).into_iter().flatten().flatten() {
+                for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
+                    if file.path().extension().is_some_and(|extension| extension == "parquet") {
+                        files.push((file.path(), std::fs::read(file.path()).unwrap()));
+                    }
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+}
+
+/// The binary in a folder, with an environment of its own.
+pub fn rollbook(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollbook"));
+    command.current_dir(folder).env_clear().env("HOME", folder).stdin(Stdio::null());
+    command
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// From a process's output; nothing it printed may hold the token.
+    pub fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let ran = Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        };
+        assert!(!ran.stdout.contains(TOKEN) && !ran.stderr.contains(TOKEN), "the token was shown: {ran:?}");
+        ran
+    }
+
+    /// The receipt that `--json` printed.
+    pub fn receipt(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no receipt ({error}): {self:?}"))
+    }
+}
+
+fn cells(batch: &RecordBatch, row: usize) -> Vec<(String, String)> {
+    let fields = batch.schema();
+    let cell = |index: usize| (fields.field(index).name().clone(), cell(batch.column(index), row));
+    (0..batch.num_columns()).map(cell).collect()
+}
+
+/// A cell as text: times as RFC 3339, lists with commas, null as `null`.
+fn cell(column: &dyn Array, row: usize) -> String {
+    if column.is_null(row) {
+        return "null".to_owned();
+    }
+    match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
+        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).to_string(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).to_string(),
+        DataType::Boolean => column.as_boolean().value(row).to_string(),
+        DataType::Timestamp(..) => time(column.as_primitive::<TimestampMicrosecondType>().value(row)),
+        DataType::List(_) => {
+            let list = column.as_list::<i32>().value(row);
+            list.as_string::<i32>().iter().flatten().collect::<Vec<_>>().join(",")
+        }
+        other => panic!("a column of type {other}"),
+    }
+}
+
+/// Microseconds since 1970 as RFC 3339.
+pub fn time(micros: i64) -> String {
+    DateTime::from_timestamp_micros(micros).unwrap().to_rfc3339_opts(SecondsFormat::Millis, true)
+}

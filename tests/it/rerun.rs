@@ -1,0 +1,180 @@
+//! Reruns, kills, signals and two runs at once: the dataset is always whole, and the same sessions give the same bytes.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rollbook::sim::{Account, Change, Options, Script, Shape};
+use rollbook::tables::Table;
+
+use crate::bed::{Bed, Ran, TOKEN};
+
+fn account(sessions: u64) -> Account {
+    Account::new(5, sessions, Shape::Realistic)
+}
+
+fn ids(bed: &Bed) -> BTreeSet<String> {
+    let rows = bed.rows(Table::Sessions);
+    let ids: BTreeSet<String> = rows.iter().map(|row| row[0].1.clone()).collect();
+    assert_eq!(ids.len(), rows.len(), "an id is doubled");
+    ids
+}
+
+#[test]
+fn the_same_sessions_give_the_same_bytes() {
+    let bed = Bed::new(Options::new(account(3_000)));
+    assert_eq!(bed.run(&[]).code, 0);
+    let first = bed.files();
+    assert!(first.len() >= 6);
+    let again = bed.run(&["--json"]);
+    assert_eq!(again.code, 0);
+    assert!(first == bed.files(), "a rerun changed the files");
+    let changed = again.receipt()["partitions"].as_array().unwrap().iter().any(|file| file["changed"] == true);
+    assert!(!changed, "{again:?}");
+
+    // Other pages, another way through the same list, another dataset.
+    let other = Bed::new(Options { page_cap: Some(37), ..Options::new(account(3_000)) });
+    assert_eq!(other.run(&[]).code, 0);
+    let bytes = |files: Vec<(std::path::PathBuf, Vec<u8>)>| files.into_iter().map(|file| file.1).collect::<Vec<_>>();
+    // When an open session was seen is the one thing that differs; this account's are in the last month only.
+    let (mut one, mut two) = (bytes(first), bytes(other.files()));
+    assert_eq!(one.len(), two.len());
+    let open_month = one.len() - 1 - one.len() / 3;
+    assert_eq!((one[..open_month.min(2)].to_vec(), one.pop()), (two[..open_month.min(2)].to_vec(), two.pop()));
+}
+
+#[test]
+fn what_is_gone_from_the_list_stays_and_what_changed_is_updated() {
+    let mut bed = Bed::new(Options::new(account(300)));
+    assert_eq!(bed.run(&[]).code, 0);
+    let before = ids(&bed);
+    let open = bed.rows(Table::Sessions).iter().filter(|row| row[15].1 == "true").count();
+    assert!(open > 0);
+    let changes: Vec<Change> = vec![Change::delete(200), Change::end(0, 1_800_000_000_000_000)];
+    bed.serve(Options { script: Script::new().before(1, changes), ..Options::new(account(300)) });
+    let ran = bed.run(&["--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ids(&bed), before);
+    assert_eq!(ran.receipt()["walk"]["distinct"], 299);
+    let newest = bed.rows(Table::Sessions).pop().unwrap();
+    assert_eq!(newest[15], ("is_open".to_owned(), "false".to_owned()));
+}
+
+#[test]
+fn a_session_that_gains_a_start_moves() {
+    let record = |start: &str| format!(r#"{{"id": "m", "start": {start}, "participants": [{{"timelog": []}}]}}"#);
+    let options = |start: &str| {
+        let script = Script::new().before(1, Change::raw(0, record(start)));
+        Options { script, ..Options::new(Account::new(5, 3, Shape::Plain)) }
+    };
+    let mut bed = Bed::new(options("null"));
+    assert_eq!(bed.run(&[]).code, 0);
+    assert_eq!(ids(&bed).len(), 3);
+    bed.serve(options("\"2024-05-05T00:00:00Z\""));
+    assert_eq!(bed.run(&[]).code, 0);
+    assert_eq!(ids(&bed).len(), 3);
+    assert!(bed.dataset().join("sessions/start_month=2024-05/part-0.parquet").exists());
+    assert_eq!(bed.rows(Table::Participants).iter().filter(|row| row[0].1 == "m").count(), 1);
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_whole_files() {
+    let bed = Bed::new(Options { latency: Duration::from_millis(2), ..Options::new(account(1_500)) });
+    for round in 0..24 {
+        let mut child = bed.export(&["-q"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(20 + round * 17));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for (path, bytes) in bed.files() {
+            assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{} is not whole", path.display());
+        }
+    }
+    let ran = bed.run(&[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ids(&bed).len(), 1_500);
+    let leftovers = bed.files().iter().filter(|(path, _)| {
+        std::fs::read_dir(path.parent().unwrap()).unwrap().count() != 1
+    }).count();
+    assert_eq!(leftovers, 0, "leftovers of dead runs");
+}
+
+#[test]
+fn ctrl_c_stops_cleanly() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let bed = Bed::new(Options { latency: Duration::from_millis(100), ..Options::new(account(5_000)) });
+        let child = bed.export(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(600));
+        let kill = std::process::Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(bed.files().is_empty());
+        let runs = bed.dataset().join("_rollbook/runs");
+        let receipt = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap().path();
+        let receipt: serde_json::Value = serde_json::from_slice(&std::fs::read(receipt).unwrap()).unwrap();
+        assert_eq!(receipt["exit_code"], code);
+    }
+}
+
+#[test]
+fn a_second_run_at_once_is_refused() {
+    let bed = Bed::new(Options { latency: Duration::from_millis(100), ..Options::new(account(2_000)) });
+    let mut first = bed.export(&["-q"]).stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let second = bed.run(&[]);
+    assert_eq!(second.code, 7, "{second:?}");
+    assert!(first.wait().unwrap().success());
+    assert_eq!(ids(&bed).len(), 2_000);
+}
+
+#[test]
+fn another_cut_or_account_or_damage_is_refused() {
+    let bed = Bed::new(Options::new(account(50)));
+    assert_eq!(bed.run(&[]).code, 0);
+    let before = bed.files();
+    let with = |name: &str, value: &str| Ran::of(bed.export(&[]).env(name, value).output().unwrap());
+    let cut = with("ROLLBOOK_DATASET_PARTITION_BY", "day");
+    assert_eq!(cut.code, 2, "{cut:?}");
+    let path = bed.dataset().join("timelogs/start_month=2026-11/part-0.parquet");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let damaged = bed.run(&[]);
+    assert_eq!(damaged.code, 6, "{damaged:?}");
+    assert!(damaged.stderr.contains("timelogs/start_month=2026-11") && damaged.stderr.contains("hint: "));
+    std::fs::remove_file(&path).unwrap();
+    let missing = bed.run(&[]);
+    assert_eq!(missing.code, 6, "{missing:?}");
+    std::fs::write(&path, &bytes).unwrap();
+    std::fs::write(bed.dataset().join("_rollbook/state.json"), "{").unwrap();
+    assert_eq!(bed.run(&[]).code, 0);
+    assert!(before == bed.files());
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let bed = Bed::new(Options::new(account(500)));
+    let ran = bed.run(&["--dry-run", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.receipt()["walk"]["distinct"], 500);
+    assert!(!bed.dataset().exists());
+}
+
+#[test]
+fn the_token_is_nowhere() {
+    let bed = Bed::new(Options::new(account(200)));
+    for verbosity in ["-v", "-vv"] {
+        assert_eq!(bed.run(&[verbosity, "--log-format", "json"]).code, 0); // `Ran` searches what was printed
+    }
+    let mut folders = vec![bed.folder.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                let bytes = std::fs::read(entry.path()).unwrap();
+                let found = bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
+                assert!(!found, "the token is in {}", entry.path().display());
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The rows are right: by hand for the documented example, by an independent computation for a whole account.
+
+use std::collections::BTreeMap;
+
+use rollbook::sim::truth::SessionTruth;
+use rollbook::sim::{Account, Change, Options, Script, Shape};
+use rollbook::tables::Table;
+
+use crate::bed::{Bed, time};
+
+/// The example of the API's documentation, made valid.
+const DOCUMENTED: &str = r#"{"id": "616e79f7ba68c7768bfd18bf", "meetingId": "ywnm-eicr-d55x",
+   "start": "2021-10-19T07:55:35.807Z", "end": "2021-10-19T07:55:39.941Z",
+   "chatLink": "https://cdn.videosdk.live/chats/hq3g.csv", "activeDuration": 0,
+   "participants": [{"participantId": "wcrkkrf4", "name": "John Doe",
+     "timelog": [{"start": "2021-10-19T07:55:36.316Z", "end": "2021-10-19T07:55:39.937Z"}]}]}"#;
+
+/// Exports one record in place of an account's only session.
+fn export_one(record: &str, arguments: &[&str], code: i32) -> Bed {
+    let script = Script::new().before(1, Change::raw(0, record));
+    let bed = Bed::new(Options { script, ..Options::new(Account::new(7, 1, Shape::Plain)) });
+    let ran = bed.run(arguments);
+    assert_eq!(ran.code, code, "{ran:?}");
+    bed
+}
+
+fn assert_row(actual: &[(String, String)], expected: &[(&str, &str)]) {
+    let actual: Vec<(&str, &str)> = actual.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(actual, expected);
+}
+
+#[test]
+fn the_documented_example_is_as_computed_by_hand() {
+    let bed = export_one(DOCUMENTED, &[], 0);
+    let session = [("session_id", "616e79f7ba68c7768bfd18bf"), ("meeting_id", "ywnm-eicr-d55x")];
+    let parent = [("session_started_at", "2021-10-19T07:55:35.807Z"), ("session_ended_at", "2021-10-19T07:55:39.941Z")];
+    let sessions = [
+        session[0], session[1],
+        ("started_at", "2021-10-19T07:55:35.807Z"), ("ended_at", "2021-10-19T07:55:39.941Z"),
+        ("status", "null"), ("custom_room_id", "null"), ("region", "null"),
+        ("chat_link", "https://cdn.videosdk.live/chats/hq3g.csv"), ("active_duration", "0"), ("duration_ms", "4134"),
+        ("occupied_ms", "3621"), ("total_attended_ms", "3621"), ("peak_participants", "1"),
+        ("participant_count", "1"), ("timelog_count", "1"), ("is_open", "false"), ("observed_at", "null"),
+        ("anomalies", ""), ("extra", "null"),
+    ];
+    let participants = [
+        session[0], session[1], parent[0], parent[1],
+        ("participant_index", "0"), ("participant_id", "wcrkkrf4"), ("name", "John Doe"),
+        ("first_joined_at", "2021-10-19T07:55:36.316Z"), ("last_left_at", "2021-10-19T07:55:39.937Z"),
+        ("join_count", "1"), ("attended_ms", "3621"), ("gross_ms", "3621"), ("is_present", "false"),
+        ("is_excluded", "false"), ("anomalies", ""), ("extra", "null"),
+    ];
+    let timelogs = [
+        session[0], session[1], parent[0], parent[1],
+        ("participant_index", "0"), ("participant_id", "wcrkkrf4"), ("timelog_index", "0"),
+        ("started_at", "2021-10-19T07:55:36.316Z"), ("ended_at", "2021-10-19T07:55:39.937Z"), ("duration_ms", "3621"),
+        ("effective_started_at", "2021-10-19T07:55:36.316Z"), ("effective_ended_at", "2021-10-19T07:55:39.937Z"),
+        ("is_open", "false"), ("is_excluded", "false"), ("anomalies", ""),
+    ];
+    for (table, expected) in Table::ALL.into_iter().zip([&sessions[..], &participants, &timelogs]) {
+        let rows = bed.rows(table);
+        assert_eq!(rows.len(), 1);
+        assert_row(&rows[0], expected);
+    }
+}
+
+/// What one odd record becomes: exit code, and some of its session's cells (none where it has no row).
+#[test]
+fn odd_records_keep_their_row_and_go_raw_to_the_rejects() {
+    let cases: &[(&str, i32, &[(&str, &str)])] = &[
+        (r#"{"_id": 12345678901234567890, "start": null, "participants": null}"#, 0,
+            &[("session_id", "12345678901234567890"), ("started_at", "null"), ("is_open", "true"), ("anomalies", "")]),
+        (r#"{"id": "a", "start": "yesterday", "end": "2026-01-01T00:00:00+01:00"}"#, 3,
+            &[("started_at", "null"), ("ended_at", "2025-12-31T23:00:00.000Z"), ("anomalies", "bad_timestamp")]),
+        (r#"{"id": "a", "start": 1634630135807, "end": "soon"}"#, 3,
+            &[("is_open", "false"), ("ended_at", "null"), ("anomalies", "bad_timestamp")]),
+        (r#"{"id": "a", "participants": "none"}"#, 3, &[("participant_count", "0"), ("anomalies", "bad_participants")]),
+        (r#"{"id": "a", "participants": [{"timelog": 5}]}"#, 3,
+            &[("participant_count", "1"), ("timelog_count", "0"), ("anomalies", "bad_timelog")]),
+        (r#"{"id": "a", "status": "ended", "participants": [{"participantId": "p", "timelog": [{"end": null}]}]}"#, 0,
+            &[("is_open", "false"), ("anomalies", "no_start,open_in_ended_session")]),
+        (r#"{"id": "a", "participants": [{"name": "cut \ud83d"}]}"#, 3, &[("anomalies", "bad_text")]),
+        (r#"{"id": "a", "region": ["eu"], "activeDuration": "12.5"}"#, 3,
+            &[("region", "null"), ("active_duration", "12.5"), ("anomalies", "bad_value")]),
+        (r#"{"name": "no id"}"#, 3, &[]),
+        (r"null", 3, &[]),
+        (r#"{"id": "a", "start": "2021-10-19T08:00:00Z", "end": "2021-10-19T07:00:00Z"}"#, 0,
+            &[("duration_ms", "null"), ("anomalies", "end_before_start")]),
+    ];
+    for (record, code, expected) in cases {
+        let bed = export_one(record, &[], *code);
+        let rows = bed.rows(Table::Sessions);
+        assert_eq!(rows.len(), usize::from(!expected.is_empty()), "{record}");
+        for (name, value) in *expected {
+            let cell = rows[0].iter().find(|(column, _)| column == name).unwrap();
+            assert_eq!((cell.1.as_str(), *record), (*value, *record), "{name}");
+        }
+        let rejects = bed.dataset().join("_rollbook/rejects");
+        let kept: String = std::fs::read_dir(rejects).into_iter().flatten().flatten()
+            .map(|file| std::fs::read_to_string(file.path()).unwrap()).collect();
+        assert_eq!(kept.lines().count(), usize::from(*code == 3), "{record}: {kept}");
+        if *code == 3 {
+            // What an earlier run recorded does not count again.
+            let again = bed.run(&["--json"]);
+            let receipt = again.receipt();
+            assert_eq!((&receipt["rejects"]["total"], &receipt["rejects"]["new"]), (&1.into(), &0.into()), "{record}");
+            assert_eq!(again.code, 0, "{record}");
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_are_counted_and_kept_on_request() {
+    let record = r#"{"id": "a", "zeta": [1, {"b": null}], "alpha": "x", "participants": [{"device": "phone"}]}"#;
+    let bed = export_one(record, &[], 0);
+    assert_eq!(bed.rows(Table::Sessions)[0].last().unwrap().1, "null");
+    let mut command = bed.export(&["--json"]);
+    let ran = crate::bed::Ran::of(command.env("ROLLBOOK_DATASET_KEEP_UNKNOWN_FIELDS", "true").output().unwrap());
+    let counts = serde_json::json!({"alpha": 1, "zeta": 1, "participants.device": 1});
+    assert_eq!(ran.receipt()["walk"]["unknown_fields"], counts);
+    assert_eq!(bed.rows(Table::Sessions)[0].last().unwrap().1, r#"{"alpha":"x","zeta":[1, {"b": null}]}"#);
+    assert_eq!(bed.rows(Table::Participants)[0].last().unwrap().1, r#"{"device":"phone"}"#);
+}
+
+type Rows = BTreeMap<String, String>;
+
+fn number(row: &Rows, name: &str) -> i64 {
+    row[name].parse().unwrap()
+}
+
+fn moment(time_or_none: Option<i64>) -> String {
+    time_or_none.map_or_else(|| "null".to_owned(), time)
+}
+
+#[test]
+fn a_whole_account_equals_an_independent_computation() {
+    let account = Account::new(11, 4_000, Shape::Realistic);
+    let bed = Bed::new(Options::new(account));
+    let ran = bed.run(&["--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let [sessions, participants, timelogs] = Table::ALL.map(|table| {
+        bed.rows(table).into_iter().map(|row| row.into_iter().collect::<Rows>()).collect::<Vec<_>>()
+    });
+    let mut by_session: BTreeMap<&str, (Vec<&Rows>, Vec<&Rows>)> = BTreeMap::new();
+    participants.iter().for_each(|row| by_session.entry(&row["session_id"]).or_default().0.push(row));
+    timelogs.iter().for_each(|row| by_session.entry(&row["session_id"]).or_default().1.push(row));
+    let rows: BTreeMap<&str, &Rows> = sessions.iter().map(|row| (row["session_id"].as_str(), row)).collect();
+    assert_eq!((rows.len(), sessions.len()), (4_000, 4_000));
+
+    for session in (0..4_000).map(|index| account.session(index)) {
+        let truth = SessionTruth::of(&session);
+        let row = rows[session.id.as_str()];
+        let what = &session.id;
+        assert_eq!(row["duration_ms"], truth.duration_ms.map_or("null".to_owned(), |ms| ms.to_string()), "{what}");
+        assert_eq!(number(row, "occupied_ms"), truth.occupied_ms, "{what}");
+        assert_eq!(number(row, "total_attended_ms"), truth.total_attended_ms, "{what}");
+        assert_eq!(number(row, "peak_participants"), i64::from(truth.peak_participants), "{what}");
+        assert_eq!(row["is_open"], truth.is_open.to_string(), "{what}");
+        assert_eq!(row["anomalies"], truth.anomalies.join(","), "{what}");
+        let (participants, timelogs) = by_session.get(session.id.as_str()).cloned().unwrap_or_default();
+        assert_eq!(participants.len(), truth.participants.len(), "{what}");
+        let mut timelogs = timelogs.into_iter();
+        for (row, truth) in participants.iter().zip(&truth.participants) {
+            assert_eq!(row["first_joined_at"], moment(truth.first_joined_at), "{what}");
+            assert_eq!(row["last_left_at"], moment(truth.last_left_at), "{what}");
+            assert_eq!(number(row, "attended_ms"), truth.attended_ms, "{what}");
+            assert_eq!(number(row, "gross_ms"), truth.gross_ms, "{what}");
+            assert_eq!(row["is_present"], truth.is_present.to_string(), "{what}");
+            assert_eq!(row["anomalies"], truth.anomalies.join(","), "{what}");
+            for truth in &truth.timelogs {
+                let row = timelogs.next().unwrap();
+                assert_eq!(row["effective_started_at"], moment(truth.effective_started_at), "{what}");
+                assert_eq!(row["effective_ended_at"], moment(truth.effective_ended_at), "{what}");
+                assert_eq!(row["anomalies"], truth.anomalies.join(","), "{what}");
+            }
+        }
+        assert!(timelogs.next().is_none(), "{what}");
+    }
+}
