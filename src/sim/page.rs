@@ -71,21 +71,7 @@ pub(super) fn resolve(
     let size = page_size(options, asked);
     let base = u64::from(options.page_zero != PageZero::ZeroBased);
     let end = base + total.div_ceil(size).max(1) - 1;
-    let mut page = if options.ignore_page { base } else { asked.page.unwrap_or(base) };
-    if page < base {
-        if options.page_zero == PageZero::Error400 {
-            return Err(refusal(StatusCode::BAD_REQUEST, "page must be at least 1"));
-        }
-        page = base;
-    }
-    if page > end {
-        match options.past_end {
-            PastEnd::Empty => {}
-            PastEnd::NotFound404 => return Err(refusal(StatusCode::NOT_FOUND, "No such page")),
-            PastEnd::BadRequest400 => return Err(refusal(StatusCode::BAD_REQUEST, "page is out of range")),
-            PastEnd::LastPage => page = end,
-        }
-    }
+    let page = number_of(options, asked.page, base, end)?;
     let from = (page - base).saturating_mul(size).min(total);
     let to = from.saturating_add(size).min(total);
     let rows = match chosen {
@@ -103,6 +89,24 @@ pub(super) fn resolve(
         total: total_field(options.total, total),
     };
     Ok(Page { info, rows })
+}
+
+/// The number of the page that is served, between `base` and `end` or beyond.
+fn number_of(options: &Options, asked: Option<u64>, base: u64, end: u64) -> Result<u64, Reply> {
+    let page = asked.filter(|_| !options.ignore_page).unwrap_or(base);
+    if page < base {
+        return match options.page_zero {
+            PageZero::Error400 => Err(refusal(StatusCode::BAD_REQUEST, "page must be at least 1")),
+            PageZero::AsFirst | PageZero::ZeroBased => Ok(base),
+        };
+    }
+    match options.past_end {
+        _ if page <= end => Ok(page),
+        PastEnd::Empty => Ok(page),
+        PastEnd::LastPage => Ok(end),
+        PastEnd::NotFound404 => Err(refusal(StatusCode::NOT_FOUND, "No such page")),
+        PastEnd::BadRequest400 => Err(refusal(StatusCode::BAD_REQUEST, "page is out of range")),
+    }
 }
 
 fn page_size(options: &Options, asked: &Asked) -> u64 {

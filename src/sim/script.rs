@@ -12,8 +12,9 @@
 //! assert_eq!(script.rules().len(), 5);
 //! ```
 //!
-//! List requests are counted from 1, in the order in which they arrive, retries included; those that the token check or
-//! the rate limit refuses don't count. Where several rules meet in one request, they are followed in their order.
+//! List requests are counted from 1, in the order in which they arrive, retries included; those refused before the list
+//! is looked at (token, rate limit, a wrong query) don't count. Where several rules meet in one request, they are
+//! followed in their order.
 
 use super::answer::Answer;
 use super::change::Change;
