@@ -64,14 +64,22 @@ pub struct Counted {
     pub present_since: Option<i64>,
     /// The join of that timelog as listed.
     pub joined_at: Option<i64>,
+    /// Whether the participant is present; true without a start, too.
+    pub is_present: bool,
     /// What was odd.
     pub anomalies: Anomalies,
 }
 
 /// Applies the rules for one timelog. `is_open`: no end is listed (an unreadable one is not open).
 pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: bool) -> Counted {
-    let mut counted =
-        Counted { raw: None, effective: None, present_since: None, joined_at: None, anomalies: Anomalies::NONE };
+    let mut counted = Counted {
+        raw: None,
+        effective: None,
+        present_since: None,
+        joined_at: None,
+        is_present: is_open && session.is_open,
+        anomalies: Anomalies::NONE,
+    };
     if is_open && !session.is_open {
         counted.anomalies.add(Anomaly::OpenInEndedSession);
     }
@@ -97,10 +105,12 @@ pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: boo
     let Some(end) = end else { return counted };
     let raw = Span { start, end };
     counted.raw = Some(raw);
-    counted.effective = session.clamp(raw);
-    if counted.effective != counted.raw {
+    let clamped = session.clamp(raw);
+    if clamped != counted.raw {
         counted.anomalies.add(Anomaly::OutsideSession);
     }
+    // A moment counts for nothing, though it shows that someone was there.
+    counted.effective = clamped.filter(|span| span.length() > 0);
     counted
 }
 

@@ -38,6 +38,7 @@ struct EntryTotals {
     first_joined: Option<i64>,
     last_left: Option<i64>,
     present_since: Option<i64>,
+    is_present: bool,
     gross: i64,
     timelogs: usize,
     anomalies: Anomalies,
@@ -217,7 +218,7 @@ impl Flattener {
         totals.attended_ms += attended_ms;
         let extra = self.extra("participants.", &participant.unknown);
 
-        let is_present = entry.present_since.is_some();
+        let is_present = entry.is_present;
         let rows = &mut self.builders.participants;
         rows.participant_index.append_value(count(index));
         rows.participant_id.append_option(id);
@@ -307,6 +308,7 @@ impl EntryTotals {
         if let Some(joined) = joined {
             self.first_joined = Some(self.first_joined.map_or(joined, |first| first.min(joined)));
         }
+        self.is_present |= counted.is_present;
         if let Some(since) = counted.present_since {
             self.present_since = Some(self.present_since.map_or(since, |first| first.min(since)));
         }

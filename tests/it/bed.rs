@@ -106,11 +106,8 @@ impl Ran {
     /// From a process's output; nothing it printed may hold the token.
     pub fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let ran = Self {
-            code: output.status.code().unwrap_or(-1),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        };
+        let ran =
+            Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
         assert!(!ran.stdout.contains(TOKEN) && !ran.stderr.contains(TOKEN), "the token was shown: {ran:?}");
         ran
     }

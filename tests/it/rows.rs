@@ -35,27 +35,60 @@ fn the_documented_example_is_as_computed_by_hand() {
     let session = [("session_id", "616e79f7ba68c7768bfd18bf"), ("meeting_id", "ywnm-eicr-d55x")];
     let parent = [("session_started_at", "2021-10-19T07:55:35.807Z"), ("session_ended_at", "2021-10-19T07:55:39.941Z")];
     let sessions = [
-        session[0], session[1],
-        ("started_at", "2021-10-19T07:55:35.807Z"), ("ended_at", "2021-10-19T07:55:39.941Z"),
-        ("status", "null"), ("custom_room_id", "null"), ("region", "null"),
-        ("chat_link", "https://cdn.videosdk.live/chats/hq3g.csv"), ("active_duration", "0"), ("duration_ms", "4134"),
-        ("occupied_ms", "3621"), ("total_attended_ms", "3621"), ("peak_participants", "1"),
-        ("participant_count", "1"), ("timelog_count", "1"), ("is_open", "false"), ("observed_at", "null"),
-        ("anomalies", ""), ("extra", "null"),
+        session[0],
+        session[1],
+        ("started_at", "2021-10-19T07:55:35.807Z"),
+        ("ended_at", "2021-10-19T07:55:39.941Z"),
+        ("status", "null"),
+        ("custom_room_id", "null"),
+        ("region", "null"),
+        ("chat_link", "https://cdn.videosdk.live/chats/hq3g.csv"),
+        ("active_duration", "0"),
+        ("duration_ms", "4134"),
+        ("occupied_ms", "3621"),
+        ("total_attended_ms", "3621"),
+        ("peak_participants", "1"),
+        ("participant_count", "1"),
+        ("timelog_count", "1"),
+        ("is_open", "false"),
+        ("observed_at", "null"),
+        ("anomalies", ""),
+        ("extra", "null"),
     ];
     let participants = [
-        session[0], session[1], parent[0], parent[1],
-        ("participant_index", "0"), ("participant_id", "wcrkkrf4"), ("name", "John Doe"),
-        ("first_joined_at", "2021-10-19T07:55:36.316Z"), ("last_left_at", "2021-10-19T07:55:39.937Z"),
-        ("join_count", "1"), ("attended_ms", "3621"), ("gross_ms", "3621"), ("is_present", "false"),
-        ("is_excluded", "false"), ("anomalies", ""), ("extra", "null"),
+        session[0],
+        session[1],
+        parent[0],
+        parent[1],
+        ("participant_index", "0"),
+        ("participant_id", "wcrkkrf4"),
+        ("name", "John Doe"),
+        ("first_joined_at", "2021-10-19T07:55:36.316Z"),
+        ("last_left_at", "2021-10-19T07:55:39.937Z"),
+        ("join_count", "1"),
+        ("attended_ms", "3621"),
+        ("gross_ms", "3621"),
+        ("is_present", "false"),
+        ("is_excluded", "false"),
+        ("anomalies", ""),
+        ("extra", "null"),
     ];
     let timelogs = [
-        session[0], session[1], parent[0], parent[1],
-        ("participant_index", "0"), ("participant_id", "wcrkkrf4"), ("timelog_index", "0"),
-        ("started_at", "2021-10-19T07:55:36.316Z"), ("ended_at", "2021-10-19T07:55:39.937Z"), ("duration_ms", "3621"),
-        ("effective_started_at", "2021-10-19T07:55:36.316Z"), ("effective_ended_at", "2021-10-19T07:55:39.937Z"),
-        ("is_open", "false"), ("is_excluded", "false"), ("anomalies", ""),
+        session[0],
+        session[1],
+        parent[0],
+        parent[1],
+        ("participant_index", "0"),
+        ("participant_id", "wcrkkrf4"),
+        ("timelog_index", "0"),
+        ("started_at", "2021-10-19T07:55:36.316Z"),
+        ("ended_at", "2021-10-19T07:55:39.937Z"),
+        ("duration_ms", "3621"),
+        ("effective_started_at", "2021-10-19T07:55:36.316Z"),
+        ("effective_ended_at", "2021-10-19T07:55:39.937Z"),
+        ("is_open", "false"),
+        ("is_excluded", "false"),
+        ("anomalies", ""),
     ];
     for (table, expected) in Table::ALL.into_iter().zip([&sessions[..], &participants, &timelogs]) {
         let rows = bed.rows(table);
@@ -68,24 +101,45 @@ fn the_documented_example_is_as_computed_by_hand() {
 #[test]
 fn odd_records_keep_their_row_and_go_raw_to_the_rejects() {
     let cases: &[(&str, i32, &[(&str, &str)])] = &[
-        (r#"{"_id": 12345678901234567890, "start": null, "participants": null}"#, 0,
-            &[("session_id", "12345678901234567890"), ("started_at", "null"), ("is_open", "true"), ("anomalies", "")]),
-        (r#"{"id": "a", "start": "yesterday", "end": "2026-01-01T00:00:00+01:00"}"#, 3,
-            &[("started_at", "null"), ("ended_at", "2025-12-31T23:00:00.000Z"), ("anomalies", "bad_timestamp")]),
-        (r#"{"id": "a", "start": 1634630135807, "end": "soon"}"#, 3,
-            &[("is_open", "false"), ("ended_at", "null"), ("anomalies", "bad_timestamp")]),
+        (
+            r#"{"_id": 12345678901234567890, "start": null, "participants": null}"#,
+            0,
+            &[("session_id", "12345678901234567890"), ("started_at", "null"), ("is_open", "true"), ("anomalies", "")],
+        ),
+        (
+            r#"{"id": "a", "start": "yesterday", "end": "2026-01-01T00:00:00+01:00"}"#,
+            3,
+            &[("started_at", "null"), ("ended_at", "2025-12-31T23:00:00.000Z"), ("anomalies", "bad_timestamp")],
+        ),
+        (
+            r#"{"id": "a", "start": 1634630135807, "end": "soon"}"#,
+            3,
+            &[("is_open", "false"), ("ended_at", "null"), ("anomalies", "bad_timestamp")],
+        ),
         (r#"{"id": "a", "participants": "none"}"#, 3, &[("participant_count", "0"), ("anomalies", "bad_participants")]),
-        (r#"{"id": "a", "participants": [{"timelog": 5}]}"#, 3,
-            &[("participant_count", "1"), ("timelog_count", "0"), ("anomalies", "bad_timelog")]),
-        (r#"{"id": "a", "status": "ended", "participants": [{"participantId": "p", "timelog": [{"end": null}]}]}"#, 0,
-            &[("is_open", "false"), ("anomalies", "no_start,open_in_ended_session")]),
+        (
+            r#"{"id": "a", "participants": [{"timelog": 5}]}"#,
+            3,
+            &[("participant_count", "1"), ("timelog_count", "0"), ("anomalies", "bad_timelog")],
+        ),
+        (
+            r#"{"id": "a", "status": "ended", "participants": [{"participantId": "p", "timelog": [{"end": null}]}]}"#,
+            0,
+            &[("is_open", "false"), ("anomalies", "no_start,open_in_ended_session")],
+        ),
         (r#"{"id": "a", "participants": [{"name": "cut \ud83d"}]}"#, 3, &[("anomalies", "bad_text")]),
-        (r#"{"id": "a", "region": ["eu"], "activeDuration": "12.5"}"#, 3,
-            &[("region", "null"), ("active_duration", "12.5"), ("anomalies", "bad_value")]),
+        (
+            r#"{"id": "a", "region": ["eu"], "activeDuration": "12.5"}"#,
+            3,
+            &[("region", "null"), ("active_duration", "12.5"), ("anomalies", "bad_value")],
+        ),
         (r#"{"name": "no id"}"#, 3, &[]),
         (r"null", 3, &[]),
-        (r#"{"id": "a", "start": "2021-10-19T08:00:00Z", "end": "2021-10-19T07:00:00Z"}"#, 0,
-            &[("duration_ms", "null"), ("anomalies", "end_before_start")]),
+        (
+            r#"{"id": "a", "start": "2021-10-19T08:00:00Z", "end": "2021-10-19T07:00:00Z"}"#,
+            0,
+            &[("duration_ms", "null"), ("anomalies", "end_before_start")],
+        ),
     ];
     for (record, code, expected) in cases {
         let bed = export_one(record, &[], *code);
@@ -96,8 +150,12 @@ fn odd_records_keep_their_row_and_go_raw_to_the_rejects() {
             assert_eq!((cell.1.as_str(), *record), (*value, *record), "{name}");
         }
         let rejects = bed.dataset().join("_rollbook/rejects");
-        let kept: String = std::fs::read_dir(rejects).into_iter().flatten().flatten()
-            .map(|file| std::fs::read_to_string(file.path()).unwrap()).collect();
+        let kept: String = std::fs::read_dir(rejects)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|file| std::fs::read_to_string(file.path()).unwrap())
+            .collect();
         assert_eq!(kept.lines().count(), usize::from(*code == 3), "{record}: {kept}");
         if *code == 3 {
             // What an earlier run recorded does not count again.
@@ -138,9 +196,8 @@ fn a_whole_account_equals_an_independent_computation() {
     let bed = Bed::new(Options::new(account));
     let ran = bed.run(&["--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    let [sessions, participants, timelogs] = Table::ALL.map(|table| {
-        bed.rows(table).into_iter().map(|row| row.into_iter().collect::<Rows>()).collect::<Vec<_>>()
-    });
+    let [sessions, participants, timelogs] = Table::ALL
+        .map(|table| bed.rows(table).into_iter().map(|row| row.into_iter().collect::<Rows>()).collect::<Vec<_>>());
     let mut by_session: BTreeMap<&str, (Vec<&Rows>, Vec<&Rows>)> = BTreeMap::new();
     participants.iter().for_each(|row| by_session.entry(&row["session_id"]).or_default().0.push(row));
     timelogs.iter().for_each(|row| by_session.entry(&row["session_id"]).or_default().1.push(row));
@@ -154,7 +211,7 @@ fn a_whole_account_equals_an_independent_computation() {
         assert_eq!(row["duration_ms"], truth.duration_ms.map_or("null".to_owned(), |ms| ms.to_string()), "{what}");
         assert_eq!(number(row, "occupied_ms"), truth.occupied_ms, "{what}");
         assert_eq!(number(row, "total_attended_ms"), truth.total_attended_ms, "{what}");
-        assert_eq!(number(row, "peak_participants"), i64::from(truth.peak_participants), "{what}");
+        assert_eq!(number(row, "peak_participants"), truth.peak_participants as i64, "{what}");
         assert_eq!(row["is_open"], truth.is_open.to_string(), "{what}");
         assert_eq!(row["anomalies"], truth.anomalies.join(","), "{what}");
         let (participants, timelogs) = by_session.get(session.id.as_str()).cloned().unwrap_or_default();
