@@ -22,6 +22,11 @@ mod gate;
 mod retry;
 mod token;
 
+#[cfg(test)]
+mod canned;
+#[cfg(test)]
+mod tests;
+
 pub use attempt::Reply;
 pub use auth::{Credentials, Secret};
 pub use body::excerpt;
