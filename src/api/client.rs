@@ -196,7 +196,7 @@ fn spacing(requests_per_second: f64) -> Result<Duration> {
     }
     Duration::try_from_secs_f64(requests_per_second.recip())
         .ok()
-        .filter(|spacing| *spacing <= Duration::from_hours(1))
+        .filter(|spacing| !spacing.is_zero() && *spacing <= Duration::from_hours(1))
         .ok_or_else(|| {
             let what = format!("[api] requests_per_second is no possible rate: {requests_per_second}");
             Error::new(Kind::Config, what).hint("give a positive number, or 0 for no limit")

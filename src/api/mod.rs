@@ -25,6 +25,11 @@ pub mod model;
 mod retry;
 mod token;
 
+#[cfg(test)]
+mod canned;
+#[cfg(test)]
+mod tests;
+
 pub use attempt::Reply;
 pub use auth::{Credentials, Secret};
 pub use body::excerpt;

@@ -1,0 +1,75 @@
+//! The client against a scripted server on a real socket.
+
+mod answers;
+mod credentials;
+mod limits;
+mod retries;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::canned::Canned;
+use super::retry::{Backoff, seeded};
+use super::{Client, Clock, Credentials, Probe, Reply, Secret};
+use crate::config::{Api, ApiVersion};
+use crate::error::{Error, Result};
+use crate::walk::Window;
+
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJhcGlrZXkiOiJrIn0.c2lnbmF0dXJl";
+const FIRST: Window = Window { size: 100, page: 1 };
+
+/// Settings for this server, with limits that no test meets by chance.
+fn settings(server: &Canned) -> Api {
+    Api {
+        version: ApiVersion::V1,
+        base_url: format!("http://{}", server.address).parse().unwrap(),
+        per_page: 100,
+        concurrency: 8,
+        requests_per_second: 0.0,
+        connect_timeout: Duration::from_secs(10),
+        read_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(20),
+        retry_budget: Duration::from_secs(30),
+        max_body_bytes: 1 << 20,
+    }
+}
+
+/// A clock that stands at 1,700,000,000 seconds since 1970: 2023-11-14, 22:13:20.
+fn clock() -> Clock {
+    Clock::new(|| UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+}
+
+/// A client with the usual token that waits for milliseconds between attempts.
+fn client(settings: &Api) -> Client {
+    client_with(settings, Credentials::Token(Secret::new(TOKEN)))
+}
+
+fn client_with(settings: &Api, credentials: Credentials) -> Client {
+    let backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(2), random: seeded(1) };
+    Client::with_backoff(settings, credentials, clock(), backoff).unwrap()
+}
+
+/// Asks for the first page.
+async fn first(client: &Client) -> Result<Reply> {
+    client.list(FIRST, None, Probe::No).await
+}
+
+async fn first_error(settings: &Api) -> Error {
+    first(&client(settings)).await.expect_err("an error")
+}
+
+/// The body of a page.
+fn body(reply: Reply) -> Vec<u8> {
+    match reply {
+        Reply::Page(body) => body.to_vec(),
+        Reply::Refused { status } => panic!("refused with {status}"),
+    }
+}
+
+/// `text` as gzip.
+fn gzip(text: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}

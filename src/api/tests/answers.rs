@@ -1,0 +1,122 @@
+//! What is asked, and what each kind of answer becomes.
+
+use super::*;
+use crate::api::canned::{Step, answer, page, status};
+use crate::error::Kind;
+
+#[tokio::test]
+async fn asks_as_documented() {
+    let server = Canned::start(|_, _| page()).await;
+    let client = client(&settings(&server));
+    assert_eq!(body(first(&client).await.unwrap()), b"{\"data\":[]}");
+    client.list(Window { size: 98, page: 2 }, Some("ywnm-eicr-d55x"), Probe::Yes).await.unwrap();
+    client.session("a/b").await.unwrap();
+    let heads = server.heads();
+    let lines: Vec<_> = heads.iter().map(|head| head.lines().next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /v1/meeting-sessions?page=1&perPage=100 HTTP/1.1",
+            "GET /v1/meeting-sessions?page=2&perPage=98&meetingId=ywnm-eicr-d55x HTTP/1.1",
+            "GET /v1/meeting-sessions/a%2Fb HTTP/1.1",
+        ]
+    );
+    let head = heads[0].to_ascii_lowercase();
+    for line in ["user-agent: rollbook/", "accept-encoding: gzip\r\n", "cache-control: no-cache\r\n"] {
+        assert!(head.contains(line), "{head}");
+    }
+    assert!(heads[0].contains(&format!("authorization: {TOKEN}\r\n")), "{}", heads[0]);
+    assert_eq!(server.connections(), 1, "connections are kept");
+}
+
+#[tokio::test]
+async fn v2_differs_in_its_paths_only() {
+    let server = Canned::start(|_, _| page()).await;
+    let settings = Api { version: ApiVersion::V2, ..settings(&server) };
+    client(&settings).list(FIRST, Some("abcd"), Probe::No).await.unwrap();
+    assert!(server.heads()[0].starts_with("GET /v2/sessions?page=1&perPage=100&roomId=abcd "));
+}
+
+#[tokio::test]
+async fn bodies_arrive_whole_in_every_framing() {
+    let text = format!("{{\"data\":[{}]}}", "1234567890,".repeat(40_000));
+    let expected = text.clone().into_bytes();
+    let server = Canned::start(move |number, _| match number {
+        0 => Step::Answer(answer("200 OK", &[], &text)),
+        1 => Step::Answer(answer("200 OK", &["Content-Encoding: gzip"], gzip(text.as_bytes()))),
+        2 => Step::Answer(chunked(&text)),
+        _ => Step::Cut(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{text}").into_bytes()),
+    })
+    .await;
+    let client = client(&settings(&server));
+    for framing in 0..4 {
+        assert!(body(first(&client).await.unwrap()) == expected, "framing {framing}");
+    }
+    assert_eq!(server.requests(), 4);
+}
+
+/// A chunked answer, in chunks of 10,000 bytes.
+fn chunked(text: &str) -> Vec<u8> {
+    let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for chunk in text.as_bytes().chunks(10_000) {
+        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    bytes
+}
+
+#[tokio::test]
+async fn behind_the_end_400_and_404_are_answers() {
+    for code in [400, 404] {
+        let server = Canned::start(move |_, _| status(&format!("{code} No"), &[])).await;
+        let client = client(&settings(&server));
+        assert_eq!(client.list(FIRST, None, Probe::Yes).await.unwrap(), Reply::Refused { status: code });
+        let error = first(&client).await.unwrap_err();
+        assert_eq!((error.kind(), server.requests()), (Kind::Source, 2), "{error}");
+        assert!(error.to_string().contains(&code.to_string()), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_session_is_none_and_other_refusals_are_errors() {
+    let server =
+        Canned::start(|number, _| status(if number == 0 { "404 Not Found" } else { "400 Bad Request" }, &[])).await;
+    let client = client(&settings(&server));
+    assert_eq!(client.session("gone").await.unwrap(), None);
+    assert_eq!(client.session("bad").await.unwrap_err().kind(), Kind::Source);
+}
+
+#[tokio::test]
+async fn final_statuses_end_at_once_and_show_the_message() {
+    for (code, kind) in [
+        ("400 Bad Request", Kind::Source),
+        ("402 Payment Required", Kind::Source),
+        ("404 Not Found", Kind::Source),
+        ("409 Conflict", Kind::Source),
+        ("422 Unprocessable Entity", Kind::Source),
+        ("401 Unauthorized", Kind::Credentials),
+        ("403 Forbidden", Kind::Credentials),
+    ] {
+        let server =
+            Canned::start(move |_, _| Step::Answer(answer(code, &[], r#"{"message":"because\n of this"}"#))).await;
+        let error = first_error(&settings(&server)).await;
+        assert_eq!((error.kind(), server.requests()), (kind, 1), "{code}");
+        let text = error.render();
+        for part in [code, "GET /v1/meeting-sessions?page=1&perPage=100", r"because\n of this", "hint: "] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_never_followed() {
+    let server =
+        Canned::start(|_, _| status("302 Found", &["Location: https://user:hush@elsewhere.example/hush?hush"])).await;
+    let error = first_error(&settings(&server)).await;
+    let text = error.render();
+    assert_eq!((error.kind(), server.requests()), (Kind::Source, 1));
+    assert!(text.contains("302") && text.contains("elsewhere.example") && !text.contains("hush"), "{text}");
+    assert!(text.contains("base_url"), "{text}");
+}
