@@ -51,7 +51,7 @@ fn attendance(config: &Config) -> Result<String> {
     for partition in layout.existing()? {
         let Some(published) = Published::find(&layout, partition)? else { continue };
         let mut chunks = published.chunks()?;
-        while let Some(chunk) = chunks.next()? {
+        while let Some(chunk) = chunks.next_chunk()? {
             let [sessions, ..] = chunk.rows(0, chunk.len());
             top.extend(rows(&sessions));
             top.sort_by(|a, b| b.hours.total_cmp(&a.hours));
@@ -72,10 +72,10 @@ fn attendance(config: &Config) -> Result<String> {
 
 #[allow(clippy::cast_precision_loss)] // shown with one decimal
 fn rows(sessions: &arrow_array::RecordBatch) -> Vec<Attended> {
-    let millis = |name| sessions.column_by_name(name).map(|column| column.as_primitive::<Int64Type>());
-    let counts = |name| sessions.column_by_name(name).map(|column| column.as_primitive::<Int32Type>());
+    let millis = |name| sessions.column_by_name(name).map(AsArray::as_primitive::<Int64Type>);
+    let counts = |name| sessions.column_by_name(name).map(AsArray::as_primitive::<Int32Type>);
     let columns = (
-        sessions.column_by_name("meeting_id").map(|column| column.as_string::<i32>()),
+        sessions.column_by_name("meeting_id").map(AsArray::as_string::<i32>),
         millis("total_attended_ms"),
         millis("occupied_ms"),
         counts("participant_count"),

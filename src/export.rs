@@ -201,7 +201,7 @@ impl Run {
         }
     }
 
-    async fn publish(&self, layout: Layout, stage: Stage, state: State) -> Result<(u64, Vec<Part>)> {
+    async fn publish(&self, layout: Layout, stage: Stage, before: State) -> Result<(u64, Vec<Part>)> {
         let published = layout.existing()?.into_iter().map(|partition| Published::find(&layout, partition));
         let published: Vec<Published> = published.filter_map(Result::transpose).collect::<Result<_>>()?;
         let stopped = Arc::new(AtomicBool::new(false));
@@ -209,7 +209,7 @@ impl Run {
             partitions: partitions(&layout, &stage, &published),
             layout,
             stage,
-            state,
+            state: before,
             published,
             run_id: self.run_id.clone(),
             dry_run: self.dry_run,

@@ -33,9 +33,9 @@ pub fn surrogates(mended: Mended<'_>) -> Mended<'static> {
     Mended { text: Cow::Owned(replace_surrogates(&mended.text)), touched }
 }
 
-fn records_where(text: &str, test: impl Fn(&str) -> bool) -> BTreeSet<usize> {
+fn records_where(text: &str, broken: impl Fn(&str) -> bool) -> BTreeSet<usize> {
     let records = model::raw_records(text);
-    records.iter().enumerate().filter(|(_, record)| test(record.get())).map(|(index, _)| index).collect()
+    records.iter().enumerate().filter(|(_, record)| broken(record.get())).map(|(index, _)| index).collect()
 }
 
 fn replace_surrogates(text: &str) -> String {

@@ -29,7 +29,7 @@ pub enum Scalar<'a> {
     Other,
 }
 
-impl<'a> Scalar<'a> {
+impl Scalar<'_> {
     /// Missing or null.
     pub const fn is_absent(&self) -> bool {
         matches!(self, Self::Missing | Self::Null)
@@ -102,20 +102,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
 }
 
 /// A value that should be a list of objects; an entry that is not an object is `None`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Entries<T> {
     /// Missing or null.
+    #[default]
     Absent,
     /// A list.
     List(Vec<Option<T>>),
     /// Of another type.
     Other,
-}
-
-impl<T> Default for Entries<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<T> Entries<T> {

@@ -63,7 +63,7 @@ fn the_shipped_file_equals_the_defaults() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, walk, dataset, stage_dir } = with_files(None, &[], &[], vec![]).unwrap().config;
+    let Config { api, dataset, stage_dir } = with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
         base_url: "https://api.videosdk.live".parse().unwrap(),
@@ -77,7 +77,6 @@ fn the_defaults_are_the_documented_ones() {
         max_body_bytes: 64 << 20,
     };
     assert_eq!(api, expected);
-    assert_eq!(walk, Walk { accept: Accept::Twice });
     let url = "./rollbook-data".to_owned();
     let expected = Dataset { url, partition_by: PartitionBy::Month, max_rejects: 0, keep_unknown_fields: false };
     assert_eq!((dataset, stage_dir), (expected, None));
@@ -208,7 +207,6 @@ fn bad_values_name_key_range_source_and_value() {
         ("api.read_timeout", "0s", "a duration such as `500ms`, `30s` or `5m`, from 1ms to 24h"),
         ("api.retry_budget", "150", "a duration such as `500ms`, `30s` or `5m`, from 1ms to 24h"),
         ("api.max_body_bytes", "0", "a whole number from 1024 to 1073741824"),
-        ("walk.accept", "none", "`twice` or `total`"),
         (
             "dataset.url",
             "s3://bucket/x",

@@ -2,6 +2,7 @@
 //!
 //! Pages and row groups are cut by fixed row counts from the file's start, whatever batches the rows come in.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
@@ -71,9 +72,16 @@ impl<'a> Encoder<'a> {
         self.drain()?;
         let mut output = self.writer.into_inner()?;
         output.flush()?;
-        let sha256 = output.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hexadecimal(&output.digest.finalize());
         Ok(Written { rows: self.rows, bytes: output.bytes, sha256 })
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Passes bytes on and hashes them.

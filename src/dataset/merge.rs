@@ -125,7 +125,7 @@ impl<'a> Merge<'a> {
     fn next_published(&mut self) -> Result<()> {
         let Some(chunks) = &mut self.sources.published else { return Ok(()) };
         let first = self.published_rows;
-        while let Some(chunk) = chunks.next()? {
+        while let Some(chunk) = chunks.next_chunk()? {
             if !chunk.is_empty() {
                 self.published_rows += chunk.len() as u64;
                 let source = Waiting::at(&chunk.clone(), 0, || Source::Published { chunk, row: 0, first });

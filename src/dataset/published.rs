@@ -116,7 +116,7 @@ pub struct Chunks {
 
 impl Chunks {
     /// The next sessions with their rows.
-    pub fn next(&mut self) -> Result<Option<Chunk>> {
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let Some(sessions) = self.sessions.next() else { return Ok(None) };
         let sessions = sessions.map_err(|error| damaged(Path::new(&self.path), error))?;
         let empty = [0, 1].map(|_| vec![0; sessions.num_rows() + 1]);

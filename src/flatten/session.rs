@@ -249,15 +249,12 @@ impl Flattener {
         }
         for (index, timelog) in timelogs.list().iter().enumerate() {
             let mut anomalies = Anomalies::NONE;
-            let (start, end, is_open) = match timelog {
-                Some(timelog) => {
-                    let is_open = timelog.end.is_absent();
-                    (time(&timelog.start, &mut anomalies), time(&timelog.end, &mut anomalies), is_open)
-                }
-                None => {
-                    anomalies.add(Anomaly::BadTimelog);
-                    (None, None, false)
-                }
+            let (start, end, is_open) = if let Some(timelog) = timelog {
+                let is_open = timelog.end.is_absent();
+                (time(&timelog.start, &mut anomalies), time(&timelog.end, &mut anomalies), is_open)
+            } else {
+                anomalies.add(Anomaly::BadTimelog);
+                (None, None, false)
             };
             let counted = attendance::count(bounds, start, end, is_open);
             anomalies.merge(counted.anomalies);

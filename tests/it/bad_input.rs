@@ -83,7 +83,7 @@ fn a_bomb_does_not_fill_the_memory() {
 
 #[test]
 fn a_silent_server_is_given_up() {
-    let bed = Bed::new(scripted(Script::new().answer_every(1, 1, Answer::Stall(Duration::from_secs(60)))));
+    let bed = Bed::new(scripted(Script::new().answer_every(1, 1, Answer::Stall(Duration::from_mins(1)))));
     let mut command = bed.export(&[]);
     let ran = crate::bed::Ran::of(command.env("ROLLBOOK_API_READ_TIMEOUT", "200ms").output().unwrap());
     assert_eq!(ran.code, 5, "{ran:?}");

@@ -62,7 +62,7 @@ impl Bed {
         let mut rows = Vec::new();
         for partition in layout.existing().unwrap() {
             let mut chunks = Published::find(&layout, partition).unwrap().unwrap().chunks().unwrap();
-            while let Some(chunk) = chunks.next().unwrap() {
+            while let Some(chunk) = chunks.next_chunk().unwrap() {
                 let batch = &chunk.rows(0, chunk.len())[table as usize];
                 rows.extend((0..batch.num_rows()).map(|row| cells(batch, row)));
             }

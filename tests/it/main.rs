@@ -1,6 +1,11 @@
 //! Black-box tests: the binary against the simulated API over a real socket, its files read back.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
+#![allow(clippy::type_complexity)] // tables of cases
+
 mod bad_input;
 mod bed;
+mod python;
+mod readers;
 mod rerun;
 mod rows;
