@@ -16,7 +16,7 @@ TYPES = {
     "active_duration": "double",
     "is_open": "boolean",
     "anomalies": "array<string>",
-    "start_month": "date",
+    "start_month": "string",
 }
 
 spark = (
