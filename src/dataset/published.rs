@@ -104,7 +104,7 @@ fn open(path: &Path, table: Table) -> Result<ParquetRecordBatchReaderBuilder<Fil
 fn damaged(path: &Path, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(Kind::Destination, format!("a published file is damaged: {}", path.display()))
         .because(cause)
-        .hint("move the file's partition folder away in all three tables and run `rollbook export --full`")
+        .hint("move the partition's folder in all three tables and `_rollbook/state.json` away, then run `rollbook export --full`")
 }
 
 /// A published partition, some sessions at a time.

@@ -231,21 +231,21 @@ mod tests {
     fn walk(
         len: u64,
         size: u32,
-        mut alter: impl FnMut(u64, Window, &mut Outcome),
+        mut alter: impl FnMut(i64, Window, &mut Outcome),
     ) -> Result<(BTreeSet<u128>, Verdict), Broken> {
         let mut walk = Forward::new(size);
         let mut seen = BTreeSet::new();
-        let mut number = 0;
+        let mut number: i64 = 0;
         while let Some(Request { window, .. }) = walk.next() {
             number += 1;
             assert!(number < 100, "the walk does not end");
             let from = window.offset().min(len);
             let to = (window.offset() + u64::from(window.size)).min(len);
             let info = PageInfo {
-                current_page: Some(window.page as i64),
+                current_page: Some(window.page.cast_signed()),
                 per_page: Some(window.size.into()),
-                last_page: Some(len.div_ceil(window.size.into()) as i64),
-                total: Some(len as i64),
+                last_page: Some(len.div_ceil(window.size.into()).cast_signed()),
+                total: Some(len.cast_signed()),
             };
             let mut outcome = Outcome::Page { info, rows: listed(from.into()..to.into()), unusable: 0 };
             alter(number, window, &mut outcome);
@@ -344,7 +344,7 @@ mod tests {
     fn a_changed_or_missing_total_proves_nothing() {
         let grows = |number, _, outcome: &mut Outcome| {
             if let Outcome::Page { info, .. } = outcome {
-                info.total = Some(35 + number as i64);
+                info.total = Some(35 + number);
             }
         };
         assert_eq!(walk(35, 10, grows).unwrap().1.evidence, Evidence::None);
