@@ -132,9 +132,7 @@ mod tests {
     fn a_bad_filter_is_refused() {
         let error = Logging { filter: Some("rollbook=loud"), ..Logging::default() }.filter().unwrap_err();
         assert_eq!(error.kind(), Kind::Config);
-        assert_eq!(
-            error.render(),
-            "error: the log filter in ROLLBOOK_LOG can't be read: rollbook=loud\n  caused by: invalid filter directive"
-        );
+        let shown = error.render();
+        assert!(shown.starts_with("error: the log filter in ROLLBOOK_LOG can't be read: rollbook=loud\n"), "{shown}");
     }
 }
