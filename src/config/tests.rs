@@ -272,7 +272,7 @@ fn the_table_is_aligned() {
     assert_eq!(lines[0], "setting                      value                      source");
     assert_eq!(lines[2], "api.base_url                 https://api.videosdk.live  default");
     assert_eq!(lines[3], "api.per_page                 20                         file ./rollbook.toml:2");
-    assert_eq!(lines[16], "stage.dir                    \"\"                         default");
+    assert_eq!(lines[15], "stage.dir                    \"\"                         default");
 }
 
 #[test]
