@@ -1,7 +1,7 @@
 //! What a run is told to do: defaults < file < environment < flags, resolved once.
 //!
 //! [`KEYS`] is the one table of settings. The file, the environment, `rollbook config` and `config/rollbook.toml` are
-//! all driven by it; [`Config::read`] gives each its type and range. Credentials are no settings and never pass here.
+//! all driven by it; `Config::read` gives each its type and range. Credentials are no settings and never pass here.
 //! Every value remembers its [`Source`], and an error about it names key, allowed values, source and value.
 
 use std::path::PathBuf;
