@@ -132,9 +132,8 @@ mod tests {
     fn a_bad_filter_is_refused() {
         let error = Logging { filter: Some("rollbook=loud"), ..Logging::default() }.filter().unwrap_err();
         assert_eq!(error.kind(), Kind::Config);
-        assert_eq!(
-            error.render(),
-            "error: the log filter in ROLLBOOK_LOG can't be read: rollbook=loud\n  caused by: invalid filter directive"
-        );
+        let rendered = error.render();
+        let first = rendered.lines().next();
+        assert_eq!(first, Some("error: the log filter in ROLLBOOK_LOG can't be read: rollbook=loud"));
     }
 }
