@@ -42,7 +42,7 @@ Exit codes:
 
 /// Export every VideoSDK meeting session to Parquet, with proof that none was missed.
 #[derive(Debug, Parser)]
-#[command(name = "rollbook", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{REFERENCE}"))]
+#[command(name = "rollbook", bin_name = "rollbook", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{REFERENCE}"))]
 pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]
@@ -92,6 +92,9 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Export all sessions to Parquet
+    ///
+    /// Reads the whole list of sessions and merges it into the dataset: three Parquet tables (sessions, participants,
+    /// timelogs), a folder each. Run it again at any time: what is there is updated, never doubled.
     Export(Export),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
@@ -119,16 +122,10 @@ pub enum Command {
 
 /// `rollbook export`
 #[derive(Debug, Args)]
-#[command(
-    about = "Export all sessions to Parquet",
-    long_about = "Export all sessions to Parquet\n\n\
-        Reads the whole list of sessions and merges it into the dataset: three Parquet tables (sessions,\n\
-        participants, timelogs), a folder each. Run it again at any time: what is there is updated, never doubled.",
-    after_help = "Examples:\n  \
+#[command(after_help = "Examples:\n  \
         rollbook export                              to ./rollbook-data\n  \
         rollbook export --dest /data/videosdk -q     as a nightly batch\n  \
-        rollbook export --dry-run --json             what a run would find"
-)]
+        rollbook export --dry-run --json             what a run would find")]
 pub struct Export {
     /// Cover the whole list; in this release a plain `export` does so, too
     #[arg(long)]
@@ -195,5 +192,127 @@ impl Cli {
         ];
         let given = |(name, value, source)| Option::map(value, |value| Override { name, value, source });
         values.into_iter().filter_map(given).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    fn settings(line: &str) -> Vec<(&'static str, String, String)> {
+        let settings = parse(line).unwrap().settings();
+        settings.into_iter().map(|setting| (setting.name, setting.value, setting.source.to_string())).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        assert_eq!(settings("rollbook export --full"), []);
+        assert_eq!(
+            settings("rollbook --dest /data export --base-url http://[::1]:1 --api v2"),
+            [
+                ("dataset.url", "/data".to_owned(), "flag --dest".to_owned()),
+                ("api.base_url", "http://[::1]:1".to_owned(), "flag --base-url".to_owned()),
+                ("api.version", "v2".to_owned(), "flag --api".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_demo_has_a_dataset_of_its_own() {
+        use crate::config::{Environment, resolve};
+        let environment = Environment::new([("ROLLBOOK_DATASET_URL".into(), "/real".into())]).unwrap();
+        let url = |line| resolve(None, &environment, parse(line).unwrap().settings()).unwrap().config.dataset.url;
+        assert_eq!(url("rollbook export"), "/real");
+        assert_eq!(url("rollbook demo"), "./rollbook-demo");
+        assert_eq!(url("rollbook demo --dest /mine"), "/mine");
+    }
+
+    #[test]
+    fn usage_errors_say_what_is_wrong_and_exit_with_2() {
+        let cases = [
+            ("rollbook", "Export every VideoSDK meeting session to Parquet, with proof that none was missed"),
+            ("rollbook exprot", "error: unrecognized subcommand 'exprot'"),
+            ("rollbook export --ful", "error: unexpected argument '--ful' found"),
+            ("rollbook export -q -v", "error: the argument '--quiet' cannot be used with '--verbose...'"),
+            (
+                "rollbook demo --sessions many",
+                "error: invalid value 'many' for '--sessions <N>': invalid digit found in string",
+            ),
+            (
+                "rollbook simulate --listen 8787",
+                "error: invalid value '8787' for '--listen <ADDR>': invalid socket address syntax",
+            ),
+            (
+                "rollbook simulate --latency 50",
+                "error: invalid value '50' for '--latency <DURATION>': \
+                 a duration is a whole number and a unit: 500ms, 30s, 5m, 2h or 3d",
+            ),
+            ("rollbook simulate --token x", "error: unexpected argument '--token' found"),
+        ];
+        for (line, expected) in cases {
+            let error = parse(line).unwrap_err();
+            assert_eq!((error.to_string().lines().next(), error.exit_code()), (Some(expected), 2));
+        }
+    }
+
+    #[test]
+    fn the_short_help() {
+        let expected = "Export every VideoSDK meeting session to Parquet, with proof that none was missed
+
+Usage: rollbook [OPTIONS] <COMMAND>
+
+Commands:
+  export       Export all sessions to Parquet
+  demo         Try everything against a simulated account, without credentials
+  simulate     Serve the simulated API, for tests and trials
+  config       Print the settings in force and where each comes from
+  completions  Print a completion script for a shell
+  man          Print the manual page
+  help         Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help     Print help (see more with '--help')
+  -V, --version  Print version
+
+Everywhere:
+      --config <FILE>        Settings file [default: ./rollbook.toml or
+                             ~/.config/rollbook/rollbook.toml]
+      --dest <PATH>          Folder of the dataset [default: ./rollbook-data]
+      --base-url <URL>       Origin of the API [default: https://api.videosdk.live]
+      --api <VERSION>        Version of the sessions API; only v1 for now [default: v1]
+      --dry-run              Walk and count, but write nothing; same exit codes
+      --json                 Print the result as JSON on stdout: the receipt of a run, the settings
+      --log-format <FORMAT>  How log lines on stderr are written [default: text] [possible values:
+                             text, json]
+  -v, --verbose...           Log more: -v for debug, -vv for trace
+  -q, --quiet                Log errors only, and show no progress
+      --progress <WHEN>      Progress on stderr: a bar on a terminal, plain lines elsewhere
+                             [default: auto] [possible values: auto, never]
+
+Examples:
+  rollbook demo                                  try everything, no account needed
+  VIDEOSDK_TOKEN=... rollbook export             export all sessions to ./rollbook-data
+  rollbook config                                the settings in force and their sources
+";
+        assert_eq!(Cli::command().term_width(100).render_help().to_string(), expected);
+    }
+
+    #[test]
+    fn the_long_help_explains_every_exit_code() {
+        let help = Cli::command().render_long_help().to_string();
+        for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 130, 143] {
+            assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
+        }
     }
 }

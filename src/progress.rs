@@ -25,14 +25,15 @@ pub enum Mode {
     Never,
 }
 
-/// What a run has done so far, shown to whoever watches. Every method is cheap and may be called from any thread.
-#[derive(Debug)]
+/// What a run has done so far, shown to whoever watches. Every method is cheap and may be called from any thread;
+/// a clone counts together with its original.
+#[derive(Debug, Clone)]
 pub struct Progress {
     shown: Shown,
     count: Arc<Mutex<Count>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Shown {
     Nothing,
     Bar(ProgressBar),
@@ -88,21 +89,16 @@ impl Progress {
         drop(count);
         if let Shown::Bar(bar) = &self.shown {
             begin(bar);
-            bar.set_length(steps);
             bar.reset();
+            bar.set_length(steps);
         }
     }
 
     /// A step of the phase was done.
     pub fn step(&self) {
         let now = Instant::now();
-        let mut count = self.count();
-        count.done += 1;
-        let due = now.duration_since(count.last_line) >= BETWEEN_LINES;
-        if due {
-            count.last_line = now;
-        }
-        let count = { *count };
+        // A copy: the bar locks the count itself when it is drawn.
+        let (count, due) = self.count().step(now);
         match &self.shown {
             Shown::Bar(bar) => {
                 begin(bar);
@@ -159,6 +155,16 @@ fn begin(bar: &ProgressBar) {
 }
 
 impl Count {
+    /// Counts a step, and tells whether a line is due.
+    fn step(&mut self, now: Instant) -> (Self, bool) {
+        self.done += 1;
+        let due = now.duration_since(self.last_line) >= BETWEEN_LINES;
+        if due {
+            self.last_line = now;
+        }
+        (*self, due)
+    }
+
     /// The line beside the bar.
     fn facts(self, elapsed: Duration, left: Duration) -> String {
         let of = if self.of > 0 { format!("/{}", HumanCount(self.of)) } else { String::new() };
@@ -252,6 +258,15 @@ mod tests {
                 scope.spawn(|| (0..1_000).for_each(|_| progress.page(3)));
             }
         });
-        assert_eq!((progress.count().done, progress.count().sessions), (4_000, 12_000));
+        let count = { *progress.count() };
+        assert_eq!((count.done, count.sessions), (4_000, 12_000));
+    }
+
+    #[test]
+    fn lines_are_far_apart() {
+        let mut count = { *Progress::new(Mode::Auto, false).count() };
+        let since = count.since;
+        let mut due = |seconds| count.step(since + Duration::from_secs(seconds)).1;
+        assert_eq!([1, 9, 10, 11, 19, 25, 30].map(&mut due), [false, false, true, false, false, true, false]);
     }
 }
