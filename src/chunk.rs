@@ -10,25 +10,53 @@ use crate::tables::{PARENT_COLUMNS, Table};
 /// A session's place in every table: start, nulls first, then id, bytewise.
 pub type Key<'a> = (Option<i64>, &'a str);
 
+/// The keys of a batch's rows, in order.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    starts: TimestampMicrosecondArray,
+    ids: StringArray,
+}
+
+impl Keys {
+    /// The keys of a batch of published rows of a table.
+    pub fn new(table: Table, batch: &RecordBatch) -> Self {
+        let starts = column(batch, table.sort_columns()[0]).as_primitive::<TimestampMicrosecondType>().clone();
+        let ids = column(batch, "session_id").as_string::<i32>().clone();
+        Self { starts, ids }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The key of a row.
+    pub fn key(&self, row: usize) -> Key<'_> {
+        (self.starts.is_valid(row).then(|| self.starts.value(row)), self.ids.value(row))
+    }
+}
+
 /// Sessions in key order with their participants and timelogs, as published.
 #[derive(Debug, Clone)]
 pub struct Chunk {
     batches: [RecordBatch; 3],
     /// For each child table: the first row of each session, and the number of rows at the end.
     offsets: [Vec<usize>; 2],
-    starts: TimestampMicrosecondArray,
-    ids: StringArray,
+    keys: Keys,
     open: BooleanArray,
 }
 
 impl Chunk {
     /// From published batches and the child rows of each session.
     pub fn new(batches: [RecordBatch; 3], offsets: [Vec<usize>; 2]) -> Self {
-        let sessions = &batches[0];
-        let starts = column(sessions, "started_at").as_primitive::<TimestampMicrosecondType>().clone();
-        let ids = column(sessions, "session_id").as_string::<i32>().clone();
-        let open = column(sessions, "is_open").as_boolean().clone();
-        Self { batches, offsets, starts, ids, open }
+        let keys = Keys::new(Table::Sessions, &batches[0]);
+        let open = column(&batches[0], "is_open").as_boolean().clone();
+        Self { batches, offsets, keys, open }
     }
 
     /// From staged batches, whose children lack what repeats their session: it is filled in here.
@@ -42,17 +70,17 @@ impl Chunk {
 
     /// Number of sessions.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.keys.len()
     }
 
     /// Whether there are no sessions.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.keys.is_empty()
     }
 
     /// The key of a session.
     pub fn key(&self, row: usize) -> Key<'_> {
-        (self.starts.is_valid(row).then(|| self.starts.value(row)), self.ids.value(row))
+        self.keys.key(row)
     }
 
     /// Whether a session is still running.

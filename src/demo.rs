@@ -48,8 +48,7 @@ struct Attended {
 fn attendance(config: &Config) -> Result<String> {
     let layout = Layout::new(&config.dataset.url, config.dataset.partition_by);
     let mut top: Vec<Attended> = Vec::new();
-    for partition in layout.existing()? {
-        let Some(published) = Published::find(&layout, partition)? else { continue };
+    for published in Published::all(&layout)? {
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
             let [sessions, ..] = chunk.rows(0, chunk.len());

@@ -17,7 +17,7 @@ use crate::dataset::files;
 use crate::dataset::identity;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::lock::Lock;
-use crate::dataset::publish::{Part, Publisher, stage_folder};
+use crate::dataset::publish::{Part, Publisher};
 use crate::dataset::published::Published;
 use crate::dataset::receipt::{self, Receipt};
 use crate::dataset::rejects::Rejects;
@@ -163,9 +163,8 @@ impl Run {
         &self,
         layout: &Layout,
     ) -> Result<(mpsc::Sender<(u64, Box<Flat>)>, JoinHandle<Result<(Stage, Rejects)>>)> {
-        let folder =
-            if self.dry_run { std::env::temp_dir() } else { stage_folder(layout, self.config.stage_dir.as_ref()) };
-        let mut stage = Stage::create(&folder)?;
+        let folder = if self.dry_run { Some(std::env::temp_dir()) } else { self.config.stage_dir.clone() };
+        let mut stage = Stage::create(&folder.unwrap_or_else(|| layout.own().join("stage")))?;
         let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
         let layout = layout.clone();
         let (queue, mut pages) = mpsc::channel::<(u64, Box<Flat>)>(QUEUE);
@@ -202,8 +201,7 @@ impl Run {
     }
 
     async fn publish(&self, layout: Layout, stage: Stage, before: State) -> Result<(u64, Vec<Part>)> {
-        let published = layout.existing()?.into_iter().map(|partition| Published::find(&layout, partition));
-        let published: Vec<Published> = published.filter_map(Result::transpose).collect::<Result<_>>()?;
+        let published = Published::all(&layout)?;
         let stopped = Arc::new(AtomicBool::new(false));
         let job = Publication {
             partitions: partitions(&layout, &stage, &published),

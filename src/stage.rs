@@ -80,11 +80,6 @@ impl Stage {
         self.sessions
     }
 
-    /// Bytes of rows staged so far.
-    pub const fn bytes(&self) -> u64 {
-        self.end
-    }
-
     /// Adds a response's rows.
     pub fn append(&mut self, flat: &Flat, layout: &Layout) -> Result<()> {
         let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&flat.batches[0], name));

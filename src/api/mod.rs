@@ -9,7 +9,7 @@
 //! retry     what is tried again, and when     body      bytes in bounds, and what may be shown of them
 //! client    one request, over attempts       attempt   one of them, and what its end means
 //! connect   TLS, proxies, connections         clock     the wall clock, handed in
-//! model     what a page says                  mend      text that is not valid Unicode
+//! model     what a page says, read by lenient mend      text that is not valid Unicode
 //! ```
 
 mod attempt;
@@ -20,6 +20,7 @@ mod clock;
 mod connect;
 mod endpoint;
 mod gate;
+pub mod lenient;
 pub mod mend;
 pub mod model;
 mod retry;

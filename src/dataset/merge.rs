@@ -49,11 +49,6 @@ impl Waiting {
     fn order(&self) -> (Key<'_>, bool) {
         (self.key(), !matches!(self.source, Source::Published { .. }))
     }
-
-    fn at(chunk: &Chunk, row: usize, source: impl FnOnce() -> Source) -> Self {
-        let (start, id) = chunk.key(row);
-        Self { start, id: id.to_owned(), source: source() }
-    }
 }
 
 impl PartialEq for Waiting {
@@ -122,14 +117,18 @@ impl<'a> Merge<'a> {
         Ok(())
     }
 
+    fn wait(&mut self, start: Option<i64>, id: String, source: Source) {
+        self.heap.push(Reverse(Waiting { start, id, source }));
+    }
+
     fn next_published(&mut self) -> Result<()> {
         let Some(chunks) = &mut self.sources.published else { return Ok(()) };
         let first = self.published_rows;
         while let Some(chunk) = chunks.next_chunk()? {
             if !chunk.is_empty() {
                 self.published_rows += chunk.len() as u64;
-                let source = Waiting::at(&chunk.clone(), 0, || Source::Published { chunk, row: 0, first });
-                self.heap.push(Reverse(source));
+                let (start, id) = owned(chunk.key(0));
+                self.wait(start, id, Source::Published { chunk, row: 0, first });
                 break;
             }
         }
@@ -160,8 +159,8 @@ impl<'a> Merge<'a> {
             }
         }
         if next < chunk.len() {
-            let waiting = Waiting::at(&chunk.clone(), next, || Source::Staged { chunk, row: next, first });
-            self.heap.push(Reverse(waiting));
+            let (start, id) = owned(chunk.key(next));
+            self.wait(start, id, Source::Staged { chunk, row: next, first });
         }
         Ok(())
     }
@@ -182,12 +181,17 @@ impl<'a> Merge<'a> {
             self.held = Some(chunk.rows(row, row + 1));
         }
         if next < chunk.len() {
-            let waiting = Waiting::at(&chunk.clone(), next, || Source::Published { chunk, row: next, first });
-            self.heap.push(Reverse(waiting));
+            let (start, id) = owned(chunk.key(next));
+            self.wait(start, id, Source::Published { chunk, row: next, first });
             return Ok(());
         }
         self.next_published()
     }
+}
+
+/// A key that outlives its chunk.
+fn owned((start, id): Key<'_>) -> (Option<i64>, String) {
+    (start, id.to_owned())
 }
 
 fn is_same_session(held: &Run, chunk: &Chunk, row: usize) -> bool {

@@ -3,7 +3,6 @@
 //! A partition's three tables are encoded side by side behind bounded queues. Each file is replaced atomically,
 //! sessions first, so that a participant never lacks its session.
 
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -49,11 +48,6 @@ impl<'a> Publisher<'a> {
     pub fn new(layout: &'a Layout, stage: &'a Stage, resolution: Resolution, run_id: &'a str) -> Result<Self> {
         let mode = files::usual_mode(&layout.own(), run_id)?;
         Ok(Self { layout, stage, resolution, run_id, mode })
-    }
-
-    /// The permissions of published files.
-    pub const fn mode(&self) -> u32 {
-        self.mode
     }
 
     /// Merges and publishes one partition.
@@ -133,9 +127,4 @@ fn encode_table(table: Table, temporary: &Temporary, batches: &Receiver<RecordBa
         encoder.close()
     };
     write().map_err(|error| failed("cannot write the table", temporary.target(), error))
-}
-
-/// The folder of the local stage beside a dataset.
-pub fn stage_folder(layout: &Layout, configured: Option<&PathBuf>) -> PathBuf {
-    configured.cloned().unwrap_or_else(|| layout.own().join("stage"))
 }

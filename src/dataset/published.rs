@@ -4,11 +4,10 @@
 //! tables of a partition may come from two runs.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, RecordBatch};
 use arrow_schema::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -16,7 +15,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::encode::SCHEMA_VERSION_KEY;
 use super::files::failed;
 use super::layout::{Layout, Partition};
-use crate::chunk::{Chunk, Key};
+use crate::chunk::{Chunk, Key, Keys};
 use crate::error::{Error, Kind, Result};
 use crate::flatten::identity;
 use crate::tables::{SCHEMA_VERSION, Table};
@@ -46,6 +45,15 @@ impl Published {
             }
         }
         Ok(Some(Self { layout: layout.clone(), partition }))
+    }
+
+    /// All published partitions of a dataset, in time order.
+    ///
+    /// # Errors
+    /// As [`Layout::existing`] and [`Published::find`].
+    pub fn all(layout: &Layout) -> Result<Vec<Self>> {
+        let found = layout.existing()?.into_iter().map(|partition| Self::find(layout, partition));
+        found.filter_map(Result::transpose).collect()
     }
 
     /// Which partition it is.
@@ -78,7 +86,7 @@ impl Published {
         let reader = open(&sessions, Table::Sessions)?.with_batch_size(SESSIONS).build();
         Ok(Chunks {
             sessions: reader.map_err(|error| damaged(&sessions, error))?,
-            path: sessions.display().to_string(),
+            path: sessions,
             children: [
                 Children::open(&path(Table::Participants), Table::Participants)?,
                 Children::open(&path(Table::Timelogs), Table::Timelogs)?,
@@ -110,7 +118,7 @@ fn damaged(path: &Path, cause: impl Into<Box<dyn std::error::Error + Send + Sync
 /// A published partition, some sessions at a time.
 pub struct Chunks {
     sessions: ParquetRecordBatchReader,
-    path: String,
+    path: PathBuf,
     children: [Children; 2],
 }
 
@@ -118,29 +126,21 @@ impl Chunks {
     /// The next sessions with their rows.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let Some(sessions) = self.sessions.next() else { return Ok(None) };
-        let sessions = sessions.map_err(|error| damaged(Path::new(&self.path), error))?;
-        let empty = [0, 1].map(|_| vec![0; sessions.num_rows() + 1]);
-        let bare = Chunk::new([sessions.clone(), sessions.clone(), sessions.clone()], empty);
-        let mut batches = vec![sessions];
-        let mut offsets = Vec::with_capacity(2);
-        for child in &mut self.children {
-            let (batch, ends) = child.of(&bare)?;
-            batches.push(batch);
-            offsets.push(ends);
-        }
-        let torn = || damaged(Path::new(&self.path), "its tables do not belong together");
-        let batches = batches.try_into().map_err(|_| torn())?;
-        let offsets = offsets.try_into().map_err(|_| torn())?;
-        Ok(Some(Chunk::new(batches, offsets)))
+        let sessions = sessions.map_err(|error| damaged(&self.path, error))?;
+        let keys = Keys::new(Table::Sessions, &sessions);
+        let [participants, timelogs] = &mut self.children;
+        let (participants, of_participants) = participants.of(&keys)?;
+        let (timelogs, of_timelogs) = timelogs.of(&keys)?;
+        Ok(Some(Chunk::new([sessions, participants, timelogs], [of_participants, of_timelogs])))
     }
 }
 
 /// A child table, read along with its sessions.
 struct Children {
     reader: ParquetRecordBatchReader,
-    path: std::path::PathBuf,
+    path: PathBuf,
     table: Table,
-    batch: Option<RecordBatch>,
+    batch: Option<(RecordBatch, Keys)>,
     row: usize,
 }
 
@@ -151,7 +151,7 @@ impl Children {
     }
 
     /// The rows of these sessions, in one batch, and where each session's begin.
-    fn of(&mut self, sessions: &Chunk) -> Result<(RecordBatch, Vec<usize>)> {
+    fn of(&mut self, sessions: &Keys) -> Result<(RecordBatch, Vec<usize>)> {
         let mut pieces = Vec::new();
         let mut offsets = vec![0];
         let mut rows = 0;
@@ -167,20 +167,15 @@ impl Children {
     fn take(&mut self, session: Key<'_>, pieces: &mut Vec<Piece>) -> Result<usize> {
         let mut taken = 0;
         while self.fill()? {
-            let Some(batch) = &self.batch else { break };
-            let ids = batch.column(0).as_string::<i32>();
-            let starts = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-            let key = |row: usize| -> (Option<i64>, &str) {
-                (starts.is_valid(row).then(|| starts.value(row)), ids.value(row))
-            };
-            let from = (self.row..ids.len()).find(|&row| key(row) >= session).unwrap_or(ids.len());
-            let to = (from..ids.len()).find(|&row| key(row) != session).unwrap_or(ids.len());
+            let Some((batch, keys)) = &self.batch else { break };
+            let from = (self.row..keys.len()).find(|&row| keys.key(row) >= session).unwrap_or(keys.len());
+            let to = (from..keys.len()).find(|&row| keys.key(row) != session).unwrap_or(keys.len());
             if to > from {
                 push(pieces, batch, from, to);
                 taken += to - from;
             }
             self.row = to;
-            if to < ids.len() {
+            if to < keys.len() {
                 break;
             }
         }
@@ -189,12 +184,14 @@ impl Children {
 
     /// Makes sure that there is a row at hand; false at the end.
     fn fill(&mut self) -> Result<bool> {
-        while self.batch.as_ref().is_none_or(|batch| self.row >= batch.num_rows()) {
+        while self.batch.as_ref().is_none_or(|(batch, _)| self.row >= batch.num_rows()) {
             let Some(batch) = self.reader.next() else {
                 self.batch = None;
                 return Ok(false);
             };
-            self.batch = Some(batch.map_err(|error| damaged(&self.path, error))?);
+            let batch = batch.map_err(|error| damaged(&self.path, error))?;
+            let keys = Keys::new(self.table, &batch);
+            self.batch = Some((batch, keys));
             self.row = 0;
         }
         Ok(true)

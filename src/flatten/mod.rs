@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use arrow_array::RecordBatch;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::api::lenient::Scalar;
 use crate::api::mend::{self, Mended};
-use crate::api::model::{self, Page, Scalar, Session, ShapeError};
+use crate::api::model::{self, Page, Session, ShapeError};
 use crate::error::{Error, Kind, Result};
 use crate::walk::{Listed, PageInfo};
 use builders::Builders;

@@ -9,7 +9,8 @@ use arrow_schema::ArrowError;
 use super::Options;
 use super::builders::Builders;
 use crate::anomaly::{Anomalies, Anomaly};
-use crate::api::model::{Entries, Participant, Scalar, Session, Timelog, Unknown};
+use crate::api::lenient::{Entries, Scalar};
+use crate::api::model::{Participant, Session, Timelog, Unknown};
 use crate::attendance::{self, Bounds, Span, millis};
 use crate::timestamp;
 
@@ -53,7 +54,7 @@ struct SessionTotals {
 
 /// The session's start, for its place in the order.
 pub fn start(session: &Session<'_>) -> Option<i64> {
-    time(&session.start, &mut Anomalies::NONE.clone())
+    time(&session.start, &mut Anomalies::default())
 }
 
 fn time(value: &Scalar<'_>, anomalies: &mut Anomalies) -> Option<i64> {

@@ -100,12 +100,6 @@ impl Script {
         self.rule(When::Page(page), u64::MAX, Deed::Before(changes.into()))
     }
 
-    /// Changes the list after each list request for this page.
-    #[must_use]
-    pub fn after_page(self, page: u64, changes: impl Into<Vec<Change>>) -> Self {
-        self.rule(When::Page(page), u64::MAX, Deed::After(changes.into()))
-    }
-
     /// Alters the answer to the `request`-th list request.
     #[must_use]
     pub fn answer(self, request: u64, answer: impl Into<Answer>) -> Self {

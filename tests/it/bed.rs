@@ -60,8 +60,8 @@ impl Bed {
     pub fn rows(&self, table: Table) -> Vec<Vec<(String, String)>> {
         let layout = Layout::new(self.dataset(), PartitionBy::Month);
         let mut rows = Vec::new();
-        for partition in layout.existing().unwrap() {
-            let mut chunks = Published::find(&layout, partition).unwrap().unwrap().chunks().unwrap();
+        for published in Published::all(&layout).unwrap() {
+            let mut chunks = published.chunks().unwrap();
             while let Some(chunk) = chunks.next_chunk().unwrap() {
                 let batch = &chunk.rows(0, chunk.len())[table as usize];
                 rows.extend((0..batch.num_rows()).map(|row| cells(batch, row)));
