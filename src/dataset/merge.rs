@@ -121,18 +121,27 @@ impl<'a> Merge<'a> {
         self.heap.push(Reverse(Waiting { start, id, source }));
     }
 
+    /// Reads on to the next published chunk that has a row to wait for.
     fn next_published(&mut self) -> Result<()> {
-        let Some(chunks) = &mut self.sources.published else { return Ok(()) };
-        let first = self.published_rows;
-        while let Some(chunk) = chunks.next_chunk()? {
-            if !chunk.is_empty() {
-                self.published_rows += chunk.len() as u64;
-                let (start, id) = owned(chunk.key(0));
-                self.wait(start, id, Source::Published { chunk, row: 0, first });
+        while let Some(chunks) = &mut self.sources.published {
+            let Some(chunk) = chunks.next_chunk()? else { break };
+            let first = self.published_rows;
+            self.published_rows += chunk.len() as u64;
+            if self.wait_published(chunk, 0, first) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Lets a chunk wait at its next row that has a say: one that stays, or an open one that may. Superseded rows are
+    /// passed over here, since each one that waited would cut the staged rows around it into runs of one session.
+    fn wait_published(&mut self, chunk: Chunk, from: usize, first: u64) -> bool {
+        let superseded = |row: usize| self.sources.superseded.has(first + row as u64);
+        let Some(row) = (from..chunk.len()).find(|&row| !superseded(row) || chunk.is_open(row)) else { return false };
+        let (start, id) = owned(chunk.key(row));
+        self.wait(start, id, Source::Published { chunk, row, first });
+        true
     }
 
     /// The end of the run that begins at a row: up to the next source's key, or the first row that is not `alive`.
@@ -177,15 +186,10 @@ impl<'a> Merge<'a> {
         if alive(row) {
             next = self.run_end(&chunk, row, alive).max(row + 1);
             each(chunk.rows(row, next))?;
-        } else if chunk.is_open(row) {
+        } else {
             self.held = Some(chunk.rows(row, row + 1));
         }
-        if next < chunk.len() {
-            let (start, id) = owned(chunk.key(next));
-            self.wait(start, id, Source::Published { chunk, row: next, first });
-            return Ok(());
-        }
-        self.next_published()
+        if self.wait_published(chunk, next, first) { Ok(()) } else { self.next_published() }
     }
 }
 
