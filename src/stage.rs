@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -50,6 +50,7 @@ pub struct Segment {
 /// Staged rows, by partition.
 #[derive(Debug)]
 pub struct Stage {
+    folder: PathBuf,
     rows: File,
     identities: File,
     segments: BTreeMap<Partition, Vec<Segment>>,
@@ -65,6 +66,7 @@ impl Stage {
         std::fs::create_dir_all(folder).map_err(|error| failed("cannot create the stage", folder, error))?;
         let file = || tempfile::tempfile_in(folder).map_err(|error| failed("cannot create the stage", folder, error));
         Ok(Self {
+            folder: folder.to_owned(),
             rows: file()?,
             identities: file()?,
             segments: BTreeMap::new(),
@@ -90,11 +92,10 @@ impl Stage {
                 |table: usize, offsets: &[usize]| flat.batches[table].slice(offsets[from], offsets[to] - offsets[from]);
             let batches = [flat.batches[0].slice(from, to - from), child(1, &offsets[0]), child(2, &offsets[1])];
             self.append_segment(layout.partition(group[0].start), &batches, group[0].start)
-                .map_err(|error| failed("cannot write the stage", layout.root(), error))?;
+                .map_err(|error| failed("cannot write the stage", &self.folder, error))?;
             from = to;
         }
-        self.append_identities(&flat.entries)
-            .map_err(|error| failed("cannot write the stage", layout.root(), error))?;
+        self.append_identities(&flat.entries).map_err(|error| failed("cannot write the stage", &self.folder, error))?;
         self.responses += 1;
         Ok(())
     }
@@ -148,7 +149,11 @@ impl Stage {
     }
 
     /// Reads a segment back as published rows.
-    pub fn load(&self, segment: &Segment) -> Result<Chunk, StageError> {
+    pub fn load(&self, segment: &Segment) -> Result<Chunk> {
+        self.read_segment(segment).map_err(|error| failed("cannot read the stage back", &self.folder, error))
+    }
+
+    fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
         let mut offset = segment.offset;
         let mut batches = Vec::with_capacity(3);
         for length in segment.lengths {
@@ -162,7 +167,11 @@ impl Stage {
     }
 
     /// Reads all identities in order, a bounded number at a time.
-    pub fn identities(&self, mut each: impl FnMut(Identity)) -> Result<(), StageError> {
+    pub fn identities(&self, each: impl FnMut(Identity)) -> Result<()> {
+        self.read_identities(each).map_err(|error| failed("cannot read the stage back", &self.folder, error))
+    }
+
+    fn read_identities(&self, mut each: impl FnMut(Identity)) -> Result<(), StageError> {
         let mut bytes = vec![0; IDENTITY_BYTES * 4096];
         let mut offset = 0;
         let end = self.sessions * IDENTITY_BYTES as u64;
@@ -184,7 +193,7 @@ impl Stage {
 
 /// Why staged rows could not be written or read.
 #[derive(Debug, thiserror::Error)]
-pub enum StageError {
+enum StageError {
     /// The disk.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -92,10 +92,8 @@ impl Judge<'_> {
         match body::read(response, self.limit, self.usual).await {
             Ok(body) if body::is_object(&body) => Ok(Reply::Page(body)),
             Ok(body) => {
-                let cause = format!(
-                    "the body is not one JSON object: {}",
-                    body::excerpt_without(&body, &self.tokens.secrets())
-                );
+                let cause =
+                    format!("the body is not one JSON object: {}", body::excerpt(&body, &self.tokens.secrets()));
                 Err(Failure::passing(Kind::Contract, cause))
             }
             Err(Unread::Broken(error)) => Err(Failure::passing(Kind::Source, describe(&error))),

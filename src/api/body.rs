@@ -76,13 +76,9 @@ fn said(value: &Value) -> Option<&str> {
     }
 }
 
-/// The start of a body for an error message: one short line, with control characters escaped and tokens left out.
-pub fn excerpt(body: &[u8]) -> String {
-    excerpt_without(body, &[])
-}
-
-/// An excerpt that leaves these secrets out too.
-pub(super) fn excerpt_without(body: &[u8], secrets: &[String]) -> String {
+/// The start of a body for an error message: one short line, with control characters escaped, and these secrets and
+/// whatever looks like a token left out.
+pub(super) fn excerpt(body: &[u8], secrets: &[String]) -> String {
     if body.trim_ascii().is_empty() {
         return "an empty body".to_owned();
     }
@@ -160,9 +156,9 @@ mod tests {
     fn what_is_shown_is_short_and_harmless() {
         assert_eq!(message(&[b'x'; 5000], &[]).len(), 203);
         assert_eq!(shown("a\u{1b}[31mb\r\n\u{202e}c\u{7f}", 50), r"a\u{1b}[31mb\r\n\u{202e}c\u{7f}");
-        assert_eq!(excerpt(b"\xff\xfe\x00"), "\u{fffd}\u{fffd}\\u{0}");
-        assert_eq!(excerpt(b" \n"), "an empty body");
-        assert_eq!(excerpt("\u{e9}".repeat(10_000).as_bytes()).chars().count(), 103);
+        assert_eq!(excerpt(b"\xff\xfe\x00", &[]), "\u{fffd}\u{fffd}\\u{0}");
+        assert_eq!(excerpt(b" \n", &[]), "an empty body");
+        assert_eq!(excerpt("\u{e9}".repeat(10_000).as_bytes(), &[]).chars().count(), 103);
     }
 
     #[test]
@@ -176,7 +172,7 @@ mod tests {
         ] {
             for text in [
                 message(body.as_bytes(), &["opaque-secret".to_owned()]),
-                excerpt_without(body.as_bytes(), &["opaque-secret".to_owned()]),
+                excerpt(body.as_bytes(), &["opaque-secret".to_owned()]),
             ] {
                 assert!(!text.contains("aaaa") && !text.contains("opaq"), "{text}");
             }

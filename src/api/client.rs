@@ -13,6 +13,7 @@ use url::Url;
 
 use super::attempt::{Failure, Judge, Passing, Reply};
 use super::auth::Credentials;
+use super::body::excerpt;
 use super::clock::Clock;
 use super::connect::connect;
 use super::endpoint::{Endpoint, label};
@@ -94,6 +95,11 @@ impl Client {
             Reply::Page(body) => Ok(Some(body)),
             Reply::Refused { .. } => Ok(None),
         }
+    }
+
+    /// The start of a body, fit to be shown: one short line without secrets.
+    pub fn excerpt(&self, body: &[u8]) -> String {
+        excerpt(body, &self.0.tokens.secrets())
     }
 
     /// Waits as long as after this many failed attempts. For a caller who finds in a body, on its own threads, that it is not of

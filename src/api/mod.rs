@@ -33,7 +33,6 @@ mod tests;
 
 pub use attempt::Reply;
 pub use auth::{Credentials, Secret};
-pub use body::excerpt;
 pub use client::{Client, Probe};
 pub use clock::Clock;
 pub use retry::ATTEMPTS;

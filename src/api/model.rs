@@ -108,6 +108,8 @@ pub struct Timelog<'a> {
     pub start: Scalar<'a>,
     /// `end`
     pub end: Scalar<'a>,
+    /// The rest.
+    pub unknown: Unknown<'a>,
 }
 
 impl<'de> Record<'de> for Timelog<'de> {
@@ -115,7 +117,7 @@ impl<'de> Record<'de> for Timelog<'de> {
         match name.as_ref() {
             "start" => self.start = map.next_value()?,
             "end" => self.end = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => self.unknown.push((name, map.next_value()?)),
         }
         Ok(())
     }

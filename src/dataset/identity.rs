@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::layout::Partition;
 use super::published::Published;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::stage::{Identity, Stage};
 
 /// Identities held in memory at once (32 bytes each).
@@ -49,13 +49,11 @@ pub fn resolve(stage: &Stage, published: &[Published]) -> Result<Resolution> {
     let passes = stage.sessions().div_ceil(AT_ONCE);
     for pass in 0..passes {
         let mut held = Vec::new();
-        stage
-            .identities(|identity| {
-                if pass_of(identity.id, passes) == pass {
-                    held.push(identity);
-                }
-            })
-            .map_err(|error| Error::new(Kind::Destination, "cannot read the stage back").because(error))?;
+        stage.identities(|identity| {
+            if pass_of(identity.id, passes) == pass {
+                held.push(identity);
+            }
+        })?;
         held.sort_unstable_by_key(|identity| (identity.id, std::cmp::Reverse(identity.rank)));
         for versions in held.chunk_by(|a, b| a.id == b.id) {
             resolution.distinct += 1;

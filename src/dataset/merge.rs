@@ -11,7 +11,7 @@ use arrow_array::RecordBatch;
 use super::identity::Bits;
 use super::published::Chunks;
 use crate::chunk::{Chunk, Key};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::stage::{Segment, Stage};
 
 /// What one partition is made of.
@@ -103,10 +103,7 @@ impl<'a> Merge<'a> {
             match source {
                 Source::Closed(index) => {
                     let segment = &self.sources.segments[index];
-                    let chunk =
-                        self.sources.stage.load(segment).map_err(|error| {
-                            Error::new(Kind::Destination, "cannot read the stage back").because(error)
-                        })?;
+                    let chunk = self.sources.stage.load(segment)?;
                     let first = segment.first_ordinal;
                     self.staged(chunk, 0, first, &mut each)?;
                 }

@@ -50,11 +50,11 @@ impl<'a> Publisher<'a> {
         Ok(Self { layout, stage, resolution, run_id, mode })
     }
 
-    /// Merges and publishes one partition.
+    /// Merges and publishes one partition; adds each of its files to `done` once it is in place.
     ///
     /// # Errors
     /// `Destination`; the partition's files are then each the old one or the new one, whole.
-    pub fn partition(&mut self, partition: Partition) -> Result<[Part; 3]> {
+    pub fn partition(&mut self, partition: Partition, done: &mut Vec<Part>) -> Result<()> {
         let mut temporaries = Vec::with_capacity(3);
         for table in Table::ALL {
             let path = self.layout.path(table, partition);
@@ -66,25 +66,30 @@ impl<'a> Publisher<'a> {
         let segments = self.stage.segments(partition);
         let sources = Sources { stage: self.stage, segments, lost: &self.resolution.lost, published, superseded };
         let written = encode(Merge::new(sources)?, &temporaries)?;
-        self.swap(partition, temporaries, written)
+        let parts = Table::ALL.into_iter().zip(written).map(|(table, written)| {
+            let path = self.layout.relative(table, partition);
+            Part { table, path, written, changed: false }
+        });
+        self.swap(temporaries.into_iter().zip(parts), done)
     }
 
-    fn swap(&self, partition: Partition, temporaries: Vec<Temporary>, written: Vec<Written>) -> Result<[Part; 3]> {
-        let mut parts = Vec::with_capacity(3);
-        let mut changed = Vec::with_capacity(3);
-        for (table, (temporary, written)) in Table::ALL.into_iter().zip(temporaries.into_iter().zip(written)) {
-            let is_changed = !temporary.equals_target()?;
-            if is_changed {
+    /// Flushes all files that changed before it replaces the first.
+    fn swap(&self, files: impl Iterator<Item = (Temporary, Part)>, done: &mut Vec<Part>) -> Result<()> {
+        let mut ready = Vec::with_capacity(3);
+        for (temporary, mut part) in files {
+            part.changed = !temporary.equals_target()?;
+            if part.changed {
                 temporary.flush()?;
-                changed.push(temporary);
             }
-            let path = self.layout.relative(table, partition);
-            parts.push(Part { table, path, written, changed: is_changed });
+            ready.push((temporary, part));
         }
-        for temporary in changed {
-            temporary.replace(self.mode)?;
+        for (temporary, part) in ready {
+            if part.changed {
+                temporary.replace(self.mode)?;
+            }
+            done.push(part);
         }
-        parts.try_into().map_err(|_| Error::new(Kind::Unexpected, "a partition without its three tables"))
+        Ok(())
     }
 }
 

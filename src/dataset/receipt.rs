@@ -1,14 +1,17 @@
 //! The receipt: the JSON record of a run, printed with `--json` and kept in `_rollbook/runs/`, written last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::files;
 use super::layout::Layout;
 use super::publish::Part;
 use crate::error::Result;
 use crate::walk::Evidence;
+
+/// The receipts' folder in rollbook's own.
+const RUNS: &str = "runs";
 
 /// The record of a run. Field names and order are a contract.
 #[derive(Debug, Clone, Serialize)]
@@ -127,6 +130,29 @@ pub struct Timing {
     pub total_s: f64,
 }
 
+/// The paths of all files that the receipts of a dataset name, relative to it.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read; one of an unknown form names nothing.
+pub fn published(layout: &Layout) -> Result<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct Named {
+        partitions: Vec<Path>,
+    }
+    #[derive(Deserialize)]
+    struct Path {
+        path: String,
+    }
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(layout.own().join(RUNS)).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let text = std::fs::read(&path).map_err(|error| files::failed("cannot read the receipt", &path, error))?;
+        let partitions = serde_json::from_slice::<Named>(&text).map_or_else(|_| Vec::new(), |named| named.partitions);
+        names.extend(partitions.into_iter().map(|part| part.path));
+    }
+    Ok(names)
+}
+
 impl Receipt {
     /// As JSON, for people too.
     pub fn json(&self) -> String {
@@ -135,7 +161,7 @@ impl Receipt {
 
     /// Stores it in the dataset.
     pub fn store(&self, layout: &Layout, mode: u32) -> Result<()> {
-        let path = layout.own().join("runs").join(format!("{}.json", self.run_id));
+        let path = layout.own().join(RUNS).join(format!("{}.json", self.run_id));
         files::write(&path, format!("{}\n", self.json()).as_bytes(), &self.run_id, mode)
     }
 }

@@ -1,16 +1,17 @@
 //! The state: what the dataset is and whose, and every published file. Written after the files it speaks of.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, failed};
 use super::layout::Layout;
 use super::publish::Part;
+use super::receipt;
 use crate::config::{Api, ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
-use crate::tables::SCHEMA_VERSION;
+use crate::tables::{SCHEMA_VERSION, Table};
 
 /// Version of the state file's own form.
 const LAYOUT_VERSION: u32 = 1;
@@ -82,7 +83,7 @@ impl State {
         let fresh = Self::new(by, source);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(fresh),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return fresh.found_lost(layout),
             Err(error) => return Err(failed("cannot read the state", &path, error)),
         };
         let Ok(state) = serde_json::from_slice::<Self>(&text) else {
@@ -91,7 +92,7 @@ impl State {
                 std::fs::rename(&path, &aside).map_err(|error| failed("cannot set the state aside", &path, error))?;
                 tracing::warn!("the state is damaged; set aside: {}", aside.display());
             }
-            return Ok(fresh);
+            return fresh.found_lost(layout);
         };
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
@@ -114,13 +115,25 @@ impl State {
 
     fn check_files(&self, layout: &Layout) -> Result<()> {
         for name in self.files.keys() {
-            let path = layout.root().join(name);
-            if !path.try_exists().map_err(|error| failed("cannot read the file", &path, error))? {
-                return Err(Error::new(Kind::Destination, format!("a published file is missing: {}", path.display()))
-                    .hint("put it back from a copy, or remove the dataset and export it anew"));
+            if !exists(&layout.root().join(name))? {
+                return Err(missing(layout, name));
             }
         }
         Ok(())
+    }
+
+    /// Without a state, what was published is known from the receipts. A partition that is gone as a whole was moved
+    /// away by somebody and is made anew; one that lacks a published file is damaged.
+    fn found_lost(self, layout: &Layout) -> Result<Self> {
+        let published = receipt::published(layout)?;
+        for partition in layout.existing()? {
+            for name in Table::ALL.map(|table| layout.relative(table, partition)) {
+                if published.contains(&name) && !exists(&layout.root().join(&name))? {
+                    return Err(missing(layout, &name));
+                }
+            }
+        }
+        Ok(self)
     }
 
     /// Takes published files into account.
@@ -137,6 +150,16 @@ impl State {
             .map_err(|error| failed("cannot write the state", &path(layout), error))?;
         files::write(&path(layout), format!("{text}\n").as_bytes(), run_id, 0o600)
     }
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(|error| failed("cannot read the file", path, error))
+}
+
+fn missing(layout: &Layout, name: &str) -> Error {
+    let what = format!("a published file is missing: {}", layout.root().join(name).display());
+    Error::new(Kind::Destination, what)
+        .hint("put it back from a copy, or move the partition's folder in all three tables and `_rollbook/state.json` away and export anew")
 }
 
 fn path(layout: &Layout) -> PathBuf {

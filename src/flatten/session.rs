@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
+use serde_json::value::RawValue;
 
 use super::Options;
 use super::builders::Builders;
@@ -133,7 +134,7 @@ impl Flattener {
         let region = text(&session.region, &mut anomalies);
         let chat_link = text(&session.chat_link, &mut anomalies);
         let active_duration = double(&session.active_duration, &mut anomalies);
-        let extra = self.extra("", &session.unknown);
+        let extra = self.extra("", &session.unknown, None);
 
         let rows = &mut self.builders.sessions;
         rows.session_id.append_value(id);
@@ -217,7 +218,7 @@ impl Flattener {
         }
         let attended_ms = millis(attendance::length(&self.entry));
         totals.attended_ms += attended_ms;
-        let extra = self.extra("participants.", &participant.unknown);
+        let extra = self.participant_extra(participant);
 
         let is_present = entry.is_present;
         let rows = &mut self.builders.participants;
@@ -280,18 +281,33 @@ impl Flattener {
         }
     }
 
-    /// Counts unknown fields by their path, and renders them where they are kept.
-    fn extra(&mut self, path: &str, unknown: &Unknown<'_>) -> Option<String> {
-        if unknown.is_empty() {
-            return None;
+    /// The unknown fields of an entry and of its timelogs, which have no `extra` of their own: under `timelog`, one
+    /// object each.
+    fn participant_extra(&mut self, participant: &Participant<'_>) -> Option<String> {
+        let unknown = |timelog: &Option<Timelog<'_>>| timelog.as_ref().is_some_and(|log| !log.unknown.is_empty());
+        if !participant.timelogs.list().iter().any(unknown) {
+            return self.extra("participants.", &participant.unknown, None);
         }
+        let each = participant.timelogs.list().iter().map(|timelog| {
+            let fields =
+                timelog.as_ref().and_then(|timelog| self.extra("participants.timelog.", &timelog.unknown, None));
+            fields.unwrap_or_else(|| "{}".to_owned())
+        });
+        let timelogs = format!("[{}]", each.collect::<Vec<_>>().join(","));
+        let timelogs = RawValue::from_string(timelogs).ok();
+        self.extra("participants.", &participant.unknown, timelogs.as_deref())
+    }
+
+    /// Counts unknown fields by their path, and renders them where they are kept.
+    fn extra(&mut self, path: &str, unknown: &Unknown<'_>, timelogs: Option<&RawValue>) -> Option<String> {
         for (name, _) in unknown {
             *self.unknown.entry(format!("{path}{name}")).or_default() += 1;
         }
-        if !self.options.keep_unknown_fields {
+        if !self.options.keep_unknown_fields || unknown.is_empty() && timelogs.is_none() {
             return None;
         }
-        let fields: BTreeMap<&str, _> = unknown.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+        let mut fields: BTreeMap<&str, _> = unknown.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
+        fields.extend(timelogs.map(|timelogs| ("timelog", timelogs)));
         serde_json::to_string(&fields).ok()
     }
 }

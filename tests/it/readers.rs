@@ -12,7 +12,7 @@ use crate::python::{python, run};
 #[test]
 fn duckdb_and_spark_find_the_truth() {
     let accounts = [
-        Account::new(21, 3_000, Shape::Realistic),
+        Account::new(21, 100_000, Shape::Realistic),
         Account::new(22, 0, Shape::Plain),
         Account::new(23, 200, Shape::AllOpen),
     ];

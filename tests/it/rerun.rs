@@ -159,6 +159,40 @@ fn another_cut_or_account_or_damage_is_refused() {
 }
 
 #[test]
+fn a_published_file_that_is_gone_is_an_error_even_without_the_state() {
+    let bed = Bed::new(Options::new(account(50)));
+    assert_eq!(bed.run(&[]).code, 0);
+    let path = bed.dataset().join("participants/start_month=2026-11/part-0.parquet");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_file(bed.dataset().join("_rollbook/state.json")).unwrap();
+    let ran = bed.run(&[]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert!(ran.stderr.contains("a published file is missing") && ran.stderr.contains("participants/"), "{ran:?}");
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(bed.run(&[]).code, 0);
+}
+
+#[test]
+fn a_run_that_fails_while_it_publishes_records_what_is_in_place() {
+    let script = Script::new().before(1, Change::raw(0, r#"{"id": "m", "start": "2027-01-05T00:00:00Z"}"#));
+    let bed = Bed::new(Options { script, ..Options::new(account(50)) });
+    let obstacle = bed.dataset().join("participants/start_month=2027-01");
+    std::fs::create_dir_all(obstacle.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/nowhere", &obstacle).unwrap();
+    let ran = bed.run(&["--json"]);
+    assert_eq!(ran.code, 6, "{ran:?}");
+    let receipt = ran.receipt();
+    let paths: Vec<_> = receipt["partitions"].as_array().unwrap().iter().map(|file| &file["path"]).collect();
+    assert_eq!(paths.len(), 6, "{paths:?}");
+    let state = std::fs::read_to_string(bed.dataset().join("_rollbook/state.json")).unwrap();
+    assert!(paths.iter().all(|path| state.contains(path.as_str().unwrap())), "{state}");
+    std::fs::remove_file(&obstacle).unwrap();
+    assert_eq!(bed.run(&[]).code, 0);
+    assert_eq!(ids(&bed).len(), 50);
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let bed = Bed::new(Options::new(account(500)));
     let ran = bed.run(&["--dry-run", "--json"]);

@@ -169,15 +169,16 @@ fn odd_records_keep_their_row_and_go_raw_to_the_rejects() {
 
 #[test]
 fn unknown_fields_are_counted_and_kept_on_request() {
-    let record = r#"{"id": "a", "zeta": [1, {"b": null}], "alpha": "x", "participants": [{"device": "phone"}]}"#;
+    let record = r#"{"id": "a", "zeta": [1, {"b": null}], "alpha": "x", "participants": [
+        {"device": "phone", "timelog": [{"start": "2021-10-19T07:55:36Z"}, {"start": null, "via": 7}]}]}"#;
     let bed = export_one(record, &[], 0);
     assert_eq!(bed.rows(Table::Sessions)[0].last().unwrap().1, "null");
     let mut command = bed.export(&["--json"]);
     let ran = crate::bed::Ran::of(command.env("ROLLBOOK_DATASET_KEEP_UNKNOWN_FIELDS", "true").output().unwrap());
-    let counts = serde_json::json!({"alpha": 1, "zeta": 1, "participants.device": 1});
+    let counts = serde_json::json!({"alpha": 1, "zeta": 1, "participants.device": 1, "participants.timelog.via": 1});
     assert_eq!(ran.receipt()["walk"]["unknown_fields"], counts);
     assert_eq!(bed.rows(Table::Sessions)[0].last().unwrap().1, r#"{"alpha":"x","zeta":[1, {"b": null}]}"#);
-    assert_eq!(bed.rows(Table::Participants)[0].last().unwrap().1, r#"{"device":"phone"}"#);
+    assert_eq!(bed.rows(Table::Participants)[0].last().unwrap().1, r#"{"device":"phone","timelog":[{},{"via":7}]}"#);
 }
 
 type Rows = BTreeMap<String, String>;

@@ -3,6 +3,8 @@
 //! Pages are fetched on the async runtime and flattened on blocking threads; one thread stages them behind a bounded
 //! queue while the next page is fetched. Nothing is published before the walk is over.
 
+mod publication;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, UNIX_EPOCH};
@@ -14,10 +16,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::api::{Client, Clock, Probe, Reply};
 use crate::config::Config;
 use crate::dataset::files;
-use crate::dataset::identity;
-use crate::dataset::layout::{Layout, Partition};
+use crate::dataset::layout::Layout;
 use crate::dataset::lock::Lock;
-use crate::dataset::publish::{Part, Publisher};
 use crate::dataset::published::Published;
 use crate::dataset::receipt::{self, Receipt};
 use crate::dataset::rejects::Rejects;
@@ -28,6 +28,8 @@ use crate::progress::Progress;
 use crate::signal::Stop;
 use crate::stage::Stage;
 use crate::walk::{Answer, Evidence, Forward, Outcome, Request};
+
+use publication::{Done, Publication};
 
 /// How often a body that is not a page of sessions is asked for again before the run fails.
 const SHAPE_ATTEMPTS: u32 = 3;
@@ -108,9 +110,8 @@ impl Run {
         receipt.rejects = rejects.close()?;
 
         let begun = Instant::now();
-        let published = self.publish(layout.clone(), stage, state).await;
+        let Done { parts, distinct, result } = self.publish(layout.clone(), stage, state).await?;
         receipt.timing.publish_s = begun.elapsed().as_secs_f64();
-        let (distinct, parts) = published?;
         receipt.partitions = parts.iter().map(receipt::File::from).collect();
         receipt.walk.distinct = distinct;
         let verdict = walk.finish(distinct);
@@ -118,7 +119,7 @@ impl Run {
         receipt.walk.reasons = verdict.reasons;
         receipt.walk.requests = verdict.requests;
         receipt.walk.total = verdict.total;
-        Ok(())
+        result
     }
 
     /// Asks for page after page until the walk is over; every page is flattened and staged once.
@@ -188,23 +189,26 @@ impl Run {
             };
             let keep_unknown_fields = self.config.dataset.keep_unknown_fields;
             let options = flatten::Options { keep_unknown_fields, observed_at: micros(&self.clock) };
-            match joined(spawn_blocking(move || flatten::page(&body, options)).await)? {
+            let page = body.clone();
+            match joined(spawn_blocking(move || flatten::page(&page, options)).await)? {
                 Ok(flat) => return Ok(Fetched::Page(Box::new(flat))),
                 Err(error) if attempt < SHAPE_ATTEMPTS => {
                     tracing::warn!("page {} is not a page of sessions, asking again: {error}", request.window.page);
                     self.client.rest(attempt).await;
                     attempt += 1;
                 }
-                Err(error) => return Err(error.into_error(&format!("page {}", request.window.page))),
+                Err(error) => {
+                    let place = format!("page {}", request.window.page);
+                    return Err(error.into_error(&place, &self.client.excerpt(&body)));
+                }
             }
         }
     }
 
-    async fn publish(&self, layout: Layout, stage: Stage, before: State) -> Result<(u64, Vec<Part>)> {
+    async fn publish(&self, layout: Layout, stage: Stage, before: State) -> Result<Done> {
         let published = Published::all(&layout)?;
         let stopped = Arc::new(AtomicBool::new(false));
         let job = Publication {
-            partitions: partitions(&layout, &stage, &published),
             layout,
             stage,
             state: before,
@@ -217,11 +221,13 @@ impl Run {
         let mut worker = spawn_blocking(move || job.work());
         tokio::select! {
             biased;
-            done = &mut worker => joined(done)?,
+            done = &mut worker => joined(done),
             error = self.stop.wait() => {
                 // The partition at hand is finished, so that its tables belong together.
                 stopped.store(true, Ordering::Relaxed);
-                joined(worker.await)?.map_or_else(Err, |_| Err(error))
+                let mut done = joined(worker.await)?;
+                done.result = done.result.and(Err(error));
+                Ok(done)
             }
         }
     }
@@ -261,52 +267,6 @@ impl Run {
 enum Fetched {
     Page(Box<Flat>),
     Refused(u16),
-}
-
-/// Everything that publishing needs, on a blocking thread.
-struct Publication {
-    layout: Layout,
-    stage: Stage,
-    state: State,
-    published: Vec<Published>,
-    partitions: Vec<Partition>,
-    run_id: String,
-    dry_run: bool,
-    stopped: Arc<AtomicBool>,
-    progress: Arc<Progress>,
-}
-
-impl Publication {
-    fn work(mut self) -> Result<(u64, Vec<Part>)> {
-        let resolution = identity::resolve(&self.stage, &self.published)?;
-        let distinct = resolution.distinct;
-        if self.dry_run {
-            return Ok((distinct, Vec::new()));
-        }
-        self.progress.phase("publishing", self.partitions.len() as u64);
-        let mut publisher = Publisher::new(&self.layout, &self.stage, resolution, &self.run_id)?;
-        let mut parts = Vec::with_capacity(self.partitions.len() * 3);
-        for partition in &self.partitions {
-            if self.stopped.load(Ordering::Relaxed) {
-                break;
-            }
-            parts.extend(publisher.partition(*partition)?);
-            self.progress.step();
-        }
-        self.state.record(&parts);
-        self.state.store(&self.layout, &self.run_id)?;
-        Ok((distinct, parts))
-    }
-}
-
-/// The partitions that a full export looks after: the one that always exists, the staged, and the published ones.
-fn partitions(layout: &Layout, stage: &Stage, published: &[Published]) -> Vec<Partition> {
-    let mut partitions = vec![layout.undated()];
-    partitions.extend(stage.partitions());
-    partitions.extend(published.iter().map(Published::partition));
-    partitions.sort_unstable();
-    partitions.dedup();
-    partitions
 }
 
 impl Receipt {
