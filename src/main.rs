@@ -20,9 +20,6 @@ use rollbook::logging::{Format, Logging};
 use rollbook::progress::{Mode, Progress};
 use rollbook::signal;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(defect));
     let cli = match Cli::try_parse() {
@@ -132,6 +129,7 @@ fn man(command: Option<&str>) -> Result<Vec<u8>> {
         described = found.ok_or_else(|| Error::new(Kind::Config, format!("no such command: {name}")))?;
     }
     clap_mangen::Man::new(described)
+        .source(concat!("rollbook ", env!("CARGO_PKG_VERSION")))
         .render(&mut page)
         .map_err(|error| Error::new(Kind::Unexpected, "cannot write the manual page").because(error))?;
     Ok(page)
