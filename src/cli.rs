@@ -65,7 +65,7 @@ pub struct Global {
     /// Origin of the API.
     #[arg(long, global = true, value_name = "URL", help = "Origin of the API [default: https://api.videosdk.live]")]
     pub base_url: Option<String>,
-    /// Version of the sessions API; only v1 for now [default: v1]
+    /// Version of the sessions API: v1 or v2 [default: v1]
     #[arg(long, global = true, value_name = "VERSION")]
     pub api: Option<String>,
     /// Walk and count, but write nothing; same exit codes
@@ -290,7 +290,7 @@ Everywhere:
                              ~/.config/rollbook/rollbook.toml]
       --dest <PATH>          Folder of the dataset [default: ./rollbook-data]
       --base-url <URL>       Origin of the API [default: https://api.videosdk.live]
-      --api <VERSION>        Version of the sessions API; only v1 for now [default: v1]
+      --api <VERSION>        Version of the sessions API: v1 or v2 [default: v1]
       --dry-run              Walk and count, but write nothing; same exit codes
       --json                 Print the result as JSON on stdout: the receipt of a run, the settings
       --log-format <FORMAT>  How log lines on stderr are written [default: text] [possible values:

@@ -30,9 +30,21 @@ pub struct Identity {
     pub rank: u64,
     /// Number of the row in the stage.
     pub ordinal: u64,
+    /// The start, by which a session that moved in the list is known; `u64::MAX` without one.
+    pub start: u64,
 }
 
-const IDENTITY_BYTES: usize = 32;
+impl Identity {
+    /// Number of the response it came with, from 0.
+    pub const fn response(self) -> u64 {
+        (self.rank & !ENDED) >> POSITION_BITS
+    }
+}
+
+const IDENTITY_BYTES: usize = 40;
+/// A rank's highest bit, then the response, then the position in it.
+const ENDED: u64 = 1 << 63;
+const POSITION_BITS: u32 = 24;
 
 /// Index entry of a segment.
 #[derive(Debug, Clone)]
@@ -129,10 +141,13 @@ impl Stage {
         self.scratch.clear();
         let first = self.sessions - entries.len() as u64;
         for (ordinal, entry) in (first..).zip(entries) {
-            let rank = u64::from(!entry.is_open) << 63 | self.responses << 24 | u64::from(entry.position);
+            let ended = if entry.is_open { 0 } else { ENDED };
+            let rank = ended | self.responses << POSITION_BITS | u64::from(entry.position);
+            let start = entry.start.map_or(u64::MAX, i64::cast_unsigned);
             self.scratch.extend(entry.id.to_le_bytes());
-            self.scratch.extend(rank.to_le_bytes());
-            self.scratch.extend(ordinal.to_le_bytes());
+            for number in [rank, ordinal, start] {
+                self.scratch.extend(number.to_le_bytes());
+            }
         }
         self.identities.write_all(&self.scratch)?;
         Ok(())
@@ -179,11 +194,10 @@ impl Stage {
             let length = usize::try_from(end - offset).unwrap_or(usize::MAX).min(bytes.len());
             self.identities.read_exact_at(&mut bytes[..length], offset)?;
             for record in bytes[..length].chunks_exact(IDENTITY_BYTES) {
-                let (id, rest) = record.split_at(16);
-                let (rank, ordinal) = rest.split_at(8);
-                let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
-                let id = id.iter().rev().fold(0, |value, &byte| value << 8 | u128::from(byte));
-                each(Identity { id, rank: number(rank), ordinal: number(ordinal) });
+                let number =
+                    |at: usize| record[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+                let id = u128::from(number(8)) << 64 | u128::from(number(0));
+                each(Identity { id, rank: number(16), ordinal: number(24), start: number(32) });
             }
             offset += length as u64;
         }

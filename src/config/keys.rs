@@ -34,7 +34,7 @@ use Form::{Flag, Number, Text};
 /// Every setting, by section, in the order in which they are shown.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    key("api.version", Text, "v1", "Which version of the sessions API is read; only v1 for now."),
+    key("api.version", Text, "v1", "Which version of the sessions API is read: \"v1\" or \"v2\"."),
     key("api.base_url", Text, "https://api.videosdk.live", "Where the API is: the origin only, the documented paths are appended."),
     key("api.per_page", Number, "100", "Sessions asked for in one page, 1 to 10000; larger is faster where the server allows it."),
     key("api.concurrency", Number, "8", "Requests in flight at most, 1 to 256."),

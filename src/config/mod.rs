@@ -104,7 +104,7 @@ impl Config {
         Ok(Self {
             api: Api {
                 version: values.read("api.version", |text| {
-                    choice(text, &[("v1", ApiVersion::V1)], "`v1` (`v2` is not supported yet)")
+                    choice(text, &[("v1", ApiVersion::V1), ("v2", ApiVersion::V2)], "`v1` or `v2`")
                 })?,
                 base_url: values.read("api.base_url", origin)?,
                 per_page: values.read("api.per_page", |text| whole(text, 1..=10_000))?,

@@ -201,7 +201,7 @@ fn bad_files_are_refused_by_name_and_line() {
 #[test]
 fn bad_values_name_key_range_source_and_value() {
     let cases = [
-        ("api.version", "v2", "`v1` (`v2` is not supported yet)"),
+        ("api.version", "v3", "`v1` or `v2`"),
         ("api.concurrency", "257", "a whole number from 1 to 256"),
         ("api.requests_per_second", "-1", "a number from 0 to 10000"),
         ("api.read_timeout", "0s", "a duration such as `500ms`, `30s` or `5m`, from 1ms to 24h"),

@@ -9,7 +9,7 @@ use super::published::Published;
 use crate::error::Result;
 use crate::stage::{Identity, Stage};
 
-/// Identities held in memory at once (32 bytes each).
+/// Identities held in memory at once (48 bytes each).
 const AT_ONCE: u64 = 1 << 20;
 
 /// One bit a row.
@@ -39,12 +39,14 @@ pub struct Resolution {
     pub lost: Bits,
     /// Published rows whose session is staged, by partition.
     pub superseded: BTreeMap<Partition, Bits>,
-    /// Different ids staged.
+    /// Different ids staged by the responses that count.
     pub distinct: u64,
+    /// Of these, listed with two different starts.
+    pub moved: u64,
 }
 
-/// Resolves every staged identity, and looks for it in what is published.
-pub fn resolve(stage: &Stage, published: &[Published]) -> Result<Resolution> {
+/// Resolves every staged identity, and looks for it in what is published. Only responses from number `since` on count.
+pub fn resolve(stage: &Stage, published: &[Published], since: u64) -> Result<Resolution> {
     let mut resolution = Resolution::default();
     let passes = stage.sessions().div_ceil(AT_ONCE);
     for pass in 0..passes {
@@ -56,8 +58,12 @@ pub fn resolve(stage: &Stage, published: &[Published]) -> Result<Resolution> {
         })?;
         held.sort_unstable_by_key(|identity| (identity.id, std::cmp::Reverse(identity.rank)));
         for versions in held.chunk_by(|a, b| a.id == b.id) {
-            resolution.distinct += 1;
             versions[1..].iter().for_each(|loser| resolution.lost.set(loser.ordinal));
+            let mut counted = versions.iter().filter(|version| version.response() >= since);
+            if let Some(first) = counted.next() {
+                resolution.distinct += 1;
+                resolution.moved += u64::from(counted.any(|version| version.start != first.start));
+            }
         }
         supersede(&held, pass, passes, published, &mut resolution.superseded)?;
     }

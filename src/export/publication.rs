@@ -46,7 +46,7 @@ impl Publication {
     }
 
     fn partitions(&self, done: &mut Vec<Part>, distinct: &mut u64) -> Result<()> {
-        let resolution = identity::resolve(&self.stage, &self.published)?;
+        let resolution = identity::resolve(&self.stage, &self.published, 0)?;
         *distinct = resolution.distinct;
         if self.dry_run {
             return Ok(());

@@ -6,6 +6,7 @@
 use super::account::{Account, Session};
 pub use super::order::Order;
 use super::order::Ranks;
+use super::v2;
 
 /// One entry of the list.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,42 @@ pub struct Row {
 impl From<Session> for Row {
     fn from(session: Session) -> Self {
         Self { session, raw: None }
+    }
+}
+
+/// Which sessions a request asks for; by default all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this meeting.
+    pub meeting: Option<String>,
+    /// Of the room with this id of the customer's own.
+    pub custom_room: Option<String>,
+    /// In this status.
+    pub status: Option<String>,
+    /// Started then or later; microseconds.
+    pub from: Option<i64>,
+    /// Started then or earlier; microseconds.
+    pub to: Option<i64>,
+}
+
+impl Filter {
+    /// As [`Filter::lets`] for a session of the account, which is made only if its start and meeting fit.
+    fn lets_index(&self, account: &Account, index: u64) -> bool {
+        self.lets_start(Some(account.start(index)))
+            && self.meeting.as_ref().is_none_or(|meeting| account.meeting_id(index) == *meeting)
+            && (self.custom_room.is_none() && self.status.is_none() || self.lets(&account.session(index)))
+    }
+
+    fn lets(&self, session: &Session) -> bool {
+        self.lets_start(session.start)
+            && (self.meeting.is_none() || session.meeting_id == self.meeting)
+            && (self.custom_room.is_none() || v2::custom_room_id(session) == self.custom_room)
+            && self.status.as_ref().is_none_or(|status| status == v2::status(session))
+    }
+
+    fn lets_start(&self, start: Option<i64>) -> bool {
+        self.from.is_none_or(|from| start.is_some_and(|start| start >= from))
+            && self.to.is_none_or(|to| start.is_some_and(|start| start <= to))
     }
 }
 
@@ -124,18 +161,18 @@ impl List {
         })
     }
 
-    /// Positions of the sessions of this meeting, in the list's order. Looks at every session.
-    pub fn of_meeting(&self, meeting: &str) -> Vec<u64> {
+    /// Positions of the sessions that a filter lets through, in the list's order. Looks at every session.
+    pub fn chosen(&self, filter: &Filter) -> Vec<u64> {
         let mut found = Vec::new();
         let mut begin = 0;
         for piece in &self.pieces {
             match piece {
                 Piece::Run { first, len } => found.extend(
                     (0..*len)
-                        .filter(|at| self.account.meeting_id(self.ranks.index(first + at)) == meeting)
+                        .filter(|at| filter.lets_index(&self.account, self.ranks.index(first + at)))
                         .map(|at| begin + at),
                 ),
-                Piece::Own(row) if row.session.meeting_id.as_deref() == Some(meeting) => found.push(begin),
+                Piece::Own(row) if filter.lets(&row.session) => found.push(begin),
                 Piece::Own(_) => {}
             }
             begin += piece.len();
@@ -383,7 +420,7 @@ mod tests {
         let mut extra = list.account().fresh(0, NOW);
         extra.meeting_id = Some(meeting.clone());
         list.insert(4, extra);
-        let found = list.of_meeting(&meeting);
+        let found = list.chosen(&Filter { meeting: Some(meeting.clone()), ..Filter::default() });
         let expected: Vec<u64> = list
             .sessions()
             .enumerate()

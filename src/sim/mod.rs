@@ -49,6 +49,7 @@ mod socket;
 #[cfg(test)]
 mod testing;
 pub mod truth;
+pub mod v2;
 pub mod wire;
 
 pub use account::{Account, Name, Participant, Session, Shape, Spacing, Timelog};

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use url::form_urlencoded;
 
-use super::list::{List, Row};
+use super::list::{Filter, List, Row};
 use super::options::{Options, PageZero, PastEnd, Total};
 use super::prepared::Prepared;
 use super::reply::{Reply, refusal};
+use super::v2::{self, Version};
 use super::wire::{self, Info};
 
 /// The query of a list request, checked.
@@ -15,20 +16,29 @@ use super::wire::{self, Info};
 pub(super) struct Asked {
     pub(super) page: Option<u64>,
     pub(super) per_page: Option<u64>,
-    pub(super) meeting: Option<String>,
+    pub(super) filter: Filter,
+    /// The form of the rows.
+    pub(super) version: Version,
     /// A cap for this request alone.
     pub(super) cap: Option<u32>,
 }
 
 impl Asked {
     /// Reads the query; whatever is no number where one belongs is refused with 400.
-    pub(super) fn parse(query: &str) -> Result<Self, Reply> {
-        let mut asked = Self::default();
+    pub(super) fn parse(version: Version, query: &str) -> Result<Self, Reply> {
+        let mut asked = Self { version, ..Self::default() };
+        let filter = &mut asked.filter;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                "page" => asked.page = Some(number("page", &value)?),
-                "perPage" => asked.per_page = Some(number("perPage", &value)?),
-                "meetingId" => asked.meeting = Some(value.into_owned()),
+            match (version, &*name) {
+                (_, "page") => asked.page = Some(number("page", &value)?),
+                (_, "perPage") => asked.per_page = Some(number("perPage", &value)?),
+                (Version::V1, "meetingId") | (Version::V2, "roomId") => filter.meeting = Some(value.into_owned()),
+                (Version::V2, "customRoomId") => filter.custom_room = Some(value.into_owned()),
+                (Version::V2, "status") => filter.status = Some(value.into_owned()),
+                (Version::V2, "startDate") => {
+                    filter.from = Some(number::<i64>("startDate", &value)?.saturating_mul(1000));
+                }
+                (Version::V2, "endDate") => filter.to = Some(number::<i64>("endDate", &value)?.saturating_mul(1000)),
                 _ => {}
             }
         }
@@ -39,13 +49,14 @@ impl Asked {
     }
 }
 
-fn number(name: &str, value: &str) -> Result<u64, Reply> {
+fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, Reply> {
     value.parse().map_err(|_| refusal(StatusCode::BAD_REQUEST, &format!("{name} must be a number")))
 }
 
 /// A page before it is written.
 #[derive(Debug, Clone)]
 pub(super) struct Page {
+    pub(super) version: Version,
     pub(super) info: Info,
     pub(super) rows: Rows,
 }
@@ -66,7 +77,7 @@ pub(super) fn resolve(
     list: &List,
     asked: &Asked,
 ) -> Result<Page, Reply> {
-    let chosen = asked.meeting.as_deref().map(|meeting| list.of_meeting(meeting));
+    let chosen = (asked.filter != Filter::default()).then(|| list.chosen(&asked.filter));
     let total = chosen.as_ref().map_or(list.len(), |positions| positions.len() as u64);
     let size = page_size(options, asked);
     let base = u64::from(options.page_zero != PageZero::ZeroBased);
@@ -76,7 +87,7 @@ pub(super) fn resolve(
     let to = from.saturating_add(size).min(total);
     let rows = match chosen {
         Some(positions) => Rows::Each(picked(list, &positions, from, to)),
-        None => match prepared.filter(|_| !list.is_changed()) {
+        None => match prepared.filter(|_| asked.version == Version::V1 && !list.is_changed()) {
             Some(prepared) => Rows::Written(prepared.slice(from, to)),
             None => Rows::Each(list.page(from, size)),
         },
@@ -88,7 +99,7 @@ pub(super) fn resolve(
         last_page: field(end),
         total: total_field(options.total, total),
     };
-    Ok(Page { info, rows })
+    Ok(Page { version: asked.version, info, rows })
 }
 
 /// The number of the page that is served, between `base` and `end` or beyond.
@@ -143,17 +154,18 @@ pub(super) fn write(page: Page) -> Vec<Bytes> {
     match page.rows {
         Rows::Written(rows) => vec![out.into(), rows, Bytes::from_static(wire::PAGE_TAIL)],
         Rows::Each(rows) => {
-            wire::joined(&mut out, &rows, write_row);
+            wire::joined(&mut out, &rows, |out, row| write_row(out, page.version, row, false));
             out.extend_from_slice(wire::PAGE_TAIL);
             vec![out.into()]
         }
     }
 }
 
-/// One row as JSON.
-pub(super) fn write_row(out: &mut Vec<u8>, row: &Row) {
-    match &row.raw {
-        Some(raw) => out.extend_from_slice(raw.as_bytes()),
-        None => wire::session(out, &row.session),
+/// One row as JSON, in a list or alone.
+pub(super) fn write_row(out: &mut Vec<u8>, version: Version, row: &Row, alone: bool) {
+    match (&row.raw, version) {
+        (Some(raw), _) => out.extend_from_slice(raw.as_bytes()),
+        (None, Version::V1) => wire::session(out, &row.session),
+        (None, Version::V2) => v2::session(out, &row.session, alone),
     }
 }

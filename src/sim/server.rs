@@ -150,6 +150,7 @@ mod tests {
     use sha2::Sha256;
 
     use super::*;
+    use crate::sim::list::Filter;
     use crate::sim::testing::{ask, exchange, get, list, serve};
     use crate::sim::{Auth, Clock, Order, PageZero, PastEnd, Shape, Total};
 
@@ -204,7 +205,8 @@ mod tests {
     async fn a_meeting_is_a_list_of_its_own() {
         let server = serve(Options::new(account(2000))).await;
         let meeting = server.account().meeting_id(3);
-        let expected = server.with_list(|list| list.of_meeting(&meeting).len());
+        let expected =
+            server.with_list(|list| list.chosen(&Filter { meeting: Some(meeting.clone()), ..Filter::default() }).len());
         let response = list(&server, &format!("meetingId={meeting}&perPage=1000")).await;
         assert_eq!((response.ids().len(), response.info("total")), (expected, json!(expected)));
         assert!(response.json()["data"].as_array().unwrap().iter().all(|row| row["meetingId"] == *meeting));

@@ -19,6 +19,7 @@ use super::page::{self, Asked};
 use super::prepared::Prepared;
 use super::reply::{Reply, refusal};
 use super::script::{Due, Run};
+use super::v2::Version;
 
 /// A request as the server remembers it; never with its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +104,7 @@ impl Site {
     }
 
     fn admitted(&self, method: &Method, uri: &Uri, token: Option<&[u8]>, now: Instant) -> Result<Reply, Reply> {
-        let Some(route) = Route::of(uri.path()) else {
+        let Some(route) = route(uri.path()) else {
             return Err(refusal(StatusCode::NOT_FOUND, "No such resource"));
         };
         if method != Method::GET {
@@ -114,13 +115,13 @@ impl Site {
             bucket.take(now)?;
         }
         match route {
-            Route::List => self.page(uri.query().unwrap_or_default()),
-            Route::Session(id) => Ok(self.session(id)),
+            (version, Named::List) => self.page(version, uri.query().unwrap_or_default()),
+            (version, Named::Session(id)) => Ok(self.session(version, id)),
         }
     }
 
-    fn page(&self, query: &str) -> Result<Reply, Reply> {
-        let mut asked = Asked::parse(query)?;
+    fn page(&self, version: Version, query: &str) -> Result<Reply, Reply> {
+        let mut asked = Asked::parse(version, query)?;
         let mut state = self.state();
         let Due { before, after, answers } = state.run.list(asked.page.unwrap_or(1));
         state.list.apply(&before);
@@ -144,7 +145,7 @@ impl Site {
         Ok(spoiled(reply, &answers))
     }
 
-    fn session(&self, id: &str) -> Reply {
+    fn session(&self, version: Version, id: &str) -> Reply {
         let mut state = self.state();
         let Due { before, after, answers } = state.run.session(id);
         state.list.apply(&before);
@@ -155,7 +156,7 @@ impl Site {
             || refusal(StatusCode::NOT_FOUND, "Session not found"),
             |row| {
                 let mut body = Vec::new();
-                page::write_row(&mut body, &row);
+                page::write_row(&mut body, version, &row, true);
                 Reply::json(StatusCode::OK, vec![body.into()])
             },
         );
@@ -170,20 +171,19 @@ fn spoiled(mut reply: Reply, answers: &[Answer]) -> Reply {
     reply
 }
 
-/// What a path names. The v2 paths would be here as well.
-enum Route<'a> {
+/// What a path names, in either version.
+enum Named<'a> {
     List,
     Session(&'a str),
 }
 
-impl<'a> Route<'a> {
-    fn of(path: &'a str) -> Option<Self> {
-        let rest = path.strip_prefix("/v1/meeting-sessions")?;
-        match rest.strip_prefix('/') {
-            None if rest.is_empty() => Some(Self::List),
-            Some("") => Some(Self::List),
-            Some(id) if !id.contains('/') => Some(Self::Session(id)),
-            _ => None,
-        }
+fn route(path: &str) -> Option<(Version, Named<'_>)> {
+    let lists = [(Version::V1, "/v1/meeting-sessions"), (Version::V2, "/v2/sessions")];
+    let (version, rest) = lists.iter().find_map(|(version, list)| Some((*version, path.strip_prefix(list)?)))?;
+    match rest.strip_prefix('/') {
+        None if rest.is_empty() => Some((version, Named::List)),
+        Some("") => Some((version, Named::List)),
+        Some(id) if !id.contains('/') => Some((version, Named::Session(id))),
+        _ => None,
     }
 }

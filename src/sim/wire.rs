@@ -1,7 +1,7 @@
 //! Sessions and pages as the API's JSON, written straight into a buffer.
 //!
 //! Made by hand so that the server's cost does not show in a benchmark of its client: no allocation per field, no
-//! value tree. Here is also the place for the v2 form of a session.
+//! value tree. The second form of a session is in [`super::v2`].
 
 use std::io::Write;
 
@@ -63,13 +63,10 @@ pub fn page_head(out: &mut Vec<u8>, info: &Info) {
 /// All that stands behind the rows of a page.
 pub const PAGE_TAIL: &[u8] = b"]}";
 
-fn participant(out: &mut Vec<u8>, participant: &Participant) {
+pub(super) fn participant(out: &mut Vec<u8>, participant: &Participant) {
     let Participant { id, name, timelogs } = participant;
     out.extend_from_slice(b"{\"participantId\":");
-    match id {
-        Some(id) => text(out, id),
-        None => out.extend_from_slice(b"null"),
-    }
+    text_or_null(out, id.as_deref());
     match name {
         Name::Text(name) => {
             out.extend_from_slice(b",\"name\":");
@@ -99,8 +96,16 @@ pub(super) fn joined<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<
     }
 }
 
+/// A JSON text, or null for none.
+pub(super) fn text_or_null(out: &mut Vec<u8>, value: Option<&str>) {
+    match value {
+        Some(value) => text(out, value),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
 /// A JSON text; only what must be escaped is.
-fn text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     for &byte in text.as_bytes() {
         match byte {
@@ -116,7 +121,7 @@ fn text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// `"2021-10-19T07:55:35.807Z"`, with six digits where milliseconds don't do; null for none.
-fn time(out: &mut Vec<u8>, micros: Option<i64>) {
+pub(super) fn time(out: &mut Vec<u8>, micros: Option<i64>) {
     let Some(micros) = micros else {
         out.extend_from_slice(b"null");
         return;

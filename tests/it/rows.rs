@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rollbook::sim::truth::SessionTruth;
-use rollbook::sim::{Account, Change, Options, Script, Shape};
+use rollbook::sim::{Account, Change, Options, Script, Shape, v2};
 use rollbook::tables::Table;
 
 use crate::bed::{Bed, time};
@@ -179,6 +179,27 @@ fn unknown_fields_are_counted_and_kept_on_request() {
     assert_eq!(ran.receipt()["walk"]["unknown_fields"], counts);
     assert_eq!(bed.rows(Table::Sessions)[0].last().unwrap().1, r#"{"alpha":"x","zeta":[1, {"b": null}]}"#);
     assert_eq!(bed.rows(Table::Participants)[0].last().unwrap().1, r#"{"device":"phone","timelog":[{},{"via":7}]}"#);
+}
+
+#[test]
+fn the_second_version_gives_the_same_rows_and_more() {
+    let account = Account::new(12, 500, Shape::Realistic);
+    let bed = Bed::new(Options::new(account));
+    assert_eq!(bed.run(&["--api", "v2"]).code, 0);
+    let second = [Table::Participants, Table::Timelogs].map(|table| bed.rows(table));
+    let rows = bed.rows(Table::Sessions);
+    for session in account.sessions() {
+        let row: BTreeMap<_, _> = rows.iter().find(|row| row[0].1 == session.id).unwrap().iter().cloned().collect();
+        let text = |value: Option<&str>| value.unwrap_or("null").to_owned();
+        assert_eq!(row["meeting_id"], text(session.meeting_id.as_deref()));
+        assert_eq!(row["status"], v2::status(&session));
+        assert_eq!(row["region"], text(v2::region(&session)));
+        assert_eq!(row["custom_room_id"], text(v2::custom_room_id(&session).as_deref()));
+        assert_eq!((row["chat_link"].as_str(), row["active_duration"].as_str()), ("null", "null"));
+    }
+    let bed = Bed::new(Options::new(account));
+    assert_eq!(bed.run(&[]).code, 0);
+    assert!(second == [Table::Participants, Table::Timelogs].map(|table| bed.rows(table)));
 }
 
 type Rows = BTreeMap<String, String>;
