@@ -30,6 +30,7 @@ pub mod export;
 pub mod flatten;
 pub mod logging;
 pub mod progress;
+pub mod range;
 pub mod signal;
 pub mod sim;
 pub mod stage;

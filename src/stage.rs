@@ -35,6 +35,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether the session was still running.
+    pub const fn is_open(self) -> bool {
+        self.rank & ENDED == 0
+    }
+
     /// Number of the response it came with, from 0.
     pub const fn response(self) -> u64 {
         (self.rank & !ENDED) >> POSITION_BITS

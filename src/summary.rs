@@ -6,14 +6,11 @@ use crate::dataset::receipt::Receipt;
 
 /// The summary of a run, ending in a line break.
 pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
-    let rows = receipt.rows;
     let verb = if dry_run { "read (dry run, nothing written)" } else { "exported" };
     let mut text = format!(
-        "{verb}: {} sessions ({} still running), {} participants, {} timelogs\n",
-        grouped(rows.sessions),
-        grouped(receipt.open_sessions),
-        grouped(rows.participants),
-        grouped(rows.timelogs)
+        "{verb}: {} sessions ({} still running)\n",
+        grouped(receipt.walk.distinct),
+        grouped(receipt.open_sessions)
     );
     if !dry_run {
         let bytes: u64 = receipt.partitions.iter().map(|file| file.bytes).sum();

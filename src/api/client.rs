@@ -22,16 +22,7 @@ use super::retry::{ATTEMPTS, Backoff};
 use super::token::{Token, Tokens};
 use crate::config;
 use crate::error::{Error, Kind, Result};
-use crate::walk::Window;
-
-/// Whether a request may lie behind the end of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Probe {
-    /// It may: 400 and 404 are answers.
-    Yes,
-    /// It should not: 400 and 404 are errors.
-    No,
-}
+use crate::walk::Request;
 
 /// A client of the sessions API. Its clones share connections, limits and tokens.
 #[derive(Clone)]
@@ -81,12 +72,9 @@ impl Client {
     }
 
     /// Asks for a window of the list, of one meeting or of all.
-    pub async fn list(&self, window: Window, meeting_id: Option<&str>, probe: Probe) -> Result<Reply> {
-        let answers: &[u16] = match probe {
-            Probe::Yes => &[400, 404],
-            Probe::No => &[],
-        };
-        self.0.request(&self.0.endpoint.list(window, meeting_id), answers).await
+    pub async fn list(&self, request: Request, meeting_id: Option<&str>) -> Result<Reply> {
+        let answers: &[u16] = if request.refusable { &[400, 404] } else { &[] };
+        self.0.request(&self.0.endpoint.list(request, meeting_id), answers).await
     }
 
     /// Asks for one session; `None` where the API doesn't know it (404).

@@ -4,7 +4,7 @@ use url::{Host, Position, Url};
 
 use crate::config::ApiVersion;
 use crate::error::{Error, Kind, Result};
-use crate::walk::Window;
+use crate::walk::Request;
 
 /// An origin that a token may be sent to, and the paths below it.
 #[derive(Debug, Clone)]
@@ -54,12 +54,12 @@ impl Endpoint {
     }
 
     /// The list's window, of one meeting or of all.
-    pub fn list(&self, window: Window, meeting_id: Option<&str>) -> Url {
+    pub fn list(&self, request: Request, meeting_id: Option<&str>) -> Url {
         let mut url = self.list.clone();
         {
             let mut query = url.query_pairs_mut();
-            query.append_pair("page", &window.page.to_string());
-            query.append_pair("perPage", &window.size.to_string());
+            query.append_pair("page", &request.page.to_string());
+            query.append_pair("perPage", &request.window.size.to_string());
             if let Some(id) = meeting_id {
                 query.append_pair(self.meeting_key, id);
             }
@@ -110,6 +110,7 @@ fn encode(segment: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::walk::Window;
 
     fn endpoint(base: &str, version: ApiVersion) -> Result<Endpoint> {
         Endpoint::new(&Url::parse(base).unwrap(), version)
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn names_the_documented_paths() {
-        let window = Window { size: 98, page: 2 };
+        let window = Request { window: Window { size: 98, page: 2 }, page: 2, refusable: false };
         let v1 = endpoint("https://api.videosdk.live", ApiVersion::V1).unwrap();
         let v2 = endpoint("https://api.videosdk.live/", ApiVersion::V2).unwrap();
         assert_eq!(v1.list(window, None).as_str(), "https://api.videosdk.live/v1/meeting-sessions?page=2&perPage=98");

@@ -33,6 +33,6 @@ mod tests;
 
 pub use attempt::Reply;
 pub use auth::{Credentials, Secret};
-pub use client::{Client, Probe};
+pub use client::Client;
 pub use clock::Clock;
 pub use retry::ATTEMPTS;

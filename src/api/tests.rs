@@ -9,13 +9,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::canned::Canned;
 use super::retry::{Backoff, seeded};
-use super::{Client, Clock, Credentials, Probe, Reply, Secret};
+use super::{Client, Clock, Credentials, Reply, Secret};
 use crate::config::{Api, ApiVersion};
 use crate::error::{Error, Result};
-use crate::walk::Window;
+use crate::walk::{Request, Window};
 
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJhcGlrZXkiOiJrIn0.c2lnbmF0dXJl";
-const FIRST: Window = Window { size: 100, page: 1 };
+const FIRST: Request = Request { window: Window { size: 100, page: 1 }, page: 1, refusable: false };
 
 /// Settings for this server, with limits that no test meets by chance.
 fn settings(server: &Canned) -> Api {
@@ -50,7 +50,7 @@ fn client_with(settings: &Api, credentials: Credentials) -> Client {
 
 /// Asks for the first page.
 async fn first(client: &Client) -> Result<Reply> {
-    client.list(FIRST, None, Probe::No).await
+    client.list(FIRST, None).await
 }
 
 async fn first_error(settings: &Api) -> Error {

@@ -44,6 +44,8 @@ pub const KEYS: &[Key] = &[
     key("api.request_timeout", Text, "60s", "For one attempt as a whole."),
     key("api.retry_budget", Text, "150s", "For one request with all its attempts and the waiting between them."),
     key("api.max_body_bytes", Number, "67108864", "Bytes of one response at most, after decompression."),
+    key("walk.overlap", Number, "2", "Sessions by which neighbouring pages overlap at least; wider where the list moves."),
+    key("walk.accept", Text, "twice", "The weakest evidence that exit code 0 is given for: \"chain\", \"twice\" or \"total\"."),
     key("dataset.url", Text, "./rollbook-data", "The folder of the dataset; a relative one starts at the working directory."),
     key("dataset.partition_by", Text, "month", "\"none\", \"month\" or \"day\" of a session's start in UTC; can't be changed later."),
     key("dataset.max_rejects", Number, "0", "New unreadable records that a run may have before it exits with 3."),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::walk::Evidence;
 
 mod environment;
 mod file;
@@ -59,6 +60,15 @@ pub struct Api {
     pub max_body_bytes: u64,
 }
 
+/// `[walk]`: how the list is read, and what counts as proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walk {
+    /// Rows by which neighbouring windows overlap at least.
+    pub overlap: u32,
+    /// The weakest evidence that exit code 0 is given for.
+    pub accept: Evidence,
+}
+
 /// How the dataset is cut into partitions, by the sessions' start in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PartitionBy {
@@ -89,6 +99,8 @@ pub struct Dataset {
 pub struct Config {
     /// `[api]`
     pub api: Api,
+    /// `[walk]`
+    pub walk: Walk,
     /// `[dataset]`
     pub dataset: Dataset,
     /// `[stage] dir`: where rows wait before they are published; beside the dataset when `None`.
@@ -115,6 +127,13 @@ impl Config {
                 request_timeout: values.read("api.request_timeout", timeout)?,
                 retry_budget: values.read("api.retry_budget", timeout)?,
                 max_body_bytes: values.read("api.max_body_bytes", |text| whole(text, 1024..=1 << 30))?,
+            },
+            walk: Walk {
+                overlap: values.read("walk.overlap", |text| whole(text, 1..=1000))?,
+                accept: values.read("walk.accept", |text| {
+                    let choices = [("chain", Evidence::Chain), ("twice", Evidence::Twice), ("total", Evidence::Total)];
+                    choice(text, &choices, "`chain`, `twice` or `total`")
+                })?,
             },
             dataset: Dataset {
                 url: values.read("dataset.url", local_path)?,

@@ -63,7 +63,7 @@ fn the_shipped_file_equals_the_defaults() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, dataset, stage_dir } = with_files(None, &[], &[], vec![]).unwrap().config;
+    let Config { api, walk, dataset, stage_dir } = with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
         base_url: "https://api.videosdk.live".parse().unwrap(),
@@ -80,6 +80,7 @@ fn the_defaults_are_the_documented_ones() {
     let url = "./rollbook-data".to_owned();
     let expected = Dataset { url, partition_by: PartitionBy::Month, max_rejects: 0, keep_unknown_fields: false };
     assert_eq!((dataset, stage_dir), (expected, None));
+    assert_eq!(walk, Walk { overlap: 2, accept: Evidence::Twice });
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn bad_files_are_refused_by_name_and_line() {
         ("\n[apis]\n", "error: unknown section `apis`: file ./rollbook.toml:2\nhint: did you mean [api]?"),
         (
             "[privacy]",
-            "error: unknown section `privacy`: file ./rollbook.toml:1\nhint: the sections are api, dataset, stage",
+            "error: unknown section `privacy`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, stage",
         ),
         (
             "per_page = 5",
@@ -272,7 +273,7 @@ fn the_table_is_aligned() {
     assert_eq!(lines[0], "setting                      value                      source");
     assert_eq!(lines[2], "api.base_url                 https://api.videosdk.live  default");
     assert_eq!(lines[3], "api.per_page                 20                         file ./rollbook.toml:2");
-    assert_eq!(lines[15], "stage.dir                    \"\"                         default");
+    assert_eq!(lines[KEYS.len()], "stage.dir                    \"\"                         default");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::layout::Partition;
 use super::published::Published;
 use crate::error::Result;
 use crate::stage::{Identity, Stage};
+use crate::walk::Tally;
 
 /// Identities held in memory at once (48 bytes each).
 const AT_ONCE: u64 = 1 << 20;
@@ -39,10 +40,10 @@ pub struct Resolution {
     pub lost: Bits,
     /// Published rows whose session is staged, by partition.
     pub superseded: BTreeMap<Partition, Bits>,
-    /// Different ids staged by the responses that count.
-    pub distinct: u64,
-    /// Of these, listed with two different starts.
-    pub moved: u64,
+    /// Sessions that are still running by their latest version.
+    pub open: u64,
+    /// Counts over the responses that belong to the walk as it ended.
+    pub tally: Tally,
 }
 
 /// Resolves every staged identity, and looks for it in what is published. Only responses from number `since` on count.
@@ -58,11 +59,12 @@ pub fn resolve(stage: &Stage, published: &[Published], since: u64) -> Result<Res
         })?;
         held.sort_unstable_by_key(|identity| (identity.id, std::cmp::Reverse(identity.rank)));
         for versions in held.chunk_by(|a, b| a.id == b.id) {
+            resolution.open += u64::from(versions[0].is_open());
             versions[1..].iter().for_each(|loser| resolution.lost.set(loser.ordinal));
             let mut counted = versions.iter().filter(|version| version.response() >= since);
             if let Some(first) = counted.next() {
-                resolution.distinct += 1;
-                resolution.moved += u64::from(counted.any(|version| version.start != first.start));
+                resolution.tally.distinct += 1;
+                resolution.tally.moved += u64::from(counted.any(|version| version.start != first.start));
             }
         }
         supersede(&held, pass, passes, published, &mut resolution.superseded)?;

@@ -8,7 +8,7 @@ use super::files;
 use super::layout::Layout;
 use super::publish::Part;
 use crate::error::Result;
-use crate::walk::Evidence;
+use crate::walk::{Evidence, Tally, Verdict};
 
 /// The receipts' folder in rollbook's own.
 const RUNS: &str = "runs";
@@ -36,9 +36,9 @@ pub struct Receipt {
     pub api: Api,
     /// What the walk showed.
     pub walk: Walk,
-    /// Rows read.
+    /// Rows read, those that were read twice counted twice.
     pub rows: Rows,
-    /// Sessions still running among them.
+    /// Different sessions still running.
     pub open_sessions: u64,
     /// Records kept raw.
     pub rejects: Rejects,
@@ -66,11 +66,19 @@ pub struct Walk {
     pub reasons: Vec<String>,
     /// Answers used.
     pub requests: u64,
+    /// Windows of the list that were put in their place.
+    pub windows: u64,
+    /// Joints between windows, each by a session that both hold.
+    pub links: u64,
+    /// Requests that mended a joint which changes of the list had broken.
+    pub repairs: u64,
     /// Different sessions read.
     pub distinct: u64,
-    /// The list's length by its own account.
+    /// The list's length by its own account, at the end.
     pub total: Option<u64>,
-    /// Fields unknown to this version: names and counts.
+    /// Sessions that came in at the head while the list was read.
+    pub inserted: u64,
+    /// Fields unknown to this version: names, and how often they were read.
     pub unknown_fields: BTreeMap<String, u64>,
 }
 
@@ -128,6 +136,34 @@ pub struct Timing {
     pub publish_s: f64,
     /// Everything.
     pub total_s: f64,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self {
+            evidence: Evidence::None,
+            reasons: Vec::new(),
+            requests: 0,
+            windows: 0,
+            links: 0,
+            repairs: 0,
+            distinct: 0,
+            total: None,
+            inserted: 0,
+            unknown_fields: BTreeMap::new(),
+        }
+    }
+}
+
+impl Walk {
+    /// Takes over what the walk showed.
+    pub fn show(&mut self, verdict: &Verdict, tally: Tally) {
+        let Verdict { evidence, reasons, requests, windows, links, repairs, total, inserted, .. } = verdict;
+        self.evidence = *evidence;
+        self.reasons.clone_from(reasons);
+        (self.requests, self.windows, self.links, self.repairs) = (*requests, *windows, *links, *repairs);
+        (self.distinct, self.total, self.inserted) = (tally.distinct, *total, *inserted);
+    }
 }
 
 /// The paths of all files that the receipts of a dataset name, relative to it.

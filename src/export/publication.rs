@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::dataset::identity;
+use crate::dataset::identity::Resolution;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::publish::{Part, Publisher};
 use crate::dataset::published::Published;
@@ -18,8 +18,8 @@ pub struct Publication {
     pub stage: Stage,
     pub state: State,
     pub published: Vec<Published>,
+    pub resolution: Resolution,
     pub run_id: String,
-    pub dry_run: bool,
     /// Once set, no further partition is begun.
     pub stopped: Arc<AtomicBool>,
     pub progress: Arc<Progress>,
@@ -29,30 +29,23 @@ pub struct Publication {
 pub struct Done {
     /// Files in place.
     pub parts: Vec<Part>,
-    /// Different sessions staged.
-    pub distinct: u64,
     pub result: Result<()>,
 }
 
 impl Publication {
     pub fn work(mut self) -> Done {
         let mut parts = Vec::new();
-        let mut distinct = 0;
-        let published = self.partitions(&mut parts, &mut distinct);
+        let published = self.partitions(&mut parts);
         // What is in place is recorded whatever happened after it.
         self.state.record(&parts);
         let stored = if parts.is_empty() { Ok(()) } else { self.state.store(&self.layout, &self.run_id) };
-        Done { parts, distinct, result: published.and(stored) }
+        Done { parts, result: published.and(stored) }
     }
 
-    fn partitions(&self, done: &mut Vec<Part>, distinct: &mut u64) -> Result<()> {
-        let resolution = identity::resolve(&self.stage, &self.published, 0)?;
-        *distinct = resolution.distinct;
-        if self.dry_run {
-            return Ok(());
-        }
+    fn partitions(&mut self, done: &mut Vec<Part>) -> Result<()> {
         let partitions = self.touched();
         self.progress.phase("publishing", partitions.len() as u64);
+        let resolution = std::mem::take(&mut self.resolution);
         let mut publisher = Publisher::new(&self.layout, &self.stage, resolution, &self.run_id)?;
         for partition in partitions {
             if self.stopped.load(Ordering::Relaxed) {

@@ -1,26 +1,28 @@
 //! The walk over the list: which windows to ask for, and what their answers prove. Pure: no I/O, no clock.
+//!
+//! [`Plan`] is the state machine: requests out, answers in, in any order of arrival, and a [`Verdict`] at the end.
+//! It holds the rows of a bounded number of answers, never of the list.
 
-mod forward;
+mod chain;
+mod end;
+mod evidence;
+mod head;
+mod locate;
+mod order;
+mod passes;
+mod plan;
+mod settle;
+mod totals;
+mod verdict;
+mod window;
 
-pub use forward::{Broken, Forward};
+#[cfg(test)]
+mod tests;
 
-/// One request of the list: page `page`, the first being 1, at `size` rows a page;
-/// so positions `[(page - 1) * size, page * size)` of the list as it is when the server answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Window {
-    /// Rows a page.
-    pub size: u32,
-    /// Number of the page, from 1.
-    pub page: u64,
-}
-
-impl Window {
-    /// Position of the first row asked for, from 0.
-    #[must_use]
-    pub const fn offset(self) -> u64 {
-        (self.page - 1) * self.size as u64
-    }
-}
+pub use evidence::{Evidence, Ground, TABLE};
+pub use plan::{Goal, Plan, Settings};
+pub use verdict::{Tally, Verdict};
+pub use window::Window;
 
 /// One listed session, as the walk needs to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,11 +46,22 @@ pub struct PageInfo {
     pub total: Option<i64>,
 }
 
-/// The answer to one request for a window.
+/// A window to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// What is meant.
+    pub window: Window,
+    /// The page's number as this server counts.
+    pub page: u64,
+    /// Whether a 400 or 404 is an answer (it may lie behind the end of the list) and not a failure.
+    pub refusable: bool,
+}
+
+/// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// What was asked.
-    pub window: Window,
+    pub request: Request,
     /// What came back.
     pub outcome: Outcome,
 }
@@ -72,34 +85,38 @@ pub enum Outcome {
     },
 }
 
-/// A window to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
-    /// What to ask.
-    pub window: Window,
-    /// Whether a 400 or 404 is an answer (it may lie behind the end of the list) and not a failure.
-    pub probe: bool,
+/// Why a list can't be walked at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Contract {
+    /// Every page is the first one.
+    #[error("the server ignores `page`: page {page} is the first page again")]
+    PageIgnored {
+        /// The page asked for.
+        page: u64,
+    },
 }
 
-/// How strongly a run can show that nothing is missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evidence {
-    /// Not at all.
-    None,
-    /// As many different sessions as one constant total says.
-    Total,
+/// A page as the plan handles it.
+#[derive(Debug, Clone)]
+struct Page {
+    window: Window,
+    info: PageInfo,
+    rows: Vec<Listed>,
+    unusable: u64,
 }
 
-/// What a walk showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// How strong it is.
-    pub evidence: Evidence,
-    /// Its ground, or what speaks against it, in plain words.
-    pub reasons: Vec<String>,
-    /// Answers used.
-    pub requests: u64,
-    /// The list's length by its own account.
-    pub total: Option<u64>,
+impl Page {
+    /// Records, usable or not.
+    const fn listed(&self) -> u64 {
+        self.rows.len() as u64 + self.unusable
+    }
+
+    /// Position behind its last record.
+    const fn end(&self) -> u64 {
+        self.window.offset() + self.listed()
+    }
+
+    const fn is_short(&self) -> bool {
+        self.listed() < self.window.size as u64
+    }
 }

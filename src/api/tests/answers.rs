@@ -9,7 +9,10 @@ async fn asks_as_documented() {
     let server = Canned::start(|_, _| page()).await;
     let client = client(&settings(&server));
     assert_eq!(body(first(&client).await.unwrap()), b"{\"data\":[]}");
-    client.list(Window { size: 98, page: 2 }, Some("ywnm-eicr-d55x"), Probe::Yes).await.unwrap();
+    client
+        .list(Request { window: Window { size: 98, page: 2 }, page: 2, refusable: true }, Some("ywnm-eicr-d55x"))
+        .await
+        .unwrap();
     client.session("a/b").await.unwrap();
     let heads = server.heads();
     let lines: Vec<_> = heads.iter().map(|head| head.lines().next().unwrap()).collect();
@@ -33,7 +36,7 @@ async fn asks_as_documented() {
 async fn v2_differs_in_its_paths_only() {
     let server = Canned::start(|_, _| page()).await;
     let settings = Api { version: ApiVersion::V2, ..settings(&server) };
-    client(&settings).list(FIRST, Some("abcd"), Probe::No).await.unwrap();
+    client(&settings).list(FIRST, Some("abcd")).await.unwrap();
     assert!(server.heads()[0].starts_with("GET /v2/sessions?page=1&perPage=100&roomId=abcd "));
 }
 
@@ -72,7 +75,10 @@ async fn behind_the_end_400_and_404_are_answers() {
     for code in [400, 404] {
         let server = Canned::start(move |_, _| status(&format!("{code} No"), &[])).await;
         let client = client(&settings(&server));
-        assert_eq!(client.list(FIRST, None, Probe::Yes).await.unwrap(), Reply::Refused { status: code });
+        assert_eq!(
+            client.list(Request { refusable: true, ..FIRST }, None).await.unwrap(),
+            Reply::Refused { status: code }
+        );
         let error = first(&client).await.unwrap_err();
         assert_eq!((error.kind(), server.requests()), (Kind::Source, 2), "{error}");
         assert!(error.to_string().contains(&code.to_string()), "{error}");

@@ -1,0 +1,162 @@
+//! A range of sessions' starts, from the dates that people type. Half-open, in UTC.
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+
+use crate::error::{Error, Kind, Result};
+use crate::timestamp;
+
+/// What was typed to say which range is meant; exactly one of `from`, `month` and `day`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Typed {
+    /// `--from`
+    pub from: Option<String>,
+    /// `--to`
+    pub to: Option<String>,
+    /// `--month`
+    pub month: Option<String>,
+    /// `--day`
+    pub day: Option<String>,
+}
+
+/// Starts in `[from, to)`, in microseconds since 1970, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The first.
+    pub from: i64,
+    /// The first that is no longer in it.
+    pub to: i64,
+}
+
+impl Range {
+    /// What was typed, made exact. `now` (microseconds) is where a range without `--to` ends.
+    ///
+    /// # Errors
+    /// `Config` where a date is none, or the range is empty.
+    pub fn resolve(typed: &Typed, now: i64) -> Result<Self> {
+        let range = match typed {
+            Typed { month: Some(text), .. } => {
+                month(text).ok_or_else(|| refused("--month", text, "a month such as 2026-10"))?
+            }
+            Typed { day: Some(text), .. } => {
+                day(text).ok_or_else(|| refused("--day", text, "a day such as 2026-10-31"))?
+            }
+            Typed { from, to, .. } => {
+                let from = from.as_deref().map_or(Ok(i64::MIN), |text| moment("--from", text))?;
+                Self { from, to: to.as_deref().map_or(Ok(now), |text| moment("--to", text))? }
+            }
+        };
+        if range.from >= range.to {
+            let what = format!("the range is empty: {}", range.text());
+            return Err(Error::new(Kind::Config, what)
+                .hint("give a --from that lies before --to; --to itself is not in the range"));
+        }
+        Ok(range)
+    }
+
+    /// `2026-10-01T00:00:00Z to 2026-11-01T00:00:00Z`, for people and the receipt.
+    pub fn text(self) -> String {
+        format!("{} to {}", rfc3339(self.from), rfc3339(self.to))
+    }
+}
+
+fn rfc3339(micros: i64) -> String {
+    let time = DateTime::<Utc>::from_timestamp_micros(micros);
+    time.map_or_else(|| micros.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+fn refused(flag: &str, text: &str, allowed: &str) -> Error {
+    Error::new(Kind::Config, format!("`{flag}` must be {allowed}: {text}"))
+        .hint("dates are UTC; `--from` is in the range, `--to` is not")
+}
+
+/// The first moment of what a text names.
+fn moment(flag: &str, text: &str) -> Result<i64> {
+    let start = |range: Range| range.from;
+    let naive = || {
+        let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"];
+        let parsed = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+        parsed.map(|time| time.and_utc().timestamp_micros())
+    };
+    month(text)
+        .map(start)
+        .or_else(|| day(text).map(start))
+        .or_else(|| timestamp::parse(text))
+        .or_else(naive)
+        .ok_or_else(|| refused(flag, text, "a day (2026-10-31), a month (2026-10) or a time (2026-10-31T08:00:00Z)"))
+}
+
+/// The digits and dashes of `2026-10` or `2026-10-31`, and nothing else: chrono alone also takes signs and spaces.
+fn is_plain(text: &str, length: usize) -> bool {
+    text.len() == length
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
+}
+
+fn month(text: &str) -> Option<Range> {
+    let first = is_plain(text, 7).then(|| NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok())??;
+    Some(days(first, first.checked_add_months(Months::new(1))?))
+}
+
+fn day(text: &str) -> Option<Range> {
+    let first = is_plain(text, 10).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())??;
+    Some(days(first, first.succ_opt()?))
+}
+
+fn days(from: NaiveDate, to: NaiveDate) -> Range {
+    let micros = |day: NaiveDate| i64::from(day.num_days_from_ce() - UNIX_DAY) * 86_400_000_000;
+    Range { from: micros(from), to: micros(to) }
+}
+
+/// 1970-01-01 in days of the common era.
+const UNIX_DAY: i32 = 719_163;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(from: &str, to: &str) -> Typed {
+        Typed { from: Some(from.to_owned()), to: (!to.is_empty()).then(|| to.to_owned()), ..Typed::default() }
+    }
+
+    #[test]
+    fn dates_of_every_form() {
+        let now = timestamp::parse("2026-11-24T12:00:00Z").unwrap();
+        for (range, text) in [
+            (typed("2026-10-31", "2026-11"), "2026-10-31T00:00:00Z to 2026-11-01T00:00:00Z"),
+            (typed("2026-10-31T08:00:00+02:00", ""), "2026-10-31T06:00:00Z to 2026-11-24T12:00:00Z"),
+            (typed("2026-10-31T08:00", "2026-10-31 09:30:00.5"), "2026-10-31T08:00:00Z to 2026-10-31T09:30:00.500Z"),
+            (
+                Typed { month: Some("2024-02".into()), ..Typed::default() },
+                "2024-02-01T00:00:00Z to 2024-03-01T00:00:00Z",
+            ),
+            (
+                Typed { day: Some("2024-12-31".into()), ..Typed::default() },
+                "2024-12-31T00:00:00Z to 2025-01-01T00:00:00Z",
+            ),
+        ] {
+            assert_eq!(Range::resolve(&range, now).unwrap().text(), text);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (range, message) in [
+            (typed("yesterday", ""), "`--from` must be a day"),
+            (typed("2026-13", ""), "`--from` must be"),
+            (typed("2026-02-30", ""), "`--from` must be"),
+            (typed("2026-1-1", ""), "`--from` must be"),
+            (typed("+026-10", ""), "`--from` must be"),
+            (typed("2026-10", "x"), "`--to` must be"),
+            (typed("2026-10", "2026-10"), "the range is empty"),
+            (typed("2027-10", ""), "the range is empty"),
+            (Typed { month: Some("2026-10-01".into()), ..Typed::default() }, "`--month` must be"),
+            (Typed { day: Some("2026-10".into()), ..Typed::default() }, "`--day` must be"),
+        ] {
+            let error = Range::resolve(&range, 1_795_000_000_000_000).unwrap_err();
+            assert_eq!(error.kind(), Kind::Config);
+            assert!(error.to_string().starts_with(message), "{error}");
+        }
+    }
+}

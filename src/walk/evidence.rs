@@ -1,0 +1,69 @@
+//! How strongly a run can show that nothing is missed. The one table that documents, receipts and exit codes follow.
+
+use serde::{Deserialize, Serialize};
+
+/// How strongly a run can show that nothing is missed, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// Not at all.
+    None,
+    /// As many different sessions as a total says that never fell.
+    Total,
+    /// Two passes in opposite directions saw the same pages.
+    Twice,
+    /// Answers that overlap without a gap.
+    Chain,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ground {
+    /// The strength.
+    pub evidence: Evidence,
+    /// Its name, as in receipts.
+    pub name: &'static str,
+    /// What it rests on.
+    pub ground: &'static str,
+}
+
+/// Every strength, strongest first.
+pub const TABLE: [Ground; 4] = [
+    Ground {
+        evidence: Evidence::Chain,
+        name: "chain",
+        ground: "the answers overlap from the first session to the last without a gap",
+    },
+    Ground {
+        evidence: Evidence::Twice,
+        name: "twice",
+        ground: "two passes in opposite directions saw the same pages, and as many sessions as the list has",
+    },
+    Ground {
+        evidence: Evidence::Total,
+        name: "total",
+        ground: "one pass saw as many different sessions as the list had, and its total never fell",
+    },
+    Ground { evidence: Evidence::None, name: "none", ground: "it can't be shown that nothing is missed" },
+];
+
+impl Evidence {
+    /// Its row of the table.
+    #[must_use]
+    pub fn row(self) -> Ground {
+        TABLE.into_iter().find(|row| row.evidence == self).unwrap_or(TABLE[3])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_receipts() {
+        for row in TABLE {
+            assert_eq!(serde_json::to_string(&row.evidence).unwrap(), format!("{:?}", row.name));
+            assert_eq!(row.evidence.row(), row);
+        }
+    }
+}

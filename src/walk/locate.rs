@@ -1,0 +1,52 @@
+//! Finding a date in a list that is newest first: a binary search over positions, about log2 of the number of pages.
+
+use super::Page;
+use super::window::Window;
+
+/// The search for a window that begins at a row at or after a time, and as late in the list as that can be.
+#[derive(Debug)]
+pub struct Locate {
+    to: i64,
+    size: u32,
+    /// The row here, or the head of the list, is at or after `to`.
+    low: u64,
+    /// The row here is before `to`, or there is none; `None` while no such place is known.
+    high: Option<u64>,
+    step: u64,
+}
+
+impl Locate {
+    /// A search in windows of a size. `end`: the list's length, where it is known.
+    pub fn new(to: i64, size: u32, end: Option<u64>) -> Self {
+        Self { to, size, low: 0, high: end, step: u64::from(size) }
+    }
+
+    /// The window to look at next, `None` when the place is found.
+    pub fn window(&self) -> Option<Window> {
+        let size = u64::from(self.size);
+        let middle = match self.high {
+            Some(high) if high <= self.low + size => return None,
+            Some(high) => self.low.midpoint(high),
+            None => self.low + self.step,
+        };
+        // A page's first position that is neither `low` nor at or behind `high`.
+        let page = (middle / size).max(self.low / size + 1);
+        self.high.is_none_or(|high| page * size < high).then_some(Window { size: self.size, page: page + 1 })
+    }
+
+    /// Takes what stands there; `None` is nothing.
+    pub fn answer(&mut self, window: Window, page: Option<&Page>) {
+        let first = page.and_then(|page| page.rows.first());
+        if first.is_some_and(|row| row.start.is_some_and(|start| start >= self.to)) {
+            self.low = window.offset();
+            self.step *= 2;
+        } else {
+            self.high = Some(window.offset());
+        }
+    }
+
+    /// Where the walk begins.
+    pub fn found(&self) -> Window {
+        Window { size: self.size, page: self.low / u64::from(self.size) + 1 }
+    }
+}

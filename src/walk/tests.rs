@@ -1,0 +1,6 @@
+//! The plan against small lists that move while they are read.
+
+mod exhaustive;
+mod model;
+mod random;
+mod repair;

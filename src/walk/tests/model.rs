@@ -1,0 +1,153 @@
+//! A list that moves while it is read, in memory, and a driver for plans over it.
+
+use std::collections::BTreeSet;
+
+use crate::walk::{Answer, Contract, Goal, Listed, Outcome, PageInfo, Plan, Request, Settings, Tally, Verdict};
+
+/// Requests that a walk of a few hundred rows can never need.
+const TOO_MANY: u64 = 5_000;
+
+/// One change of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A new row at the head.
+    Insert,
+    /// A new row at this place, with a start that suits it.
+    BackDated(usize),
+    /// The row at this place goes.
+    Delete(usize),
+    /// The row at this place goes to the head, as an update does in a list that is sorted by update time.
+    Touch(usize),
+}
+
+/// The server.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub rows: Vec<Listed>,
+    /// Rows listed throughout.
+    pub persistent: BTreeSet<u128>,
+    pub fresh: u128,
+    /// Largest page that is given.
+    pub cap: u64,
+    pub zero_based: bool,
+}
+
+impl Model {
+    /// Rows with these starts, newest first.
+    pub fn new(starts: impl IntoIterator<Item = i64>) -> Self {
+        let rows: Vec<_> = (1..).zip(starts).map(|(id, start)| Listed { id, start: Some(start) }).collect();
+        let persistent = rows.iter().map(|row| row.id).collect();
+        Self { rows, persistent, fresh: 1_000_000, cap: u64::MAX, zero_based: false }
+    }
+
+    /// So many rows with distinct starts.
+    pub fn plain(len: usize) -> Self {
+        Self::new((0..len).map(|place| i64::try_from(len - place).unwrap() * 1_000_000_000))
+    }
+
+    pub fn change(&mut self, change: Change) {
+        self.fresh += 1;
+        match change {
+            Change::Insert => self.insert(0),
+            Change::BackDated(place) => self.insert(place.min(self.rows.len())),
+            Change::Delete(place) if place < self.rows.len() => {
+                let gone = self.rows.remove(place);
+                self.persistent.remove(&gone.id);
+            }
+            Change::Touch(place) if place < self.rows.len() => {
+                let row = self.rows.remove(place);
+                self.rows.insert(0, row);
+            }
+            Change::Delete(_) | Change::Touch(_) => {}
+        }
+    }
+
+    fn insert(&mut self, place: usize) {
+        let start = |place: usize| self.rows.get(place).and_then(|row| row.start);
+        let start = match (place.checked_sub(1).and_then(start), start(place)) {
+            (None, Some(after)) => after + 1_000_000,
+            (Some(before), after) => before.midpoint(after.unwrap_or(before - 1_000_000_000)),
+            (None, None) => 1_000_000_000,
+        };
+        self.rows.insert(place, Listed { id: self.fresh, start: Some(start) });
+    }
+
+    /// The honest answer.
+    pub fn answer(&self, request: Request) -> Outcome {
+        let size = u64::from(request.window.size).min(self.cap);
+        let base = u64::from(!self.zero_based);
+        let page = request.page.max(base) - base;
+        let len = self.rows.len() as u64;
+        let place = |at: u64| usize::try_from(at.min(len)).unwrap();
+        let rows = self.rows[place(page * size)..place((page + 1) * size)].to_vec();
+        let number = |number: u64| Some(i64::try_from(number).unwrap());
+        let info = PageInfo {
+            current_page: number(page + base),
+            per_page: number(size),
+            last_page: number(len.div_ceil(size).max(1) - 1 + base),
+            total: number(len),
+        };
+        Outcome::Page { info, rows, unusable: 0 }
+    }
+}
+
+/// How a walk ended.
+#[derive(Debug)]
+pub struct Walked {
+    pub verdict: Verdict,
+    pub lost: Vec<u128>,
+    pub requests: u64,
+}
+
+/// Drives a plan. `choose` picks which of the requests in flight is answered next; `serve` answers it, and may change
+/// the list before or after. A request is answered by the list as it is when its turn comes.
+pub fn drive(
+    mut plan: Plan,
+    model: &mut Model,
+    width: usize,
+    mut choose: impl FnMut(usize) -> usize,
+    mut serve: impl FnMut(u64, Request, &mut Model) -> Outcome,
+) -> Result<Walked, Contract> {
+    let mut flying: Vec<Request> = Vec::new();
+    let mut pages: Vec<Vec<Listed>> = Vec::new();
+    let mut requests = 0;
+    loop {
+        let more = plan.next(width - flying.len());
+        assert!(more.len() <= width - flying.len());
+        flying.extend(more);
+        if flying.is_empty() {
+            break;
+        }
+        let request = flying.remove(choose(flying.len()));
+        requests += 1;
+        assert!(requests < TOO_MANY, "the walk does not end: {plan:?}");
+        let outcome = serve(requests, request, model);
+        if let Outcome::Page { rows, .. } = &outcome {
+            pages.push(rows.clone());
+        }
+        plan.answer(Answer { request, outcome })?;
+        if let Some(ids) = plan.question() {
+            // What an earlier run has: everything that was listed from the start.
+            let known = ids.iter().any(|id| *id < 1_000_000);
+            plan.known(known);
+        }
+    }
+    let since = usize::try_from(plan.since()).unwrap();
+    let starts: BTreeSet<_> = pages[since..].iter().flatten().map(|row| (row.id, row.start)).collect();
+    let distinct: BTreeSet<_> = starts.iter().map(|row| row.0).collect();
+    let tally = Tally { distinct: distinct.len() as u64, moved: (starts.len() - distinct.len()) as u64 };
+    let seen: BTreeSet<_> = pages.iter().flatten().map(|row| row.id).collect();
+    let lost = model.persistent.difference(&seen).copied().collect();
+    Ok(Walked { verdict: plan.finish(tally), lost, requests })
+}
+
+/// Settings for pages of this size.
+pub fn settings(per_page: u32, overlap: u32) -> Settings {
+    Settings { per_page, overlap, ..Settings::default() }
+}
+
+/// A full walk of a list that nothing disturbs, one request at a time.
+pub fn quiet(model: &mut Model, per_page: u32) -> Walked {
+    let plan = Plan::new(Goal::Full, settings(per_page, 2));
+    drive(plan, model, 1, |_| 0, |_, request, model| model.answer(request)).unwrap()
+}

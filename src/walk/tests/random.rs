@@ -1,0 +1,147 @@
+//! Random schedules: more rows, ties that change places, moves, lying totals, many requests in flight.
+
+use super::model::{Change, Model, Walked, drive, settings};
+use crate::walk::{Evidence, Goal, Outcome, Plan, Settings};
+
+/// A small generator; the tests must give the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound.max(1)
+    }
+
+    fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// What may happen while a list is read.
+#[derive(Debug, Clone, Copy)]
+struct Weather {
+    /// Once in so many requests the list changes.
+    changes: usize,
+    /// Rows of equal start change places with every request.
+    shuffled: bool,
+    /// Rows move to the head.
+    touches: bool,
+    /// Totals lie.
+    lies: bool,
+}
+
+const CALM: Weather = Weather { changes: 3, shuffled: false, touches: false, lies: false };
+
+fn shuffle_ties(model: &mut Model, random: &mut Random) {
+    for place in 1..model.rows.len() {
+        if model.rows[place - 1].start == model.rows[place].start && random.once_in(2) {
+            model.rows.swap(place - 1, place);
+        }
+    }
+}
+
+fn change(model: &mut Model, random: &mut Random, weather: Weather) {
+    let place = random.below(model.rows.len() + 1);
+    model.change(match random.below(if weather.touches { 4 } else { 3 }) {
+        0 => Change::Insert,
+        1 => Change::BackDated(place),
+        2 => Change::Delete(place),
+        _ => Change::Touch(place),
+    });
+}
+
+/// Walks once; `None` where the plan takes so strange a server for one that breaks its contract.
+fn walk(seed: u64, goal: Goal, weather: Weather) -> Option<Walked> {
+    let mut random = Random(seed);
+    let len = random.below(60);
+    let ties = 1 + random.below(3);
+    let mut model = Model::new((0..len).rev().map(|at| i64::try_from(at / ties).unwrap() * 1_000_000_000));
+    let width = [1, 2, 8][random.below(3)];
+    let per_page = u32::try_from(4 + random.below(9)).unwrap();
+    let repairs = u32::try_from(2 + random.below(8)).unwrap();
+    let plan = Plan::new(goal, Settings { repairs, ..settings(per_page, 1) });
+    let mut order = Random(seed ^ 0x4d);
+    let serve = |_, request, model: &mut Model| {
+        while random.once_in(weather.changes) {
+            change(model, &mut random, weather);
+        }
+        if weather.shuffled {
+            shuffle_ties(model, &mut random);
+        }
+        let mut outcome = model.answer(request);
+        if let (true, Outcome::Page { info, .. }) = (weather.lies && random.once_in(4), &mut outcome) {
+            info.total = [None, Some(0), Some(3), info.total.map(|total| total + 1)][random.below(4)];
+        }
+        outcome
+    };
+    let walked = drive(plan, &mut model, width, |flying| order.below(flying), serve).ok();
+    assert!(walked.is_some() || weather.lies || weather.touches, "{seed} {weather:?}");
+    walked
+}
+
+/// Walks many seeds; a row is lost only with evidence none. Returns how many were proven.
+fn storm(seeds: u64, weather: Weather) -> u64 {
+    let mut proven = 0;
+    for seed in 0..seeds {
+        let Some(walked) = walk(seed, Goal::Full, weather) else { continue };
+        assert!(walked.lost.is_empty() || walked.verdict.evidence < Evidence::Twice, "{seed} {weather:?} {walked:?}");
+        proven += u64::from(walked.verdict.evidence == Evidence::Chain);
+    }
+    proven
+}
+
+#[test]
+fn changes_alone_cost_no_row() {
+    let proven = storm(20_000, CALM);
+    assert!(proven > 10_000, "{proven}");
+    storm(5_000, Weather { changes: 2, ..CALM });
+}
+
+#[test]
+fn ties_that_change_places_cost_no_row() {
+    let proven = storm(20_000, Weather { shuffled: true, ..CALM });
+    assert!(proven > 2_000, "{proven}");
+}
+
+#[test]
+fn lies_and_moves_cost_no_row_unseen() {
+    storm(20_000, Weather { lies: true, ..CALM });
+    storm(20_000, Weather { touches: true, ..CALM });
+    storm(20_000, Weather { touches: true, lies: true, shuffled: true, changes: 4 });
+}
+
+#[test]
+fn nightly_walks_cover_down_to_their_time() {
+    let mut stopped_early = 0;
+    for seed in 0..20_000 {
+        let down_to = i64::try_from(seed % 40).unwrap() * 1_000_000_000;
+        let walked = walk(seed, Goal::Nightly { down_to }, CALM).unwrap();
+        // Rows at or after the time; their place tells the start they began with.
+        let lost = walked.lost.iter().any(|id| start_of(seed, *id) >= down_to);
+        assert!(!lost || walked.verdict.evidence < Evidence::Twice, "{seed} {walked:?}");
+        stopped_early += u64::from(!walked.lost.is_empty() && walked.verdict.evidence == Evidence::Chain);
+    }
+    assert!(stopped_early > 3_000, "{stopped_early}");
+}
+
+#[test]
+fn ranges_are_found_and_covered() {
+    let mut partial = 0;
+    for seed in 0..20_000 {
+        let from = i64::try_from(seed % 30).unwrap() * 1_000_000_000;
+        let to = from + i64::try_from(seed % 11).unwrap() * 1_000_000_000;
+        let walked = walk(seed, Goal::Range { from, to }, CALM).unwrap();
+        let lost = walked.lost.iter().any(|id| (from..to).contains(&start_of(seed, *id)));
+        assert!(!lost || walked.verdict.evidence < Evidence::Twice, "{seed} {walked:?}");
+        partial += u64::from(!walked.lost.is_empty() && walked.verdict.evidence == Evidence::Chain);
+    }
+    assert!(partial > 3_000, "{partial}");
+}
+
+/// The start of a row that was there from the beginning.
+fn start_of(seed: u64, id: u128) -> i64 {
+    let mut random = Random(seed);
+    let len = i64::try_from(random.below(60)).unwrap();
+    let ties = i64::try_from(1 + random.below(3)).unwrap();
+    (len - i64::try_from(id).unwrap()) / ties * 1_000_000_000
+}

@@ -1,0 +1,233 @@
+//! Servers that answer oddly, one case each.
+
+use super::model::{Change, Model, Walked, drive, quiet, settings};
+use crate::walk::{Contract, Evidence, Goal, Outcome, PageInfo, Plan, Request};
+
+/// A full walk with 4 in flight whose answers may be altered.
+fn altered(model: &mut Model, mut alter: impl FnMut(u64, Request, &mut Outcome)) -> Result<Walked, Contract> {
+    let plan = Plan::new(Goal::Full, settings(10, 2));
+    drive(
+        plan,
+        model,
+        4,
+        |_| 0,
+        |number, request, model| {
+            let mut outcome = model.answer(request);
+            alter(number, request, &mut outcome);
+            outcome
+        },
+    )
+}
+
+fn info(outcome: &mut Outcome) -> &mut PageInfo {
+    let Outcome::Page { info, .. } = outcome else { panic!("no page") };
+    info
+}
+
+fn truncate(outcome: &mut Outcome, len: usize) {
+    if let Outcome::Page { rows, .. } = outcome {
+        rows.truncate(len);
+    }
+}
+
+fn proven(walked: &Walked) {
+    assert_eq!(walked.verdict.evidence, Evidence::Chain, "{walked:?}");
+    assert_eq!(walked.lost, [], "{walked:?}");
+}
+
+#[test]
+fn a_quiet_list_of_any_length_is_proven() {
+    for len in 0..400 {
+        for per_page in [20, 100] {
+            let walked = quiet(&mut Model::plain(len), per_page);
+            proven(&walked);
+            assert!(len > 20 || walked.requests <= 8, "{len}: {}", walked.requests);
+        }
+    }
+}
+
+#[test]
+fn a_quiet_list_costs_little_more_than_its_pages() {
+    for (per_page, pages, most) in [(100, 1000, 0.17), (1000, 100, 0.10)] {
+        let walked = quiet(&mut Model::plain(usize::try_from(per_page).unwrap() * pages), per_page);
+        proven(&walked);
+        #[allow(clippy::cast_precision_loss)]
+        let more = walked.requests as f64 / pages as f64 - 1.0;
+        assert!(more <= most, "{per_page}: {more}");
+    }
+}
+
+#[test]
+fn lists_of_one_start_or_another_order_are_proven_while_they_are_still() {
+    for starts in [vec![5; 95], (0..95).collect(), (0..95).map(|place| place * 7919 % 95 * 1_000_000_000).collect()] {
+        proven(&altered(&mut Model::new(starts), |_, _, _| {}).unwrap());
+    }
+}
+
+#[test]
+fn pages_that_pass_are_asked_for_again() {
+    for number in 1..14 {
+        let empty = |at, _, outcome: &mut Outcome| {
+            if at == number {
+                truncate(outcome, 0);
+            }
+        };
+        proven(&altered(&mut Model::plain(95), empty).unwrap());
+        let short = |at, _, outcome: &mut Outcome| {
+            if at == number {
+                truncate(outcome, 3);
+            }
+        };
+        proven(&altered(&mut Model::plain(95), short).unwrap());
+        let refused = |at, request: Request, outcome: &mut Outcome| {
+            if at == number && request.refusable {
+                *outcome = Outcome::Refused { status: 404 };
+            }
+        };
+        proven(&altered(&mut Model::plain(95), refused).unwrap());
+    }
+}
+
+#[test]
+fn positions_that_stay_empty_are_a_gap() {
+    let mut model = Model::plain(95);
+    let never = |_, request: Request, outcome: &mut Outcome| {
+        if (40..50).contains(&request.window.offset()) {
+            truncate(outcome, 0);
+        }
+    };
+    let walked = altered(&mut model, never).unwrap();
+    assert!(walked.lost.is_empty() || walked.verdict.evidence == Evidence::None, "{walked:?}");
+}
+
+#[test]
+fn a_page_that_stays_short_is_told() {
+    let walked = altered(&mut Model::plain(95), |_, request, outcome| {
+        // Row 44 never comes.
+        let at = 44_u64.checked_sub(request.window.offset()).and_then(|at| usize::try_from(at).ok());
+        if let (Some(at), Outcome::Page { rows, .. }) = (at, outcome)
+            && at < rows.len()
+        {
+            rows.remove(at);
+        }
+    })
+    .unwrap();
+    assert_eq!(walked.verdict.evidence, Evidence::None);
+    assert_eq!(walked.lost, [45]);
+}
+
+#[test]
+fn any_answer_behind_the_end_is_fine() {
+    for len in [0, 5, 10, 95, 100] {
+        let behind = |request: Request| request.window.offset() >= len as u64 && request.window.page > 1;
+        for status in [400, 404] {
+            let refuse = |_, request, outcome: &mut Outcome| {
+                if behind(request) {
+                    *outcome = Outcome::Refused { status };
+                }
+            };
+            proven(&altered(&mut Model::plain(len), refuse).unwrap());
+        }
+        let model = Model::plain(len);
+        let again = |_, request: Request, outcome: &mut Outcome| {
+            if behind(request) {
+                let size = u64::from(request.window.size);
+                let page = (len as u64).div_ceil(size).max(1);
+                let window = crate::walk::Window { page, ..request.window };
+                *outcome = model.answer(Request { window, page, ..request });
+            }
+        };
+        proven(&altered(&mut model.clone(), again).unwrap());
+    }
+}
+
+#[test]
+fn caps_and_page_bases_are_adapted_to() {
+    for cap in [5, 7, 20] {
+        let mut model = Model { cap, ..Model::plain(95) };
+        let walked = drive(Plan::new(Goal::Full, settings(50, 2)), &mut model, 3, |_| 0, |_, r, model| model.answer(r));
+        let walked = walked.unwrap();
+        // So small pages don't cross every position.
+        let enough = if cap < 10 { Evidence::Twice } else { Evidence::Chain };
+        assert!(walked.lost.is_empty() && walked.verdict.evidence >= enough, "{walked:?}");
+    }
+    for len in [0, 3, 10, 11, 95] {
+        proven(&altered(&mut Model { zero_based: true, ..Model::plain(len) }, |_, _, _| {}).unwrap());
+    }
+}
+
+#[test]
+fn totals_that_lie_or_lack() {
+    for len in [0, 4, 20, 95] {
+        for total in [None, Some(0), Some(-1), Some(i64::MAX)] {
+            let lie = |_, _, outcome: &mut Outcome| {
+                info(outcome).total = total;
+                info(outcome).last_page = None;
+            };
+            proven(&altered(&mut Model::plain(len), lie).unwrap());
+        }
+        let wrong = |_, _, outcome: &mut Outcome| info(outcome).last_page = Some(1);
+        proven(&altered(&mut Model::plain(len), wrong).unwrap());
+        let more = |_, _, outcome: &mut Outcome| info(outcome).total = Some(9_999);
+        let walked = altered(&mut Model::plain(len), more).unwrap();
+        assert_eq!((walked.lost.len(), walked.verdict.evidence), (0, Evidence::None), "{walked:?}");
+        assert!(walked.requests < 120, "{}", walked.requests);
+    }
+}
+
+#[test]
+fn a_server_without_pages_is_told() {
+    for total in [Some(95), None] {
+        let model = Model::plain(95);
+        let same = |_, request: Request, outcome: &mut Outcome| {
+            let window = crate::walk::Window { page: 1, ..request.window };
+            *outcome = model.answer(Request { window, page: 1, ..request });
+            info(outcome).current_page = None;
+            info(outcome).total = total;
+            info(outcome).last_page = None;
+        };
+        let told = altered(&mut model.clone(), same);
+        assert!(matches!(told, Err(Contract::PageIgnored { .. })), "{told:?}");
+    }
+}
+
+#[test]
+fn one_page_size_only_is_read_twice() {
+    for (fixed, len) in [(7, 95), (20, 95), (20, 100), (30, 20), (20, 0)] {
+        let fix = |request: Request| {
+            let window = crate::walk::Window { size: fixed, ..request.window };
+            Request { window, ..request }
+        };
+        let serve = |_, request, model: &mut Model| model.answer(fix(request));
+        let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut Model::plain(len), 3, |_| 0, serve).unwrap();
+        assert_eq!(walked.lost, []);
+        assert!(walked.verdict.evidence >= Evidence::Twice, "{fixed} {len} {walked:?}");
+        // A deletion on the way costs the proof.
+        let mut deleted = Model::plain(95);
+        let serve = |_, request: Request, model: &mut Model| {
+            if request.window == (crate::walk::Window { size: fixed, page: 2 }) && model.rows.len() == 95 {
+                model.change(Change::Delete(0));
+            }
+            model.answer(fix(request))
+        };
+        let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut deleted, 1, |_| 0, serve).unwrap();
+        assert!(walked.verdict.evidence <= Evidence::Total, "{walked:?}");
+    }
+}
+
+#[test]
+fn a_row_that_is_touched_costs_the_proof_or_is_seen() {
+    for number in 1..20 {
+        for place in 0..95 {
+            let mut model = Model::plain(95);
+            let serve = |at, request, model: &mut Model| {
+                if at == number {
+                    model.change(Change::Touch(place));
+                }
+                model.answer(request)
+            };
+            let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut model, 1, |_| 0, serve).unwrap();
+            assert!(walked.lost.is_empty() || walked.verdict.evidence == Evidence::None, "{walked:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the server says of the list's length, and how far that can be believed.
+
+use super::{Page, PageInfo};
+
+/// No account has more sessions; a larger total is a slip.
+const MOST: u64 = 1 << 40;
+
+/// The totals of a walk.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    first: Option<u64>,
+    latest: Option<u64>,
+    changed: bool,
+    fell: bool,
+    missing: bool,
+}
+
+/// The total of an answer where it is positive and agrees with what the answer holds.
+pub fn believable(page: &Page) -> Option<u64> {
+    let total = plausible(page.info)?;
+    (total >= page.end() || page.listed() == 0).then_some(total)
+}
+
+fn plausible(info: PageInfo) -> Option<u64> {
+    info.total.and_then(|total| u64::try_from(total).ok()).filter(|total| (1..=MOST).contains(total))
+}
+
+impl Totals {
+    /// Takes an answer into account.
+    pub fn observe(&mut self, page: &Page) {
+        let empty = page.listed() == 0 && page.window.offset() == 0 && page.info.total == Some(0);
+        let Some(total) = believable(page).or(empty.then_some(0)) else {
+            self.missing = true;
+            return;
+        };
+        self.changed |= self.first.is_some_and(|first| first != total);
+        self.fell |= self.latest.is_some_and(|latest| total < latest);
+        self.first.get_or_insert(total);
+        self.latest = Some(total);
+    }
+
+    /// The list's length by the latest answer that can be believed.
+    pub const fn latest(&self) -> Option<u64> {
+        self.latest
+    }
+
+    /// The one total that every answer gave.
+    pub fn constant(&self) -> Option<u64> {
+        self.first.filter(|_| !self.changed && !self.missing)
+    }
+
+    /// The total, if every answer gave one and none was lower than the one before.
+    pub fn never_fell(&self) -> Option<u64> {
+        self.latest.filter(|_| !self.fell && !self.missing)
+    }
+}

@@ -1,0 +1,99 @@
+//! What a walk showed.
+
+use super::evidence::Evidence;
+use super::plan::{Goal, Plan};
+
+/// What only the whole stage can tell, counted over the answers from [`Plan::since`] on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Different sessions.
+    pub distinct: u64,
+    /// Sessions that were listed with two different starts.
+    pub moved: u64,
+}
+
+/// What a walk showed, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// How strong it is.
+    pub evidence: Evidence,
+    /// Its ground, or what speaks against it, in plain words.
+    pub reasons: Vec<String>,
+    /// Answers used.
+    pub requests: u64,
+    /// Windows whose answers were put in their place.
+    pub windows: u64,
+    /// Joints between answers.
+    pub links: u64,
+    /// Requests that repaired a joint.
+    pub repairs: u64,
+    /// The list's length by its own account, at the end.
+    pub total: Option<u64>,
+    /// Sessions that came in at the head while the list was read.
+    pub inserted: u64,
+    /// The largest inversion of a list that is newest first, in microseconds; `None` where it has another order.
+    pub slack: Option<i64>,
+    /// Newest and oldest start of the part of the list that was covered.
+    pub newest: Option<i64>,
+    /// See `newest`.
+    pub oldest: Option<i64>,
+}
+
+impl Plan {
+    /// Ends the walk.
+    #[must_use]
+    pub fn finish(self, tally: Tally) -> Verdict {
+        let (evidence, reasons) = self.judge(tally);
+        let slack = self.is_newest_first().then(|| self.slack());
+        let starts = |rows: &[super::Listed]| {
+            (rows.iter().filter_map(|row| row.start).max(), rows.last().and_then(|row| row.start))
+        };
+        let newest = self.chain().and_then(|chain| starts(chain.head()).0);
+        let oldest = self.chain().and_then(|chain| starts(chain.tail()).1);
+        Verdict {
+            evidence,
+            reasons,
+            requests: self.counts.requests,
+            windows: self.counts.windows,
+            links: self.counts.links + self.chain().map_or(0, super::chain::Chain::links),
+            repairs: self.counts.repairs,
+            total: self.passes().map_or(&self.totals, super::passes::Passes::totals).latest(),
+            inserted: self.counts.inserted,
+            slack,
+            newest,
+            oldest,
+        }
+    }
+
+    fn judge(&self, tally: Tally) -> (Evidence, Vec<String>) {
+        if let Some(passes) = self.passes() {
+            return passes.judge(tally.distinct);
+        }
+        let mut reasons = self.reasons.clone();
+        let Tally { distinct, moved } = tally;
+        let whole = matches!(self.goal, Goal::Full) || self.covers_all();
+        let total = self.totals.constant().filter(|_| whole);
+        if let Some(total) = total.filter(|&total| distinct + self.counts.unusable < total) {
+            reasons.push(format!("the list has {total} sessions, but {distinct} different ones were read"));
+        }
+        if !reasons.is_empty() {
+            return (Evidence::None, reasons);
+        }
+        let still = self.is_still() && total.is_some_and(|total| distinct <= total);
+        if still {
+            return (Evidence::Chain, vec![format!("{}; nothing changed meanwhile", Evidence::Chain.row().ground)]);
+        }
+        if !self.is_ordered() {
+            let what = if self.is_newest_first() {
+                "too many sessions have the same start"
+            } else {
+                "the list is not newest first"
+            };
+            return (Evidence::None, vec![format!("{what}, and the list changed while it was read")]);
+        }
+        if moved > 0 {
+            return (Evidence::None, vec![format!("{moved} sessions changed their start while the list was read")]);
+        }
+        (Evidence::Chain, vec![Evidence::Chain.row().ground.to_owned()])
+    }
+}
