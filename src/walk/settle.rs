@@ -67,7 +67,7 @@ impl Plan {
             return Some(Fault::Size(u32::try_from(listed).unwrap_or(u32::MAX).max(echo.unwrap_or(0))));
         }
         let is_first = self.chain.as_ref().is_some_and(|chain| chain.head().starts_with(&page.rows));
-        let suspect = self.ignored.is_some() && self.begins_at_head();
+        let suspect = self.ignored.is_some() && self.begins_at_head() && !self.totals.grew();
         if suspect && is_first && number > 1 && !page.is_short() && self.reach > u64::from(size) {
             return Some(Fault::First);
         }

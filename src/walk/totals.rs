@@ -49,6 +49,11 @@ impl Totals {
         self.first.filter(|_| !self.changed && !self.missing)
     }
 
+    /// Whether the list has more sessions than it had at first: what was its head may now be its second page.
+    pub fn grew(&self) -> bool {
+        self.latest > self.first
+    }
+
     /// The total, if every answer gave one and none was lower than the one before.
     pub fn never_fell(&self) -> Option<u64> {
         self.latest.filter(|_| !self.fell && !self.missing)

@@ -26,11 +26,17 @@ impl Window {
     }
 }
 
-/// The window that goes on from position `reach` with at least `overlap` rows before it, and reaches furthest; of those
-/// that reach as far, the one with the least overlap. Reaching further never leaves fewer choices for what follows.
+/// The window that goes on from position `reach` with at least `overlap` rows before it, or as many as can be had, and
+/// reaches furthest; of those that reach as far, the one with the least overlap. Reaching further never leaves fewer
+/// choices for what follows.
 ///
-/// `None` where no page of up to `largest` rows crosses `reach` that way: every size divides a position near it.
+/// `None` where no page of up to `largest` rows crosses `reach`: every size divides that position.
 pub fn reaching(reach: u64, overlap: u64, largest: u32) -> Option<Window> {
+    let halves = std::iter::successors(Some(overlap.max(1)), |overlap| (*overlap > 1).then_some(overlap / 2));
+    halves.filter_map(|overlap| furthest(reach, overlap, largest)).next()
+}
+
+fn furthest(reach: u64, overlap: u64, largest: u32) -> Option<Window> {
     let from = reach.saturating_sub(overlap);
     let starting = |size: u32| Window { size, page: from / u64::from(size) + 1 };
     let best = (1..=largest).map(starting).max_by_key(|window| (window.end(), window.offset()))?;

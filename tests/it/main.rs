@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bed;
+mod moving;
 mod python;
 mod readers;
 mod rerun;

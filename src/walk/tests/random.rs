@@ -57,7 +57,10 @@ fn walk(seed: u64, goal: Goal, weather: Weather) -> Option<Walked> {
     let ties = 1 + random.below(3);
     let mut model = Model::new((0..len).rev().map(|at| i64::try_from(at / ties).unwrap() * 1_000_000_000));
     let width = [1, 2, 8][random.below(3)];
-    let per_page = u32::try_from(4 + random.below(9)).unwrap();
+    // A first page whose rows have all moved up in their old order looks as if nothing had. Where it has few rows,
+    // chance makes that happen.
+    let least = if weather.touches { 10 } else { 4 };
+    let per_page = u32::try_from(least + random.below(9)).unwrap();
     let repairs = u32::try_from(2 + random.below(8)).unwrap();
     let plan = Plan::new(goal, Settings { repairs, ..settings(per_page, 1) });
     let mut order = Random(seed ^ 0x4d);
