@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::config::{Override, Source, duration};
 use crate::logging::Format;
 use crate::progress::Mode;
+use crate::range::Typed;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,11 +92,17 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Export all sessions to Parquet
+    /// Export sessions to Parquet: all at first, then what is new or has changed
     ///
-    /// Reads the whole list of sessions and merges it into the dataset: three Parquet tables (sessions, participants,
-    /// timelogs), a folder each. Run it again at any time: what is there is updated, never doubled.
+    /// Reads the list of sessions and merges it into the dataset: three Parquet tables (sessions, participants,
+    /// timelogs), a folder each. The first run reads the whole list. Later ones read back to where everything is settled,
+    /// and ask for older sessions that were still running. Run it again at any time: nothing is ever doubled.
     Export(Export),
+    /// Export the sessions that started in a range of dates
+    ///
+    /// Finds the range in the list and reads only that. Dates are UTC: a day (2026-10-31), a month (2026-10) or a time
+    /// (2026-10-31T08:00:00+01:00). The range includes its beginning and not its end.
+    Backfill(Backfill),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -127,9 +134,48 @@ pub enum Command {
         rollbook export --dest /data/videosdk -q     as a nightly batch\n  \
         rollbook export --dry-run --json             what a run would find")]
 pub struct Export {
-    /// Cover the whole list; in this release a plain `export` does so, too
+    /// Read the whole list, whatever earlier runs have covered
     #[arg(long)]
     pub full: bool,
+    /// Sessions of this meeting only; may be repeated
+    #[arg(long = "meeting-id", value_name = "ID")]
+    pub meetings: Vec<String>,
+}
+
+/// `rollbook backfill`
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = clap::ArgGroup::new("beginning").required(true).args(["from", "month", "day"]),
+    after_help = "Examples:\n  \
+        rollbook backfill --month 2026-10\n  \
+        rollbook backfill --from 2026-10-01 --to 2026-10-08\n  \
+        rollbook backfill --day 2026-10-31 --meeting-id abcd-efgh-ijkl"
+)]
+pub struct Backfill {
+    /// Begin with sessions that started then
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<String>,
+    /// End before sessions that started then [default: now]
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub to: Option<String>,
+    /// Sessions that started in this month, such as 2026-10
+    #[arg(long, value_name = "MONTH")]
+    pub month: Option<String>,
+    /// Sessions that started on this day, such as 2026-10-31
+    #[arg(long, value_name = "DAY")]
+    pub day: Option<String>,
+    /// Sessions of this meeting only; may be repeated
+    #[arg(long = "meeting-id", value_name = "ID")]
+    pub meetings: Vec<String>,
+}
+
+impl Backfill {
+    /// The range as it was typed.
+    #[must_use]
+    pub fn typed(&self) -> Typed {
+        let Self { from, to, month, day, meetings: _ } = self.clone();
+        Typed { from, to, month, day }
+    }
 }
 
 /// `rollbook demo`
@@ -273,7 +319,8 @@ mod tests {
 Usage: rollbook [OPTIONS] <COMMAND>
 
 Commands:
-  export       Export all sessions to Parquet
+  export       Export sessions to Parquet: all at first, then what is new or has changed
+  backfill     Export the sessions that started in a range of dates
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   config       Print the settings in force and where each comes from

@@ -6,12 +6,13 @@ use std::time::UNIX_EPOCH;
 
 use chrono::{DateTime, Utc};
 use rollbook::api::{Client, Clock, Credentials, Secret};
-use rollbook::cli::{Demo, Global, Simulate};
+use rollbook::cli::{Backfill, Demo, Export, Global, Simulate};
 use rollbook::config::{Config, Environment};
 use rollbook::dataset::receipt::Receipt;
 use rollbook::error::{Error, Kind, Result};
-use rollbook::export::Run;
+use rollbook::export::{Run, Work};
 use rollbook::progress::Progress;
+use rollbook::range::Range;
 use rollbook::signal::Stop;
 use rollbook::sim::{Account, Auth, Options, Server, Shape};
 use rollbook::{demo, summary};
@@ -32,10 +33,25 @@ pub struct Ended {
 }
 
 /// `export`
-pub async fn export(setting: Setting<'_>, global: &Global, stop: Stop) -> Result<Ended> {
+pub async fn export(setting: Setting<'_>, global: &Global, export: &Export, stop: Stop) -> Result<Ended> {
+    let work = Work::Export { full: export.full, meetings: export.meetings.clone() };
+    run(Task { command: "export", work, dry_run: global.dry_run }, setting, stop).await
+}
+
+/// `backfill`
+pub async fn backfill(setting: Setting<'_>, global: &Global, backfill: &Backfill, stop: Stop) -> Result<Ended> {
+    let now = setting.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let range = Range::resolve(&backfill.typed(), i64::try_from(now.as_micros()).unwrap_or(i64::MAX))?;
+    tracing::info!("sessions that started from {}", range.text());
+    let work = Work::Backfill { range, meetings: backfill.meetings.clone() };
+    run(Task { command: "backfill", work, dry_run: global.dry_run }, setting, stop).await
+}
+
+/// Runs with the credentials of the environment.
+async fn run(task: Task, setting: Setting<'_>, stop: Stop) -> Result<Ended> {
     let get = |name: &str| setting.environment.get(name).map(str::to_owned);
     let credentials = Credentials::resolve(get, |path| std::fs::read_to_string(path))?;
-    execute("export", setting, credentials, global.dry_run, stop).await
+    execute(task, setting, credentials, stop).await
 }
 
 /// `demo`: a simulated account behind a real socket, exported like any other.
@@ -48,7 +64,9 @@ pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: 
         .map_err(|error| Error::new(Kind::Unexpected, "the simulated API has no usable address").because(error))?;
     let config = setting.config.clone();
     let credentials = Credentials::Token(Secret::new("demo"));
-    let mut ended = execute("demo", setting, credentials, global.dry_run, stop).await?;
+    let work = Work::Export { full: true, meetings: Vec::new() };
+    let task = Task { command: "demo", work, dry_run: global.dry_run };
+    let mut ended = execute(task, setting, credentials, stop).await?;
     server.stop().await;
     if ended.error.is_none() && !global.dry_run {
         ended.text.push_str(&demo::show(&ended.receipt, &config)?);
@@ -80,19 +98,21 @@ async fn serve(options: Options, listen: SocketAddr) -> Result<Server> {
     })
 }
 
-async fn execute(
+/// What to run.
+struct Task {
     command: &'static str,
-    setting: Setting<'_>,
-    credentials: Credentials,
+    work: Work,
     dry_run: bool,
-    stop: Stop,
-) -> Result<Ended> {
+}
+
+async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
+    let Task { command, work, dry_run } = task;
     let Setting { config, clock, progress, .. } = setting;
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let dataset = config.dataset.url.clone();
     let run_id = run_id(&clock);
-    let run = Run { command, config, client, account, dry_run, run_id, clock, stop, progress };
+    let run = Run { command, work, config, client, account, dry_run, run_id, clock, stop, progress };
     let rollbook::export::Ended { receipt, error } = run.execute().await;
     let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
     Ok(Ended { receipt, text, error })

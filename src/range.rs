@@ -1,6 +1,6 @@
 //! A range of sessions' starts, from the dates that people type. Half-open, in UTC.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{Datelike, Months, NaiveDate, NaiveDateTime};
 
 use crate::error::{Error, Kind, Result};
 use crate::timestamp;
@@ -53,15 +53,15 @@ impl Range {
         Ok(range)
     }
 
+    /// Whether a session with this start is in it; one without a start is in none.
+    pub fn contains(self, start: Option<i64>) -> bool {
+        start.is_some_and(|start| (self.from..self.to).contains(&start))
+    }
+
     /// `2026-10-01T00:00:00Z to 2026-11-01T00:00:00Z`, for people and the receipt.
     pub fn text(self) -> String {
-        format!("{} to {}", rfc3339(self.from), rfc3339(self.to))
+        format!("{} to {}", timestamp::text(self.from), timestamp::text(self.to))
     }
-}
-
-fn rfc3339(micros: i64) -> String {
-    let time = DateTime::<Utc>::from_timestamp_micros(micros);
-    time.map_or_else(|| micros.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 fn refused(flag: &str, text: &str, allowed: &str) -> Error {

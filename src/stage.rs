@@ -30,11 +30,16 @@ pub struct Identity {
     pub rank: u64,
     /// Number of the row in the stage.
     pub ordinal: u64,
-    /// The start, by which a session that moved in the list is known; `u64::MAX` without one.
-    pub start: u64,
+    /// See [`Identity::start`]; [`NO_START`] for none.
+    start: i64,
 }
 
 impl Identity {
+    /// The session's start, in microseconds.
+    pub fn start(self) -> Option<i64> {
+        (self.start != NO_START).then_some(self.start)
+    }
+
     /// Whether the session was still running.
     pub const fn is_open(self) -> bool {
         self.rank & ENDED == 0
@@ -50,6 +55,8 @@ const IDENTITY_BYTES: usize = 40;
 /// A rank's highest bit, then the response, then the position in it.
 const ENDED: u64 = 1 << 63;
 const POSITION_BITS: u32 = 24;
+/// No time that a session can have.
+const NO_START: i64 = i64::MIN;
 
 /// Index entry of a segment.
 #[derive(Debug, Clone)]
@@ -92,6 +99,11 @@ impl Stage {
             responses: 0,
             scratch: Vec::new(),
         })
+    }
+
+    /// Responses staged so far.
+    pub const fn responses(&self) -> u64 {
+        self.responses
     }
 
     /// Session rows staged so far, repeated ones included.
@@ -148,7 +160,7 @@ impl Stage {
         for (ordinal, entry) in (first..).zip(entries) {
             let ended = if entry.is_open { 0 } else { ENDED };
             let rank = ended | self.responses << POSITION_BITS | u64::from(entry.position);
-            let start = entry.start.map_or(u64::MAX, i64::cast_unsigned);
+            let start = entry.start.unwrap_or(NO_START).cast_unsigned();
             self.scratch.extend(entry.id.to_le_bytes());
             for number in [rank, ordinal, start] {
                 self.scratch.extend(number.to_le_bytes());
@@ -202,7 +214,7 @@ impl Stage {
                 let number =
                     |at: usize| record[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
                 let id = u128::from(number(8)) << 64 | u128::from(number(0));
-                each(Identity { id, rank: number(16), ordinal: number(24), start: number(32) });
+                each(Identity { id, rank: number(16), ordinal: number(24), start: number(32).cast_signed() });
             }
             offset += length as u64;
         }

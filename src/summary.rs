@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::dataset::receipt::Receipt;
+use crate::dataset::receipt::{Goal, Receipt};
 
 /// The summary of a run, ending in a line break.
 pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
@@ -12,6 +12,7 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
         grouped(receipt.walk.distinct),
         grouped(receipt.open_sessions)
     );
+    let _ = writeln!(text, "covered: {}", covered(receipt));
     if !dry_run {
         let bytes: u64 = receipt.partitions.iter().map(|file| file.bytes).sum();
         let changed = receipt.partitions.iter().filter(|file| file.changed).count();
@@ -38,6 +39,31 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
             grouped(receipt.rejects.new),
             receipt.run_id
         );
+    }
+    text
+}
+
+/// What the run had to cover, and what it found besides.
+fn covered(receipt: &Receipt) -> String {
+    let Goal { kind, from, to, meeting_ids, why } = &receipt.goal;
+    let mut text = match (*kind, from, to) {
+        ("nightly", Some(from), _) => format!("sessions since {from}"),
+        ("range", Some(from), Some(to)) => format!("sessions from {from} to {to}"),
+        _ => "the whole list".to_owned(),
+    };
+    if !meeting_ids.is_empty() {
+        let _ = write!(text, " of {}", meeting_ids.join(", "));
+    }
+    if let Some(why) = why {
+        let _ = write!(text, " ({why})");
+    }
+    let vanished = &receipt.walk.vanished;
+    if vanished.asked > 0 {
+        let gone = vanished.gone.len();
+        let _ = write!(text, "; {} sessions asked for one by one, {gone} of them gone", vanished.asked);
+    }
+    if receipt.walk.late > 0 {
+        let _ = write!(text, "; {} older sessions were not known before", grouped(receipt.walk.late));
     }
     text
 }

@@ -1,10 +1,16 @@
 //! RFC 3339 times to microseconds since 1970, UTC: any offset, any number of fraction digits, cut to microseconds.
 
-use chrono::DateTime;
+use chrono::{DateTime, SecondsFormat};
 
 /// Reads a time; `None` where the text is not RFC 3339.
 pub fn parse(text: &str) -> Option<i64> {
     fixed(text.as_bytes()).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros()))
+}
+
+/// A time as RFC 3339, with as many fraction digits as it needs.
+pub fn text(micros: i64) -> String {
+    let time = DateTime::from_timestamp_micros(micros);
+    time.map_or_else(|| micros.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 /// The API's own form, `2021-10-19T07:55:35.807Z`; it is most of all parsing, and needs no general reader.

@@ -16,7 +16,7 @@ use super::auth::Credentials;
 use super::body::excerpt;
 use super::clock::Clock;
 use super::connect::connect;
-use super::endpoint::{Endpoint, label};
+use super::endpoint::{Endpoint, Filter, label};
 use super::gate::Gate;
 use super::retry::{ATTEMPTS, Backoff};
 use super::token::{Token, Tokens};
@@ -71,10 +71,10 @@ impl Client {
         })))
     }
 
-    /// Asks for a window of the list, of one meeting or of all.
-    pub async fn list(&self, request: Request, meeting_id: Option<&str>) -> Result<Reply> {
+    /// Asks for a window of the list, as far as a filter lets it through.
+    pub async fn list(&self, request: Request, filter: &Filter) -> Result<Reply> {
         let answers: &[u16] = if request.refusable { &[400, 404] } else { &[] };
-        self.0.request(&self.0.endpoint.list(request, meeting_id), answers).await
+        self.0.request(&self.0.endpoint.list(request, filter), answers).await
     }
 
     /// Asks for one session; `None` where the API doesn't know it (404).

@@ -4,7 +4,17 @@ use url::{Host, Position, Url};
 
 use crate::config::ApiVersion;
 use crate::error::{Error, Kind, Result};
+use crate::range::Range;
 use crate::walk::Request;
+
+/// Which sessions the server is asked for; by default all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those of this meeting.
+    pub meeting: Option<String>,
+    /// Those that started in this range; for v2 only.
+    pub range: Option<Range>,
+}
 
 /// An origin that a token may be sent to, and the paths below it.
 #[derive(Debug, Clone)]
@@ -53,15 +63,19 @@ impl Endpoint {
         self.list.scheme() == "https"
     }
 
-    /// The list's window, of one meeting or of all.
-    pub fn list(&self, request: Request, meeting_id: Option<&str>) -> Url {
+    /// The list's window, as far as a filter lets it through. v1 knows no dates.
+    pub fn list(&self, request: Request, filter: &Filter) -> Url {
         let mut url = self.list.clone();
         {
             let mut query = url.query_pairs_mut();
             query.append_pair("page", &request.page.to_string());
             query.append_pair("perPage", &request.window.size.to_string());
-            if let Some(id) = meeting_id {
+            if let Some(id) = &filter.meeting {
                 query.append_pair(self.meeting_key, id);
+            }
+            if let Some(Range { from, to }) = filter.range {
+                query.append_pair("startDate", &from.div_euclid(1000).to_string());
+                query.append_pair("endDate", &to.div_euclid(1000).to_string());
             }
         }
         url
@@ -121,12 +135,18 @@ mod tests {
         let window = Request { window: Window { size: 98, page: 2 }, page: 2, refusable: false };
         let v1 = endpoint("https://api.videosdk.live", ApiVersion::V1).unwrap();
         let v2 = endpoint("https://api.videosdk.live/", ApiVersion::V2).unwrap();
-        assert_eq!(v1.list(window, None).as_str(), "https://api.videosdk.live/v1/meeting-sessions?page=2&perPage=98");
         assert_eq!(
-            label(&v1.list(window, Some("a b&c"))),
+            v1.list(window, &Filter::default()).as_str(),
+            "https://api.videosdk.live/v1/meeting-sessions?page=2&perPage=98"
+        );
+        assert_eq!(
+            label(&v1.list(window, &Filter { meeting: Some("a b&c".to_owned()), ..Filter::default() })),
             "GET /v1/meeting-sessions?page=2&perPage=98&meetingId=a+b%26c"
         );
-        assert_eq!(label(&v2.list(window, Some("abcd"))), "GET /v2/sessions?page=2&perPage=98&roomId=abcd");
+        assert_eq!(
+            label(&v2.list(window, &Filter { meeting: Some("abcd".to_owned()), ..Filter::default() })),
+            "GET /v2/sessions?page=2&perPage=98&roomId=abcd"
+        );
         assert_eq!(label(&v1.session("616e79f7").unwrap()), "GET /v1/meeting-sessions/616e79f7");
         assert_eq!(label(&v2.session("a.b").unwrap()), "GET /v2/sessions/a.b");
     }

@@ -35,4 +35,5 @@ pub use attempt::Reply;
 pub use auth::{Credentials, Secret};
 pub use client::Client;
 pub use clock::Clock;
+pub use endpoint::Filter;
 pub use retry::ATTEMPTS;

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::canned::Canned;
 use super::retry::{Backoff, seeded};
-use super::{Client, Clock, Credentials, Reply, Secret};
+use super::{Client, Clock, Credentials, Filter, Reply, Secret};
 use crate::config::{Api, ApiVersion};
 use crate::error::{Error, Result};
 use crate::walk::{Request, Window};
@@ -50,7 +50,7 @@ fn client_with(settings: &Api, credentials: Credentials) -> Client {
 
 /// Asks for the first page.
 async fn first(client: &Client) -> Result<Reply> {
-    client.list(FIRST, None).await
+    client.list(FIRST, &Filter::default()).await
 }
 
 async fn first_error(settings: &Api) -> Error {

@@ -65,6 +65,12 @@ pub struct Api {
 pub struct Walk {
     /// Rows by which neighbouring windows overlap at least.
     pub overlap: u32,
+    /// How far a nightly run goes back behind the fence, for sessions that are listed late.
+    pub lookback: Duration,
+    /// How old the last full walk may be; zero is never too old.
+    pub full_every: Duration,
+    /// How old a running session may be to be asked for between full walks.
+    pub ledger_max_age: Duration,
     /// The weakest evidence that exit code 0 is given for.
     pub accept: Evidence,
 }
@@ -113,6 +119,7 @@ impl Config {
         const MOMENT: Duration = Duration::from_millis(1);
         const DAY: Duration = Duration::from_hours(24);
         let timeout = |text: &str| period(text, MOMENT, DAY);
+        let age = |text: &str| period(text, Duration::ZERO, 3650 * DAY);
         Ok(Self {
             api: Api {
                 version: values.read("api.version", |text| {
@@ -130,6 +137,9 @@ impl Config {
             },
             walk: Walk {
                 overlap: values.read("walk.overlap", |text| whole(text, 1..=1000))?,
+                lookback: values.read("walk.lookback", age)?,
+                full_every: values.read("walk.full_every", age)?,
+                ledger_max_age: values.read("walk.ledger_max_age", age)?,
                 accept: values.read("walk.accept", |text| {
                     let choices = [("chain", Evidence::Chain), ("twice", Evidence::Twice), ("total", Evidence::Total)];
                     choice(text, &choices, "`chain`, `twice` or `total`")

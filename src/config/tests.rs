@@ -80,7 +80,16 @@ fn the_defaults_are_the_documented_ones() {
     let url = "./rollbook-data".to_owned();
     let expected = Dataset { url, partition_by: PartitionBy::Month, max_rejects: 0, keep_unknown_fields: false };
     assert_eq!((dataset, stage_dir), (expected, None));
-    assert_eq!(walk, Walk { overlap: 2, accept: Evidence::Twice });
+    assert_eq!(
+        walk,
+        Walk {
+            overlap: 2,
+            lookback: Duration::from_hours(72),
+            full_every: Duration::from_hours(168),
+            ledger_max_age: Duration::from_hours(720),
+            accept: Evidence::Twice,
+        }
+    );
 }
 
 #[test]

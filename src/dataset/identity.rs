@@ -2,11 +2,14 @@
 //!
 //! Identities are compared by the 128-bit hash of the id, a range of hashes at a time.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::layout::Partition;
 use super::published::Published;
 use crate::error::Result;
+use crate::flatten::identity;
 use crate::stage::{Identity, Stage};
 use crate::walk::Tally;
 
@@ -26,6 +29,11 @@ impl Bits {
         self.0[word] |= 1 << (index % 64);
     }
 
+    /// Whether any bit is set.
+    pub fn any(&self) -> bool {
+        self.0.iter().any(|bits| *bits != 0)
+    }
+
     /// Whether a row's bit is set.
     pub fn has(&self, index: u64) -> bool {
         let word = usize::try_from(index / 64).unwrap_or(usize::MAX);
@@ -42,13 +50,25 @@ pub struct Resolution {
     pub superseded: BTreeMap<Partition, Bits>,
     /// Sessions that are still running by their latest version.
     pub open: u64,
-    /// Counts over the responses that belong to the walk as it ended.
-    pub tally: Tally,
+    /// Counts of each walk.
+    pub tallies: Vec<Tally>,
+    /// Sessions that started before a settled time and were not known.
+    pub late: u64,
 }
 
-/// Resolves every staged identity, and looks for it in what is published. Only responses from number `since` on count.
-pub fn resolve(stage: &Stage, published: &[Published], since: u64) -> Result<Resolution> {
-    let mut resolution = Resolution::default();
+/// What to resolve besides who wins.
+#[derive(Debug, Clone, Default)]
+pub struct Questions {
+    /// The responses of each walk, by their number.
+    pub walks: Vec<Range<u64>>,
+    /// Below this start (microseconds) everything should be known.
+    pub settled: Option<i64>,
+}
+
+/// Resolves every staged identity, and looks for it in what is published.
+pub fn resolve(stage: &Stage, published: &[Published], questions: &Questions) -> Result<Resolution> {
+    let tallies = vec![Tally::default(); questions.walks.len()];
+    let mut resolution = Resolution { tallies, ..Resolution::default() };
     let passes = stage.sessions().div_ceil(AT_ONCE);
     for pass in 0..passes {
         let mut held = Vec::new();
@@ -57,37 +77,57 @@ pub fn resolve(stage: &Stage, published: &[Published], since: u64) -> Result<Res
                 held.push(identity);
             }
         })?;
-        held.sort_unstable_by_key(|identity| (identity.id, std::cmp::Reverse(identity.rank)));
+        held.sort_unstable_by_key(|identity| (identity.id, Reverse(identity.rank)));
+        let known = supersede(&held, (pass, passes), published, &mut resolution.superseded)?;
+        let mut at = 0;
         for versions in held.chunk_by(|a, b| a.id == b.id) {
-            resolution.open += u64::from(versions[0].is_open());
-            versions[1..].iter().for_each(|loser| resolution.lost.set(loser.ordinal));
-            let mut counted = versions.iter().filter(|version| version.response() >= since);
-            if let Some(first) = counted.next() {
-                resolution.tally.distinct += 1;
-                resolution.tally.moved += u64::from(counted.any(|version| version.start != first.start));
-            }
+            let is_known = known[at..at + versions.len()].contains(&true);
+            at += versions.len();
+            resolution.take(versions, is_known, questions);
         }
-        supersede(&held, pass, passes, published, &mut resolution.superseded)?;
     }
     Ok(resolution)
 }
 
+impl Resolution {
+    /// Takes all staged versions of one session into account, the winner first.
+    fn take(&mut self, versions: &[Identity], is_known: bool, questions: &Questions) {
+        self.open += u64::from(versions[0].is_open());
+        let start = versions[0].start();
+        let is_settled = questions.settled.is_some_and(|settled| start.is_some_and(|start| start < settled));
+        self.late += u64::from(is_settled && !is_known);
+        versions[1..].iter().for_each(|loser| self.lost.set(loser.ordinal));
+        for (tally, walk) in self.tallies.iter_mut().zip(&questions.walks) {
+            let mut counted = versions.iter().filter(|version| walk.contains(&version.response()));
+            if let Some(first) = counted.next() {
+                tally.distinct += 1;
+                tally.moved += u64::from(counted.any(|version| version.start() != first.start()));
+            }
+        }
+    }
+}
+
+/// Marks the published rows whose session is held; returns which of those held were found.
 fn supersede(
     held: &[Identity],
-    pass: u64,
-    passes: u64,
+    (pass, passes): (u64, u64),
     published: &[Published],
     superseded: &mut BTreeMap<Partition, Bits>,
-) -> Result<()> {
+) -> Result<Vec<bool>> {
+    let mut found = vec![false; held.len()];
     for part in published {
         let bits = superseded.entry(part.partition()).or_default();
-        part.each_id(|row, id| {
-            if pass_of(id, passes) == pass && held.binary_search_by_key(&id, |identity| identity.id).is_ok() {
+        part.each_session(|row, known| {
+            let id = identity(known.id);
+            if pass_of(id, passes) == pass
+                && let Ok(at) = held.binary_search_by_key(&id, |identity| identity.id)
+            {
+                found[at] = true;
                 bits.set(row);
             }
         })?;
     }
-    Ok(())
+    Ok(found)
 }
 
 #[allow(clippy::cast_possible_truncation)] // the upper half of the hash, and a number below `passes`

@@ -17,7 +17,6 @@ use super::files::failed;
 use super::layout::{Layout, Partition};
 use crate::chunk::{Chunk, Key, Keys};
 use crate::error::{Error, Kind, Result};
-use crate::flatten::identity;
 use crate::tables::{SCHEMA_VERSION, Table};
 
 /// Sessions read at a time.
@@ -30,6 +29,17 @@ const ROWS: usize = 8192;
 pub struct Published {
     layout: Layout,
     partition: Partition,
+}
+
+/// A published session, as later runs need to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its start.
+    pub start: Option<i64>,
+    /// Whether it was still running when it was last seen.
+    pub is_open: bool,
 }
 
 impl Published {
@@ -61,18 +71,21 @@ impl Published {
         self.partition
     }
 
-    /// Calls with the number and the hashed id of every session.
-    pub fn each_id(&self, mut each: impl FnMut(u64, u128)) -> Result<()> {
+    /// Calls with the number of every session and what identifies it.
+    pub fn each_session(&self, mut each: impl FnMut(u64, Known<'_>)) -> Result<()> {
         let path = self.layout.path(Table::Sessions, self.partition);
         let builder = open(&path, Table::Sessions)?;
-        let ids = ProjectionMask::columns(builder.parquet_schema(), ["session_id"]);
-        let reader = builder.with_projection(ids).with_batch_size(ROWS).build();
+        let columns = ProjectionMask::columns(builder.parquet_schema(), ["session_id", "started_at", "is_open"]);
+        let reader = builder.with_projection(columns).with_batch_size(ROWS).build();
         let reader = reader.map_err(|error| damaged(&path, error))?;
         let mut row = 0;
         for batch in reader {
             let batch = batch.map_err(|error| damaged(&path, error))?;
-            for id in batch.column(0).as_string::<i32>() {
-                each(row, identity(id.unwrap_or_default()));
+            let keys = Keys::new(Table::Sessions, &batch);
+            let open = batch.column(2).as_boolean();
+            for at in 0..batch.num_rows() {
+                let (start, id) = keys.key(at);
+                each(row, Known { id, start, is_open: open.value(at) });
                 row += 1;
             }
         }

@@ -8,7 +8,7 @@ use super::files;
 use super::layout::Layout;
 use super::publish::Part;
 use crate::error::Result;
-use crate::walk::{Evidence, Tally, Verdict};
+use crate::walk::{Evidence, Verdict};
 
 /// The receipts' folder in rollbook's own.
 const RUNS: &str = "runs";
@@ -31,7 +31,7 @@ pub struct Receipt {
     /// What failed, where something did.
     pub error: Option<String>,
     /// What the run had to cover.
-    pub goal: &'static str,
+    pub goal: Goal,
     /// The source.
     pub api: Api,
     /// What the walk showed.
@@ -46,6 +46,38 @@ pub struct Receipt {
     pub partitions: Vec<File>,
     /// Where the time went, in seconds.
     pub timing: Timing,
+}
+
+/// What a run had to cover.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Goal {
+    /// `full`, `nightly` or `range`.
+    pub kind: &'static str,
+    /// The lowest start, RFC 3339, of a nightly run or a range.
+    pub from: Option<String>,
+    /// The first start that is no longer in the range.
+    pub to: Option<String>,
+    /// These meetings only; all where empty.
+    pub meeting_ids: Vec<String>,
+    /// Why a nightly run reads everything.
+    pub why: Option<String>,
+}
+
+/// Sessions that were asked for one by one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Vanished {
+    /// How many were asked for: running ones, and known ones that should have been listed.
+    pub asked: u64,
+    /// Should have been listed, were not, and are there.
+    pub missed: u64,
+    /// Ids that the API no longer knows; their rows stay.
+    pub gone: Vec<String>,
+    /// More than one run asks for.
+    pub unasked: u64,
+    /// Could not be asked for.
+    pub failed: u64,
+    /// More than usual vanished at once.
+    pub suspicious: bool,
 }
 
 /// The source of a run.
@@ -78,6 +110,10 @@ pub struct Walk {
     pub total: Option<u64>,
     /// Sessions that came in at the head while the list was read.
     pub inserted: u64,
+    /// Sessions that were asked for one by one.
+    pub vanished: Vanished,
+    /// Sessions older than what was settled that earlier nightly runs had missed.
+    pub late: u64,
     /// Fields unknown to this version: names, and how often they were read.
     pub unknown_fields: BTreeMap<String, u64>,
 }
@@ -150,6 +186,8 @@ impl Default for Walk {
             distinct: 0,
             total: None,
             inserted: 0,
+            vanished: Vanished::default(),
+            late: 0,
             unknown_fields: BTreeMap::new(),
         }
     }
@@ -157,12 +195,12 @@ impl Default for Walk {
 
 impl Walk {
     /// Takes over what the walk showed.
-    pub fn show(&mut self, verdict: &Verdict, tally: Tally) {
+    pub fn show(&mut self, verdict: &Verdict, distinct: u64) {
         let Verdict { evidence, reasons, requests, windows, links, repairs, total, inserted, .. } = verdict;
         self.evidence = *evidence;
         self.reasons.clone_from(reasons);
         (self.requests, self.windows, self.links, self.repairs) = (*requests, *windows, *links, *repairs);
-        (self.distinct, self.total, self.inserted) = (tally.distinct, *total, *inserted);
+        (self.distinct, self.total, self.inserted) = (distinct, *total, *inserted);
     }
 }
 

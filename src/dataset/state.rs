@@ -1,6 +1,6 @@
 //! The state: what the dataset is and whose, and every published file. Written after the files it speaks of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::receipt;
 use crate::config::{Api, ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
 use crate::tables::{SCHEMA_VERSION, Table};
+use crate::timestamp;
 
 /// Version of the state file's own form.
 const LAYOUT_VERSION: u32 = 1;
@@ -24,6 +25,38 @@ pub struct State {
     partition_by: String,
     source: Source,
     files: BTreeMap<String, Recorded>,
+    /// What unfiltered exports have covered.
+    #[serde(default)]
+    covered: Option<Covered>,
+    /// Sessions that the API no longer knows.
+    #[serde(default)]
+    gone: BTreeSet<String>,
+}
+
+/// How far unfiltered exports have covered the list. Times are RFC 3339.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covered {
+    fence: String,
+    full_at: String,
+    /// Whether the last full walk found the list newest first.
+    pub newest_first: bool,
+}
+
+impl Covered {
+    /// Times in microseconds.
+    pub fn new(fence: i64, full_at: i64, newest_first: bool) -> Self {
+        Self { fence: timestamp::text(fence), full_at: timestamp::text(full_at), newest_first }
+    }
+
+    /// The start below which everything is covered and settled, in microseconds.
+    pub fn fence(&self) -> Option<i64> {
+        timestamp::parse(&self.fence)
+    }
+
+    /// When the last full walk began, in microseconds.
+    pub fn full_at(&self) -> Option<i64> {
+        timestamp::parse(&self.full_at)
+    }
 }
 
 /// Where the sessions come from; a dataset holds those of one account.
@@ -69,7 +102,15 @@ impl State {
     /// A dataset without files.
     pub fn new(by: PartitionBy, source: Source) -> Self {
         let partition_by = partition_name(by).to_owned();
-        Self { layout: LAYOUT_VERSION, schema_version: SCHEMA_VERSION, partition_by, source, files: BTreeMap::new() }
+        Self {
+            layout: LAYOUT_VERSION,
+            schema_version: SCHEMA_VERSION,
+            partition_by,
+            source,
+            files: BTreeMap::new(),
+            covered: None,
+            gone: BTreeSet::new(),
+        }
     }
 
     /// Reads the state of a dataset and holds it against this run. A damaged one is set aside: a full export does not
@@ -96,7 +137,9 @@ impl State {
         };
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
-        Ok(Self { files: state.files, ..fresh })
+        // What one version of the API has listed says nothing of the other.
+        let covered = state.covered.filter(|_| state.source == fresh.source);
+        Ok(Self { files: state.files, covered, gone: state.gone, ..fresh })
     }
 
     fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
@@ -134,6 +177,26 @@ impl State {
             }
         }
         Ok(self)
+    }
+
+    /// What unfiltered exports have covered.
+    pub const fn covered(&self) -> Option<&Covered> {
+        self.covered.as_ref()
+    }
+
+    /// Moves the fence.
+    pub fn cover(&mut self, covered: Covered) {
+        self.covered = Some(covered);
+    }
+
+    /// Sessions that the API no longer knows.
+    pub const fn gone(&self) -> &BTreeSet<String> {
+        &self.gone
+    }
+
+    /// Adds to them.
+    pub fn lose(&mut self, gone: &[String]) {
+        self.gone.extend(gone.iter().cloned());
     }
 
     /// Takes published files into account.

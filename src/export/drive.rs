@@ -4,20 +4,21 @@
 //! queue. In memory are at most the answers in flight and those in the queue. Answers reach the plan in the order in
 //! which they reach the stage.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
+use super::goal::Leg;
 use super::{joined, micros};
-use crate::api::{Client, Clock, Reply};
+use crate::api::{Client, Clock, Filter, Reply};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
 use crate::dataset::rejects::Rejects;
 use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat};
 use crate::progress::Progress;
+use crate::range::Range;
 use crate::signal::Stop;
 use crate::stage::Stage;
 use crate::walk::{Answer, Outcome, Plan, Request};
@@ -27,7 +28,7 @@ const SHAPE_ATTEMPTS: u32 = 3;
 /// Flattened pages that may wait for the stage.
 const QUEUE: usize = 4;
 
-/// What the walk leaves behind it.
+/// What walks leave behind them.
 pub struct Staged {
     pub stage: Stage,
     pub rejects: Rejects,
@@ -38,9 +39,7 @@ pub struct Driver {
     pub source: Source,
     /// Requests in flight at most.
     pub concurrency: usize,
-    pub stage: PathBuf,
     pub layout: Layout,
-    pub rejects: Rejects,
     pub stop: Stop,
     pub progress: Arc<Progress>,
 }
@@ -51,6 +50,8 @@ pub struct Source {
     pub client: Client,
     pub clock: Clock,
     pub keep_unknown_fields: bool,
+    /// Only sessions that started in this range are kept.
+    pub range: Option<Range>,
 }
 
 /// An answer as it arrives.
@@ -61,21 +62,30 @@ struct Arrived {
 }
 
 impl Driver {
-    /// Drives a plan to its end.
+    /// Drives the plan of a leg to its end. `is_known` tells whether one of some
+    /// sessions is known from earlier runs.
     ///
     /// # Errors
     /// Whatever ends the run early: the source, its contract, the stage, a signal.
-    pub async fn drive(self, plan: &mut Plan, receipt: &mut Receipt) -> Result<Staged> {
-        let Self { source, concurrency, stage, layout, rejects, stop, progress } = self;
-        let (queue, stager) = stager(Stage::create(&stage)?, rejects, layout);
+    pub async fn drive(
+        &self,
+        plan: &mut Plan,
+        leg: &Leg,
+        staged: Staged,
+        receipt: &mut Receipt,
+        is_known: impl Fn(&[u128]) -> Result<bool>,
+    ) -> Result<Staged> {
+        let (queue, worker) = stager(staged, self.layout.clone());
+        let filter = Arc::new(leg.filter.clone());
+        let source = Source { range: leg.cut(), ..self.source.clone() };
         let mut flights = JoinSet::new();
         loop {
-            for request in plan.next(concurrency.saturating_sub(flights.len())) {
-                flights.spawn(source.clone().fetch(request));
+            for request in plan.next(self.concurrency.saturating_sub(flights.len())) {
+                flights.spawn(source.clone().fetch(request, Arc::clone(&filter)));
             }
             let landed = tokio::select! {
                 biased;
-                stopped = stop.wait() => return Err(stopped),
+                stopped = self.stop.wait() => return Err(stopped),
                 landed = flights.join_next() => landed,
             };
             let Some(landed) = landed else { break };
@@ -84,7 +94,7 @@ impl Driver {
                 Err(status) => Outcome::Refused { status },
                 Ok(mut flat) => {
                     receipt.count(&flat);
-                    progress.page(flat.entries.len() as u64);
+                    self.progress.page(flat.entries.len() as u64);
                     let rows = std::mem::take(&mut flat.listed);
                     let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable };
                     if queue.send((request.page, flat)).await.is_err() {
@@ -94,12 +104,16 @@ impl Driver {
                 }
             };
             plan.answer(Answer { request, outcome }).map_err(contract)?;
+            if let Some(ids) = plan.question() {
+                let known = is_known(ids)?;
+                plan.known(known);
+            }
             if let Some(requests) = plan.expected_requests() {
-                progress.expect(requests);
+                self.progress.expect(requests);
             }
         }
         drop(queue);
-        joined(stager.await)?
+        joined(worker.await)?
     }
 }
 
@@ -109,32 +123,58 @@ fn contract(broken: crate::walk::Contract) -> Error {
 }
 
 #[allow(clippy::type_complexity)] // a queue and its worker
-fn stager(
-    mut stage: Stage,
-    mut rejects: Rejects,
-    layout: Layout,
-) -> (mpsc::Sender<(u64, Box<Flat>)>, JoinHandle<Result<Staged>>) {
+fn stager(staged: Staged, layout: Layout) -> (mpsc::Sender<(u64, Box<Flat>)>, JoinHandle<Result<Staged>>) {
     let (queue, mut pages) = mpsc::channel::<(u64, Box<Flat>)>(QUEUE);
     let worker = spawn_blocking(move || {
-        while let Some((page, mut flat)) = pages.blocking_recv() {
-            rejects.add(page, std::mem::take(&mut flat.rejects))?;
-            stage.append(&flat, &layout)?;
+        let mut staged = staged;
+        while let Some((page, flat)) = pages.blocking_recv() {
+            staged.add(page, *flat, &layout)?;
         }
-        Ok(Staged { stage, rejects })
+        Ok(staged)
     });
     (queue, worker)
 }
 
+impl Staged {
+    /// Stages the rows of an answer and keeps its rejects. `page` is 0 for a session that was asked for alone.
+    pub fn add(&mut self, page: u64, mut flat: Flat, layout: &Layout) -> Result<()> {
+        self.rejects.add(page, std::mem::take(&mut flat.rejects))?;
+        self.stage.append(&flat, layout)
+    }
+}
+
 impl Source {
-    async fn fetch(self, request: Request) -> Result<Arrived> {
+    /// Asks for one session; `None` where the API does not know it.
+    pub async fn session(self, id: String) -> (String, Result<Option<Flat>>) {
+        let found = self.one(&id).await;
+        (id, found)
+    }
+
+    async fn one(&self, id: &str) -> Result<Option<Flat>> {
+        let Some(body) = self.client.session(id).await? else { return Ok(None) };
+        // A page with this one session.
+        let page = [b"{\"data\":[", body.as_ref(), b"]}"].concat();
+        let flat = flatten::page(&page, self.options())
+            .map_err(|error| error.into_error(&format!("session {id}"), &self.client.excerpt(&body)))?;
+        if flat.entries.first().is_some_and(|entry| entry.id == flatten::identity(id)) {
+            return Ok(Some(flat));
+        }
+        Err(Error::new(Kind::Contract, format!("the answer is another session: {id}")))
+    }
+
+    fn options(&self) -> flatten::Options {
+        let Self { keep_unknown_fields, range, .. } = *self;
+        flatten::Options { keep_unknown_fields, range, observed_at: micros(&self.clock) }
+    }
+
+    async fn fetch(self, request: Request, filter: Arc<Filter>) -> Result<Arrived> {
         let mut attempt = 1;
         loop {
-            let body = match self.client.list(request, None).await? {
+            let body = match self.client.list(request, &filter).await? {
                 Reply::Page(body) => body,
                 Reply::Refused { status } => return Ok(Arrived { request, page: Err(status) }),
             };
-            let options =
-                flatten::Options { keep_unknown_fields: self.keep_unknown_fields, observed_at: micros(&self.clock) };
+            let options = self.options();
             let page = body.clone();
             match joined(spawn_blocking(move || flatten::page(&page, options)).await)? {
                 Ok(flat) => return Ok(Arrived { request, page: Ok(Box::new(flat)) }),

@@ -4,6 +4,8 @@
 //! queue while the next page is fetched. Nothing is published before the walk is over.
 
 mod drive;
+mod goal;
+mod lookup;
 mod publication;
 
 use std::sync::Arc;
@@ -16,25 +18,31 @@ use tokio::task::spawn_blocking;
 use crate::api::{Client, Clock};
 use crate::config::Config;
 use crate::dataset::files;
-use crate::dataset::identity;
+use crate::dataset::identity::{self, Questions, Resolution};
 use crate::dataset::layout::Layout;
 use crate::dataset::lock::Lock;
 use crate::dataset::published::Published;
-use crate::dataset::receipt::{self, Receipt};
+use crate::dataset::receipt::{self, Receipt, Vanished};
 use crate::dataset::rejects::Rejects;
-use crate::dataset::state::{Source as Origin, State, version_name};
+use crate::dataset::state::{Covered, Source as Origin, State, version_name};
 use crate::error::{Error, Kind, Result};
-use crate::flatten::Flat;
+use crate::flatten::{self, Flat};
 use crate::progress::Progress;
 use crate::signal::Stop;
-use crate::walk::{Evidence, Goal, Plan, Settings};
+use crate::stage::Stage;
+use crate::walk::{Evidence, Goal, Plan, Settings, Verdict};
 use drive::{Driver, Source, Staged};
+use goal::Chosen;
+pub use goal::Work;
+use lookup::{Span, Unseen};
 use publication::{Done, Publication};
 
 /// What a run needs from outside.
 pub struct Run {
     /// The command, for the receipt.
     pub command: &'static str,
+    /// What to cover.
+    pub work: Work,
     /// The settings in force.
     pub config: Config,
     /// The API.
@@ -89,34 +97,72 @@ impl Run {
         let source = Origin::new(&self.config.api, self.account.clone());
         let by = self.config.dataset.partition_by;
         let _lock = if self.dry_run { None } else { Some(Lock::take(layout)?) };
-        let before = State::load(layout, by, source, &self.run_id, self.dry_run)?;
-        layout.existing()?;
+        let mut before = State::load(layout, by, source, &self.run_id, self.dry_run)?;
+        let published = Arc::new(Published::all(layout)?);
+        let now = micros(&self.clock);
+        let chosen = goal::choose(&self.work, before.covered(), &self.config, now);
+        receipt.goal = chosen.shown.clone();
+        if let Some(why) = &chosen.shown.why {
+            tracing::info!("the whole list is read: {why}");
+        }
 
         let begun = Instant::now();
-        let mut plan = Plan::new(Goal::Full, self.settings());
-        let Staged { stage, rejects } = self.driver(layout)?.drive(&mut plan, receipt).await?;
+        let driver = self.driver(layout);
+        let mut staged = self.stage(layout)?;
+        let mut plans = Vec::with_capacity(chosen.filters.len());
+        for leg in chosen.legs() {
+            if chosen.can_skip(&leg, staged.stage.sessions()) {
+                continue;
+            }
+            let first = staged.stage.responses();
+            let mut plan = Plan::new(leg.goal, self.settings());
+            let is_known = |ids: &[u128]| known(&published, ids);
+            staged = driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
+            plans.push((first + plan.since()..staged.stage.responses(), plan));
+        }
         receipt.timing.walk_s = begun.elapsed().as_secs_f64();
-        receipt.rejects = rejects.close()?;
 
         let begun = Instant::now();
-        let published = Published::all(layout)?;
-        let since = plan.since();
-        let resolve = move || {
-            let resolution = identity::resolve(&stage, &published, since)?;
-            Ok::<_, Error>((stage, published, resolution))
+        let questions = Questions {
+            walks: plans.iter().map(|(walk, _)| walk.clone()).collect(),
+            settled: self.settled(&before, &chosen),
         };
-        let (stage, published, resolution) = joined(spawn_blocking(resolve).await)??;
-        receipt.open_sessions = resolution.open;
-        receipt.walk.show(&plan.finish(resolution.tally), resolution.tally);
+        let mut resolved;
+        (staged, resolved) = resolve(staged, &published, &questions).await?;
+        let verdict = plans.into_iter().zip(&resolved.tallies).map(|((_, plan), tally)| plan.finish(*tally));
+        let Some(verdict) = verdict.reduce(Verdict::and) else { return Ok(()) };
+        receipt.walk.show(&verdict, resolved.tallies.iter().map(|tally| tally.distinct).sum());
+        receipt.walk.late = resolved.late;
+        if resolved.late > 0 {
+            let (late, noun) = (resolved.late, if resolved.late == 1 { "session" } else { "sessions" });
+            tracing::warn!("{late} {noun} older than walk.lookback had not been listed before");
+        }
+
+        let span = self.span(&chosen, &verdict);
+        let unseen = Unseen::find(&published, &resolved, span, self.oldest_open(&chosen, now), before.gone())?;
+        let (found, vanished) = unseen.ask(&driver.source, &self.stop).await?;
+        if !found.is_empty() {
+            for flat in found {
+                staged.add(0, flat, layout)?;
+            }
+            (staged, resolved) = resolve(staged, &published, &questions).await?;
+        }
+        before.lose(&vanished.gone);
+        receipt.walk.lose(vanished);
+        receipt.open_sessions = resolved.open;
+        receipt.rejects = staged.rejects.close()?;
         if self.dry_run {
             return Ok(());
         }
+
+        let is_proven = receipt.walk.evidence >= self.config.walk.accept;
+        let covers = chosen.moves_fence && is_proven;
         let job = Publication {
             layout: layout.clone(),
-            stage,
+            stage: staged.stage,
+            covered: covers.then(|| chosen.covered(&verdict, before.covered(), now)).flatten(),
             state: before,
-            published,
-            resolution,
+            resolution: resolved,
             run_id: self.run_id.clone(),
             stopped: Arc::default(),
             progress: Arc::clone(&self.progress),
@@ -131,21 +177,54 @@ impl Run {
         Settings { per_page: self.config.api.per_page, overlap: self.config.walk.overlap, ..Settings::default() }
     }
 
-    fn driver(&self, layout: &Layout) -> Result<Driver> {
+    fn stage(&self, layout: &Layout) -> Result<Staged> {
         let folder = if self.dry_run { Some(std::env::temp_dir()) } else { self.config.stage_dir.clone() };
-        Ok(Driver {
+        let stage = Stage::create(&folder.unwrap_or_else(|| layout.own().join("stage")))?;
+        Ok(Staged { stage, rejects: Rejects::new(layout, &self.run_id, self.dry_run)? })
+    }
+
+    fn driver(&self, layout: &Layout) -> Driver {
+        Driver {
             source: Source {
                 client: self.client.clone(),
                 clock: self.clock.clone(),
                 keep_unknown_fields: self.config.dataset.keep_unknown_fields,
+                range: None,
             },
             concurrency: self.config.api.concurrency,
-            stage: folder.unwrap_or_else(|| layout.own().join("stage")),
             layout: layout.clone(),
-            rejects: Rejects::new(layout, &self.run_id, self.dry_run)?,
             stop: self.stop.clone(),
             progress: Arc::clone(&self.progress),
-        })
+        }
+    }
+
+    /// Below this start nightly runs should have found everything: what a full walk finds there was missed.
+    fn settled(&self, before: &State, chosen: &Chosen) -> Option<i64> {
+        let fence = before.covered().filter(|_| chosen.moves_fence).and_then(Covered::fence)?;
+        Some(fence.saturating_sub(goal::micros(self.config.walk.lookback)))
+    }
+
+    /// Where known sessions must have been listed, if the walk can tell.
+    fn span(&self, chosen: &Chosen, verdict: &Verdict) -> Option<Span> {
+        let all_meetings = chosen.filters.iter().all(|filter| filter.meeting.is_none());
+        if !all_meetings || verdict.evidence < self.config.walk.accept {
+            return None;
+        }
+        match (&self.work, chosen.goal) {
+            (Work::Backfill { range, .. }, _) => Some(Span { from: range.from, to: range.to }),
+            (_, Goal::Nightly { down_to }) => Some(Span { from: down_to, to: i64::MAX }),
+            // What is older than the list's end has expired.
+            _ => Some(Span { from: verdict.oldest.unwrap_or(i64::MIN), to: i64::MAX }),
+        }
+    }
+
+    /// Running sessions that started before this are not asked for.
+    fn oldest_open(&self, chosen: &Chosen, now: i64) -> i64 {
+        match chosen.goal {
+            _ if !chosen.moves_fence => i64::MAX,
+            Goal::Nightly { .. } => now.saturating_sub(goal::micros(self.config.walk.ledger_max_age)),
+            Goal::Full | Goal::Range { .. } => i64::MIN,
+        }
     }
 
     async fn publish(&self, job: Publication) -> Result<Done> {
@@ -174,7 +253,7 @@ impl Run {
             exit_code: 1,
             outcome: "failed",
             error: None,
-            goal: "full",
+            goal: receipt::Goal::default(),
             api: receipt::Api {
                 version: version_name(api.version),
                 base_url: api.base_url.origin().ascii_serialization(),
@@ -186,6 +265,56 @@ impl Run {
             partitions: Vec::new(),
             timing: receipt::Timing::default(),
         }
+    }
+}
+
+/// Whether one of these sessions is in the dataset; the newest partitions are looked at first.
+fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
+    for part in published.iter().rev() {
+        let mut found = false;
+        part.each_session(|_, known| found |= ids.contains(&flatten::identity(known.id)))?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn resolve(
+    staged: Staged,
+    published: &Arc<Vec<Published>>,
+    questions: &Questions,
+) -> Result<(Staged, Resolution)> {
+    let (published, questions) = (Arc::clone(published), questions.clone());
+    let worker = spawn_blocking(move || {
+        let resolution = identity::resolve(&staged.stage, &published, &questions)?;
+        Ok((staged, resolution))
+    });
+    joined(worker.await)?
+}
+
+impl receipt::Walk {
+    /// Takes over what came of the sessions that were asked for one by one; what it says against the proof ends it.
+    fn lose(&mut self, vanished: Vanished) {
+        let Vanished { missed, unasked, failed, suspicious, .. } = vanished;
+        let mut against = Vec::new();
+        if missed > 0 {
+            against.push(format!("{missed} sessions were not listed, but are there"));
+        }
+        if unasked > 0 {
+            against.push(format!("{unasked} sessions that were known could not be asked for in one run"));
+        }
+        if failed > 0 {
+            against.push(format!("{failed} sessions could not be asked for"));
+        }
+        if suspicious {
+            against.push("more sessions than usual vanished from the list at once".to_owned());
+        }
+        if !against.is_empty() {
+            self.evidence = Evidence::None;
+            self.reasons = against;
+        }
+        self.vanished = vanished;
     }
 }
 

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::dataset::identity::Resolution;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::publish::{Part, Publisher};
-use crate::dataset::published::Published;
-use crate::dataset::state::State;
+use crate::dataset::state::{Covered, State};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::stage::Stage;
@@ -17,7 +16,8 @@ pub struct Publication {
     pub layout: Layout,
     pub stage: Stage,
     pub state: State,
-    pub published: Vec<Published>,
+    /// What the dataset covers once all is in place.
+    pub covered: Option<Covered>,
     pub resolution: Resolution,
     pub run_id: String,
     /// Once set, no further partition is begun.
@@ -38,30 +38,36 @@ impl Publication {
         let published = self.partitions(&mut parts);
         // What is in place is recorded whatever happened after it.
         self.state.record(&parts);
+        if let (Ok(true), Some(covered)) = (&published, self.covered.take()) {
+            self.state.cover(covered);
+        }
         let stored = if parts.is_empty() { Ok(()) } else { self.state.store(&self.layout, &self.run_id) };
         Done { parts, result: published.and(stored) }
     }
 
-    fn partitions(&mut self, done: &mut Vec<Part>) -> Result<()> {
+    /// Publishes one partition after the other; false where a signal came between.
+    fn partitions(&mut self, done: &mut Vec<Part>) -> Result<bool> {
         let partitions = self.touched();
         self.progress.phase("publishing", partitions.len() as u64);
         let resolution = std::mem::take(&mut self.resolution);
         let mut publisher = Publisher::new(&self.layout, &self.stage, resolution, &self.run_id)?;
         for partition in partitions {
             if self.stopped.load(Ordering::Relaxed) {
-                break;
+                return Ok(false);
             }
             publisher.partition(partition, done)?;
             self.progress.step();
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// The partitions that a full export looks after: the one that always exists, the staged, and the published ones.
+    /// The partitions that may change: the one that always exists, those with staged rows, and those that a staged
+    /// session was in.
     fn touched(&self) -> Vec<Partition> {
         let mut partitions = vec![self.layout.undated()];
         partitions.extend(self.stage.partitions());
-        partitions.extend(self.published.iter().map(Published::partition));
+        let superseded = self.resolution.superseded.iter().filter(|(_, rows)| rows.any());
+        partitions.extend(superseded.map(|(partition, _)| *partition));
         partitions.sort_unstable();
         partitions.dedup();
         partitions

@@ -16,6 +16,7 @@ use crate::api::lenient::Scalar;
 use crate::api::mend::{self, Mended};
 use crate::api::model::{self, Page, Session, ShapeError};
 use crate::error::{Error, Kind, Result};
+use crate::range::Range;
 use crate::walk::{Listed, PageInfo};
 use builders::Builders;
 use session::Flattener;
@@ -25,6 +26,8 @@ use session::Flattener;
 pub struct Options {
     /// Fill `extra` with the fields unknown to this version.
     pub keep_unknown_fields: bool,
+    /// Only sessions that started in this range get rows.
+    pub range: Option<Range>,
     /// When the page was answered, in microseconds since 1970: `observed_at` of open sessions.
     pub observed_at: i64,
 }
@@ -129,6 +132,7 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: Options) -> Result<Flat, 
     }
     let unusable = rejected.len() as u64;
     let listed = sessions.iter().map(|found| Listed { id: identity(&found.id), start: found.start }).collect();
+    sessions.retain(|found| options.range.is_none_or(|range| range.contains(found.start)));
     sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
 
     let mut flattener = Flattener::new(options, Builders::new(sessions.len()));

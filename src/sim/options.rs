@@ -37,6 +37,8 @@ pub struct Options {
     /// Whether the JSON of all sessions is made once, at the start, so that a page costs no more than a slice of
     /// memory. Serves as long as the list is as it was at the start.
     pub prepared: bool,
+    /// Ids of sessions that the list leaves out, though they are there.
+    pub hidden: Vec<String>,
     /// What happens at which request.
     pub script: Script,
 }
@@ -58,6 +60,7 @@ impl Options {
             rate_limit: None,
             gzip: true,
             prepared: false,
+            hidden: Vec::new(),
             script: Script::new(),
         }
     }

@@ -77,7 +77,7 @@ pub(super) fn resolve(
     list: &List,
     asked: &Asked,
 ) -> Result<Page, Reply> {
-    let chosen = (asked.filter != Filter::default()).then(|| list.chosen(&asked.filter));
+    let chosen = chosen(options, list, &asked.filter);
     let total = chosen.as_ref().map_or(list.len(), |positions| positions.len() as u64);
     let size = page_size(options, asked);
     let base = u64::from(options.page_zero != PageZero::ZeroBased);
@@ -100,6 +100,15 @@ pub(super) fn resolve(
         total: total_field(options.total, total),
     };
     Ok(Page { version: asked.version, info, rows })
+}
+
+/// Positions of the rows that the list shows; `None` for all.
+fn chosen(options: &Options, list: &List, filter: &Filter) -> Option<Vec<u64>> {
+    if *filter == Filter::default() && options.hidden.is_empty() {
+        return None;
+    }
+    let hidden: Vec<u64> = options.hidden.iter().filter_map(|id| list.find(id)).collect();
+    Some(list.chosen(filter).into_iter().filter(|position| !hidden.contains(position)).collect())
 }
 
 /// The number of the page that is served, between `base` and `end` or beyond.

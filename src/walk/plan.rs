@@ -128,6 +128,8 @@ pub struct Plan {
     flying: usize,
     /// Most requests that were ever wanted at once.
     width: usize,
+    /// Where the chain begins.
+    begun_at: u64,
     /// Windows are planned up to this position.
     pub(super) planned_to: u64,
     pub(super) chain: Option<Chain>,
@@ -172,6 +174,7 @@ impl Plan {
             slots: VecDeque::new(),
             flying: 0,
             width: 1,
+            begun_at: 0,
             planned_to: 0,
             chain: None,
             reach: 0,
@@ -331,7 +334,7 @@ impl Plan {
 
     /// Adds a slot, or goes over to the next phase; false where nothing can be done now.
     fn plan_more(&mut self) -> bool {
-        if self.barren < 3 && self.slots.len() < 4 * self.width.max(2) {
+        if self.barren < 3 && self.slots.len() < 4 * self.width.max(2) && self.planned_to <= self.horizon() {
             match self.totals.latest() {
                 Some(total) if self.planned_to <= total => return self.plan_walk(),
                 Some(total) if self.end.lacks_probe() && !self.has_probe() => {
@@ -344,6 +347,27 @@ impl Plan {
             }
         }
         self.slots.is_empty() && self.plan_end()
+    }
+
+    /// How far the goal may lie, guessed from how dense the sessions were so far: what is asked for beyond it is read in
+    /// vain.
+    fn horizon(&self) -> u64 {
+        let down_to = match self.goal {
+            Goal::Full => return u64::MAX,
+            Goal::Nightly { down_to } => down_to,
+            Goal::Range { from, .. } => from,
+        };
+        let Some(chain) = &self.chain else { return self.planned_to.saturating_sub(1) };
+        let start = |row: Option<&super::Listed>| row.and_then(|row| row.start);
+        let (Some(newest), Some(oldest)) = (start(chain.tail().first()), start(chain.tail().last())) else {
+            return u64::MAX;
+        };
+        let rows = chain.tail().len() as u128;
+        let left = u128::try_from(oldest.saturating_sub(down_to)).unwrap_or(0);
+        let guess = u64::try_from(left * rows / u128::from(newest.abs_diff(oldest).max(1))).unwrap_or(u64::MAX);
+        // A burst of sessions must not send all of them out at once.
+        let most = 2 * self.reach.saturating_sub(self.begun_at);
+        self.reach.saturating_add(guess.min(most))
     }
 
     fn has_probe(&self) -> bool {
@@ -414,6 +438,7 @@ impl Plan {
         self.phase = Phase::Walking;
         self.slots.clear();
         self.slots.push_back(Slot::new(window, Purpose::Walk));
+        self.begun_at = window.offset();
         self.planned_to = window.end();
         self.chain = None;
         self.end = End::default();

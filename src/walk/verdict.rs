@@ -1,5 +1,7 @@
 //! What a walk showed.
 
+use std::cmp::Ordering;
+
 use super::evidence::Evidence;
 use super::plan::{Goal, Plan};
 
@@ -39,6 +41,32 @@ pub struct Verdict {
     pub oldest: Option<i64>,
 }
 
+impl Verdict {
+    /// What two walks of one run showed together: no more than the weaker one.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        let Self { evidence, reasons, requests, windows, links, repairs, total, inserted, slack, newest, oldest } =
+            other;
+        match evidence.cmp(&self.evidence) {
+            Ordering::Less => self.reasons = reasons,
+            Ordering::Equal => self.reasons.extend(reasons),
+            Ordering::Greater => {}
+        }
+        self.reasons.dedup();
+        self.evidence = self.evidence.min(evidence);
+        self.requests += requests;
+        self.windows += windows;
+        self.links += links;
+        self.repairs += repairs;
+        self.inserted += inserted;
+        self.total = self.total.zip(total).map(|(a, b)| a + b);
+        self.slack = self.slack.zip(slack).map(|(a, b)| a.max(b));
+        self.newest = self.newest.max(newest);
+        self.oldest = self.oldest.min(oldest);
+        self
+    }
+}
+
 impl Plan {
     /// Ends the walk.
     #[must_use]
@@ -71,7 +99,7 @@ impl Plan {
         }
         let mut reasons = self.reasons.clone();
         let Tally { distinct, moved } = tally;
-        let whole = matches!(self.goal, Goal::Full) || self.covers_all();
+        let whole = !matches!(self.goal, Goal::Range { .. }) && self.covers_all();
         let total = self.totals.constant().filter(|_| whole);
         if let Some(total) = total.filter(|&total| distinct + self.counts.unusable < total) {
             reasons.push(format!("the list has {total} sessions, but {distinct} different ones were read"));

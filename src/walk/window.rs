@@ -32,8 +32,8 @@ impl Window {
 ///
 /// `None` where no page of up to `largest` rows crosses `reach`: every size divides that position.
 pub fn reaching(reach: u64, overlap: u64, largest: u32) -> Option<Window> {
-    let halves = std::iter::successors(Some(overlap.max(1)), |overlap| (*overlap > 1).then_some(overlap / 2));
-    halves.filter_map(|overlap| furthest(reach, overlap, largest)).next()
+    let mut halves = std::iter::successors(Some(overlap.max(1)), |overlap| (*overlap > 1).then_some(overlap / 2));
+    halves.find_map(|overlap| furthest(reach, overlap, largest))
 }
 
 fn furthest(reach: u64, overlap: u64, largest: u32) -> Option<Window> {

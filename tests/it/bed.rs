@@ -42,11 +42,18 @@ impl Bed {
         self.folder.path().join("data")
     }
 
-    /// `rollbook export` with further arguments, not yet run.
+    /// `rollbook export --full` with further arguments, not yet run.
     pub fn export(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&["export", "--full"]);
+        command.args(arguments);
+        command
+    }
+
+    /// A command against the server and the dataset, not yet run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = rollbook(self.folder.path());
-        command.args(["export", "--full", "--base-url", &self.server.base_url()]);
-        command.arg("--dest").arg(self.dataset()).args(arguments);
+        command.args(arguments).args(["--base-url", &self.server.base_url()]);
+        command.arg("--dest").arg(self.dataset());
         command.env("VIDEOSDK_TOKEN", TOKEN).env("ROLLBOOK_API_RETRY_BUDGET", "3s");
         command
     }

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bed;
+mod incremental;
 mod moving;
 mod python;
 mod readers;

@@ -58,7 +58,6 @@ fn is_proven(moves: Moves, width: u32, seed: u64) -> bool {
     let receipt = ran.receipt();
     assert!([0, 3].contains(&ran.code), "{moves:?} {width} {seed}: {receipt:#}");
     assert!(missing == 0 || ran.code == 3, "{moves:?} {width} {seed}: {missing} are missing: {receipt:#}");
-    println!("{moves:?} {width} {seed}: exit {} after {} requests", ran.code, receipt["walk"]["requests"]);
     ran.code == 0
 }
 

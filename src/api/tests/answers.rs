@@ -4,13 +4,17 @@ use super::*;
 use crate::api::canned::{Step, answer, page, status};
 use crate::error::Kind;
 
+fn meeting(id: &str) -> Filter {
+    Filter { meeting: Some(id.to_owned()), ..Filter::default() }
+}
+
 #[tokio::test]
 async fn asks_as_documented() {
     let server = Canned::start(|_, _| page()).await;
     let client = client(&settings(&server));
     assert_eq!(body(first(&client).await.unwrap()), b"{\"data\":[]}");
     client
-        .list(Request { window: Window { size: 98, page: 2 }, page: 2, refusable: true }, Some("ywnm-eicr-d55x"))
+        .list(Request { window: Window { size: 98, page: 2 }, page: 2, refusable: true }, &meeting("ywnm-eicr-d55x"))
         .await
         .unwrap();
     client.session("a/b").await.unwrap();
@@ -36,7 +40,7 @@ async fn asks_as_documented() {
 async fn v2_differs_in_its_paths_only() {
     let server = Canned::start(|_, _| page()).await;
     let settings = Api { version: ApiVersion::V2, ..settings(&server) };
-    client(&settings).list(FIRST, Some("abcd")).await.unwrap();
+    client(&settings).list(FIRST, &meeting("abcd")).await.unwrap();
     assert!(server.heads()[0].starts_with("GET /v2/sessions?page=1&perPage=100&roomId=abcd "));
 }
 
@@ -76,7 +80,7 @@ async fn behind_the_end_400_and_404_are_answers() {
         let server = Canned::start(move |_, _| status(&format!("{code} No"), &[])).await;
         let client = client(&settings(&server));
         assert_eq!(
-            client.list(Request { refusable: true, ..FIRST }, None).await.unwrap(),
+            client.list(Request { refusable: true, ..FIRST }, &Filter::default()).await.unwrap(),
             Reply::Refused { status: code }
         );
         let error = first(&client).await.unwrap_err();

@@ -1,0 +1,249 @@
+//! Nightly runs, backfills, and what becomes of sessions that end, vanish or come late.
+
+use std::collections::BTreeSet;
+
+use rollbook::sim::{Account, Change, Options, Script, Shape, Spacing};
+use rollbook::tables::Table;
+
+use crate::bed::{Bed, Ran};
+
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
+
+/// Ten minutes from one session to the next.
+fn account(sessions: u64) -> Account {
+    Account::new(8, sessions, Shape::Plain).spaced(Spacing::every(600_000))
+}
+
+/// The same list with changes before the first request.
+fn changed(account: Account, changes: Vec<Change>) -> Options {
+    Options { script: Script::new().before(1, changes), ..Options::new(account) }
+}
+
+fn ids(bed: &Bed) -> BTreeSet<String> {
+    let rows = bed.rows(Table::Sessions);
+    let ids: BTreeSet<String> = rows.iter().map(|row| row[0].1.clone()).collect();
+    assert_eq!(ids.len(), rows.len(), "an id is doubled");
+    ids
+}
+
+/// A run without `--full`.
+fn nightly(bed: &Bed, arguments: &[&str]) -> Ran {
+    let line: Vec<_> = ["export", "--json"].iter().chain(arguments).copied().collect();
+    Ran::of(bed.command(&line).output().unwrap())
+}
+
+fn cell<'a>(bed: &'a [Vec<(String, String)>], id: &str, name: &str) -> &'a str {
+    let row = bed.iter().find(|row| row[0].1 == id).unwrap();
+    &row.iter().find(|(column, _)| column == name).unwrap().1
+}
+
+#[test]
+fn a_nightly_run_reads_what_is_new_and_asks_for_what_was_running() {
+    let account = account(20_000);
+    // An old session that is still running when it is first seen.
+    let open = rollbook::sim::Session { end: None, ..account.session(5_000) };
+    let mut bed = Bed::new(changed(account, vec![Change::replace(5_000, open.clone())]));
+    let first = nightly(&bed, &[]);
+    assert_eq!(first.code, 0, "{first:?}");
+    assert_eq!(first.receipt()["goal"]["why"], "nothing was covered before");
+
+    let fresh: Vec<_> = (0..200)
+        .map(|number| account.fresh(number, account.start(0) + i64::try_from(number).unwrap() * 60_000_000))
+        .collect();
+    let mut changes: Vec<_> = fresh.iter().cloned().map(Change::InsertHead).collect();
+    changes.push(Change::replace(open.id.as_str(), account.session(5_000)));
+    bed.serve(changed(account, changes));
+    let mut command = bed.command(&["export", "--json"]);
+    let second = Ran::of(command.env("ROLLBOOK_WALK_LEDGER_MAX_AGE", "3650d").output().unwrap());
+    let receipt = second.receipt();
+    assert_eq!(second.code, 0, "{receipt:#}");
+    assert_eq!(receipt["goal"]["kind"], "nightly");
+    // Three days back are 432 sessions, and 200 are new.
+    assert!(receipt["walk"]["requests"].as_u64().unwrap() <= 15, "{receipt:#}");
+    assert_eq!(receipt["walk"]["vanished"]["asked"], 1);
+    let exported = ids(&bed);
+    assert_eq!(exported.len(), 20_200);
+    assert!(fresh.iter().all(|session| exported.contains(&session.id)));
+    let rows = bed.rows(Table::Sessions);
+    assert_eq!(cell(&rows, &open.id, "is_open"), "false");
+}
+
+#[test]
+fn a_session_that_vanished_is_asked_for_and_its_row_stays() {
+    let account = account(2_000);
+    let mut bed = Bed::new(Options::new(account));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    let gone = account.session(30).id;
+    bed.serve(changed(account, vec![Change::delete(30)]));
+    let receipt = nightly(&bed, &[]).receipt();
+    assert_eq!(receipt["exit_code"], 0, "{receipt:#}");
+    assert_eq!(receipt["walk"]["vanished"]["gone"], serde_json::json!([gone]));
+    assert!(ids(&bed).contains(&gone));
+    // Once is enough.
+    let again = nightly(&bed, &[]).receipt();
+    assert_eq!(again["walk"]["vanished"]["asked"], 0, "{again:#}");
+}
+
+#[test]
+fn a_known_session_that_the_list_misses_is_no_proof() {
+    let account = account(2_000);
+    let mut bed = Bed::new(Options::new(account));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    // The list leaves it out, the session itself is still there.
+    bed.serve(Options { hidden: vec![account.session(30).id], ..Options::new(account) });
+    let ran = nightly(&bed, &[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_eq!(ran.receipt()["walk"]["vanished"]["missed"], 1);
+}
+
+#[test]
+fn many_that_vanish_at_once_are_told() {
+    let account = account(500);
+    let mut bed = Bed::new(Options::new(account));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    bed.serve(changed(account, (0..20).map(|_| Change::delete(7)).collect()));
+    let ran = nightly(&bed, &["--full"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stdout.contains("more sessions than usual vanished"), "{ran:?}");
+    bed.serve(Options::new(Account::new(8, 0, Shape::Plain)));
+    assert_eq!(nightly(&bed, &["--full"]).code, 3);
+    assert_eq!(ids(&bed).len(), 500);
+}
+
+#[test]
+fn a_full_run_finds_what_nightly_runs_missed() {
+    let account = account(3_000);
+    let mut bed = Bed::new(Options::new(account));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    // It was listed too late at its start.
+    let late = account.fresh(1, account.start(1_500) + 1_000);
+    bed.serve(changed(account, vec![Change::InsertByStart(late.clone())]));
+    let missed = nightly(&bed, &[]);
+    assert_eq!(missed.receipt()["goal"]["kind"], "nightly");
+    assert!(!ids(&bed).contains(&late.id));
+    let mut command = bed.command(&["export", "--json"]);
+    let full = Ran::of(command.env("ROLLBOOK_WALK_FULL_EVERY", "1ms").output().unwrap());
+    let receipt = full.receipt();
+    assert_eq!((&receipt["goal"]["kind"], &receipt["walk"]["late"]), (&"full".into(), &1.into()), "{receipt:#}");
+    assert!(full.stderr.contains("1 session"), "{full:?}");
+    assert!(ids(&bed).contains(&late.id));
+}
+
+#[test]
+fn without_a_usable_state_everything_is_read_again() {
+    let account = account(1_000);
+    let bed = Bed::new(Options::new(account));
+    let state = bed.dataset().join("_rollbook/state.json");
+    for damage in [None, Some(""), Some("{\"layout\": 1}")] {
+        assert_eq!(nightly(&bed, &[]).code, 0);
+        match damage {
+            None => std::fs::remove_file(&state).unwrap(),
+            Some(text) => std::fs::write(&state, text).unwrap(),
+        }
+        let receipt = nightly(&bed, &[]).receipt();
+        assert_eq!((&receipt["goal"]["kind"], &receipt["exit_code"]), (&"full".into(), &0.into()));
+    }
+    // What one version has covered says nothing of the other.
+    let receipt = nightly(&bed, &["--api", "v2"]).receipt();
+    assert_eq!((&receipt["goal"]["kind"], &receipt["exit_code"]), (&"full".into(), &0.into()));
+}
+
+#[test]
+fn a_run_that_is_not_proven_moves_no_fence() {
+    let account = account(1_000);
+    let mut bed = Bed::new(Options::new(account));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    let covered = |bed: &Bed| {
+        let state = std::fs::read(bed.dataset().join("_rollbook/state.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&state).unwrap()["covered"].clone()
+    };
+    let before = covered(&bed);
+    let script = Script::new().before(1, Change::InsertHead(account.fresh(1, account.start(0) + DAY))).answer_every(
+        1,
+        1,
+        rollbook::sim::Answer::Short(20),
+    );
+    bed.serve(Options { script, ..Options::new(account) });
+    assert_eq!(nightly(&bed, &[]).code, 3);
+    assert_eq!(covered(&bed), before);
+}
+
+#[test]
+fn a_backfill_finds_its_range() {
+    let account = account(1_000_000);
+    for version in ["v1", "v2"] {
+        let bed = Bed::new(Options::new(account));
+        let arguments = ["backfill", "--json", "--api", version, "--day", "2017-03-04"];
+        let ran = Ran::of(bed.command(&arguments).output().unwrap());
+        let receipt = ran.receipt();
+        assert_eq!(ran.code, 0, "{receipt:#}");
+        let from = rollbook::timestamp::parse("2017-03-04T00:00:00Z").unwrap();
+        let expected: BTreeSet<String> = (0..account.len())
+            .filter(|index| (from..from + DAY).contains(&account.start(*index)))
+            .map(|index| account.session(index).id)
+            .collect();
+        let exported = ids(&bed);
+        assert!(expected.len() > 100 && exported == expected, "{} of {}", exported.len(), expected.len());
+        // 10,000 pages: the day itself takes two or three.
+        assert!(receipt["walk"]["requests"].as_u64().unwrap() <= 30, "{receipt:#}");
+        // It moves no fence.
+        assert_eq!(receipt["goal"]["to"], "2017-03-05T00:00:00Z");
+        let state = std::fs::read_to_string(bed.dataset().join("_rollbook/state.json")).unwrap();
+        assert!(state.contains("\"covered\": null"), "{state}");
+    }
+}
+
+#[test]
+fn a_range_at_either_end_or_without_sessions() {
+    let account = account(3_000);
+    let bed = Bed::new(Options::new(account));
+    let count = |bed: &Bed, arguments: &[&str]| {
+        let line: Vec<_> = ["backfill", "--json"].iter().chain(arguments).copied().collect();
+        let ran = Ran::of(bed.command(&line).output().unwrap());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ids(bed).len()
+    };
+    let last = account.start(account.len() - 1);
+    for version in ["v1", "v2"] {
+        assert_eq!(count(&bed, &["--month", "2019-01", "--api", version]), 0);
+        assert_eq!(count(&bed, &["--from", "2026-12-01", "--to", "2026-12-02", "--api", version]), 0);
+    }
+    let day = rollbook::timestamp::text(last + DAY);
+    let expected = (0..account.len()).filter(|index| account.start(*index) < last + DAY).count();
+    assert_eq!(count(&bed, &["--from", "2019-01", "--to", &day]), expected);
+    assert_eq!(count(&bed, &["--from", "2019-01"]), 3_000);
+}
+
+#[test]
+fn meetings_are_exported_alone() {
+    let account = Account::new(2, 3_000, Shape::Plain);
+    let bed = Bed::new(Options::new(account));
+    let meetings: BTreeSet<String> = (0..50).map(|index| account.meeting_id(index)).collect();
+    let chosen: Vec<&str> = meetings.iter().take(3).map(String::as_str).collect();
+    let arguments: Vec<&str> = chosen.iter().flat_map(|id| ["--meeting-id", id]).collect();
+    let ran = nightly(&bed, &arguments);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let expected: BTreeSet<String> = account
+        .sessions()
+        .filter(|session| session.meeting_id.as_deref().is_some_and(|id| chosen.contains(&id)))
+        .map(|session| session.id)
+        .collect();
+    assert_eq!(ids(&bed), expected);
+}
+
+#[test]
+fn nonsense_dates_are_refused() {
+    let bed = Bed::new(Options::new(account(1)));
+    for (arguments, message) in [
+        (&["--from", "yesterday"][..], "`--from` must be a day (2026-10-31), a month (2026-10) or a time"),
+        (&["--from", "2026-10", "--to", "2026-10"], "the range is empty: 2026-10-01T00:00:00Z to 2026-10-01T00:00:00Z"),
+        (&[], "required"),
+        (&["--month", "2026-10", "--day", "2026-10-01"], "cannot be used with"),
+    ] {
+        let line: Vec<_> = ["backfill"].iter().chain(arguments).copied().collect();
+        let ran = Ran::of(bed.command(&line).output().unwrap());
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains(message), "{ran:?}");
+    }
+}
