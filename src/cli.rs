@@ -140,6 +140,9 @@ pub struct Export {
     /// Sessions of this meeting only; may be repeated
     #[arg(long = "meeting-id", value_name = "ID")]
     pub meetings: Vec<String>,
+    /// Begin anew, even if a stopped run could be continued
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 /// `rollbook backfill`
@@ -167,13 +170,16 @@ pub struct Backfill {
     /// Sessions of this meeting only; may be repeated
     #[arg(long = "meeting-id", value_name = "ID")]
     pub meetings: Vec<String>,
+    /// Begin anew, even if a stopped run could be continued
+    #[arg(long)]
+    pub fresh: bool,
 }
 
 impl Backfill {
     /// The range as it was typed.
     #[must_use]
     pub fn typed(&self) -> Typed {
-        let Self { from, to, month, day, meetings: _ } = self.clone();
+        let Self { from, to, month, day, meetings: _, fresh: _ } = self.clone();
         Typed { from, to, month, day }
     }
 }

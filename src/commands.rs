@@ -35,7 +35,7 @@ pub struct Ended {
 /// `export`
 pub async fn export(setting: Setting<'_>, global: &Global, export: &Export, stop: Stop) -> Result<Ended> {
     let work = Work::Export { full: export.full, meetings: export.meetings.clone() };
-    run(Task { command: "export", work, dry_run: global.dry_run }, setting, stop).await
+    run(Task { command: "export", work, dry_run: global.dry_run, fresh: export.fresh }, setting, stop).await
 }
 
 /// `backfill`
@@ -44,7 +44,7 @@ pub async fn backfill(setting: Setting<'_>, global: &Global, backfill: &Backfill
     let range = Range::resolve(&backfill.typed(), i64::try_from(now.as_micros()).unwrap_or(i64::MAX))?;
     tracing::info!("sessions that started from {}", range.text());
     let work = Work::Backfill { range, meetings: backfill.meetings.clone() };
-    run(Task { command: "backfill", work, dry_run: global.dry_run }, setting, stop).await
+    run(Task { command: "backfill", work, dry_run: global.dry_run, fresh: backfill.fresh }, setting, stop).await
 }
 
 /// Runs with the credentials of the environment.
@@ -65,7 +65,7 @@ pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: 
     let config = setting.config.clone();
     let credentials = Credentials::Token(Secret::new("demo"));
     let work = Work::Export { full: true, meetings: Vec::new() };
-    let task = Task { command: "demo", work, dry_run: global.dry_run };
+    let task = Task { command: "demo", work, dry_run: global.dry_run, fresh: false };
     let mut ended = execute(task, setting, credentials, stop).await?;
     server.stop().await;
     if ended.error.is_none() && !global.dry_run {
@@ -103,16 +103,17 @@ struct Task {
     command: &'static str,
     work: Work,
     dry_run: bool,
+    fresh: bool,
 }
 
 async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
-    let Task { command, work, dry_run } = task;
+    let Task { command, work, dry_run, fresh } = task;
     let Setting { config, clock, progress, .. } = setting;
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let dataset = config.dataset.url.clone();
     let run_id = run_id(&clock);
-    let run = Run { command, work, config, client, account, dry_run, run_id, clock, stop, progress };
+    let run = Run { command, work, config, client, account, dry_run, fresh, run_id, clock, stop, progress };
     let rollbook::export::Ended { receipt, error } = run.execute().await;
     let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
     Ok(Ended { receipt, text, error })

@@ -15,6 +15,18 @@ pub const PART: &str = "part-0.parquet";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Partition(NaiveDate);
 
+impl Partition {
+    /// Its first day, counted from the year 1.
+    pub fn day(self) -> i32 {
+        self.0.num_days_from_ce()
+    }
+
+    /// The partition whose first day this is.
+    pub fn from_day(day: i32) -> Self {
+        Self(NaiveDate::from_num_days_from_ce_opt(day).unwrap_or_default())
+    }
+}
+
 /// A local dataset's folder and how it is cut.
 #[derive(Debug, Clone)]
 pub struct Layout {

@@ -98,6 +98,8 @@ pub struct Walk {
     pub reasons: Vec<String>,
     /// Answers used.
     pub requests: u64,
+    /// Answers of a stopped run that were used besides.
+    pub recalled: u64,
     /// Windows of the list that were put in their place.
     pub windows: u64,
     /// Joints between windows, each by a session that both hold.
@@ -180,6 +182,7 @@ impl Default for Walk {
             evidence: Evidence::None,
             reasons: Vec::new(),
             requests: 0,
+            recalled: 0,
             windows: 0,
             links: 0,
             repairs: 0,
@@ -196,8 +199,9 @@ impl Default for Walk {
 impl Walk {
     /// Takes over what the walk showed.
     pub fn show(&mut self, verdict: &Verdict, distinct: u64) {
-        let Verdict { evidence, reasons, requests, windows, links, repairs, total, inserted, .. } = verdict;
+        let Verdict { evidence, reasons, requests, recalled, windows, links, repairs, total, inserted, .. } = verdict;
         self.evidence = *evidence;
+        self.recalled = *recalled;
         self.reasons.clone_from(reasons);
         (self.requests, self.windows, self.links, self.repairs) = (*requests, *windows, *links, *repairs);
         (self.distinct, self.total, self.inserted) = (distinct, *total, *inserted);

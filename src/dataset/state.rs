@@ -31,6 +31,9 @@ pub struct State {
     /// Sessions that the API no longer knows.
     #[serde(default)]
     gone: BTreeSet<String>,
+    /// The last run that published.
+    #[serde(default)]
+    last_run: Option<String>,
 }
 
 /// How far unfiltered exports have covered the list. Times are RFC 3339.
@@ -110,6 +113,7 @@ impl State {
             files: BTreeMap::new(),
             covered: None,
             gone: BTreeSet::new(),
+            last_run: None,
         }
     }
 
@@ -139,7 +143,7 @@ impl State {
         state.check_files(layout)?;
         // What one version of the API has listed says nothing of the other.
         let covered = state.covered.filter(|_| state.source == fresh.source);
-        Ok(Self { files: state.files, covered, gone: state.gone, ..fresh })
+        Ok(Self { files: state.files, covered, gone: state.gone, last_run: state.last_run, ..fresh })
     }
 
     fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
@@ -207,8 +211,20 @@ impl State {
         }
     }
 
-    /// Stores it.
-    pub fn store(&self, layout: &Layout, run_id: &str) -> Result<()> {
+    /// The last run that published.
+    pub fn last_run(&self) -> Option<&str> {
+        self.last_run.as_deref()
+    }
+
+    /// What must be the same for a stopped run to be continued.
+    pub fn origin(&self) -> String {
+        let Self { schema_version, partition_by, source, .. } = self;
+        serde_json::to_string(&(schema_version, partition_by, source)).unwrap_or_default()
+    }
+
+    /// Stores it, for a run that has published.
+    pub fn store(&mut self, layout: &Layout, run_id: &str) -> Result<()> {
+        self.last_run = Some(run_id.to_owned());
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| failed("cannot write the state", &path(layout), error))?;
         files::write(&path(layout), format!("{text}\n").as_bytes(), run_id, 0o600)

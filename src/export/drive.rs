@@ -92,12 +92,12 @@ impl Driver {
             let Arrived { request, page } = joined(landed)??;
             let outcome = match page {
                 Err(status) => Outcome::Refused { status },
-                Ok(mut flat) => {
+                Ok(flat) => {
                     receipt.count(&flat);
                     self.progress.page(flat.entries.len() as u64);
-                    let rows = std::mem::take(&mut flat.listed);
+                    let rows = flat.listed.clone();
                     let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable };
-                    if queue.send((request.page, flat)).await.is_err() {
+                    if queue.send((request, flat)).await.is_err() {
                         break; // The stager has failed, and says why when it is joined.
                     }
                     outcome
@@ -123,12 +123,12 @@ fn contract(broken: crate::walk::Contract) -> Error {
 }
 
 #[allow(clippy::type_complexity)] // a queue and its worker
-fn stager(staged: Staged, layout: Layout) -> (mpsc::Sender<(u64, Box<Flat>)>, JoinHandle<Result<Staged>>) {
-    let (queue, mut pages) = mpsc::channel::<(u64, Box<Flat>)>(QUEUE);
+fn stager(staged: Staged, layout: Layout) -> (mpsc::Sender<(Request, Box<Flat>)>, JoinHandle<Result<Staged>>) {
+    let (queue, mut pages) = mpsc::channel::<(Request, Box<Flat>)>(QUEUE);
     let worker = spawn_blocking(move || {
         let mut staged = staged;
-        while let Some((page, flat)) = pages.blocking_recv() {
-            staged.add(page, *flat, &layout)?;
+        while let Some((request, flat)) = pages.blocking_recv() {
+            staged.add(Some(request), *flat, &layout)?;
         }
         Ok(staged)
     });
@@ -136,10 +136,10 @@ fn stager(staged: Staged, layout: Layout) -> (mpsc::Sender<(u64, Box<Flat>)>, Jo
 }
 
 impl Staged {
-    /// Stages the rows of an answer and keeps its rejects. `page` is 0 for a session that was asked for alone.
-    pub fn add(&mut self, page: u64, mut flat: Flat, layout: &Layout) -> Result<()> {
-        self.rejects.add(page, std::mem::take(&mut flat.rejects))?;
-        self.stage.append(&flat, layout)
+    /// Stages the rows of an answer and keeps its rejects. A session that was asked for alone has no request.
+    pub fn add(&mut self, request: Option<Request>, flat: Flat, layout: &Layout) -> Result<()> {
+        self.stage.append(&flat, layout, request.map(|request| request.window))?;
+        self.rejects.add(request.map_or(0, |request| request.page), flat.rejects)
     }
 }
 

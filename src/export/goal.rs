@@ -65,6 +65,12 @@ impl Leg {
 }
 
 impl Chosen {
+    /// What must be the same for a stopped run to be continued.
+    pub fn key(&self) -> String {
+        let receipt::Goal { kind, from, to, meeting_ids, why: _ } = &self.shown;
+        format!("{kind} {from:?} {to:?} {meeting_ids:?}")
+    }
+
     /// The walks in their order. Where the server's own filter finds nothing in a range, the list is searched without it.
     pub fn legs(&self) -> Vec<Leg> {
         let leg = |filter: &Filter| Leg { filter: filter.clone(), goal: self.goal };

@@ -73,6 +73,13 @@ impl Unseen {
         Ok(unseen)
     }
 
+    /// Running sessions that a stopped run had read and this one did not read again.
+    pub fn also(&mut self, open: Vec<String>) {
+        for id in open {
+            self.more += add(&mut self.open, &id, OPEN);
+        }
+    }
+
     /// Asks for them; returns the rows of those that are there.
     pub async fn ask(self, source: &Source, stop: &Stop) -> Result<(Vec<Flat>, Vanished)> {
         let mut vanished = Vanished { unasked: self.more, ..Vanished::default() };

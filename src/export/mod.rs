@@ -8,6 +8,7 @@ mod goal;
 mod lookup;
 mod publication;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, UNIX_EPOCH};
@@ -29,7 +30,7 @@ use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat};
 use crate::progress::Progress;
 use crate::signal::Stop;
-use crate::stage::Stage;
+use crate::stage::{Header, Recalled, Stage};
 use crate::walk::{Evidence, Goal, Plan, Settings, Verdict};
 use drive::{Driver, Source, Staged};
 use goal::Chosen;
@@ -51,6 +52,8 @@ pub struct Run {
     pub account: Option<String>,
     /// Walk and count, write nothing.
     pub dry_run: bool,
+    /// Don't continue a run that was stopped.
+    pub fresh: bool,
     /// Sortable by time, unique.
     pub run_id: String,
     /// The wall clock.
@@ -108,14 +111,19 @@ impl Run {
 
         let begun = Instant::now();
         let driver = self.driver(layout);
-        let mut staged = self.stage(layout)?;
-        let mut plans = Vec::with_capacity(chosen.filters.len());
-        for leg in chosen.legs() {
+        let legs = chosen.legs();
+        let (mut staged, mut recalled) = self.stage(layout, &before, &chosen, now)?;
+        let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
+        let mut plans = Vec::with_capacity(legs.len());
+        for leg in legs {
             if chosen.can_skip(&leg, staged.stage.sessions()) {
                 continue;
             }
-            let first = staged.stage.responses();
+            let first = staged.stage.responses() - recalled.len() as u64;
             let mut plan = Plan::new(leg.goal, self.settings());
+            for Recalled { window, info, rows, unusable, .. } in recalled.drain(..) {
+                plan.recall(window, info, rows, unusable);
+            }
             let is_known = |ids: &[u128]| known(&published, ids);
             staged = driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
             plans.push((first + plan.since()..staged.stage.responses(), plan));
@@ -139,11 +147,12 @@ impl Run {
         }
 
         let span = self.span(&chosen, &verdict);
-        let unseen = Unseen::find(&published, &resolved, span, self.oldest_open(&chosen, now), before.gone())?;
+        let mut unseen = Unseen::find(&published, &resolved, span, self.oldest_open(&chosen, now), before.gone())?;
+        unseen.also(open);
         let (found, vanished) = unseen.ask(&driver.source, &self.stop).await?;
         if !found.is_empty() {
             for flat in found {
-                staged.add(0, flat, layout)?;
+                staged.add(None, flat, layout)?;
             }
             (staged, resolved) = resolve(staged, &published, &questions).await?;
         }
@@ -177,10 +186,34 @@ impl Run {
         Settings { per_page: self.config.api.per_page, overlap: self.config.walk.overlap, ..Settings::default() }
     }
 
-    fn stage(&self, layout: &Layout) -> Result<Staged> {
-        let folder = if self.dry_run { Some(std::env::temp_dir()) } else { self.config.stage_dir.clone() };
-        let stage = Stage::create(&folder.unwrap_or_else(|| layout.own().join("stage")))?;
-        Ok(Staged { stage, rejects: Rejects::new(layout, &self.run_id, self.dry_run)? })
+    /// The stage, and what a stopped run of the same goal has left in it.
+    fn stage(&self, layout: &Layout, before: &State, chosen: &Chosen, now: i64) -> Result<(Staged, Vec<Recalled>)> {
+        let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
+        if self.dry_run || chosen.legs().len() > 1 {
+            let folder = if self.dry_run { std::env::temp_dir() } else { self.stage_folder(layout) };
+            return Ok((Staged { stage: Stage::nameless(&folder)?, rejects }, Vec::new()));
+        }
+        let header = Header {
+            key: format!("{} {} {}", before.origin(), chosen.key(), self.config.dataset.keep_unknown_fields),
+            begun_at: now,
+            run_id: self.run_id.clone(),
+            last_run: before.last_run().map(str::to_owned),
+        };
+        let (stage, recalled) = Stage::open(&self.stage_folder(layout), &header, self.fresh)?;
+        if !recalled.is_empty() {
+            tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
+        }
+        for answer in &recalled {
+            rejects.add(answer.window.page, answer.rejects.clone())?;
+        }
+        Ok((Staged { stage, rejects }, recalled))
+    }
+
+    /// Beside the dataset, or in the folder that is set, where each dataset has its own.
+    fn stage_folder(&self, layout: &Layout) -> PathBuf {
+        let Some(folder) = &self.config.stage_dir else { return layout.own().join("stage") };
+        let dataset = std::path::absolute(layout.root()).unwrap_or_else(|_| layout.root().to_owned());
+        folder.join(format!("{:x}", flatten::identity(&dataset.to_string_lossy())))
     }
 
     fn driver(&self, layout: &Layout) -> Driver {

@@ -41,8 +41,12 @@ impl Publication {
         if let (Ok(true), Some(covered)) = (&published, self.covered.take()) {
             self.state.cover(covered);
         }
+        let is_whole = matches!(published, Ok(true));
         let stored = if parts.is_empty() { Ok(()) } else { self.state.store(&self.layout, &self.run_id) };
-        Done { parts, result: published.and(stored) }
+        Done {
+            parts,
+            result: published.and(stored).and_then(|()| if is_whole { self.stage.discard() } else { Ok(()) }),
+        }
     }
 
     /// Publishes one partition after the other; false where a signal came between.

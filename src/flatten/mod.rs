@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::api::lenient::Scalar;
@@ -46,7 +47,7 @@ pub struct Entry {
 }
 
 /// A raw record kept because all or part of it could not become a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
     /// Position in the page.
     pub index: usize,

@@ -145,6 +145,22 @@ impl Chain {
         Extended::Further
     }
 
+    /// Goes on with a chain whose newest answer joins this one's oldest.
+    pub fn bridge(&mut self, older: &Self) {
+        let Self { head: _, tail, order, exact, strict, links } = older;
+        self.tail.clone_from(tail);
+        self.order = self.order.and(*order);
+        self.exact &= exact;
+        self.strict &= strict;
+        self.links += links + 1;
+    }
+
+    /// The chain was made by an earlier run: the list may have changed meanwhile.
+    pub fn aged(mut self) -> Self {
+        self.exact = false;
+        self
+    }
+
     /// Goes on with an answer across a gap.
     pub fn leap(&mut self, rows: &[Listed]) {
         self.order.observe(rows);

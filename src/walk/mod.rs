@@ -11,6 +11,7 @@ mod locate;
 mod order;
 mod passes;
 mod plan;
+mod recall;
 mod settle;
 mod totals;
 mod verdict;

@@ -27,6 +27,13 @@ impl Order {
         }
     }
 
+    /// What rows further down say besides.
+    #[must_use]
+    pub fn and(self, below: Self) -> Self {
+        let lowest = self.lowest.zip(below.lowest).map(|(a, b)| a.min(b)).or(self.lowest).or(below.lowest);
+        Self { lowest, slack: self.slack.max(below.slack) }
+    }
+
     /// The largest inversion: by how much a row was newer than one listed before it. Microseconds.
     pub const fn slack(&self) -> i64 {
         self.slack

@@ -7,6 +7,7 @@ use super::end::End;
 use super::head::Head;
 use super::locate::Locate;
 use super::passes::Passes;
+use super::recall::Recall;
 use super::totals::Totals;
 use super::window::{Window, behind, reaching};
 use super::{Answer, Contract, Outcome, Page, Request};
@@ -59,6 +60,8 @@ pub(super) struct Counts {
     pub repairs: u64,
     pub inserted: u64,
     pub links: u64,
+    /// Answers of an earlier run.
+    pub recalled: u64,
     /// Records without a usable id, those of overlaps twice.
     pub unusable: u64,
 }
@@ -156,6 +159,7 @@ pub struct Plan {
     /// What was wrong with answers that were left out; speaks only where a joint stayed broken.
     pub(super) faults: Vec<String>,
     pub(super) question: Option<Vec<u128>>,
+    pub(super) recall: Recall,
     round: u32,
     pages: u64,
     since: u64,
@@ -191,10 +195,19 @@ impl Plan {
             reasons: Vec::new(),
             faults: Vec::new(),
             question: None,
+            recall: Recall::default(),
             round: 1,
             pages: 0,
             since: 0,
         }
+    }
+
+    /// Takes an answer of an earlier run that was stopped, before the first request; in the order in which they arrived.
+    /// They are numbered like those of this run.
+    pub fn recall(&mut self, window: Window, info: super::PageInfo, rows: Vec<super::Listed>, unusable: u64) {
+        self.pages += 1;
+        self.counts.recalled += 1;
+        self.recall.take(&Page { window, info, rows, unusable }, self.settings.slack);
     }
 
     /// Up to `free` requests to send now. None while nothing is in flight means that the walk is over.
@@ -289,6 +302,9 @@ impl Plan {
     }
 
     fn request(&mut self) -> Option<Request> {
+        if self.counts.requests == 0 && self.flying == 0 {
+            self.recall.close(self.settings.slack);
+        }
         let window = match &mut self.phase {
             Phase::Opening(opening) => {
                 opening.asked += 1;
@@ -352,7 +368,10 @@ impl Plan {
     /// How far the goal may lie, guessed from how dense the sessions were so far: what is asked for beyond it is read in
     /// vain.
     fn horizon(&self) -> u64 {
+        // A burst of sessions, or an earlier walk that is soon met, must not send all of them out at once.
+        let most = 2 * self.reach.saturating_sub(self.begun_at);
         let down_to = match self.goal {
+            Goal::Full if !self.recall.is_empty() => return self.reach.saturating_add(most),
             Goal::Full => return u64::MAX,
             Goal::Nightly { down_to } => down_to,
             Goal::Range { from, .. } => from,
@@ -365,8 +384,6 @@ impl Plan {
         let rows = chain.tail().len() as u128;
         let left = u128::try_from(oldest.saturating_sub(down_to)).unwrap_or(0);
         let guess = u64::try_from(left * rows / u128::from(newest.abs_diff(oldest).max(1))).unwrap_or(u64::MAX);
-        // A burst of sessions must not send all of them out at once.
-        let most = 2 * self.reach.saturating_sub(self.begun_at);
         self.reach.saturating_add(guess.min(most))
     }
 
@@ -452,6 +469,7 @@ impl Plan {
         }
         self.round += 1;
         self.since = self.pages;
+        self.recall = Recall::default();
         self.counts.links += self.chain.as_ref().map_or(0, Chain::links);
         self.counts.unusable = 0;
         self.totals = Totals::default();

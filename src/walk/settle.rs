@@ -3,6 +3,7 @@
 use super::chain::{Chain, Extended};
 use super::head::Seen;
 use super::plan::{Goal, Phase, Plan, Purpose, Slot, State};
+use super::recall::Met;
 use super::window::{Window, reaching};
 use super::{Contract, Listed, Page};
 
@@ -152,6 +153,24 @@ impl Plan {
         self.barren = 0;
         self.joined(purpose, page);
         self.check_goal(&page.rows);
+        if self.is_newest_first()
+            && let Some(met) = self.recall.meet(page)
+        {
+            self.go_on_behind(met);
+        }
+    }
+
+    /// The walk has met an earlier one: what that has read is not asked for again.
+    fn go_on_behind(&mut self, Met { chain: earlier, reach }: Met) {
+        let Some(chain) = &mut self.chain else { return };
+        let earlier = earlier.aged();
+        chain.bridge(&earlier);
+        self.slots.clear();
+        (self.seam, self.forward) = (0, None);
+        (self.reach, self.planned_to) = (reach, reach);
+        self.end.moved();
+        let rows = earlier.tail().to_vec();
+        self.check_goal(&rows);
     }
 
     fn contained(&mut self, purpose: Purpose, page: &Page) {

@@ -23,6 +23,8 @@ pub struct Verdict {
     pub reasons: Vec<String>,
     /// Answers used.
     pub requests: u64,
+    /// Answers of an earlier run that was stopped.
+    pub recalled: u64,
     /// Windows whose answers were put in their place.
     pub windows: u64,
     /// Joints between answers.
@@ -45,8 +47,20 @@ impl Verdict {
     /// What two walks of one run showed together: no more than the weaker one.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        let Self { evidence, reasons, requests, windows, links, repairs, total, inserted, slack, newest, oldest } =
-            other;
+        let Self {
+            evidence,
+            reasons,
+            requests,
+            recalled,
+            windows,
+            links,
+            repairs,
+            total,
+            inserted,
+            slack,
+            newest,
+            oldest,
+        } = other;
         match evidence.cmp(&self.evidence) {
             Ordering::Less => self.reasons = reasons,
             Ordering::Equal => self.reasons.extend(reasons),
@@ -55,6 +69,7 @@ impl Verdict {
         self.reasons.dedup();
         self.evidence = self.evidence.min(evidence);
         self.requests += requests;
+        self.recalled += recalled;
         self.windows += windows;
         self.links += links;
         self.repairs += repairs;
@@ -82,6 +97,7 @@ impl Plan {
             evidence,
             reasons,
             requests: self.counts.requests,
+            recalled: self.counts.recalled,
             windows: self.counts.windows,
             links: self.counts.links + self.chain().map_or(0, super::chain::Chain::links),
             repairs: self.counts.repairs,

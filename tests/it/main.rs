@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bed;
+mod continuing;
 mod incremental;
 mod moving;
 mod python;

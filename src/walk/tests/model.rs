@@ -102,14 +102,29 @@ pub struct Walked {
 /// Drives a plan. `choose` picks which of the requests in flight is answered next; `serve` answers it, and may change
 /// the list before or after. A request is answered by the list as it is when its turn comes.
 pub fn drive(
+    plan: Plan,
+    model: &mut Model,
+    width: usize,
+    choose: impl FnMut(usize) -> usize,
+    serve: impl FnMut(u64, Request, &mut Model) -> Outcome,
+) -> Result<Walked, Contract> {
+    drive_on(plan, model, width, choose, serve, Vec::new())
+}
+
+/// What an earlier walk has read: windows and their answers.
+pub type Read = Vec<(crate::walk::Window, PageInfo, Vec<Listed>, u64)>;
+
+/// The same for a plan that goes on from what an earlier one has read.
+pub fn drive_on(
     mut plan: Plan,
     model: &mut Model,
     width: usize,
     mut choose: impl FnMut(usize) -> usize,
     mut serve: impl FnMut(u64, Request, &mut Model) -> Outcome,
+    read: Read,
 ) -> Result<Walked, Contract> {
     let mut flying: Vec<Request> = Vec::new();
-    let mut pages: Vec<Vec<Listed>> = Vec::new();
+    let mut pages: Vec<Vec<Listed>> = read.into_iter().map(|(_, _, rows, _)| rows).collect();
     let mut requests = 0;
     loop {
         let more = plan.next(width - flying.len());

@@ -148,3 +148,65 @@ fn start_of(seed: u64, id: u128) -> i64 {
     let ties = i64::try_from(1 + random.below(3)).unwrap();
     (len - i64::try_from(id).unwrap()) / ties * 1_000_000_000
 }
+
+/// Walks until so many answers are in, changes the list, and walks again with what was read before.
+fn continued(seed: u64, stop: u64, changes: usize) -> (Walked, u64) {
+    let mut random = Random(seed);
+    let len = 40 + random.below(160);
+    let mut model = Model::plain(len);
+    let width = [1, 2, 8][random.below(3)];
+    let per_page = u32::try_from(8 + random.below(9)).unwrap();
+    let mut read = Vec::new();
+    let mut number = 0;
+    let mut first = Plan::new(Goal::Full, settings(per_page, 1));
+    let mut flying: Vec<crate::walk::Request> = Vec::new();
+    while number < stop {
+        flying.extend(first.next(width - flying.len()));
+        if flying.is_empty() {
+            break;
+        }
+        let request = flying.remove(random.below(flying.len()));
+        if random.once_in(4) {
+            change(&mut model, &mut random, CALM);
+        }
+        number += 1;
+        let outcome = model.answer(request);
+        if let Outcome::Page { info, rows, unusable } = &outcome {
+            read.push((request.window, *info, rows.clone(), *unusable));
+        }
+        first.answer(crate::walk::Answer { request, outcome }).unwrap();
+    }
+    for _ in 0..changes {
+        change(&mut model, &mut random, CALM);
+    }
+    let mut plan = Plan::new(Goal::Full, settings(per_page, 1));
+    for (window, info, rows, unusable) in &read {
+        plan.recall(*window, *info, rows.clone(), *unusable);
+    }
+    let mut order = Random(seed ^ 0x4d);
+    let serve = |_, request, model: &mut Model| {
+        if random.once_in(4) {
+            change(model, &mut random, CALM);
+        }
+        model.answer(request)
+    };
+    let mut walked =
+        super::model::drive_on(plan, &mut model, width, |flying| order.below(flying), serve, read).unwrap();
+    let requests = std::mem::take(&mut walked.requests);
+    (walked, requests)
+}
+
+#[test]
+fn a_walk_that_was_stopped_is_continued() {
+    let (mut proven, mut saved) = (0, 0_i64);
+    for seed in 0..10_000 {
+        let stop = seed % 30;
+        let (walked, requests) = continued(seed, stop, usize::try_from(seed % 7).unwrap());
+        assert!(walked.lost.is_empty() || walked.verdict.evidence < Evidence::Twice, "{seed} {walked:?}");
+        proven += u64::from(walked.verdict.evidence == Evidence::Chain);
+        let (_, anew) = continued(seed, 0, usize::try_from(seed % 7).unwrap());
+        saved += i64::try_from(anew).unwrap() - i64::try_from(requests).unwrap();
+    }
+    assert!(proven > 8_000, "{proven}");
+    assert!(saved > 50_000, "{saved}");
+}

@@ -1,25 +1,32 @@
 //! The stage: rows on local disk, not yet published.
 //!
-//! One append-only file of segments. A segment holds the rows of one response that fall into one partition, sorted;
-//! what is kept in memory is an index entry a segment, never rows. The file has no name in the file system, so a dead
-//! run leaves nothing behind.
+//! One append-only file of segments, one of identities, and a journal. A segment holds the rows of one response that
+//! fall into one partition, sorted; what is kept in memory is an index entry a segment, never rows. With a journal,
+//! a run that was stopped can be continued; a dry run has none, and files without names.
+
+mod journal;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::StreamWriter;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::chunk::{Chunk, child_offsets};
 use crate::dataset::files::failed;
 use crate::dataset::layout::{Layout, Partition};
 use crate::error::Result;
 use crate::flatten::{Entry, Flat};
+use crate::walk::{PageInfo, Window};
+pub use journal::{Header, Recalled};
+use journal::{Journal, Read, Record, SegmentRecord};
 
 /// One staged session row, as the identity checks need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +79,6 @@ pub struct Segment {
 }
 
 /// Staged rows, by partition.
-#[derive(Debug)]
 pub struct Stage {
     folder: PathBuf,
     rows: File,
@@ -82,23 +88,99 @@ pub struct Stage {
     sessions: u64,
     responses: u64,
     scratch: Vec<u8>,
+    /// Of what a later run may continue.
+    journal: Option<Journal>,
+    hasher: Xxh3,
 }
 
+/// The files of a stage that can be continued.
+const NAMES: [&str; 3] = ["rows", "identities", "journal"];
+/// How long a stage can be continued, in microseconds.
+const MOST_AGE: i64 = 24 * 3_600_000_000;
+
 impl Stage {
-    /// An empty stage in a folder, which is made if it is missing.
-    pub fn create(folder: &Path) -> Result<Self> {
+    /// An empty stage without names in a folder, which is made if it is missing. A dead run leaves nothing behind.
+    pub fn nameless(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|error| failed("cannot create the stage", folder, error))?;
         let file = || tempfile::tempfile_in(folder).map_err(|error| failed("cannot create the stage", folder, error));
-        Ok(Self {
+        Ok(Self::new(folder, file()?, file()?, None))
+    }
+
+    fn new(folder: &Path, rows: File, identities: File, journal: Option<Journal>) -> Self {
+        Self {
             folder: folder.to_owned(),
-            rows: file()?,
-            identities: file()?,
+            rows,
+            identities,
             segments: BTreeMap::new(),
             end: 0,
             sessions: 0,
             responses: 0,
             scratch: Vec::new(),
-        })
+            journal,
+            hasher: Xxh3::new(),
+        }
+    }
+
+    /// A stage that outlives its run if that is stopped. Continues what an earlier run has left under the same key,
+    /// unless `fresh`; anything else that is there is set aside.
+    pub fn open(folder: &Path, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
+        let opened = Self::prepare(folder, header, fresh);
+        opened.map_err(|error| failed("cannot open the stage", folder, error))
+    }
+
+    fn prepare(folder: &Path, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>), StageError> {
+        std::fs::create_dir_all(folder)?;
+        let [rows, identities, journal] = NAMES.map(|name| folder.join(name));
+        let mut records = Vec::new();
+        if journal.exists() {
+            let read = journal::read(&journal, &open(&rows)?, &open(&identities)?)?;
+            match usable(read, header, fresh) {
+                Ok(read) => {
+                    open(&journal)?.set_len(read.length)?;
+                    records = read.records;
+                }
+                Err(why) => set_aside(folder, why)?,
+            }
+        }
+        let is_new = records.is_empty();
+        let [rows, identities, mut journal] = [open(&rows)?, open(&identities)?, open(&journal)?];
+        if is_new {
+            journal.set_len(0)?;
+        }
+        journal.seek(SeekFrom::End(0))?;
+        let journal = if is_new { Journal::begin(journal, header)? } else { Journal::go_on(journal) };
+        let mut stage = Self::new(folder, rows, identities, Some(journal));
+        let recalled = records.into_iter().map(|record| stage.recall(record)).collect();
+        stage.rows.set_len(stage.end)?;
+        stage.rows.seek(SeekFrom::End(0))?;
+        stage.identities.set_len(stage.sessions * IDENTITY_BYTES as u64)?;
+        stage.identities.seek(SeekFrom::End(0))?;
+        Ok((stage, recalled))
+    }
+
+    fn recall(&mut self, record: Record) -> Recalled {
+        for SegmentRecord { day, first_start, first_id, first_ordinal, offset, lengths } in &record.segments {
+            let (first_id, first_start) = (first_id.clone(), *first_start);
+            let segment =
+                Segment { first_start, first_id, first_ordinal: *first_ordinal, offset: *offset, lengths: *lengths };
+            self.segments.entry(Partition::from_day(*day)).or_default().push(segment);
+        }
+        self.end = record.end;
+        self.sessions = record.sessions;
+        self.responses += 1;
+        record.into()
+    }
+
+    /// Removes it from the disk: what was in it is published.
+    pub fn discard(self) -> Result<()> {
+        if self.journal.is_none() {
+            return Ok(());
+        }
+        for name in NAMES.iter().rev() {
+            let path = self.folder.join(name);
+            std::fs::remove_file(&path).map_err(|error| failed("cannot remove the stage", &path, error))?;
+        }
+        Ok(())
     }
 
     /// Responses staged so far.
@@ -111,8 +193,14 @@ impl Stage {
         self.sessions
     }
 
-    /// Adds a response's rows.
-    pub fn append(&mut self, flat: &Flat, layout: &Layout) -> Result<()> {
+    /// Adds a response's rows. `window`: what it was, for a run that may have to be continued.
+    pub fn append(&mut self, flat: &Flat, layout: &Layout, window: Option<Window>) -> Result<()> {
+        self.write(flat, layout, window).map_err(|error| failed("cannot write the stage", &self.folder, error))
+    }
+
+    fn write(&mut self, flat: &Flat, layout: &Layout, window: Option<Window>) -> Result<(), StageError> {
+        self.hasher.reset();
+        let mut segments = Vec::new();
         let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&flat.batches[0], name));
         let mut from = 0;
         for group in flat.entries.chunk_by(|a, b| layout.partition(a.start) == layout.partition(b.start)) {
@@ -120,12 +208,27 @@ impl Stage {
             let child =
                 |table: usize, offsets: &[usize]| flat.batches[table].slice(offsets[from], offsets[to] - offsets[from]);
             let batches = [flat.batches[0].slice(from, to - from), child(1, &offsets[0]), child(2, &offsets[1])];
-            self.append_segment(layout.partition(group[0].start), &batches, group[0].start)
-                .map_err(|error| failed("cannot write the stage", &self.folder, error))?;
+            segments.push(self.append_segment(layout.partition(group[0].start), &batches, group[0].start)?);
             from = to;
         }
-        self.append_identities(&flat.entries).map_err(|error| failed("cannot write the stage", &self.folder, error))?;
+        self.append_identities(&flat.entries)?;
         self.responses += 1;
+        if let (Some(window), Some(journal)) = (window, &mut self.journal) {
+            let PageInfo { current_page, per_page, last_page, total } = flat.info;
+            journal.add(&Record {
+                size: window.size,
+                page: window.page,
+                info: [current_page, per_page, last_page, total],
+                unusable: flat.unusable,
+                listed: flat.listed.iter().map(|row| (format!("{:x}", row.id), row.start)).collect(),
+                segments,
+                sessions: self.sessions,
+                end: self.end,
+                open: open_ids(flat),
+                hash: self.hasher.digest(),
+                rejects: flat.rejects.clone(),
+            })?;
+        }
         Ok(())
     }
 
@@ -134,7 +237,7 @@ impl Stage {
         partition: Partition,
         batches: &[RecordBatch; 3],
         first_start: Option<i64>,
-    ) -> Result<(), StageError> {
+    ) -> Result<SegmentRecord, StageError> {
         self.scratch.clear();
         let mut lengths = [0; 3];
         for (batch, length) in batches.iter().zip(&mut lengths) {
@@ -146,12 +249,22 @@ impl Stage {
             *length = self.scratch.len() - begin;
         }
         self.rows.write_all(&self.scratch)?;
+        self.hasher.update(&self.scratch);
         let first_id = first_id(&batches[0]);
-        let segment = Segment { first_start, first_id, first_ordinal: self.sessions, offset: self.end, lengths };
+        let (first_ordinal, offset) = (self.sessions, self.end);
+        let record = SegmentRecord {
+            day: partition.day(),
+            first_start,
+            first_id: first_id.clone(),
+            first_ordinal,
+            offset,
+            lengths,
+        };
+        let segment = Segment { first_start, first_id, first_ordinal, offset, lengths };
         self.segments.entry(partition).or_default().push(segment);
         self.end += self.scratch.len() as u64;
         self.sessions += batches[0].num_rows() as u64;
-        Ok(())
+        Ok(record)
     }
 
     fn append_identities(&mut self, entries: &[Entry]) -> Result<(), StageError> {
@@ -167,6 +280,7 @@ impl Stage {
             }
         }
         self.identities.write_all(&self.scratch)?;
+        self.hasher.update(&self.scratch);
         Ok(())
     }
 
@@ -236,8 +350,50 @@ enum StageError {
     Torn,
 }
 
+/// What can be continued, or why it can't.
+fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, &'static str> {
+    let read = read.ok_or("it is damaged")?;
+    if fresh {
+        return Err("a fresh run was asked for");
+    }
+    if read.header.key != header.key {
+        return Err("it is of another account, goal, setting or version");
+    }
+    if header.last_run != read.header.last_run && header.last_run.as_ref() != Some(&read.header.run_id) {
+        return Err("another run has published since");
+    }
+    if header.begun_at.saturating_sub(read.header.begun_at) > MOST_AGE {
+        return Err("it is older than a day");
+    }
+    Ok(read)
+}
+
+/// Moves the files of a stage out of the way; those that were there before go.
+fn set_aside(folder: &Path, why: &str) -> std::io::Result<()> {
+    let aside = folder.join("aside");
+    tracing::warn!("what a stopped run had read is set aside, since {why}: {}", aside.display());
+    std::fs::create_dir_all(&aside)?;
+    for name in NAMES {
+        match std::fs::rename(folder.join(name), aside.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Ids of the sessions of a response that were still running.
+fn open_ids(flat: &Flat) -> Vec<String> {
+    let ids = flat.batches[0].column(0).as_string::<i32>();
+    let open = flat.entries.iter().zip(ids).filter(|(entry, _)| entry.is_open);
+    open.filter_map(|(_, id)| id.map(str::to_owned)).collect()
+}
+
 fn first_id(sessions: &RecordBatch) -> String {
-    use arrow_array::cast::AsArray;
     sessions.column(0).as_string::<i32>().iter().next().flatten().unwrap_or_default().to_owned()
 }
 

@@ -1,0 +1,103 @@
+//! What an earlier run, stopped before its end, has covered already.
+//!
+//! Its answers join into chains like any others. The longest is kept; the walk that goes on meets its newest answer
+//! somewhere below the head of today's list, and continues behind its oldest one.
+
+use super::Page;
+use super::chain::{Chain, Extended, Joint, joint};
+
+/// Chains kept at once: as many as there were requests in flight, and then some.
+const MOST: usize = 300;
+
+/// A chain of an earlier run.
+#[derive(Debug, Clone)]
+struct Piece {
+    chain: Chain,
+    /// Positions from its first row to behind its last, as they were.
+    from: u64,
+    to: u64,
+}
+
+/// The answers of an earlier run, joined.
+#[derive(Debug, Clone, Default)]
+pub struct Recall {
+    pieces: Vec<Piece>,
+}
+
+/// Where a walk goes on after it has met an earlier one.
+#[derive(Debug)]
+pub struct Met {
+    /// The earlier one.
+    pub chain: Chain,
+    /// Position behind its last row in today's list, as far as can be told.
+    pub reach: u64,
+}
+
+impl Recall {
+    /// Takes an answer, in the order in which they arrived.
+    pub fn take(&mut self, page: &Page, slack: i64) {
+        if page.rows.is_empty() {
+            return;
+        }
+        let to = page.end();
+        for piece in &mut self.pieces {
+            if piece.chain.extend(&page.rows, slack, false) == Extended::Further {
+                piece.to = to;
+                return self.unite(slack);
+            }
+        }
+        // It may lie above a piece, so that it adds nothing at that one's end and yet is new.
+        self.pieces.push(Piece { chain: Chain::new(page.rows.clone()), from: page.window.offset(), to });
+        self.unite(slack);
+        if self.pieces.len() > MOST {
+            self.pieces.remove(0);
+        }
+    }
+
+    /// Joins pieces that follow one another.
+    fn unite(&mut self, slack: i64) {
+        let mut at = 0;
+        while at < self.pieces.len() {
+            let next = (0..self.pieces.len()).filter(|other| *other != at).find(|other| {
+                self.pieces[at].chain.clone().extend(self.pieces[*other].chain.head(), slack, false)
+                    == Extended::Further
+            });
+            let Some(other) = next else {
+                at += 1;
+                continue;
+            };
+            let older = self.pieces.remove(other);
+            if other < at {
+                at -= 1;
+            }
+            let piece = &mut self.pieces[at];
+            piece.chain.bridge(&older.chain);
+            piece.to = older.to;
+        }
+    }
+
+    /// Leaves the longest chain alone; nothing of a list that is not newest first can be used.
+    pub fn close(&mut self, slack: i64) {
+        self.pieces.retain(|piece| piece.chain.order().is_newest_first(slack));
+        self.pieces.sort_by_key(|piece| std::cmp::Reverse(piece.to.saturating_sub(piece.from)));
+        self.pieces.truncate(1);
+    }
+
+    /// Whether there is nothing to meet.
+    pub const fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Whether an answer of today's walk meets the earlier one; it can only be met once.
+    pub fn meet(&mut self, page: &Page) -> Option<Met> {
+        let Piece { chain, from, to } = self.pieces.first()?;
+        let Joint::Linked { descends: true, .. } = joint(&page.rows, chain.head(), chain.order().slack() > 0) else {
+            return None;
+        };
+        let place = |id: u128| page.rows.iter().position(|row| row.id == id);
+        let (old, new) = chain.head().iter().enumerate().find_map(|(old, row)| Some((old, place(row.id)?)))?;
+        let begin = (page.window.offset() + new as u64).saturating_sub(old as u64);
+        let reach = begin + to.saturating_sub(*from);
+        (reach > page.end()).then(|| Met { chain: self.pieces.remove(0).chain, reach })
+    }
+}
