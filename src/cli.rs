@@ -103,6 +103,11 @@ pub enum Command {
     /// Finds the range in the list and reads only that. Dates are UTC: a day (2026-10-31), a month (2026-10) or a time
     /// (2026-10-31T08:00:00+01:00). The range includes its beginning and not its end.
     Backfill(Backfill),
+    /// Show how the API behaves, what a run would read and what it could prove
+    ///
+    /// Asks for a handful of pages and writes nothing.
+    #[command(after_help = "Examples:\n  rollbook check\n  rollbook check --json")]
+    Check,
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -327,6 +332,7 @@ Usage: rollbook [OPTIONS] <COMMAND>
 Commands:
   export       Export sessions to Parquet: all at first, then what is new or has changed
   backfill     Export the sessions that started in a range of dates
+  check        Show how the API behaves, what a run would read and what it could prove
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   config       Print the settings in force and where each comes from

@@ -54,6 +54,19 @@ async fn run(task: Task, setting: Setting<'_>, stop: Stop) -> Result<Ended> {
     execute(task, setting, credentials, stop).await
 }
 
+/// `check`: what the API does, and what a run would do and could prove.
+pub async fn check(setting: Setting<'_>, json: bool) -> Result<String> {
+    let Setting { config, environment, clock, .. } = setting;
+    let credentials =
+        Credentials::resolve(|name| environment.get(name).map(str::to_owned), |path| std::fs::read_to_string(path))?;
+    let account = credentials.account();
+    let client = Client::new(&config.api, credentials, clock.clone())?;
+    let work = Work::Export { full: false, meetings: Vec::new() };
+    let would = rollbook::export::would(&config, account, &work, &run_id(&clock), &clock)?;
+    let report = rollbook::check::check(&client, config.api.per_page).await?;
+    Ok(if json { report.json(&would) } else { report.text(&would) })
+}
+
 /// `demo`: a simulated account behind a real socket, exported like any other.
 pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: Stop) -> Result<Ended> {
     let account = Account::new(1, demo.sessions, Shape::Realistic);

@@ -20,6 +20,7 @@
 pub mod anomaly;
 pub mod api;
 pub mod attendance;
+pub mod check;
 pub mod chunk;
 pub mod cli;
 pub mod config;

@@ -43,9 +43,9 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
     text
 }
 
-/// What the run had to cover, and what it found besides.
-fn covered(receipt: &Receipt) -> String {
-    let Goal { kind, from, to, meeting_ids, why } = &receipt.goal;
+/// What a run has to cover.
+pub fn goal(goal: &Goal) -> String {
+    let Goal { kind, from, to, meeting_ids, why } = goal;
     let mut text = match (*kind, from, to) {
         ("nightly", Some(from), _) => format!("sessions since {from}"),
         ("range", Some(from), Some(to)) => format!("sessions from {from} to {to}"),
@@ -57,6 +57,12 @@ fn covered(receipt: &Receipt) -> String {
     if let Some(why) = why {
         let _ = write!(text, " ({why})");
     }
+    text
+}
+
+/// What the run had to cover, and what it found besides.
+fn covered(receipt: &Receipt) -> String {
+    let mut text = goal(&receipt.goal);
     let vanished = &receipt.walk.vanished;
     if vanished.asked > 0 {
         let gone = vanished.gone.len();

@@ -301,6 +301,19 @@ impl Run {
     }
 }
 
+/// What a run would cover, in words; reads the dataset's state and writes nothing.
+///
+/// # Errors
+/// `Config` where the dataset is another account's, of a newer version, or cut otherwise.
+pub fn would(config: &Config, account: Option<String>, work: &Work, run_id: &str, clock: &Clock) -> Result<String> {
+    let layout = Layout::new(&config.dataset.url, config.dataset.partition_by);
+    let source = Origin::new(&config.api, account);
+    let state = State::load(&layout, config.dataset.partition_by, source, run_id, true)?;
+    layout.existing()?;
+    let chosen = goal::choose(work, state.covered(), config, micros(clock));
+    Ok(crate::summary::goal(&chosen.shown))
+}
+
 /// Whether one of these sessions is in the dataset; the newest partitions are looked at first.
 fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
     for part in published.iter().rev() {

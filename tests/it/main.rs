@@ -5,9 +5,11 @@
 
 mod bad_input;
 mod bed;
+mod check;
 mod continuing;
 mod incremental;
 mod moving;
+mod odd_lists;
 mod python;
 mod readers;
 mod rerun;
