@@ -10,29 +10,22 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 use super::goal::Leg;
+use super::staged::Staged;
 use super::{joined, micros};
 use crate::api::{Client, Clock, Filter, Reply};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
-use crate::dataset::rejects::Rejects;
 use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat};
 use crate::progress::Progress;
 use crate::range::Range;
 use crate::signal::Stop;
-use crate::stage::Stage;
 use crate::walk::{Answer, Outcome, Plan, Request};
 
 /// How often a body that is not a page of sessions is asked for again before the run fails.
 const SHAPE_ATTEMPTS: u32 = 3;
 /// Flattened pages that may wait for the stage.
 const QUEUE: usize = 4;
-
-/// What walks leave behind them.
-pub struct Staged {
-    pub stage: Stage,
-    pub rejects: Rejects,
-}
 
 /// What driving a plan needs.
 pub struct Driver {
@@ -133,14 +126,6 @@ fn stager(staged: Staged, layout: Layout) -> (mpsc::Sender<(Request, Box<Flat>)>
         Ok(staged)
     });
     (queue, worker)
-}
-
-impl Staged {
-    /// Stages the rows of an answer and keeps its rejects. A session that was asked for alone has no request.
-    pub fn add(&mut self, request: Option<Request>, flat: Flat, layout: &Layout) -> Result<()> {
-        self.stage.append(&flat, layout, request.map(|request| request.window))?;
-        self.rejects.add(request.map_or(0, |request| request.page), flat.rejects)
-    }
 }
 
 impl Source {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::lookup::Span;
 use crate::api::Filter;
 use crate::config::{ApiVersion, Config};
 use crate::dataset::receipt;
@@ -98,6 +99,34 @@ impl Chosen {
             Goal::Full | Goal::Range { .. } => now,
         };
         Some(Covered::new(newest.min(now), full_at, verdict.slack.is_some()))
+    }
+
+    /// Below this start nightly runs should have found everything: what a full walk finds there was missed.
+    pub fn settled(&self, covered: Option<&Covered>, lookback: Duration) -> Option<i64> {
+        let fence = covered.filter(|_| self.moves_fence).and_then(Covered::fence)?;
+        Some(fence.saturating_sub(micros(lookback)))
+    }
+
+    /// Where known sessions must have been listed, if a proven walk can tell.
+    pub fn span(&self, verdict: &Verdict) -> Option<Span> {
+        if self.filters.iter().any(|filter| filter.meeting.is_some()) {
+            return None;
+        }
+        Some(match (self.range, self.goal) {
+            (Some(Range { from, to }), _) => Span { from, to },
+            (None, Goal::Nightly { down_to }) => Span { from: down_to, to: i64::MAX },
+            // What is older than the list's end has expired.
+            (None, _) => Span { from: verdict.oldest.unwrap_or(i64::MIN), to: i64::MAX },
+        })
+    }
+
+    /// Running sessions that started before this are not asked for. Full walks look for all of them.
+    pub fn oldest_open(&self, now: i64, ledger_max_age: Duration) -> i64 {
+        match self.goal {
+            _ if !self.moves_fence => i64::MAX,
+            Goal::Nightly { .. } => now.saturating_sub(micros(ledger_max_age)),
+            Goal::Full | Goal::Range { .. } => i64::MIN,
+        }
     }
 }
 

@@ -7,10 +7,12 @@ mod drive;
 mod goal;
 mod lookup;
 mod publication;
+mod record;
+mod staged;
 
-use std::path::PathBuf;
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -23,20 +25,20 @@ use crate::dataset::identity::{self, Questions, Resolution};
 use crate::dataset::layout::Layout;
 use crate::dataset::lock::Lock;
 use crate::dataset::published::Published;
-use crate::dataset::receipt::{self, Receipt, Vanished};
-use crate::dataset::rejects::Rejects;
-use crate::dataset::state::{Covered, Source as Origin, State, version_name};
+use crate::dataset::receipt::{self, Receipt};
+use crate::dataset::state::{Source as Origin, State};
 use crate::error::{Error, Kind, Result};
-use crate::flatten::{self, Flat};
+use crate::flatten;
 use crate::progress::Progress;
 use crate::signal::Stop;
-use crate::stage::{Header, Recalled, Stage};
-use crate::walk::{Evidence, Goal, Plan, Settings, Verdict};
-use drive::{Driver, Source, Staged};
+use crate::stage::{Recalled, Stage};
+use crate::walk::{Evidence, Plan, Settings, Verdict};
+use drive::{Driver, Source};
 use goal::Chosen;
 pub use goal::Work;
-use lookup::{Span, Unseen};
+use lookup::Unseen;
 use publication::{Done, Publication};
+use staged::Staged;
 
 /// What a run needs from outside.
 pub struct Run {
@@ -72,8 +74,35 @@ pub struct Ended {
     pub error: Option<Error>,
 }
 
+/// What a run finds before its first request.
+struct Scene {
+    driver: Driver,
+    before: State,
+    published: Arc<Vec<Published>>,
+    chosen: Chosen,
+    /// In microseconds.
+    now: i64,
+    _lock: Option<Lock>,
+}
+
+/// What the walks brought.
+struct Walked {
+    staged: Staged,
+    /// Each walk, and the numbers of its responses.
+    walks: Vec<(Range<u64>, Plan)>,
+    /// Sessions that were running when a run that was stopped read them.
+    open: Vec<String>,
+}
+
+/// What may be published.
+struct Checked {
+    stage: Stage,
+    resolved: Resolution,
+    verdict: Verdict,
+}
+
 impl Run {
-    /// Exports the whole list.
+    /// Covers the goal, publishes, and keeps the receipt.
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let mut receipt = self.blank();
@@ -97,26 +126,45 @@ impl Run {
     }
 
     async fn stages(&self, layout: &Layout, receipt: &mut Receipt) -> Result<()> {
-        let source = Origin::new(&self.config.api, self.account.clone());
+        let mut scene = self.scene(layout)?;
+        receipt.goal = scene.chosen.shown.clone();
+        if let Some(why) = &receipt.goal.why {
+            tracing::info!("the whole list is read: {why}");
+        }
+        let begun = Instant::now();
+        let walked = self.walk(&scene, receipt).await?;
+        receipt.timing.walk_s = begun.elapsed().as_secs_f64();
+
+        let begun = Instant::now();
+        let checked = self.check(&mut scene, walked, receipt).await?;
+        if self.dry_run {
+            return Ok(());
+        }
+        let Done { parts, result } = self.publish(scene, checked, receipt.walk.evidence).await?;
+        receipt.timing.publish_s = begun.elapsed().as_secs_f64();
+        receipt.partitions = parts.iter().map(receipt::File::from).collect();
+        result
+    }
+
+    /// Takes the lock, reads what is there, and decides what to cover.
+    fn scene(&self, layout: &Layout) -> Result<Scene> {
         let by = self.config.dataset.partition_by;
-        let _lock = if self.dry_run { None } else { Some(Lock::take(layout)?) };
-        let mut before = State::load(layout, by, source, &self.run_id, self.dry_run)?;
+        let lock = if self.dry_run { None } else { Some(Lock::take(layout)?) };
+        let source = Origin::new(&self.config.api, self.account.clone());
+        let before = State::load(layout, by, source, &self.run_id, self.dry_run)?;
         let published = Arc::new(Published::all(layout)?);
         let now = micros(&self.clock);
         let chosen = goal::choose(&self.work, before.covered(), &self.config, now);
-        receipt.goal = chosen.shown.clone();
-        if let Some(why) = &chosen.shown.why {
-            tracing::info!("the whole list is read: {why}");
-        }
+        Ok(Scene { driver: self.driver(layout), before, published, chosen, now, _lock: lock })
+    }
 
-        let begun = Instant::now();
-        let driver = self.driver(layout);
-        let legs = chosen.legs();
-        let (mut staged, mut recalled) = self.stage(layout, &before, &chosen, now)?;
+    /// Reads what the goal asks for from the API into the stage.
+    async fn walk(&self, scene: &Scene, receipt: &mut Receipt) -> Result<Walked> {
+        let (mut staged, mut recalled) = self.stage(scene)?;
         let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
-        let mut plans = Vec::with_capacity(legs.len());
-        for leg in legs {
-            if chosen.can_skip(&leg, staged.stage.sessions()) {
+        let mut walks = Vec::new();
+        for leg in scene.chosen.legs() {
+            if scene.chosen.can_skip(&leg, staged.stage.sessions()) {
                 continue;
             }
             let first = staged.stage.responses() - recalled.len() as u64;
@@ -124,21 +172,24 @@ impl Run {
             for Recalled { window, info, rows, unusable, .. } in recalled.drain(..) {
                 plan.recall(window, info, rows, unusable);
             }
-            let is_known = |ids: &[u128]| known(&published, ids);
-            staged = driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
-            plans.push((first + plan.since()..staged.stage.responses(), plan));
+            let is_known = |ids: &[u128]| known(&scene.published, ids);
+            staged = scene.driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
+            walks.push((first + plan.since()..staged.stage.responses(), plan));
         }
-        receipt.timing.walk_s = begun.elapsed().as_secs_f64();
+        Ok(Walked { staged, walks, open })
+    }
 
-        let begun = Instant::now();
+    /// Says what the walks have proven, and asks for the sessions that they should have returned and did not.
+    async fn check(&self, scene: &mut Scene, walked: Walked, receipt: &mut Receipt) -> Result<Checked> {
+        let Walked { staged, walks, open } = walked;
         let questions = Questions {
-            walks: plans.iter().map(|(walk, _)| walk.clone()).collect(),
-            settled: self.settled(&before, &chosen),
+            walks: walks.iter().map(|(responses, _)| responses.clone()).collect(),
+            settled: scene.chosen.settled(scene.before.covered(), self.config.walk.lookback),
         };
-        let mut resolved;
-        (staged, resolved) = resolve(staged, &published, &questions).await?;
-        let verdict = plans.into_iter().zip(&resolved.tallies).map(|((_, plan), tally)| plan.finish(*tally));
-        let Some(verdict) = verdict.reduce(Verdict::and) else { return Ok(()) };
+        let (mut staged, mut resolved) = resolve(staged, &scene.published, &questions).await?;
+        let verdicts = walks.into_iter().zip(&resolved.tallies).map(|((_, plan), tally)| plan.finish(*tally));
+        let verdict = verdicts.reduce(Verdict::and);
+        let verdict = verdict.ok_or_else(|| Error::new(Kind::Unexpected, "nothing was walked"))?;
         receipt.walk.show(&verdict, resolved.tallies.iter().map(|tally| tally.distinct).sum());
         receipt.walk.late = resolved.late;
         if resolved.late > 0 {
@@ -146,122 +197,38 @@ impl Run {
             tracing::warn!("{late} {noun} older than walk.lookback had not been listed before");
         }
 
-        let span = self.span(&chosen, &verdict);
-        let mut unseen = Unseen::find(&published, &resolved, span, self.oldest_open(&chosen, now), before.gone())?;
+        let span = if verdict.evidence >= self.config.walk.accept { scene.chosen.span(&verdict) } else { None };
+        let oldest = scene.chosen.oldest_open(scene.now, self.config.walk.ledger_max_age);
+        let mut unseen = Unseen::find(&scene.published, &resolved, span, oldest, scene.before.gone())?;
         unseen.also(open);
-        let (found, vanished) = unseen.ask(&driver.source, &self.stop).await?;
+        let (found, vanished) = unseen.ask(&scene.driver.source, &self.stop).await?;
         if !found.is_empty() {
             for flat in found {
-                staged.add(None, flat, layout)?;
+                staged.add(None, flat, &scene.driver.layout)?;
             }
-            (staged, resolved) = resolve(staged, &published, &questions).await?;
+            (staged, resolved) = resolve(staged, &scene.published, &questions).await?;
         }
-        before.lose(&vanished.gone);
+        scene.before.lose(&vanished.gone);
         receipt.walk.lose(vanished);
         receipt.open_sessions = resolved.open;
         receipt.rejects = staged.rejects.close()?;
-        if self.dry_run {
-            return Ok(());
-        }
+        Ok(Checked { stage: staged.stage, resolved, verdict })
+    }
 
-        let is_proven = receipt.walk.evidence >= self.config.walk.accept;
-        let covers = chosen.moves_fence && is_proven;
+    async fn publish(&self, scene: Scene, checked: Checked, evidence: Evidence) -> Result<Done> {
+        let Scene { chosen, before, now, driver, _lock, .. } = scene;
+        let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
+        let stopped = Arc::new(AtomicBool::new(false));
         let job = Publication {
-            layout: layout.clone(),
-            stage: staged.stage,
-            covered: covers.then(|| chosen.covered(&verdict, before.covered(), now)).flatten(),
+            layout: driver.layout,
+            stage: checked.stage,
+            covered: covers.then(|| chosen.covered(&checked.verdict, before.covered(), now)).flatten(),
             state: before,
-            resolution: resolved,
+            resolution: checked.resolved,
             run_id: self.run_id.clone(),
-            stopped: Arc::default(),
+            stopped: Arc::clone(&stopped),
             progress: Arc::clone(&self.progress),
         };
-        let Done { parts, result } = self.publish(job).await?;
-        receipt.timing.publish_s = begun.elapsed().as_secs_f64();
-        receipt.partitions = parts.iter().map(receipt::File::from).collect();
-        result
-    }
-
-    fn settings(&self) -> Settings {
-        Settings { per_page: self.config.api.per_page, overlap: self.config.walk.overlap, ..Settings::default() }
-    }
-
-    /// The stage, and what a stopped run of the same goal has left in it.
-    fn stage(&self, layout: &Layout, before: &State, chosen: &Chosen, now: i64) -> Result<(Staged, Vec<Recalled>)> {
-        let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
-        if self.dry_run || chosen.legs().len() > 1 {
-            let folder = if self.dry_run { std::env::temp_dir() } else { self.stage_folder(layout) };
-            return Ok((Staged { stage: Stage::nameless(&folder)?, rejects }, Vec::new()));
-        }
-        let header = Header {
-            key: format!("{} {} {}", before.origin(), chosen.key(), self.config.dataset.keep_unknown_fields),
-            begun_at: now,
-            run_id: self.run_id.clone(),
-            last_run: before.last_run().map(str::to_owned),
-        };
-        let (stage, recalled) = Stage::open(&self.stage_folder(layout), &header, self.fresh)?;
-        if !recalled.is_empty() {
-            tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
-        }
-        for answer in &recalled {
-            rejects.add(answer.window.page, answer.rejects.clone())?;
-        }
-        Ok((Staged { stage, rejects }, recalled))
-    }
-
-    /// Beside the dataset, or in the folder that is set, where each dataset has its own.
-    fn stage_folder(&self, layout: &Layout) -> PathBuf {
-        let Some(folder) = &self.config.stage_dir else { return layout.own().join("stage") };
-        let dataset = std::path::absolute(layout.root()).unwrap_or_else(|_| layout.root().to_owned());
-        folder.join(format!("{:x}", flatten::identity(&dataset.to_string_lossy())))
-    }
-
-    fn driver(&self, layout: &Layout) -> Driver {
-        Driver {
-            source: Source {
-                client: self.client.clone(),
-                clock: self.clock.clone(),
-                keep_unknown_fields: self.config.dataset.keep_unknown_fields,
-                range: None,
-            },
-            concurrency: self.config.api.concurrency,
-            layout: layout.clone(),
-            stop: self.stop.clone(),
-            progress: Arc::clone(&self.progress),
-        }
-    }
-
-    /// Below this start nightly runs should have found everything: what a full walk finds there was missed.
-    fn settled(&self, before: &State, chosen: &Chosen) -> Option<i64> {
-        let fence = before.covered().filter(|_| chosen.moves_fence).and_then(Covered::fence)?;
-        Some(fence.saturating_sub(goal::micros(self.config.walk.lookback)))
-    }
-
-    /// Where known sessions must have been listed, if the walk can tell.
-    fn span(&self, chosen: &Chosen, verdict: &Verdict) -> Option<Span> {
-        let all_meetings = chosen.filters.iter().all(|filter| filter.meeting.is_none());
-        if !all_meetings || verdict.evidence < self.config.walk.accept {
-            return None;
-        }
-        match (&self.work, chosen.goal) {
-            (Work::Backfill { range, .. }, _) => Some(Span { from: range.from, to: range.to }),
-            (_, Goal::Nightly { down_to }) => Some(Span { from: down_to, to: i64::MAX }),
-            // What is older than the list's end has expired.
-            _ => Some(Span { from: verdict.oldest.unwrap_or(i64::MIN), to: i64::MAX }),
-        }
-    }
-
-    /// Running sessions that started before this are not asked for.
-    fn oldest_open(&self, chosen: &Chosen, now: i64) -> i64 {
-        match chosen.goal {
-            _ if !chosen.moves_fence => i64::MAX,
-            Goal::Nightly { .. } => now.saturating_sub(goal::micros(self.config.walk.ledger_max_age)),
-            Goal::Full | Goal::Range { .. } => i64::MIN,
-        }
-    }
-
-    async fn publish(&self, job: Publication) -> Result<Done> {
-        let stopped = Arc::clone(&job.stopped);
         let mut worker = spawn_blocking(move || job.work());
         tokio::select! {
             biased;
@@ -276,27 +243,22 @@ impl Run {
         }
     }
 
-    fn blank(&self) -> Receipt {
-        let api = &self.config.api;
-        Receipt {
-            run_id: self.run_id.clone(),
-            command: self.command,
-            started_at: rfc3339(&self.clock),
-            finished_at: String::new(),
-            exit_code: 1,
-            outcome: "failed",
-            error: None,
-            goal: receipt::Goal::default(),
-            api: receipt::Api {
-                version: version_name(api.version),
-                base_url: api.base_url.origin().ascii_serialization(),
+    fn settings(&self) -> Settings {
+        Settings { per_page: self.config.api.per_page, overlap: self.config.walk.overlap, ..Settings::default() }
+    }
+
+    fn driver(&self, layout: &Layout) -> Driver {
+        Driver {
+            source: Source {
+                client: self.client.clone(),
+                clock: self.clock.clone(),
+                keep_unknown_fields: self.config.dataset.keep_unknown_fields,
+                range: None,
             },
-            walk: receipt::Walk::default(),
-            rows: receipt::Rows::default(),
-            open_sessions: 0,
-            rejects: receipt::Rejects::default(),
-            partitions: Vec::new(),
-            timing: receipt::Timing::default(),
+            concurrency: self.config.api.concurrency,
+            layout: layout.clone(),
+            stop: self.stop.clone(),
+            progress: Arc::clone(&self.progress),
         }
     }
 }
@@ -337,53 +299,6 @@ async fn resolve(
         Ok((staged, resolution))
     });
     joined(worker.await)?
-}
-
-impl receipt::Walk {
-    /// Takes over what came of the sessions that were asked for one by one; what it says against the proof ends it.
-    fn lose(&mut self, vanished: Vanished) {
-        let Vanished { missed, unasked, failed, suspicious, .. } = vanished;
-        let mut against = Vec::new();
-        if missed > 0 {
-            against.push(format!("{missed} sessions were not listed, but are there"));
-        }
-        if unasked > 0 {
-            against.push(format!("{unasked} sessions that were known could not be asked for in one run"));
-        }
-        if failed > 0 {
-            against.push(format!("{failed} sessions could not be asked for"));
-        }
-        if suspicious {
-            against.push("more sessions than usual vanished from the list at once".to_owned());
-        }
-        if !against.is_empty() {
-            self.evidence = Evidence::None;
-            self.reasons = against;
-        }
-        self.vanished = vanished;
-    }
-}
-
-impl Receipt {
-    fn count(&mut self, flat: &Flat) {
-        self.walk.requests += 1;
-        self.rows.sessions += flat.batches[0].num_rows() as u64;
-        self.rows.participants += flat.batches[1].num_rows() as u64;
-        self.rows.timelogs += flat.batches[2].num_rows() as u64;
-        for (name, count) in &flat.unknown {
-            *self.walk.unknown_fields.entry(name.clone()).or_default() += count;
-        }
-    }
-
-    fn judge(&mut self, error: Option<&Error>, accept: Evidence, max_rejects: u64) {
-        (self.exit_code, self.outcome) = match error {
-            Some(error) => (error.kind().exit_code(), error.kind().name()),
-            None if self.walk.evidence < accept => (3, "not_proven"),
-            None if self.rejects.new > max_rejects => (3, "rejects"),
-            None => (0, "proven"),
-        };
-        self.error = error.map(ToString::to_string);
-    }
 }
 
 fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T> {

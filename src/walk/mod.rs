@@ -3,16 +3,20 @@
 //! [`Plan`] is the state machine: requests out, answers in, in any order of arrival, and a [`Verdict`] at the end.
 //! It holds the rows of a bounded number of answers, never of the list.
 
+mod ahead;
 mod chain;
 mod end;
 mod evidence;
+mod goal;
 mod head;
 mod locate;
+mod opening;
 mod order;
 mod passes;
 mod plan;
 mod recall;
 mod settle;
+mod slot;
 mod totals;
 mod verdict;
 mod window;
@@ -21,7 +25,8 @@ mod window;
 mod tests;
 
 pub use evidence::{Evidence, Ground, TABLE};
-pub use plan::{Goal, Plan, Settings};
+pub use goal::{Goal, Settings};
+pub use plan::Plan;
 pub use verdict::{Tally, Verdict};
 pub use window::Window;
 

@@ -1,56 +1,20 @@
-//! The plan of a walk: which windows to ask for next. What their answers mean for the chain is in `settle`.
+//! The plan of a walk: its phases, and where requests and answers meet. Which windows come next is in `ahead`, what
+//! answers mean for the chain in `settle`.
 
 use std::collections::VecDeque;
 
 use super::chain::Chain;
 use super::end::End;
+use super::goal::{Goal, Settings};
 use super::head::Head;
 use super::locate::Locate;
+use super::opening::Opening;
 use super::passes::Passes;
 use super::recall::Recall;
+use super::slot::{Purpose, Slot, State};
 use super::totals::Totals;
-use super::window::{Window, behind, reaching};
+use super::window::Window;
 use super::{Answer, Contract, Outcome, Page, Request};
-
-/// What a walk must cover.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
-    /// The whole list.
-    Full,
-    /// From the head to a window wholly before this time (microseconds) that holds a known session.
-    Nightly {
-        /// The time.
-        down_to: i64,
-    },
-    /// From a row at or after `to` to a row before `from` (microseconds).
-    Range {
-        /// The lower bound.
-        from: i64,
-        /// The upper bound.
-        to: i64,
-    },
-}
-
-/// How a walk goes about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// Rows of the largest page asked for.
-    pub per_page: u32,
-    /// Rows by which windows overlap at least.
-    pub overlap: u32,
-    /// Requests at most for one joint that broke.
-    pub repairs: u32,
-    /// Inversions up to this many microseconds are no other order.
-    pub slack: i64,
-    /// Walks at most through a list that is not newest first.
-    pub rounds: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { per_page: 100, overlap: 2, repairs: 12, slack: 60_000_000, rounds: 3 }
-    }
-}
 
 /// Counts for the receipt.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,47 +28,6 @@ pub(super) struct Counts {
     pub recalled: u64,
     /// Records without a usable id, those of overlaps twice.
     pub unusable: u64,
-}
-
-/// What a window is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// To go on.
-    Walk,
-    /// To join the one behind it to the chain.
-    Repair,
-    /// To see that nothing is there.
-    Behind,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum State {
-    Planned,
-    Flying,
-    Here(Page),
-}
-
-/// A window in its place of the queue; the front one is the next to join the chain.
-#[derive(Debug, Clone)]
-pub(super) struct Slot {
-    pub window: Window,
-    pub purpose: Purpose,
-    pub tries: u32,
-    pub state: State,
-}
-
-impl Slot {
-    pub(super) const fn new(window: Window, purpose: Purpose) -> Self {
-        Self { window, purpose, tries: 0, state: State::Planned }
-    }
-}
-
-/// The first answers: the first page, and page 0, which tells how the server counts.
-#[derive(Debug, Default)]
-pub(super) struct Opening {
-    asked: u32,
-    first: Option<Page>,
-    zero: Option<Page>,
 }
 
 #[derive(Debug)]
@@ -123,16 +46,16 @@ pub struct Plan {
     pub(super) goal: Goal,
     pub(super) settings: Settings,
     /// What the server calls its first page.
-    base: u64,
+    pub(super) base: u64,
     pub(super) largest: u32,
     pub(super) overlap: u64,
     pub(super) phase: Phase,
     pub(super) slots: VecDeque<Slot>,
-    flying: usize,
+    pub(super) flying: usize,
     /// Most requests that were ever wanted at once.
-    width: usize,
+    pub(super) width: usize,
     /// Where the chain begins.
-    begun_at: u64,
+    pub(super) begun_at: u64,
     /// Windows are planned up to this position.
     pub(super) planned_to: u64,
     pub(super) chain: Option<Chain>,
@@ -301,7 +224,7 @@ impl Plan {
         self.since
     }
 
-    fn request(&mut self) -> Option<Request> {
+    pub(super) fn request(&mut self) -> Option<Request> {
         if self.counts.requests == 0 && self.flying == 0 {
             self.recall.close(self.settings.slack);
         }
@@ -330,124 +253,6 @@ impl Plan {
             Phase::Locating(_) | Phase::Heading(_) | Phase::Done => return None,
         };
         Some(Request { window, page: window.page - 1 + self.base, refusable: window.page > 1 })
-    }
-
-    /// The next planned window, or one more, or what the end still needs.
-    fn walking(&mut self) -> Option<Window> {
-        loop {
-            if let Some(slot) = self.slots.iter_mut().find(|slot| matches!(slot.state, State::Planned)) {
-                slot.state = State::Flying;
-                return Some(slot.window);
-            }
-            if self.question.is_some() || !self.plan_more() {
-                return None;
-            }
-            if !matches!(self.phase, Phase::Walking) {
-                return self.request().map(|request| request.window);
-            }
-        }
-    }
-
-    /// Adds a slot, or goes over to the next phase; false where nothing can be done now.
-    fn plan_more(&mut self) -> bool {
-        if self.barren < 3 && self.slots.len() < 4 * self.width.max(2) && self.planned_to <= self.horizon() {
-            match self.totals.latest() {
-                Some(total) if self.planned_to <= total => return self.plan_walk(),
-                Some(total) if self.end.lacks_probe() && !self.has_probe() => {
-                    let window = behind(total.max(self.planned_to), self.largest);
-                    self.slots.push_back(Slot::new(window, Purpose::Behind));
-                    return true;
-                }
-                None if self.end.lacks_probe() => return self.plan_walk(),
-                _ => {}
-            }
-        }
-        self.slots.is_empty() && self.plan_end()
-    }
-
-    /// How far the goal may lie, guessed from how dense the sessions were so far: what is asked for beyond it is read in
-    /// vain.
-    fn horizon(&self) -> u64 {
-        // A burst of sessions, or an earlier walk that is soon met, must not send all of them out at once.
-        let most = 2 * self.reach.saturating_sub(self.begun_at);
-        let down_to = match self.goal {
-            Goal::Full if !self.recall.is_empty() => return self.reach.saturating_add(most),
-            Goal::Full => return u64::MAX,
-            Goal::Nightly { down_to } => down_to,
-            Goal::Range { from, .. } => from,
-        };
-        let Some(chain) = &self.chain else { return self.planned_to.saturating_sub(1) };
-        let start = |row: Option<&super::Listed>| row.and_then(|row| row.start);
-        let (Some(newest), Some(oldest)) = (start(chain.tail().first()), start(chain.tail().last())) else {
-            return u64::MAX;
-        };
-        let rows = chain.tail().len() as u128;
-        let left = u128::try_from(oldest.saturating_sub(down_to)).unwrap_or(0);
-        let guess = u64::try_from(left * rows / u128::from(newest.abs_diff(oldest).max(1))).unwrap_or(u64::MAX);
-        self.reach.saturating_add(guess.min(most))
-    }
-
-    fn has_probe(&self) -> bool {
-        self.slots.back().is_some_and(|slot| slot.purpose == Purpose::Behind)
-    }
-
-    fn plan_walk(&mut self) -> bool {
-        let Some(window) = reaching(self.planned_to, self.overlap, self.largest) else {
-            // No page crosses this position: no overlap can be made with so small pages.
-            self.pass(self.largest);
-            return true;
-        };
-        self.planned_to = window.end();
-        let slot = Slot::new(window, Purpose::Walk);
-        let before_probe = self.slots.len() - usize::from(self.has_probe());
-        self.slots.insert(before_probe, slot);
-        true
-    }
-
-    fn plan_end(&mut self) -> bool {
-        self.ended = true;
-        if let Some((window, is_behind)) = self.end.next(self.reach, self.overlap, self.largest) {
-            let purpose = if is_behind { Purpose::Behind } else { Purpose::Walk };
-            self.slots.push_back(Slot::new(window, purpose));
-            return true;
-        }
-        if !self.end.is_shown() {
-            let said = self.totals.latest().map_or_else(String::new, |total| format!(" at {total} sessions"));
-            self.reasons.push(format!("the end of the list{said} could not be shown"));
-            self.reasons.append(&mut self.faults);
-        }
-        self.finish_at_head();
-        true
-    }
-
-    /// Decides from the first answers how the server counts and cuts its pages.
-    fn open(&mut self) {
-        let Phase::Opening(opening) = &mut self.phase else { return };
-        let (Some(first), Some(zero)) = (&opening.first, &opening.zero) else { return };
-        let shares = zero.rows.iter().any(|row| first.rows.iter().any(|other| other.id == row.id));
-        let is_zero_based = !zero.rows.is_empty() && !shares && zero.info.current_page != Some(1);
-        let page = if is_zero_based { opening.zero.take() } else { opening.first.take() };
-        let Some(mut page) = page else { return };
-        self.base = u64::from(!is_zero_based);
-        self.totals.observe(&page);
-        if page.listed() > u64::from(self.largest) {
-            return self.pass(u32::try_from(page.listed()).unwrap_or(u32::MAX));
-        }
-        self.largest = page_size(&page);
-        page.window.size = self.largest;
-        let newest_first = Chain::new(page.rows.clone()).order().is_newest_first(self.settings.slack);
-        match self.goal {
-            Goal::Range { to, .. } if newest_first => {
-                self.phase = Phase::Locating(Locate::new(to, self.largest, self.totals.latest()));
-            }
-            _ => {
-                let window = page.window;
-                self.begin(window);
-                if let Some(slot) = self.slots.front_mut() {
-                    slot.state = State::Here(page);
-                }
-            }
-        }
     }
 
     /// Begins the walk with this window.
@@ -503,18 +308,5 @@ impl Plan {
 
     pub(super) fn passes(&self) -> Option<&Passes> {
         if let Phase::Passing(passes) = &self.phase { Some(passes) } else { None }
-    }
-}
-
-/// The largest page that the server gives, by its first answer. One that is short may be a capped one, unless the
-/// server's own total says that it holds the whole list.
-fn page_size(page: &Page) -> u32 {
-    let listed = u32::try_from(page.listed()).unwrap_or(u32::MAX);
-    let echo = page.info.per_page.and_then(|echo| u32::try_from(echo).ok()).filter(|&echo| echo >= listed.max(1));
-    let whole = super::totals::believable(page) == Some(page.listed());
-    match echo {
-        Some(echo) => echo.min(page.window.size),
-        None if whole || listed == 0 => page.window.size,
-        None => listed,
     }
 }

@@ -1,9 +1,11 @@
 //! What answers mean: the front of the queue joins the chain, is asked for again, or has its joint repaired.
 
 use super::chain::{Chain, Extended};
+use super::goal::Goal;
 use super::head::Seen;
-use super::plan::{Goal, Phase, Plan, Purpose, Slot, State};
+use super::plan::{Phase, Plan};
 use super::recall::Met;
+use super::slot::{Purpose, Slot, State};
 use super::window::{Window, reaching};
 use super::{Contract, Listed, Page};
 

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::evidence::Evidence;
-use super::plan::{Goal, Plan};
+use super::goal::Goal;
+use super::plan::Plan;
 
 /// What only the whole stage can tell, counted over the answers from [`Plan::since`] on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,0 +1,59 @@
+//! What a run has read and not yet published.
+
+use std::path::PathBuf;
+
+use super::drive::Driver;
+use super::{Run, Scene};
+use crate::dataset::layout::Layout;
+use crate::dataset::rejects::Rejects;
+use crate::error::Result;
+use crate::flatten::{self, Flat};
+use crate::stage::{Header, Recalled, Stage};
+use crate::walk::Request;
+
+/// What walks leave behind them.
+pub struct Staged {
+    pub stage: Stage,
+    pub rejects: Rejects,
+}
+
+impl Staged {
+    /// Stages the rows of an answer and keeps its rejects. A session that was asked for alone has no request.
+    pub fn add(&mut self, request: Option<Request>, flat: Flat, layout: &Layout) -> Result<()> {
+        self.stage.append(&flat, layout, request.map(|request| request.window))?;
+        self.rejects.add(request.map_or(0, |request| request.page), flat.rejects)
+    }
+}
+
+impl Run {
+    /// The stage, and what a stopped run of the same goal has left in it.
+    pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
+        let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
+        let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
+        if self.dry_run || chosen.legs().len() > 1 {
+            let folder = if self.dry_run { std::env::temp_dir() } else { self.stage_folder(layout) };
+            return Ok((Staged { stage: Stage::nameless(&folder)?, rejects }, Vec::new()));
+        }
+        let header = Header {
+            key: format!("{} {} {}", before.origin(), chosen.key(), self.config.dataset.keep_unknown_fields),
+            begun_at: scene.now,
+            run_id: self.run_id.clone(),
+            last_run: before.last_run().map(str::to_owned),
+        };
+        let (stage, recalled) = Stage::open(&self.stage_folder(layout), &header, self.fresh)?;
+        if !recalled.is_empty() {
+            tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
+        }
+        for answer in &recalled {
+            rejects.add(answer.window.page, answer.rejects.clone())?;
+        }
+        Ok((Staged { stage, rejects }, recalled))
+    }
+
+    /// Beside the dataset, or in the folder that is set, where each dataset has its own.
+    fn stage_folder(&self, layout: &Layout) -> PathBuf {
+        let Some(folder) = &self.config.stage_dir else { return layout.own().join("stage") };
+        let dataset = std::path::absolute(layout.root()).unwrap_or_else(|_| layout.root().to_owned());
+        folder.join(format!("{:x}", flatten::identity(&dataset.to_string_lossy())))
+    }
+}

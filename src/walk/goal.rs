@@ -1,0 +1,41 @@
+//! What a walk is for, and how it goes about it.
+
+/// What a walk must cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// The whole list.
+    Full,
+    /// From the head to a window wholly before this time (microseconds) that holds a known session.
+    Nightly {
+        /// The time.
+        down_to: i64,
+    },
+    /// From a row at or after `to` to a row before `from` (microseconds).
+    Range {
+        /// The lower bound.
+        from: i64,
+        /// The upper bound.
+        to: i64,
+    },
+}
+
+/// How a walk goes about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Rows of the largest page asked for.
+    pub per_page: u32,
+    /// Rows by which windows overlap at least.
+    pub overlap: u32,
+    /// Requests at most for one joint that broke.
+    pub repairs: u32,
+    /// Inversions up to this many microseconds are no other order.
+    pub slack: i64,
+    /// Walks at most through a list that is not newest first.
+    pub rounds: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { per_page: 100, overlap: 2, repairs: 12, slack: 60_000_000, rounds: 3 }
+    }
+}
