@@ -14,3 +14,5 @@ mod python;
 mod readers;
 mod rerun;
 mod rows;
+mod tls;
+mod watcher;
