@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reqwest::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use url::Url;
 
 use super::attempt::{Failure, Judge, Passing, Reply};
@@ -112,6 +112,11 @@ impl Shared {
             match self.attempt(url, answers, &token, deadline).await {
                 Ok(reply) => {
                     self.gate.ease();
+                    let ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    match &reply {
+                        Reply::Page(body) => debug!(request = label(url), ms, bytes = body.len(), "answered"),
+                        Reply::Refused { status } => debug!(request = label(url), ms, status, "refused"),
+                    }
                     return Ok(reply);
                 }
                 Err(Failure::Unauthorized(_)) if !renewed && self.tokens.renew(&token) => {

@@ -87,6 +87,8 @@ impl<'a> Publisher<'a> {
             if part.changed {
                 temporary.replace(self.mode)?;
             }
+            let Part { path, written: Written { rows, bytes, .. }, changed, .. } = &part;
+            tracing::debug!(path, rows, bytes, changed, "in place");
             done.push(part);
         }
         Ok(())

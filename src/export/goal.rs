@@ -91,14 +91,15 @@ impl Chosen {
         matches!((leg.goal, self.goal), (Goal::Range { .. }, Goal::Full)) && found > 0
     }
 
-    /// What the dataset covers after this run; nothing new where the list was empty.
-    pub fn covered(&self, verdict: &Verdict, before: Option<&Covered>, now: i64) -> Option<Covered> {
+    /// What the dataset covers after this run; nothing new where the list was empty. `asked_at`: when the oldest of its
+    /// responses was asked for, in microseconds; what was listed later is not covered.
+    pub fn covered(&self, verdict: &Verdict, before: Option<&Covered>, asked_at: i64) -> Option<Covered> {
         let Some(newest) = verdict.newest else { return before.cloned() };
         let full_at = match self.goal {
-            Goal::Nightly { .. } => before.and_then(Covered::full_at).unwrap_or(now),
-            Goal::Full | Goal::Range { .. } => now,
+            Goal::Nightly { .. } => before.and_then(Covered::full_at).unwrap_or(asked_at),
+            Goal::Full | Goal::Range { .. } => asked_at,
         };
-        Some(Covered::new(newest.min(now), full_at, verdict.slack.is_some()))
+        Some(Covered::new(newest.min(asked_at), full_at, verdict.slack.is_some()))
     }
 
     /// Below this start nightly runs should have found everything: what a full walk finds there was missed.

@@ -216,15 +216,16 @@ impl Run {
     }
 
     async fn publish(&self, scene: Scene, checked: Checked, evidence: Evidence) -> Result<Done> {
-        let Scene { chosen, before, now, driver, _lock, .. } = scene;
+        let Scene { chosen, before, driver, _lock, .. } = scene;
         let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
+        let Checked { stage, resolved, verdict } = checked;
         let stopped = Arc::new(AtomicBool::new(false));
         let job = Publication {
             layout: driver.layout,
-            stage: checked.stage,
-            covered: covers.then(|| chosen.covered(&checked.verdict, before.covered(), now)).flatten(),
+            covered: covers.then(|| chosen.covered(&verdict, before.covered(), stage.begun_at())).flatten(),
             state: before,
-            resolution: checked.resolved,
+            stage,
+            resolution: resolved,
             run_id: self.run_id.clone(),
             stopped: Arc::clone(&stopped),
             progress: Arc::clone(&self.progress),

@@ -32,7 +32,7 @@ impl Run {
         let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
         if self.dry_run || chosen.legs().len() > 1 {
             let folder = if self.dry_run { std::env::temp_dir() } else { self.stage_folder(layout) };
-            return Ok((Staged { stage: Stage::nameless(&folder)?, rejects }, Vec::new()));
+            return Ok((Staged { stage: Stage::nameless(&folder, scene.now)?, rejects }, Vec::new()));
         }
         let header = Header {
             key: format!("{} {} {}", before.origin(), chosen.key(), self.config.dataset.keep_unknown_fields),

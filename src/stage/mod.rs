@@ -81,6 +81,7 @@ pub struct Segment {
 /// Staged rows, by partition.
 pub struct Stage {
     folder: PathBuf,
+    begun_at: i64,
     rows: File,
     identities: File,
     segments: BTreeMap<Partition, Vec<Segment>>,
@@ -100,15 +101,16 @@ const MOST_AGE: i64 = 24 * 3_600_000_000;
 
 impl Stage {
     /// An empty stage without names in a folder, which is made if it is missing. A dead run leaves nothing behind.
-    pub fn nameless(folder: &Path) -> Result<Self> {
+    pub fn nameless(folder: &Path, begun_at: i64) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|error| failed("cannot create the stage", folder, error))?;
         let file = || tempfile::tempfile_in(folder).map_err(|error| failed("cannot create the stage", folder, error));
-        Ok(Self::new(folder, file()?, file()?, None))
+        Ok(Self::new(folder, begun_at, file()?, file()?, None))
     }
 
-    fn new(folder: &Path, rows: File, identities: File, journal: Option<Journal>) -> Self {
+    fn new(folder: &Path, begun_at: i64, rows: File, identities: File, journal: Option<Journal>) -> Self {
         Self {
             folder: folder.to_owned(),
+            begun_at,
             rows,
             identities,
             segments: BTreeMap::new(),
@@ -131,25 +133,29 @@ impl Stage {
     fn prepare(folder: &Path, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>), StageError> {
         std::fs::create_dir_all(folder)?;
         let [rows, identities, journal] = NAMES.map(|name| folder.join(name));
-        let mut records = Vec::new();
+        let (mut records, mut begun_at) = (Vec::new(), header.begun_at);
         if journal.exists() {
             let read = journal::read(&journal, &open(&rows)?, &open(&identities)?)?;
             match usable(read, header, fresh) {
                 Ok(read) => {
                     open(&journal)?.set_len(read.length)?;
                     records = read.records;
+                    begun_at = read.header.begun_at;
                 }
                 Err(why) => set_aside(folder, why)?,
             }
         }
         let is_new = records.is_empty();
+        if is_new {
+            begun_at = header.begun_at;
+        }
         let [rows, identities, mut journal] = [open(&rows)?, open(&identities)?, open(&journal)?];
         if is_new {
             journal.set_len(0)?;
         }
         journal.seek(SeekFrom::End(0))?;
         let journal = if is_new { Journal::begin(journal, header)? } else { Journal::go_on(journal) };
-        let mut stage = Self::new(folder, rows, identities, Some(journal));
+        let mut stage = Self::new(folder, begun_at, rows, identities, Some(journal));
         let recalled = records.into_iter().map(|record| stage.recall(record)).collect();
         stage.rows.set_len(stage.end)?;
         stage.rows.seek(SeekFrom::End(0))?;
@@ -181,6 +187,11 @@ impl Stage {
             std::fs::remove_file(&path).map_err(|error| failed("cannot remove the stage", &path, error))?;
         }
         Ok(())
+    }
+
+    /// When the first run began that has staged here, in microseconds: no response is older.
+    pub const fn begun_at(&self) -> i64 {
+        self.begun_at
     }
 
     /// Responses staged so far.

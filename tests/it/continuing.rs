@@ -52,9 +52,11 @@ fn a_killed_run_is_continued_in_a_list_that_has_moved() {
     let mut bed = Bed::new(stalling(1_040));
     killed(&bed, 1_040);
     assert!(bed.files().is_empty());
+    let killed_at = chrono::Utc::now().to_rfc3339();
 
     let start = |number: u64| account().start(0) + 1_000 * i64::try_from(number + 1).unwrap();
-    let fresh: Vec<_> = (0..300).map(|number| account().fresh(number, start(number))).collect();
+    let in_future = account().fresh(299, 4_000_000_000_000_000);
+    let fresh: Vec<_> = (0..299).map(|number| account().fresh(number, start(number))).chain([in_future]).collect();
     let changes: Vec<_> = fresh.iter().cloned().map(Change::InsertHead).collect();
     bed.serve(Options { script: Script::new().before(1, changes), ..Options::new(account()) });
     let ran = bed.run(&["--json"]);
@@ -65,6 +67,11 @@ fn a_killed_run_is_continued_in_a_list_that_has_moved() {
     let exported = ids(&bed);
     assert_eq!(exported.len(), 100_300);
     assert!(fresh.iter().all(|session| exported.contains(&session.id)));
+    // What came in above while nobody looked is not settled before the next look.
+    let state = std::fs::read(bed.dataset().join("_rollbook/state.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let fence = state["covered"]["fence"].as_str().unwrap();
+    assert!(*fence < *killed_at, "{fence} {killed_at}");
     // What was published is not kept twice.
     assert_eq!(std::fs::read_dir(bed.dataset().join("_rollbook/stage")).unwrap().count(), 0);
 }

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 #![allow(clippy::type_complexity)] // tables of cases
 
+mod attempts;
 mod bad_input;
 mod bed;
 mod check;
 mod continuing;
+mod front;
 mod incremental;
 mod moving;
 mod odd_lists;
