@@ -60,7 +60,7 @@ pub struct Resolution {
 #[derive(Debug, Clone, Default)]
 pub struct Questions {
     /// The responses of each walk, by their number.
-    pub walks: Vec<Range<u64>>,
+    pub walks: Vec<Vec<Range<u64>>>,
     /// Below this start (microseconds) everything should be known.
     pub settled: Option<i64>,
 }
@@ -98,7 +98,8 @@ impl Resolution {
         self.late += u64::from(is_settled && !is_known);
         versions[1..].iter().for_each(|loser| self.lost.set(loser.ordinal));
         for (tally, walk) in self.tallies.iter_mut().zip(&questions.walks) {
-            let mut counted = versions.iter().filter(|version| walk.contains(&version.response()));
+            let counts = |version: &&Identity| walk.iter().any(|range| range.contains(&version.response()));
+            let mut counted = versions.iter().filter(counts);
             if let Some(first) = counted.next() {
                 tally.distinct += 1;
                 tally.moved += u64::from(counted.any(|version| version.start() != first.start()));

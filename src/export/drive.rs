@@ -68,7 +68,7 @@ impl Driver {
         receipt: &mut Receipt,
         is_known: impl Fn(&[u128]) -> Result<bool>,
     ) -> Result<Staged> {
-        let (queue, worker) = stager(staged, self.layout.clone());
+        let (queue, worker) = stager(leg.number, staged, self.layout.clone());
         let filter = Arc::new(leg.filter.clone());
         let source = Source { range: leg.cut(), ..self.source.clone() };
         let mut flights = JoinSet::new();
@@ -116,12 +116,16 @@ fn contract(broken: crate::walk::Contract) -> Error {
 }
 
 #[allow(clippy::type_complexity)] // a queue and its worker
-fn stager(staged: Staged, layout: Layout) -> (mpsc::Sender<(Request, Box<Flat>)>, JoinHandle<Result<Staged>>) {
+fn stager(
+    number: usize,
+    staged: Staged,
+    layout: Layout,
+) -> (mpsc::Sender<(Request, Box<Flat>)>, JoinHandle<Result<Staged>>) {
     let (queue, mut pages) = mpsc::channel::<(Request, Box<Flat>)>(QUEUE);
     let worker = spawn_blocking(move || {
         let mut staged = staged;
         while let Some((request, flat)) = pages.blocking_recv() {
-            staged.add(Some(request), *flat, &layout)?;
+            staged.add(Some((number, request)), *flat, &layout)?;
         }
         Ok(staged)
     });

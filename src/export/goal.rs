@@ -48,6 +48,8 @@ pub struct Chosen {
 /// One walk of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leg {
+    /// From 0.
+    pub number: usize,
     /// What the server is asked for.
     pub filter: Filter,
     /// What of it the walk must cover.
@@ -74,16 +76,12 @@ impl Chosen {
 
     /// The walks in their order. Where the server's own filter finds nothing in a range, the list is searched without it.
     pub fn legs(&self) -> Vec<Leg> {
-        let leg = |filter: &Filter| Leg { filter: filter.clone(), goal: self.goal };
-        let mut legs: Vec<_> = self.filters.iter().map(leg).collect();
+        let mut legs: Vec<_> = self.filters.iter().map(|filter| (filter.clone(), self.goal)).collect();
         if let (Goal::Full, Some(Range { from, to })) = (self.goal, self.range) {
-            let search = |filter: &Filter| Leg {
-                filter: Filter { range: None, ..filter.clone() },
-                goal: Goal::Range { from, to },
-            };
+            let search = |filter: &Filter| (Filter { range: None, ..filter.clone() }, Goal::Range { from, to });
             legs.extend(self.filters.iter().map(search));
         }
-        legs
+        legs.into_iter().enumerate().map(|(number, (filter, goal))| Leg { number, filter, goal }).collect()
     }
 
     /// Whether a leg is not needed, since the server's filter has found something.

@@ -88,8 +88,8 @@ struct Scene {
 /// What the walks brought.
 struct Walked {
     staged: Staged,
-    /// Each walk, and the numbers of its responses.
-    walks: Vec<(Range<u64>, Plan)>,
+    /// Each walk, and the numbers of the responses that count for it.
+    walks: Vec<(Vec<Range<u64>>, Plan)>,
     /// Sessions that were running when a run that was stopped read them.
     open: Vec<String>,
 }
@@ -160,21 +160,23 @@ impl Run {
 
     /// Reads what the goal asks for from the API into the stage.
     async fn walk(&self, scene: &Scene, receipt: &mut Receipt) -> Result<Walked> {
-        let (mut staged, mut recalled) = self.stage(scene)?;
+        let (mut staged, recalled) = self.stage(scene)?;
         let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
         let mut walks = Vec::new();
         for leg in scene.chosen.legs() {
             if scene.chosen.can_skip(&leg, staged.stage.sessions()) {
                 continue;
             }
-            let first = staged.stage.responses() - recalled.len() as u64;
             let mut plan = Plan::new(leg.goal, self.settings());
-            for Recalled { window, info, rows, unusable, .. } in recalled.drain(..) {
-                plan.recall(window, info, rows, unusable);
+            let mut earlier = Vec::new();
+            for (response, Recalled { window, info, rows, unusable, .. }) in recalled_of(&recalled, leg.number) {
+                earlier.push(response);
+                plan.recall(*window, *info, rows.clone(), *unusable);
             }
+            let begin = staged.stage.responses();
             let is_known = |ids: &[u128]| known(&scene.published, ids);
             staged = scene.driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
-            walks.push((first + plan.since()..staged.stage.responses(), plan));
+            walks.push((counted(&plan, earlier, begin..staged.stage.responses()), plan));
         }
         Ok(Walked { staged, walks, open })
     }
@@ -275,6 +277,24 @@ pub fn would(config: &Config, account: Option<String>, work: &Work, run_id: &str
     layout.existing()?;
     let chosen = goal::choose(work, state.covered(), config, micros(clock));
     Ok(crate::summary::goal(&chosen.shown))
+}
+
+/// The answers of one walk of a run that was stopped, with their numbers.
+fn recalled_of(recalled: &[Recalled], leg: usize) -> impl Iterator<Item = (u64, &Recalled)> {
+    (0..).zip(recalled).filter(move |(_, answer)| answer.leg == leg)
+}
+
+/// The responses that count for a walk; in its own numbering, those of a stopped run come first.
+fn counted(plan: &Plan, earlier: Vec<u64>, own: Range<u64>) -> Vec<Range<u64>> {
+    let skipped = usize::try_from(plan.since()).unwrap_or(usize::MAX);
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for response in earlier.into_iter().chain(own).skip(skipped) {
+        match ranges.last_mut() {
+            Some(last) if last.end == response => last.end += 1,
+            _ => ranges.push(response..response + 1),
+        }
+    }
+    ranges
 }
 
 /// Whether one of these sessions is in the dataset; the newest partitions are looked at first.

@@ -18,10 +18,11 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Stages the rows of an answer and keeps its rejects. A session that was asked for alone has no request.
-    pub fn add(&mut self, request: Option<Request>, flat: Flat, layout: &Layout) -> Result<()> {
-        self.stage.append(&flat, layout, request.map(|request| request.window))?;
-        self.rejects.add(request.map_or(0, |request| request.page), flat.rejects)
+    /// Stages the rows of an answer to a request of a walk, and keeps its rejects. A session that was asked for alone
+    /// has no request.
+    pub fn add(&mut self, request: Option<(usize, Request)>, flat: Flat, layout: &Layout) -> Result<()> {
+        self.stage.append(&flat, layout, request.map(|(leg, request)| (leg, request.window)))?;
+        self.rejects.add(request.map_or(0, |(_, request)| request.page), flat.rejects)
     }
 }
 
@@ -30,8 +31,8 @@ impl Run {
     pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
         let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
         let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
-        if self.dry_run || chosen.legs().len() > 1 {
-            let folder = if self.dry_run { std::env::temp_dir() } else { self.stage_folder(layout) };
+        if self.dry_run {
+            let folder = std::env::temp_dir();
             return Ok((Staged { stage: Stage::nameless(&folder, scene.now)?, rejects }, Vec::new()));
         }
         let header = Header {

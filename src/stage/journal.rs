@@ -31,6 +31,7 @@ pub struct Header {
 /// A staged response.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
+    pub(super) leg: usize,
     pub(super) size: u32,
     pub(super) page: u64,
     pub(super) info: [Option<i64>; 4],
@@ -64,6 +65,8 @@ pub struct SegmentRecord {
 /// A response that an earlier run has staged.
 #[derive(Debug, Clone)]
 pub struct Recalled {
+    /// Which walk of its run asked for it.
+    pub leg: usize,
     /// What was asked.
     pub window: Window,
     /// The server's words.
@@ -83,6 +86,7 @@ impl From<Record> for Recalled {
         let [current_page, per_page, last_page, total] = record.info;
         let id = |hex: &str| u128::from_str_radix(hex, 16).unwrap_or_default();
         Self {
+            leg: record.leg,
             window: Window { size: record.size, page: record.page },
             info: PageInfo { current_page, per_page, last_page, total },
             rows: record.listed.iter().map(|(hex, start)| Listed { id: id(hex), start: *start }).collect(),

@@ -204,12 +204,12 @@ impl Stage {
         self.sessions
     }
 
-    /// Adds a response's rows. `window`: what it was, for a run that may have to be continued.
-    pub fn append(&mut self, flat: &Flat, layout: &Layout, window: Option<Window>) -> Result<()> {
-        self.write(flat, layout, window).map_err(|error| failed("cannot write the stage", &self.folder, error))
+    /// Adds a response's rows. `asked`: the walk and the window that it answers, for a run that may have to be continued.
+    pub fn append(&mut self, flat: &Flat, layout: &Layout, asked: Option<(usize, Window)>) -> Result<()> {
+        self.write(flat, layout, asked).map_err(|error| failed("cannot write the stage", &self.folder, error))
     }
 
-    fn write(&mut self, flat: &Flat, layout: &Layout, window: Option<Window>) -> Result<(), StageError> {
+    fn write(&mut self, flat: &Flat, layout: &Layout, asked: Option<(usize, Window)>) -> Result<(), StageError> {
         self.hasher.reset();
         let mut segments = Vec::new();
         let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&flat.batches[0], name));
@@ -224,9 +224,10 @@ impl Stage {
         }
         self.append_identities(&flat.entries)?;
         self.responses += 1;
-        if let (Some(window), Some(journal)) = (window, &mut self.journal) {
+        if let (Some((leg, window)), Some(journal)) = (asked, &mut self.journal) {
             let PageInfo { current_page, per_page, last_page, total } = flat.info;
             journal.add(&Record {
+                leg,
                 size: window.size,
                 page: window.page,
                 info: [current_page, per_page, last_page, total],

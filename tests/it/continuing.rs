@@ -108,6 +108,34 @@ fn a_stage_that_does_not_fit_is_set_aside() {
 }
 
 #[test]
+fn a_backfill_of_several_walks_is_continued_twice() {
+    let day = |index: u64| crate::bed::time(account().start(index));
+    let (from, to) = (day(30_000), day(10_000));
+    let meetings = [account().meeting_id(3), account().meeting_id(4)];
+    let several = ["--meeting-id", &meetings[0], "--meeting-id", &meetings[1]];
+    for (version, more) in [("v2", &[][..]), ("v1", &[][..]), ("v1", &several[..])] {
+        let arguments = [&["backfill", "--api", version, "--from", &from, "--to", &to, "--json"], more].concat();
+        let whole = Bed::new(Options::new(account()));
+        let whole_run = Ran::of(whole.command(&arguments).output().unwrap());
+        assert_eq!(whole_run.code, 0, "{whole_run:?}");
+        let requests = whole_run.receipt()["walk"]["requests"].as_u64().unwrap();
+        let mut bed = Bed::new(stalling(requests / 2));
+        for at in [requests / 2, requests / 4] {
+            bed.serve(stalling(at));
+            let mut child = bed.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            wait_for(&bed, at);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        bed.serve(Options::new(account()));
+        let ran = Ran::of(bed.command(&arguments).output().unwrap());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.receipt()["walk"]["recalled"].as_u64() > Some(0), "{version} {more:?}: {ran:?}");
+        assert_eq!(ids(&bed), ids(&whole), "{version} {more:?}");
+    }
+}
+
+#[test]
 fn a_signal_keeps_what_was_read() {
     let mut bed = Bed::new(stalling(100));
     let child = bed.export(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
