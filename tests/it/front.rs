@@ -25,7 +25,7 @@ struct Shared {
 pub struct Front {
     shared: Arc<Shared>,
     url: String,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Front {
@@ -35,10 +35,10 @@ impl Front {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Shared { behind: Mutex::default(), stale: Mutex::default(), known: Mutex::default() };
-        let front = Self { shared: Arc::new(shared), url, _runtime: runtime };
+        let front = Self { shared: Arc::new(shared), url, runtime };
         front.turn_to(behind, None);
         let shared = Arc::clone(&front.shared);
-        front._runtime.spawn(async move {
+        front.runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 tokio::spawn(Arc::clone(&shared).answer(socket));
             }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test fails by panicking
 #![allow(clippy::type_complexity)] // tables of cases
+#![allow(clippy::disallowed_methods)] // a test has its own clock and environment
 
 mod attempts;
 mod bad_input;
