@@ -148,6 +148,9 @@ pub struct Export {
     /// Begin anew, even if a stopped run could be continued
     #[arg(long)]
     pub fresh: bool,
+    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
 }
 
 /// `rollbook backfill`
@@ -178,13 +181,16 @@ pub struct Backfill {
     /// Begin anew, even if a stopped run could be continued
     #[arg(long)]
     pub fresh: bool,
+    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
 }
 
 impl Backfill {
     /// The range as it was typed.
     #[must_use]
     pub fn typed(&self) -> Typed {
-        let Self { from, to, month, day, meetings: _, fresh: _ } = self.clone();
+        let Self { from, to, month, day, meetings: _, fresh: _, wait: _ } = self.clone();
         Typed { from, to, month, day }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use rollbook::api::{Client, Clock, Credentials, Secret};
 use rollbook::cli::{Backfill, Demo, Export, Global, Simulate};
 use rollbook::config::{Config, Environment};
+use rollbook::dataset::destination::Destination;
 use rollbook::dataset::receipt::Receipt;
 use rollbook::error::{Error, Kind, Result};
 use rollbook::export::{Run, Work};
@@ -35,16 +36,17 @@ pub struct Ended {
 /// `export`
 pub async fn export(setting: Setting<'_>, global: &Global, export: &Export, stop: Stop) -> Result<Ended> {
     let work = Work::Export { full: export.full, meetings: export.meetings.clone() };
-    run(Task { command: "export", work, dry_run: global.dry_run, fresh: export.fresh }, setting, stop).await
+    let task = Task { command: "export", work, dry_run: global.dry_run, fresh: export.fresh, wait: export.wait };
+    run(task, setting, stop).await
 }
 
 /// `backfill`
 pub async fn backfill(setting: Setting<'_>, global: &Global, backfill: &Backfill, stop: Stop) -> Result<Ended> {
-    let now = setting.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let range = Range::resolve(&backfill.typed(), i64::try_from(now.as_micros()).unwrap_or(i64::MAX))?;
+    let range = Range::resolve(&backfill.typed(), setting.clock.micros())?;
     tracing::info!("sessions that started from {}", range.text());
     let work = Work::Backfill { range, meetings: backfill.meetings.clone() };
-    run(Task { command: "backfill", work, dry_run: global.dry_run, fresh: backfill.fresh }, setting, stop).await
+    let (dry_run, fresh, wait) = (global.dry_run, backfill.fresh, backfill.wait);
+    run(Task { command: "backfill", work, dry_run, fresh, wait }, setting, stop).await
 }
 
 /// Runs with the credentials of the environment.
@@ -62,7 +64,9 @@ pub async fn check(setting: Setting<'_>, json: bool) -> Result<String> {
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let work = Work::Export { full: false, meetings: Vec::new() };
-    let would = rollbook::export::would(&config, account, &work, &run_id(&clock), &clock)?;
+    let run_id = run_id(&clock);
+    let Destination { layout, .. } = Destination::open(&config, environment, &run_id, true)?;
+    let would = rollbook::export::would(&config, &layout, account, &work, &run_id, &clock)?;
     let report = rollbook::check::check(&client, config.api.per_page).await?;
     Ok(if json { report.json(&would) } else { report.text(&would) })
 }
@@ -78,7 +82,7 @@ pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: 
     let config = setting.config.clone();
     let credentials = Credentials::Token(Secret::new("demo"));
     let work = Work::Export { full: true, meetings: Vec::new() };
-    let task = Task { command: "demo", work, dry_run: global.dry_run, fresh: false };
+    let task = Task { command: "demo", work, dry_run: global.dry_run, fresh: false, wait: None };
     let mut ended = execute(task, setting, credentials, stop).await?;
     server.stop().await;
     if ended.error.is_none() && !global.dry_run {
@@ -117,16 +121,20 @@ struct Task {
     work: Work,
     dry_run: bool,
     fresh: bool,
+    wait: Option<Duration>,
 }
 
 async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
-    let Task { command, work, dry_run, fresh } = task;
-    let Setting { config, clock, progress, .. } = setting;
+    let Task { command, work, dry_run, fresh, wait } = task;
+    let Setting { config, clock, progress, environment } = setting;
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let dataset = config.dataset.url.clone();
     let run_id = run_id(&clock);
-    let run = Run { command, work, config, client, account, dry_run, fresh, run_id, clock, stop, progress };
+    let mut destination = Destination::open(&config, environment, &run_id, dry_run)?;
+    destination.terms.wait = wait;
+    let run =
+        Run { command, work, config, client, account, destination, dry_run, fresh, run_id, clock, stop, progress };
     let rollbook::export::Ended { receipt, error } = run.execute().await;
     let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
     Ok(Ended { receipt, text, error })

@@ -46,7 +46,7 @@ struct Attended {
 }
 
 fn attendance(config: &Config) -> Result<String> {
-    let layout = Layout::new(&config.dataset.url, config.dataset.partition_by);
+    let layout = Layout::local(&config.dataset.url, config.dataset.partition_by);
     let mut top: Vec<Attended> = Vec::new();
     for published in Published::all(&layout)? {
         let mut chunks = published.chunks()?;

@@ -35,6 +35,7 @@ pub mod range;
 pub mod signal;
 pub mod sim;
 pub mod stage;
+pub mod store;
 pub mod summary;
 pub mod tables;
 pub mod timestamp;

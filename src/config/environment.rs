@@ -42,6 +42,12 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    /// The usual variables of object stores, as their options.
+    pub fn store_options(&self) -> impl Iterator<Item = (String, String)> {
+        let of_store = self.0.iter().filter(|(name, _)| is_of_store(name));
+        of_store.map(|(name, value)| (name.to_lowercase(), value.clone()))
+    }
+
     /// The settings among the variables.
     ///
     /// # Errors
@@ -63,7 +69,12 @@ impl Environment {
 }
 
 fn concerns(name: &str) -> bool {
-    name.starts_with("ROLLBOOK_") || name.starts_with("VIDEOSDK_") || OTHERS.contains(&name)
+    is_of_store(name) || name.starts_with("ROLLBOOK_") || name.starts_with("VIDEOSDK_") || OTHERS.contains(&name)
+}
+
+/// Whether an object store is configured or opened with it.
+fn is_of_store(name: &str) -> bool {
+    ["AWS_", "AZURE_", "AZURITE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Every `ROLLBOOK_` name that means something.

@@ -49,11 +49,12 @@ pub const KEYS: &[Key] = &[
     key("walk.full_every", Text, "7d", "A nightly run whose last full walk is older than this reads the whole list; 0s is never."),
     key("walk.ledger_max_age", Text, "30d", "Running sessions that started longer ago are asked for again by full walks only."),
     key("walk.accept", Text, "twice", "The weakest evidence that exit code 0 is given for: \"chain\", \"twice\" or \"total\"."),
-    key("dataset.url", Text, "./rollbook-data", "The folder of the dataset; a relative one starts at the working directory."),
+    key("dataset.url", Text, "./rollbook-data", "The dataset: a folder, or s3://bucket/path, az://container/path or gs://bucket/path."),
     key("dataset.partition_by", Text, "month", "\"none\", \"month\" or \"day\" of a session's start in UTC; can't be changed later."),
     key("dataset.max_rejects", Number, "0", "New unreadable records that a run may have before it exits with 3."),
     key("dataset.keep_unknown_fields", Flag, "false", "Whether fields unknown to this version are kept, as JSON in the column extra."),
-    key("stage.dir", Text, "", "Where rows wait before they are published; empty is beside the dataset."),
+    key("store.options", Text, "", "Options of the object store, name=value and commas: \"aws_endpoint=https://s3.example\"; no secrets."),
+    key("stage.dir", Text, "", "A local folder where rows wait to be published; empty is beside the dataset, or the state folder."),
 ];
 
 impl Key {

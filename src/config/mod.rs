@@ -23,7 +23,7 @@ pub use resolve::{Override, Resolved, Setting, Source, resolve};
 pub use value::duration;
 
 use resolve::Values;
-use value::{boolean, choice, decimal, local_path, optional_path, origin, period, whole};
+use value::{boolean, choice, decimal, optional_path, origin, pairs, period, place, whole};
 
 /// Which version of the sessions API is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,7 +90,7 @@ pub enum PartitionBy {
 /// `[dataset]`: where the tables go, and what is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// A local folder.
+    /// A local folder, or the URL of an object store.
     pub url: String,
     /// The partitions.
     pub partition_by: PartitionBy,
@@ -109,6 +109,8 @@ pub struct Config {
     pub walk: Walk,
     /// `[dataset]`
     pub dataset: Dataset,
+    /// `[store] options`: names and values for an object store.
+    pub store_options: Vec<(String, String)>,
     /// `[stage] dir`: where rows wait before they are published; beside the dataset when `None`.
     pub stage_dir: Option<PathBuf>,
 }
@@ -146,7 +148,7 @@ impl Config {
                 })?,
             },
             dataset: Dataset {
-                url: values.read("dataset.url", local_path)?,
+                url: values.read("dataset.url", place)?,
                 partition_by: values.read("dataset.partition_by", |text| {
                     use PartitionBy::{Day, Month, None};
                     choice(text, &[("none", None), ("month", Month), ("day", Day)], "`none`, `month` or `day`")
@@ -154,6 +156,7 @@ impl Config {
                 max_rejects: values.read("dataset.max_rejects", |text| whole(text, 0..=u64::from(u32::MAX)))?,
                 keep_unknown_fields: values.read("dataset.keep_unknown_fields", boolean)?,
             },
+            store_options: values.read("store.options", pairs)?,
             stage_dir: values.read("stage.dir", optional_path)?,
         })
     }

@@ -63,7 +63,7 @@ fn the_shipped_file_equals_the_defaults() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, walk, dataset, stage_dir } = with_files(None, &[], &[], vec![]).unwrap().config;
+    let Config { api, walk, dataset, store_options, stage_dir } = with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
         base_url: "https://api.videosdk.live".parse().unwrap(),
@@ -79,7 +79,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(api, expected);
     let url = "./rollbook-data".to_owned();
     let expected = Dataset { url, partition_by: PartitionBy::Month, max_rejects: 0, keep_unknown_fields: false };
-    assert_eq!((dataset, stage_dir), (expected, None));
+    assert_eq!((dataset, store_options, stage_dir), (expected, vec![], None));
     assert_eq!(
         walk,
         Walk {
@@ -175,7 +175,7 @@ fn bad_files_are_refused_by_name_and_line() {
         ("\n[apis]\n", "error: unknown section `apis`: file ./rollbook.toml:2\nhint: did you mean [api]?"),
         (
             "[privacy]",
-            "error: unknown section `privacy`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, stage",
+            "error: unknown section `privacy`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, store, stage",
         ),
         (
             "per_page = 5",
@@ -219,9 +219,10 @@ fn bad_values_name_key_range_source_and_value() {
         ("api.max_body_bytes", "0", "a whole number from 1024 to 1073741824"),
         (
             "dataset.url",
-            "s3://bucket/x",
-            "the path of a local folder (object stores such as s3:// are not supported yet)",
+            "ftp://host/x",
+            "the path of a folder, or s3://bucket/path, az://container/path or gs://bucket/path",
         ),
+        ("store.options", "endpoint", "options as `name=value`, with commas between them"),
         ("dataset.partition_by", "year", "`none`, `month` or `day`"),
         ("dataset.max_rejects", "1.5", "a whole number from 0 to 4294967295"),
         ("dataset.keep_unknown_fields", "yes", "`true` or `false`"),

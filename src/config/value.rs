@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use crate::store;
+
 /// A typed value, or what is allowed instead.
 pub(super) type Read<T> = Result<T, String>;
 
@@ -82,10 +84,15 @@ fn is_safe_origin(url: &Url) -> bool {
     safe && anonymous && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
 }
 
-/// A folder on this machine.
-pub(super) fn local_path(text: &str) -> Read<String> {
+/// A folder on this machine, or a place in an object store.
+pub(super) fn place(text: &str) -> Read<String> {
+    let is_remote = store::SCHEMES.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if is_remote { Ok(text.to_owned()) } else { local_path(text) }
+}
+
+fn local_path(text: &str) -> Read<String> {
     if text.is_empty() || text.contains("://") || text.contains('\0') {
-        return Err("the path of a local folder (object stores such as s3:// are not supported yet)".to_owned());
+        return Err("the path of a folder, or s3://bucket/path, az://container/path or gs://bucket/path".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -95,7 +102,17 @@ pub(super) fn optional_path(text: &str) -> Read<Option<PathBuf>> {
     if text.is_empty() {
         return Ok(None);
     }
-    local_path(text).map(|path| Some(PathBuf::from(path)))
+    local_path(text).map(|path| Some(PathBuf::from(path))).map_err(|_| "the path of a local folder".to_owned())
+}
+
+/// Names and values, `name=value`, with commas between them.
+pub(super) fn pairs(text: &str) -> Read<Vec<(String, String)>> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim().to_lowercase(), value.trim().to_owned())).filter(|(name, _)| !name.is_empty())
+    };
+    let pairs = text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(pair).collect::<Option<_>>();
+    pairs.ok_or_else(|| "options as `name=value`, with commas between them".to_owned())
 }
 
 #[cfg(test)]

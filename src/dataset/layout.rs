@@ -1,11 +1,13 @@
 //! Where things are in a dataset: partitions, their folders, and rollbook's own files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate};
 
 use crate::config::PartitionBy;
 use crate::error::{Error, Kind, Result};
+use crate::store::{Local, Store, Version};
 use crate::tables::Table;
 
 /// The one file of a partition and table.
@@ -27,27 +29,37 @@ impl Partition {
     }
 }
 
-/// A local dataset's folder and how it is cut.
+/// Where a dataset is and how it is cut.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    root: PathBuf,
+    store: Arc<dyn Store>,
     by: PartitionBy,
 }
 
 impl Layout {
-    /// The layout of a dataset at a folder.
-    pub fn new(root: impl Into<PathBuf>, by: PartitionBy) -> Self {
-        Self { root: root.into(), by }
+    /// The layout of a dataset.
+    pub const fn new(store: Arc<dyn Store>, by: PartitionBy) -> Self {
+        Self { store, by }
     }
 
-    /// The dataset's folder.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// The layout of a dataset in a folder that nobody else writes to.
+    pub fn local(root: impl Into<PathBuf>, by: PartitionBy) -> Self {
+        Self::new(Arc::new(Local::new(root, "reader")), by)
     }
 
-    /// rollbook's own folder in it.
-    pub fn own(&self) -> PathBuf {
-        self.root.join("_rollbook")
+    /// Where its bytes are.
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// The dataset as a person would find it.
+    pub fn place(&self) -> String {
+        self.store.place("")
+    }
+
+    /// The path of a file of rollbook's own.
+    pub fn own(name: &str) -> String {
+        format!("_rollbook/{name}")
     }
 
     /// The partition that always exists; it holds the sessions without a start.
@@ -82,49 +94,32 @@ impl Layout {
         }
     }
 
-    /// A part's path.
-    pub fn path(&self, table: Table, partition: Partition) -> PathBuf {
-        self.root.join(self.relative(table, partition))
-    }
-
-    /// The partitions there are, from the folders of all tables.
+    /// The partitions that have a file of this table, and the version of that.
     ///
     /// # Errors
-    /// `Destination` where a folder can't be read; `Config` where the dataset is cut otherwise than asked.
-    pub fn existing(&self) -> Result<Vec<Partition>> {
-        let mut found = Vec::new();
-        for table in Table::ALL {
-            let folder = self.root.join(table.name());
-            let entries = match std::fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(super::files::failed("cannot read the folder", &folder, error)),
-            };
-            for entry in entries {
-                let entry = entry.map_err(|error| super::files::failed("cannot read the folder", &folder, error))?;
-                found.extend(self.recognise(&entry.file_name().to_string_lossy(), &folder)?);
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
+    /// `Destination` where they can't be listed; `Config` where the dataset is cut otherwise than asked.
+    pub fn existing(&self, table: Table) -> Result<Vec<(Partition, Version)>> {
+        let listed = self.store.list(table.name())?.into_iter();
+        let known = listed.map(|(path, version)| Ok(self.recognise(&path)?.map(|partition| (partition, version))));
+        known.filter_map(Result::transpose).collect()
     }
 
-    fn recognise(&self, name: &str, folder: &Path) -> Result<Option<Partition>> {
-        let (by, day) = if name == PART {
-            (PartitionBy::None, Some(self.undated().0))
-        } else if let Some(month) = name.strip_prefix("start_month=") {
-            (PartitionBy::Month, NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok())
-        } else if let Some(day) = name.strip_prefix("start_date=") {
-            (PartitionBy::Day, NaiveDate::parse_from_str(day, "%Y-%m-%d").ok())
-        } else {
-            return Ok(None);
+    fn recognise(&self, path: &str) -> Result<Option<Partition>> {
+        let mut parts = path.split('/').skip(1);
+        let (by, day) = match (parts.next(), parts.next()) {
+            (Some(PART), None) => (PartitionBy::None, Some(self.undated().0)),
+            (Some(folder), Some(PART)) => match folder.split_once('=') {
+                Some(("start_month", month)) => {
+                    (PartitionBy::Month, NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok())
+                }
+                Some(("start_date", day)) => (PartitionBy::Day, NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()),
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
         };
         if by != self.by {
-            let what = format!(
-                "the dataset is partitioned otherwise than `partition_by` says: {}",
-                folder.join(name).display()
-            );
+            let place = self.store.place(path);
+            let what = format!("the dataset is partitioned otherwise than `partition_by` says: {place}");
             return Err(Error::new(Kind::Config, what)
                 .hint("set `dataset.partition_by` as it was, or export to a new folder with --dest"));
         }
@@ -140,7 +135,7 @@ mod tests {
     fn partitions_are_months_days_or_one() {
         let start = crate::timestamp::parse("2026-11-23T23:59:59.999Z");
         let path = |by, start| {
-            let layout = Layout::new("/d", by);
+            let layout = Layout::local("/d", by);
             layout.relative(Table::Timelogs, layout.partition(start))
         };
         assert_eq!(path(PartitionBy::Month, start), "timelogs/start_month=2026-11/part-0.parquet");

@@ -1,10 +1,10 @@
 //! The dataset: Parquet files by table and partition that are whole at any instant, and the record of each run.
 
+pub mod destination;
 pub mod encode;
-pub mod files;
 pub mod identity;
 pub mod layout;
-pub mod lock;
+pub mod lease;
 pub mod merge;
 pub mod publish;
 pub mod published;

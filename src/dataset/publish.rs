@@ -1,21 +1,21 @@
-//! Publishing: for each partition, staged and published rows are merged, encoded beside their place, and swapped in.
+//! Publishing: staged and published rows of a partition are merged, encoded on the local disk, and swapped in.
 //!
-//! A partition's three tables are encoded side by side behind bounded queues. Each file is replaced atomically,
-//! sessions first, so that a participant never lacks its session.
+//! A partition's three tables are encoded side by side behind bounded queues. Each file is replaced atomically, and only
+//! if it still is the one that was merged; sessions first, so that a participant never lacks its session.
 
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use arrow_array::RecordBatch;
 
 use super::encode::{Encoder, Written};
-use super::files::{self, Temporary, failed};
-use super::identity::Resolution;
 use super::layout::{Layout, Partition};
 use super::merge::{Merge, Sources};
-use super::published::Published;
+use super::published::Versions;
 use crate::error::{Error, Kind, Result};
-use crate::stage::Stage;
+use crate::store::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::tables::Table;
 
 /// Runs that may wait for one encoder.
@@ -34,76 +34,95 @@ pub struct Part {
     pub changed: bool,
 }
 
-/// Publishes partitions of one dataset for one run.
-pub struct Publisher<'a> {
-    layout: &'a Layout,
-    stage: &'a Stage,
-    resolution: Resolution,
-    run_id: &'a str,
-    mode: u32,
+/// A partition on its way.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// The dataset.
+    pub layout: &'a Layout,
+    /// The partition.
+    pub partition: Partition,
+    /// Its files that were merged.
+    pub versions: Versions,
 }
 
-impl<'a> Publisher<'a> {
-    /// Prepares the dataset's folder; nothing is published yet.
-    pub fn new(layout: &'a Layout, stage: &'a Stage, resolution: Resolution, run_id: &'a str) -> Result<Self> {
-        let mode = files::usual_mode(&layout.own(), run_id)?;
-        Ok(Self { layout, stage, resolution, run_id, mode })
-    }
-
-    /// Merges and publishes one partition; adds each of its files to `done` once it is in place.
+impl Place<'_> {
+    /// Merges and publishes the partition; hands out each of its files once it is in place. Returns their versions.
     ///
     /// # Errors
-    /// `Destination`; the partition's files are then each the old one or the new one, whole.
-    pub fn partition(&mut self, partition: Partition, done: &mut Vec<Part>) -> Result<()> {
-        let mut temporaries = Vec::with_capacity(3);
+    /// `Raced` where another run has replaced a file meanwhile; `Destination`. The partition's files are then each the
+    /// old one or the new one, whole.
+    pub fn publish(self, sources: Sources<'_>, mut placed: impl FnMut(Part)) -> Result<Versions> {
+        let store = self.layout.store();
+        let mut drafts = Vec::with_capacity(3);
         for table in Table::ALL {
-            let path = self.layout.path(table, partition);
-            files::sweep(path.parent().unwrap_or(self.layout.root()))?;
-            temporaries.push(Temporary::create(&path, self.run_id)?);
+            drafts.push(store.begin(&self.layout.relative(table, self.partition))?);
         }
-        let superseded = self.resolution.superseded.remove(&partition).unwrap_or_default();
-        let published = Published::find(self.layout, partition)?.map(|published| published.chunks()).transpose()?;
-        let segments = self.stage.segments(partition);
-        let sources = Sources { stage: self.stage, segments, lost: &self.resolution.lost, published, superseded };
-        let written = encode(Merge::new(sources)?, &temporaries)?;
-        let parts = Table::ALL.into_iter().zip(written).map(|(table, written)| {
-            let path = self.layout.relative(table, partition);
-            Part { table, path, written, changed: false }
-        });
-        self.swap(temporaries.into_iter().zip(parts), done)
-    }
-
-    /// Flushes all files that changed before it replaces the first.
-    fn swap(&self, files: impl Iterator<Item = (Temporary, Part)>, done: &mut Vec<Part>) -> Result<()> {
+        let written = encode(Merge::new(sources)?, &drafts)?;
         let mut ready = Vec::with_capacity(3);
-        for (temporary, mut part) in files {
-            part.changed = !temporary.equals_target()?;
-            if part.changed {
-                temporary.flush()?;
-            }
-            ready.push((temporary, part));
+        for ((draft, written), version) in drafts.into_iter().zip(written).zip(self.versions) {
+            let changed = !is_there(store, &draft, version.as_ref())?;
+            ready.push((draft, written, version, changed));
         }
-        for (temporary, part) in ready {
-            if part.changed {
-                temporary.replace(self.mode)?;
-            }
-            let Part { path, written: Written { rows, bytes, .. }, changed, .. } = &part;
-            tracing::debug!(path, rows, bytes, changed, "in place");
-            done.push(part);
+        let mut versions = Versions::default();
+        for (table, (draft, written, version, changed)) in Table::ALL.into_iter().zip(ready) {
+            let path = draft.path().to_owned();
+            versions[table as usize] = if changed { Some(swap(store, draft, version.as_ref())?) } else { version };
+            tracing::debug!(path, rows = written.rows, bytes = written.bytes, changed, "in place");
+            placed(Part { table, path, written, changed });
         }
-        Ok(())
+        Ok(versions)
+    }
+}
+
+fn swap(store: &dyn Store, draft: Draft, version: Option<&Version>) -> Result<Version> {
+    let place = store.place(draft.path());
+    match store.swap(draft, version, Access::Usual)? {
+        Swap::Done(version) => Ok(version),
+        Swap::Lost => Err(raced(&place)),
+    }
+}
+
+/// Whether the file of this version holds the same bytes.
+fn is_there(store: &dyn Store, draft: &Draft, version: Option<&Version>) -> Result<bool> {
+    if version.is_none() {
+        return Ok(false);
+    }
+    let place = store.place(draft.path());
+    match store.open(draft.path())? {
+        Some((old, current)) if Some(&current) == version => {
+            same_bytes(draft.writer(), old).map_err(|error| failed("cannot compare the file", place, error))
+        }
+        _ => Err(raced(&place)),
+    }
+}
+
+fn same_bytes(mut a: &File, mut b: File) -> io::Result<bool> {
+    if a.metadata()?.len() != b.metadata()?.len() {
+        return Ok(false);
+    }
+    a.seek(SeekFrom::Start(0))?;
+    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let read = a.read(&mut left)?;
+        if read == 0 {
+            return Ok(true);
+        }
+        b.read_exact(&mut right[..read])?;
+        if left[..read] != right[..read] {
+            return Ok(false);
+        }
     }
 }
 
 /// Runs the merge on this thread and an encoder a table on threads of their own.
-fn encode(merge: Merge<'_>, temporaries: &[Temporary]) -> Result<Vec<Written>> {
+fn encode(merge: Merge<'_>, drafts: &[Draft]) -> Result<Vec<Written>> {
     thread::scope(|scope| {
         let mut queues = Vec::with_capacity(3);
         let mut encoders = Vec::with_capacity(3);
-        for (table, temporary) in Table::ALL.into_iter().zip(temporaries) {
+        for (table, draft) in Table::ALL.into_iter().zip(drafts) {
             let (sender, receiver) = sync_channel(QUEUE);
             queues.push(sender);
-            encoders.push(scope.spawn(move || encode_table(table, temporary, &receiver)));
+            encoders.push(scope.spawn(move || encode_table(table, draft, &receiver)));
         }
         let merged = merge.run(|run| send(&queues, run));
         drop(queues);
@@ -125,13 +144,13 @@ fn send(queues: &[SyncSender<RecordBatch>], run: [RecordBatch; 3]) -> Result<()>
     Ok(())
 }
 
-fn encode_table(table: Table, temporary: &Temporary, batches: &Receiver<RecordBatch>) -> Result<Written> {
+fn encode_table(table: Table, draft: &Draft, batches: &Receiver<RecordBatch>) -> Result<Written> {
     let write = || {
-        let mut encoder = Encoder::new(table, temporary.writer())?;
+        let mut encoder = Encoder::new(table, draft.writer())?;
         for batch in batches {
             encoder.push(batch)?;
         }
         encoder.close()
     };
-    write().map_err(|error| failed("cannot write the table", temporary.target(), error))
+    write().map_err(|error| failed("cannot write the table", draft.path(), error))
 }

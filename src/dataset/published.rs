@@ -3,8 +3,8 @@
 //! Child rows are matched to their session by key, not by count: between the swaps of a run that was killed, the
 //! tables of a partition may come from two runs.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -13,10 +13,10 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::encode::SCHEMA_VERSION_KEY;
-use super::files::failed;
 use super::layout::{Layout, Partition};
 use crate::chunk::{Chunk, Key, Keys};
 use crate::error::{Error, Kind, Result};
+use crate::store::{Version, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
 
 /// Sessions read at a time.
@@ -24,11 +24,16 @@ const SESSIONS: usize = 2048;
 /// Child rows read at a time.
 const ROWS: usize = 8192;
 
-/// A published partition.
+/// The versions of a partition's files, in the order of [`Table::ALL`]; `None` where one is not there.
+pub type Versions = [Option<Version>; 3];
+
+/// A published partition, as it was when it was looked for: a file that was replaced since is an error
+/// ([`Kind::Raced`]).
 #[derive(Debug, Clone)]
 pub struct Published {
     layout: Layout,
     partition: Partition,
+    versions: Versions,
 }
 
 /// A published session, as later runs need to know it.
@@ -43,27 +48,38 @@ pub struct Known<'a> {
 }
 
 impl Published {
-    /// The partition, if its files are there. A part of them is left by a run that was killed while it published the
-    /// partition for the first time: its rows were never committed.
-    pub fn find(layout: &Layout, partition: Partition) -> Result<Option<Self>> {
-        for table in Table::ALL {
-            let path = layout.path(table, partition);
-            match path.try_exists() {
-                Ok(true) => {}
-                Ok(false) => return Ok(None),
-                Err(error) => return Err(failed("cannot read the file", &path, error)),
-            }
-        }
-        Ok(Some(Self { layout: layout.clone(), partition }))
-    }
-
     /// All published partitions of a dataset, in time order.
     ///
     /// # Errors
-    /// As [`Layout::existing`] and [`Published::find`].
+    /// As [`Layout::existing`].
     pub fn all(layout: &Layout) -> Result<Vec<Self>> {
-        let found = layout.existing()?.into_iter().map(|partition| Self::find(layout, partition));
-        found.filter_map(Result::transpose).collect()
+        Ok(Self::of(layout, &Self::versions(layout)?))
+    }
+
+    /// The partitions with these versions. One that lacks a file was left by a run that was killed while it published
+    /// the partition for the first time: its rows were never committed, and are not returned.
+    pub fn of(layout: &Layout, versions: &BTreeMap<Partition, Versions>) -> Vec<Self> {
+        let whole = versions.iter().filter(|(_, versions)| versions.iter().all(Option::is_some));
+        let published = |(partition, versions): (&Partition, &Versions)| Self {
+            layout: layout.clone(),
+            partition: *partition,
+            versions: versions.clone(),
+        };
+        whole.map(published).collect()
+    }
+
+    /// The versions of all partitions' files.
+    ///
+    /// # Errors
+    /// As [`Layout::existing`].
+    pub fn versions(layout: &Layout) -> Result<BTreeMap<Partition, Versions>> {
+        let mut found: BTreeMap<_, Versions> = BTreeMap::new();
+        for (at, table) in Table::ALL.into_iter().enumerate() {
+            for (partition, version) in layout.existing(table)? {
+                found.entry(partition).or_default()[at] = Some(version);
+            }
+        }
+        Ok(found)
     }
 
     /// Which partition it is.
@@ -73,14 +89,13 @@ impl Published {
 
     /// Calls with the number of every session and what identifies it.
     pub fn each_session(&self, mut each: impl FnMut(u64, Known<'_>)) -> Result<()> {
-        let path = self.layout.path(Table::Sessions, self.partition);
-        let builder = open(&path, Table::Sessions)?;
+        let (place, builder) = self.open(Table::Sessions)?;
         let columns = ProjectionMask::columns(builder.parquet_schema(), ["session_id", "started_at", "is_open"]);
         let reader = builder.with_projection(columns).with_batch_size(ROWS).build();
-        let reader = reader.map_err(|error| damaged(&path, error))?;
+        let reader = reader.map_err(|error| damaged(&place, error))?;
         let mut row = 0;
         for batch in reader {
-            let batch = batch.map_err(|error| damaged(&path, error))?;
+            let batch = batch.map_err(|error| damaged(&place, error))?;
             let keys = Keys::new(Table::Sessions, &batch);
             let open = batch.column(2).as_boolean();
             for at in 0..batch.num_rows() {
@@ -94,36 +109,45 @@ impl Published {
 
     /// The sessions with their rows, in order.
     pub fn chunks(&self) -> Result<Chunks> {
-        let path = |table| self.layout.path(table, self.partition);
-        let sessions = path(Table::Sessions);
-        let reader = open(&sessions, Table::Sessions)?.with_batch_size(SESSIONS).build();
+        let (place, builder) = self.open(Table::Sessions)?;
+        let reader = builder.with_batch_size(SESSIONS).build();
         Ok(Chunks {
-            sessions: reader.map_err(|error| damaged(&sessions, error))?,
-            path: sessions,
-            children: [
-                Children::open(&path(Table::Participants), Table::Participants)?,
-                Children::open(&path(Table::Timelogs), Table::Timelogs)?,
-            ],
+            sessions: reader.map_err(|error| damaged(&place, error))?,
+            place,
+            children: [self.children(Table::Participants)?, self.children(Table::Timelogs)?],
         })
     }
-}
 
-fn open(path: &Path, table: Table) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    let file = File::open(path).map_err(|error| failed("cannot read the file", path, error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(path, error))?;
-    let metadata = builder.metadata().file_metadata().key_value_metadata();
-    let version = metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY));
-    let version = version.and_then(|pair| pair.value.as_deref()).unwrap_or("none");
-    if version != SCHEMA_VERSION.to_string() || builder.schema().fields() != table.schema().fields() {
-        let what = format!("the file is not of schema version {SCHEMA_VERSION} but {version}: {}", path.display());
-        return Err(Error::new(Kind::Destination, what)
-            .hint("use the version of rollbook that wrote it, or export to a new folder with --dest"));
+    fn children(&self, table: Table) -> Result<Children> {
+        let (place, builder) = self.open(table)?;
+        let reader = builder.with_batch_size(ROWS).build().map_err(|error| damaged(&place, error))?;
+        Ok(Children { reader, place, table, batch: None, row: 0 })
     }
-    Ok(builder)
+
+    /// Opens the file that was found.
+    fn open(&self, table: Table) -> Result<(String, ParquetRecordBatchReaderBuilder<File>)> {
+        let path = self.layout.relative(table, self.partition);
+        let place = self.layout.store().place(&path);
+        let found = self.layout.store().open(&path)?;
+        let Some((file, _)) = found.filter(|(_, version)| Some(version) == self.versions[table as usize].as_ref())
+        else {
+            return Err(raced(&place));
+        };
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&place, error))?;
+        let metadata = builder.metadata().file_metadata().key_value_metadata();
+        let version = metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY));
+        let version = version.and_then(|pair| pair.value.as_deref()).unwrap_or("none");
+        if version != SCHEMA_VERSION.to_string() || builder.schema().fields() != table.schema().fields() {
+            let what = format!("the file is not of schema version {SCHEMA_VERSION} but {version}: {place}");
+            return Err(Error::new(Kind::Destination, what)
+                .hint("use the version of rollbook that wrote it, or export to a new folder with --dest"));
+        }
+        Ok((place, builder))
+    }
 }
 
-fn damaged(path: &Path, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Destination, format!("a published file is damaged: {}", path.display()))
+fn damaged(place: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::Destination, format!("a published file is damaged: {place}"))
         .because(cause)
         .hint("move the partition's folder in all three tables and `_rollbook/state.json` away, then run `rollbook export --full`")
 }
@@ -131,7 +155,7 @@ fn damaged(path: &Path, cause: impl Into<Box<dyn std::error::Error + Send + Sync
 /// A published partition, some sessions at a time.
 pub struct Chunks {
     sessions: ParquetRecordBatchReader,
-    path: PathBuf,
+    place: String,
     children: [Children; 2],
 }
 
@@ -139,7 +163,7 @@ impl Chunks {
     /// The next sessions with their rows.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let Some(sessions) = self.sessions.next() else { return Ok(None) };
-        let sessions = sessions.map_err(|error| damaged(&self.path, error))?;
+        let sessions = sessions.map_err(|error| damaged(&self.place, error))?;
         let keys = Keys::new(Table::Sessions, &sessions);
         let [participants, timelogs] = &mut self.children;
         let (participants, of_participants) = participants.of(&keys)?;
@@ -151,18 +175,13 @@ impl Chunks {
 /// A child table, read along with its sessions.
 struct Children {
     reader: ParquetRecordBatchReader,
-    path: PathBuf,
+    place: String,
     table: Table,
     batch: Option<(RecordBatch, Keys)>,
     row: usize,
 }
 
 impl Children {
-    fn open(path: &Path, table: Table) -> Result<Self> {
-        let reader = open(path, table)?.with_batch_size(ROWS).build().map_err(|error| damaged(path, error))?;
-        Ok(Self { reader, path: path.to_owned(), table, batch: None, row: 0 })
-    }
-
     /// The rows of these sessions, in one batch, and where each session's begin.
     fn of(&mut self, sessions: &Keys) -> Result<(RecordBatch, Vec<usize>)> {
         let mut pieces = Vec::new();
@@ -172,7 +191,7 @@ impl Children {
             rows += self.take(sessions.key(session), &mut pieces)?;
             offsets.push(rows);
         }
-        let batch = concat(self.table, &pieces).map_err(|error| damaged(&self.path, error))?;
+        let batch = concat(self.table, &pieces).map_err(|error| damaged(&self.place, error))?;
         Ok((batch, offsets))
     }
 
@@ -202,7 +221,7 @@ impl Children {
                 self.batch = None;
                 return Ok(false);
             };
-            let batch = batch.map_err(|error| damaged(&self.path, error))?;
+            let batch = batch.map_err(|error| damaged(&self.place, error))?;
             let keys = Keys::new(self.table, &batch);
             self.batch = Some((batch, keys));
             self.row = 0;

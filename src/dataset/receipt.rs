@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::files;
 use super::layout::Layout;
 use super::publish::Part;
 use crate::error::Result;
+use crate::store::{Access, Swap, raced};
 use crate::walk::{Evidence, Verdict};
 
 /// The receipts' folder in rollbook's own.
@@ -222,9 +222,8 @@ pub fn published(layout: &Layout) -> Result<BTreeSet<String>> {
         path: String,
     }
     let mut names = BTreeSet::new();
-    for entry in std::fs::read_dir(layout.own().join(RUNS)).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let text = std::fs::read(&path).map_err(|error| files::failed("cannot read the receipt", &path, error))?;
+    for (path, _) in layout.store().list(&Layout::own(RUNS))? {
+        let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
         let partitions = serde_json::from_slice::<Named>(&text).map_or_else(|_| Vec::new(), |named| named.partitions);
         names.extend(partitions.into_iter().map(|part| part.path));
     }
@@ -238,8 +237,12 @@ impl Receipt {
     }
 
     /// Stores it in the dataset.
-    pub fn store(&self, layout: &Layout, mode: u32) -> Result<()> {
-        let path = layout.own().join(RUNS).join(format!("{}.json", self.run_id));
-        files::write(&path, format!("{}\n", self.json()).as_bytes(), &self.run_id, mode)
+    pub fn store(&self, layout: &Layout) -> Result<()> {
+        let path = Layout::own(&format!("{RUNS}/{}.json", self.run_id));
+        let draft = layout.store().draft(&path, format!("{}\n", self.json()).as_bytes())?;
+        match layout.store().swap(draft, None, Access::Usual)? {
+            Swap::Done(_) => Ok(()),
+            Swap::Lost => Err(raced(&layout.store().place(&path))),
+        }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{Temporary, failed};
 use super::layout::Layout;
 use super::receipt;
 use crate::error::Result;
 use crate::flatten::{Reject, identity};
+use crate::store::{Access, Draft, Swap, failed, raced};
+
+/// Their folder in rollbook's own.
+const FOLDER: &str = "rejects";
 
 /// One line.
 #[derive(Serialize, Deserialize)]
@@ -24,9 +26,9 @@ struct Line {
 /// The rejects of a run, told apart by content: a record that is listed twice counts once.
 #[derive(Debug)]
 pub struct Rejects {
-    folder: PathBuf,
+    layout: Layout,
     run_id: String,
-    file: Option<Temporary>,
+    file: Option<Draft>,
     known: BTreeSet<u128>,
     seen: BTreeSet<u128>,
     new: u64,
@@ -36,21 +38,18 @@ pub struct Rejects {
 impl Rejects {
     /// Rejects of a run; reads which were recorded before.
     pub fn new(layout: &Layout, run_id: &str, dry_run: bool) -> Result<Self> {
-        let folder = layout.own().join("rejects");
         let mut known = BTreeSet::new();
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.extension().is_none_or(|extension| extension != "jsonl") {
-                continue;
-            }
-            let file = std::fs::File::open(&path).map_err(|error| failed("cannot read the rejects", &path, error))?;
+        for (path, _) in layout.store().list(&Layout::own(FOLDER))? {
+            let Some((file, _)) = layout.store().open(&path)? else { continue };
             for line in BufReader::new(file).lines() {
-                let line = line.map_err(|error| failed("cannot read the rejects", &path, error))?;
+                let line =
+                    line.map_err(|error| failed("cannot read the rejects", layout.store().place(&path), error))?;
                 // A line of an unknown form is no reason to fail a run: its record then counts as new once more.
                 known.extend(serde_json::from_str::<Line>(&line).ok().map(|line| identity(&line.raw)));
             }
         }
-        Ok(Self { folder, run_id: run_id.to_owned(), file: None, known, seen: BTreeSet::new(), new: 0, dry_run })
+        let (layout, run_id, seen) = (layout.clone(), run_id.to_owned(), BTreeSet::new());
+        Ok(Self { layout, run_id, file: None, known, seen, new: 0, dry_run })
     }
 
     /// Keeps the rejects of a page.
@@ -64,26 +63,27 @@ impl Rejects {
             if self.dry_run {
                 continue;
             }
-            let target = self.folder.join(format!("{}.jsonl", self.run_id));
+            let path = Layout::own(&format!("{FOLDER}/{}.jsonl", self.run_id));
             if self.file.is_none() {
-                self.file = Some(Temporary::create(&target, &self.run_id)?);
+                self.file = Some(self.layout.store().begin(&path)?);
             }
             let line = Line { page, index, reason, raw };
-            let text =
-                serde_json::to_string(&line).map_err(|error| failed("cannot write the rejects", &target, error))?;
-            if let Some(file) = &self.file {
+            let written = serde_json::to_string(&line).map_err(std::io::Error::from).and_then(|text| {
+                let Some(file) = &self.file else { return Ok(()) };
                 writeln!(file.writer(), "{text}")
-                    .map_err(|error| failed("cannot write the rejects", &target, error))?;
-            }
+            });
+            written.map_err(|error| failed("cannot write the rejects", self.layout.store().place(&path), error))?;
         }
         Ok(())
     }
 
     /// Makes them durable.
     pub fn close(self) -> Result<receipt::Rejects> {
-        if let Some(file) = self.file {
-            file.flush()?;
-            file.replace(0o600)?;
+        if let Some(draft) = self.file {
+            let place = self.layout.store().place(draft.path());
+            if self.layout.store().swap(draft, None, Access::Private)? == Swap::Lost {
+                return Err(raced(&place));
+            }
         }
         Ok(receipt::Rejects { total: self.seen.len() as u64, new: self.new })
     }

@@ -1,16 +1,16 @@
 //! The state: what the dataset is and whose, and every published file. Written after the files it speaks of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{self, failed};
 use super::layout::Layout;
 use super::publish::Part;
+use super::published::Published;
 use super::receipt;
 use crate::config::{Api, ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
+use crate::store::{Access, Swap, Version, failed, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
 use crate::timestamp;
 
@@ -34,6 +34,9 @@ pub struct State {
     /// The last run that published.
     #[serde(default)]
     last_run: Option<String>,
+    /// Of the file that was read.
+    #[serde(skip)]
+    version: Option<Version>,
 }
 
 /// How far unfiltered exports have covered the list. Times are RFC 3339.
@@ -114,6 +117,7 @@ impl State {
             covered: None,
             gone: BTreeSet::new(),
             last_run: None,
+            version: None,
         }
     }
 
@@ -124,18 +128,13 @@ impl State {
     /// `Config` where the dataset is of a newer version, cut otherwise, or another account's;
     /// `Destination` where a recorded file is gone.
     pub fn load(layout: &Layout, by: PartitionBy, source: Source, run_id: &str, dry_run: bool) -> Result<Self> {
-        let path = path(layout);
         let fresh = Self::new(by, source);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return fresh.found_lost(layout),
-            Err(error) => return Err(failed("cannot read the state", &path, error)),
-        };
+        let Some((text, version)) = layout.store().read(&path())? else { return fresh.found_lost(layout) };
         let Ok(state) = serde_json::from_slice::<Self>(&text) else {
             if !dry_run {
-                let aside = path.with_extension(format!("damaged-{run_id}"));
-                std::fs::rename(&path, &aside).map_err(|error| failed("cannot set the state aside", &path, error))?;
-                tracing::warn!("the state is damaged; set aside: {}", aside.display());
+                let aside = format!("{}.damaged-{run_id}", path());
+                layout.store().set_aside(&path(), &aside)?;
+                tracing::warn!("the state is damaged; set aside: {}", layout.store().place(&aside));
             }
             return fresh.found_lost(layout);
         };
@@ -143,7 +142,8 @@ impl State {
         state.check_files(layout)?;
         // What one version of the API has listed says nothing of the other.
         let covered = state.covered.filter(|_| state.source == fresh.source);
-        Ok(Self { files: state.files, covered, gone: state.gone, last_run: state.last_run, ..fresh })
+        let Self { files, gone, last_run, .. } = state;
+        Ok(Self { files, covered, gone, last_run, version: Some(version), ..fresh })
     }
 
     fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
@@ -156,28 +156,26 @@ impl State {
         } else {
             return Ok(());
         };
-        Err(Error::new(Kind::Config, format!("{what}: {}", layout.root().display()))
+        Err(Error::new(Kind::Config, format!("{what}: {}", layout.place()))
             .hint("export to a new folder with --dest, or use the settings and version that wrote this one"))
     }
 
     fn check_files(&self, layout: &Layout) -> Result<()> {
-        for name in self.files.keys() {
-            if !exists(&layout.root().join(name))? {
-                return Err(missing(layout, name));
-            }
+        let there = files(layout)?;
+        match self.files.keys().find(|name| !there.contains(*name)) {
+            Some(name) => Err(missing(layout, name)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Without a state, what was published is known from the receipts. A partition that is gone as a whole was moved
     /// away by somebody and is made anew; one that lacks a published file is damaged.
     fn found_lost(self, layout: &Layout) -> Result<Self> {
-        let published = receipt::published(layout)?;
-        for partition in layout.existing()? {
-            for name in Table::ALL.map(|table| layout.relative(table, partition)) {
-                if published.contains(&name) && !exists(&layout.root().join(&name))? {
-                    return Err(missing(layout, &name));
-                }
+        let (published, there) = (receipt::published(layout)?, files(layout)?);
+        for partition in Published::versions(layout)?.into_keys() {
+            let names = Table::ALL.map(|table| layout.relative(table, partition));
+            if let Some(name) = names.iter().find(|name| published.contains(*name) && !there.contains(*name)) {
+                return Err(missing(layout, name));
             }
         }
         Ok(self)
@@ -222,25 +220,53 @@ impl State {
         serde_json::to_string(&(schema_version, partition_by, source)).unwrap_or_default()
     }
 
-    /// Stores it, for a run that has published.
+    /// Stores it, for a run that has published. What another run has stored meanwhile stays.
     pub fn store(&mut self, layout: &Layout, run_id: &str) -> Result<()> {
         self.last_run = Some(run_id.to_owned());
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|error| failed("cannot write the state", &path(layout), error))?;
-        files::write(&path(layout), format!("{text}\n").as_bytes(), run_id, 0o600)
+        for _ in 0..ATTEMPTS {
+            let text = serde_json::to_string_pretty(self)
+                .map_err(|error| failed("cannot write the state", layout.store().place(&path()), error))?;
+            let draft = layout.store().draft(&path(), format!("{text}\n").as_bytes())?;
+            if let Swap::Done(version) = layout.store().swap(draft, self.version.as_ref(), Access::Private)? {
+                self.version = Some(version);
+                return Ok(());
+            }
+            let current = layout.store().read(&path())?;
+            self.version = current.as_ref().map(|(_, version)| version.clone());
+            if let Some(other) = current.and_then(|(text, _)| serde_json::from_slice::<Self>(&text).ok()) {
+                self.join(other);
+            }
+        }
+        Err(raced(&layout.store().place(&path())))
+    }
+
+    fn join(&mut self, other: Self) {
+        for (name, recorded) in other.files {
+            self.files.entry(name).or_insert(recorded);
+        }
+        self.gone.extend(other.gone);
+        self.covered = self.covered.take().or(other.covered);
     }
 }
 
-fn exists(path: &Path) -> Result<bool> {
-    path.try_exists().map_err(|error| failed("cannot read the file", path, error))
+/// How often a run may lose against others when it stores its state.
+const ATTEMPTS: u32 = 100;
+
+/// The paths of all tables' files.
+fn files(layout: &Layout) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for table in Table::ALL {
+        found.extend(layout.store().list(table.name())?.into_iter().map(|(path, _)| path));
+    }
+    Ok(found)
 }
 
 fn missing(layout: &Layout, name: &str) -> Error {
-    let what = format!("a published file is missing: {}", layout.root().join(name).display());
+    let what = format!("a published file is missing: {}", layout.store().place(name));
     Error::new(Kind::Destination, what)
         .hint("put it back from a copy, or move the partition's folder in all three tables and `_rollbook/state.json` away and export anew")
 }
 
-fn path(layout: &Layout) -> PathBuf {
-    layout.own().join("state.json")
+fn path() -> String {
+    Layout::own("state.json")
 }

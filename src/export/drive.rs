@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 use super::goal::Leg;
+use super::joined;
 use super::staged::Staged;
-use super::{joined, micros};
 use crate::api::{Client, Clock, Filter, Reply};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
@@ -153,7 +153,7 @@ impl Source {
 
     fn options(&self) -> flatten::Options {
         let Self { keep_unknown_fields, range, .. } = *self;
-        flatten::Options { keep_unknown_fields, range, observed_at: micros(&self.clock) }
+        flatten::Options { keep_unknown_fields, range, observed_at: self.clock.micros() }
     }
 
     async fn fetch(self, request: Request, filter: Arc<Filter>) -> Result<Arrived> {

@@ -10,21 +10,22 @@ mod publication;
 mod record;
 mod staged;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::Instant;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use tokio::task::spawn_blocking;
+use tokio::task::{block_in_place, spawn_blocking};
 
 use crate::api::{Client, Clock};
 use crate::config::Config;
-use crate::dataset::files;
+use crate::dataset::destination::Destination;
 use crate::dataset::identity::{self, Questions, Resolution};
-use crate::dataset::layout::Layout;
-use crate::dataset::lock::Lock;
-use crate::dataset::published::Published;
+use crate::dataset::layout::{Layout, Partition};
+use crate::dataset::lease::{self, Lease};
+use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::{self, Receipt};
 use crate::dataset::state::{Source as Origin, State};
 use crate::error::{Error, Kind, Result};
@@ -52,6 +53,8 @@ pub struct Run {
     pub client: Client,
     /// The account that the credentials name, where readable.
     pub account: Option<String>,
+    /// Where the dataset is.
+    pub destination: Destination,
     /// Walk and count, write nothing.
     pub dry_run: bool,
     /// Don't continue a run that was stopped.
@@ -78,11 +81,12 @@ pub struct Ended {
 struct Scene {
     driver: Driver,
     before: State,
+    found: BTreeMap<Partition, Versions>,
     published: Arc<Vec<Published>>,
     chosen: Chosen,
     /// In microseconds.
     now: i64,
-    _lock: Option<Lock>,
+    _lease: Option<Lease>,
 }
 
 /// What the walks brought.
@@ -106,8 +110,7 @@ impl Run {
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let mut receipt = self.blank();
-        let layout = Layout::new(&self.config.dataset.url, self.config.dataset.partition_by);
-        let result = self.stages(&layout, &mut receipt).await;
+        let result = self.stages(&mut receipt).await;
         self.progress.finish();
         receipt.finished_at = rfc3339(&self.clock);
         receipt.timing.total_s = begun.elapsed().as_secs_f64();
@@ -115,7 +118,7 @@ impl Run {
         receipt.judge(error.as_ref(), self.config.walk.accept, self.config.dataset.max_rejects);
         let holds_lease = error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config));
         if !self.dry_run && holds_lease {
-            let stored = files::usual_mode(&layout.own(), &self.run_id).and_then(|mode| receipt.store(&layout, mode));
+            let stored = receipt.store(&self.destination.layout);
             // A run that failed already has said why; its receipt is then worth a try, no more.
             if let (None, Err(failed)) = (&error, stored) {
                 receipt.judge(Some(&failed), self.config.walk.accept, 0);
@@ -125,8 +128,9 @@ impl Run {
         Ended { receipt, error }
     }
 
-    async fn stages(&self, layout: &Layout, receipt: &mut Receipt) -> Result<()> {
-        let mut scene = self.scene(layout)?;
+    async fn stages(&self, receipt: &mut Receipt) -> Result<()> {
+        let lease = self.lease().await?;
+        let mut scene = self.scene(lease)?;
         receipt.goal = scene.chosen.shown.clone();
         if let Some(why) = &receipt.goal.why {
             tracing::info!("the whole list is read: {why}");
@@ -146,16 +150,39 @@ impl Run {
         result
     }
 
-    /// Takes the lock, reads what is there, and decides what to cover.
-    fn scene(&self, layout: &Layout) -> Result<Scene> {
-        let by = self.config.dataset.partition_by;
-        let lock = if self.dry_run { None } else { Some(Lock::take(layout)?) };
+    /// The right to write, as soon as it is free. A dry run needs none.
+    async fn lease(&self) -> Result<Option<Lease>> {
+        let Destination { layout, terms, .. } = &self.destination;
+        if self.dry_run {
+            return Ok(None);
+        }
+        let deadline = Instant::now() + terms.wait.unwrap_or_default();
+        loop {
+            let taken = block_in_place(|| Lease::take(layout, &self.run_id, *terms, &self.clock))?;
+            if taken.is_some() {
+                return Ok(taken);
+            }
+            if Instant::now() >= deadline {
+                return Err(lease::held(layout));
+            }
+            tracing::info!("waiting for another run that is writing to the dataset");
+            tokio::select! {
+                stopped = self.stop.wait() => return Err(stopped),
+                () = tokio::time::sleep(lease::LOOK) => {}
+            }
+        }
+    }
+
+    /// Reads what is there, and decides what to cover.
+    fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
+        let layout = &self.destination.layout;
         let source = Origin::new(&self.config.api, self.account.clone());
-        let before = State::load(layout, by, source, &self.run_id, self.dry_run)?;
-        let published = Arc::new(Published::all(layout)?);
-        let now = micros(&self.clock);
+        let before = State::load(layout, self.config.dataset.partition_by, source, &self.run_id, self.dry_run)?;
+        let found = Published::versions(layout)?;
+        let published = Arc::new(Published::of(layout, &found));
+        let now = self.clock.micros();
         let chosen = goal::choose(&self.work, before.covered(), &self.config, now);
-        Ok(Scene { driver: self.driver(layout), before, published, chosen, now, _lock: lock })
+        Ok(Scene { driver: self.driver(layout), before, found, published, chosen, now, _lease: lease })
     }
 
     /// Reads what the goal asks for from the API into the stage.
@@ -218,7 +245,7 @@ impl Run {
     }
 
     async fn publish(&self, scene: Scene, checked: Checked, evidence: Evidence) -> Result<Done> {
-        let Scene { chosen, before, driver, _lock, .. } = scene;
+        let Scene { chosen, before, driver, found, _lease, .. } = scene;
         let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
         let Checked { stage, resolved, verdict } = checked;
         let stopped = Arc::new(AtomicBool::new(false));
@@ -226,6 +253,7 @@ impl Run {
             layout: driver.layout,
             covered: covers.then(|| chosen.covered(&verdict, before.covered(), stage.begun_at())).flatten(),
             state: before,
+            found,
             stage,
             resolution: resolved,
             run_id: self.run_id.clone(),
@@ -270,12 +298,18 @@ impl Run {
 ///
 /// # Errors
 /// `Config` where the dataset is another account's, of a newer version, or cut otherwise.
-pub fn would(config: &Config, account: Option<String>, work: &Work, run_id: &str, clock: &Clock) -> Result<String> {
-    let layout = Layout::new(&config.dataset.url, config.dataset.partition_by);
+pub fn would(
+    config: &Config,
+    layout: &Layout,
+    account: Option<String>,
+    work: &Work,
+    run_id: &str,
+    clock: &Clock,
+) -> Result<String> {
     let source = Origin::new(&config.api, account);
-    let state = State::load(&layout, config.dataset.partition_by, source, run_id, true)?;
-    layout.existing()?;
-    let chosen = goal::choose(work, state.covered(), config, micros(clock));
+    let state = State::load(layout, config.dataset.partition_by, source, run_id, true)?;
+    Published::versions(layout)?;
+    let chosen = goal::choose(work, state.covered(), config, clock.micros());
     Ok(crate::summary::goal(&chosen.shown))
 }
 
@@ -324,11 +358,6 @@ async fn resolve(
 
 fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T> {
     result.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))
-}
-
-fn micros(clock: &Clock) -> i64 {
-    let since = clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn rfc3339(clock: &Clock) -> String {

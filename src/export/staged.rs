@@ -1,13 +1,11 @@
 //! What a run has read and not yet published.
 
-use std::path::PathBuf;
-
 use super::drive::Driver;
 use super::{Run, Scene};
 use crate::dataset::layout::Layout;
 use crate::dataset::rejects::Rejects;
 use crate::error::Result;
-use crate::flatten::{self, Flat};
+use crate::flatten::Flat;
 use crate::stage::{Header, Recalled, Stage};
 use crate::walk::Request;
 
@@ -32,8 +30,8 @@ impl Run {
         let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
         let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
         if self.dry_run {
-            let folder = std::env::temp_dir();
-            return Ok((Staged { stage: Stage::nameless(&folder, scene.now)?, rejects }, Vec::new()));
+            let stage = Stage::nameless(&self.destination.stage, scene.now)?;
+            return Ok((Staged { stage, rejects }, Vec::new()));
         }
         let header = Header {
             key: format!("{} {} {}", before.origin(), chosen.key(), self.config.dataset.keep_unknown_fields),
@@ -41,7 +39,7 @@ impl Run {
             run_id: self.run_id.clone(),
             last_run: before.last_run().map(str::to_owned),
         };
-        let (stage, recalled) = Stage::open(&self.stage_folder(layout), &header, self.fresh)?;
+        let (stage, recalled) = Stage::open(&self.destination.stage, &header, self.fresh)?;
         if !recalled.is_empty() {
             tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
         }
@@ -49,12 +47,5 @@ impl Run {
             rejects.add(answer.window.page, answer.rejects.clone())?;
         }
         Ok((Staged { stage, rejects }, recalled))
-    }
-
-    /// Beside the dataset, or in the folder that is set, where each dataset has its own.
-    fn stage_folder(&self, layout: &Layout) -> PathBuf {
-        let Some(folder) = &self.config.stage_dir else { return layout.own().join("stage") };
-        let dataset = std::path::absolute(layout.root()).unwrap_or_else(|_| layout.root().to_owned());
-        folder.join(format!("{:x}", flatten::identity(&dataset.to_string_lossy())))
     }
 }

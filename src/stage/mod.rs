@@ -20,10 +20,10 @@ use arrow_ipc::writer::StreamWriter;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::chunk::{Chunk, child_offsets};
-use crate::dataset::files::failed;
 use crate::dataset::layout::{Layout, Partition};
 use crate::error::Result;
 use crate::flatten::{Entry, Flat};
+use crate::store::failed;
 use crate::walk::{PageInfo, Window};
 pub use journal::{Header, Recalled};
 use journal::{Journal, Read, Record, SegmentRecord};
@@ -102,8 +102,10 @@ const MOST_AGE: i64 = 24 * 3_600_000_000;
 impl Stage {
     /// An empty stage without names in a folder, which is made if it is missing. A dead run leaves nothing behind.
     pub fn nameless(folder: &Path, begun_at: i64) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|error| failed("cannot create the stage", folder, error))?;
-        let file = || tempfile::tempfile_in(folder).map_err(|error| failed("cannot create the stage", folder, error));
+        std::fs::create_dir_all(folder).map_err(|error| failed("cannot create the stage", folder.display(), error))?;
+        let file = || {
+            tempfile::tempfile_in(folder).map_err(|error| failed("cannot create the stage", folder.display(), error))
+        };
         Ok(Self::new(folder, begun_at, file()?, file()?, None))
     }
 
@@ -127,7 +129,7 @@ impl Stage {
     /// unless `fresh`; anything else that is there is set aside.
     pub fn open(folder: &Path, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
         let opened = Self::prepare(folder, header, fresh);
-        opened.map_err(|error| failed("cannot open the stage", folder, error))
+        opened.map_err(|error| failed("cannot open the stage", folder.display(), error))
     }
 
     fn prepare(folder: &Path, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>), StageError> {
@@ -184,7 +186,7 @@ impl Stage {
         }
         for name in NAMES.iter().rev() {
             let path = self.folder.join(name);
-            std::fs::remove_file(&path).map_err(|error| failed("cannot remove the stage", &path, error))?;
+            std::fs::remove_file(&path).map_err(|error| failed("cannot remove the stage", path.display(), error))?;
         }
         Ok(())
     }
@@ -206,7 +208,7 @@ impl Stage {
 
     /// Adds a response's rows. `asked`: the walk and the window that it answers, for a run that may have to be continued.
     pub fn append(&mut self, flat: &Flat, layout: &Layout, asked: Option<(usize, Window)>) -> Result<()> {
-        self.write(flat, layout, asked).map_err(|error| failed("cannot write the stage", &self.folder, error))
+        self.write(flat, layout, asked).map_err(|error| failed("cannot write the stage", self.folder.display(), error))
     }
 
     fn write(&mut self, flat: &Flat, layout: &Layout, asked: Option<(usize, Window)>) -> Result<(), StageError> {
@@ -308,7 +310,7 @@ impl Stage {
 
     /// Reads a segment back as published rows.
     pub fn load(&self, segment: &Segment) -> Result<Chunk> {
-        self.read_segment(segment).map_err(|error| failed("cannot read the stage back", &self.folder, error))
+        self.read_segment(segment).map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
     }
 
     fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
@@ -326,7 +328,7 @@ impl Stage {
 
     /// Reads all identities in order, a bounded number at a time.
     pub fn identities(&self, each: impl FnMut(Identity)) -> Result<()> {
-        self.read_identities(each).map_err(|error| failed("cannot read the stage back", &self.folder, error))
+        self.read_identities(each).map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
     }
 
     fn read_identities(&self, mut each: impl FnMut(Identity)) -> Result<(), StageError> {

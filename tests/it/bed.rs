@@ -65,7 +65,7 @@ impl Bed {
 
     /// All rows of a table in order, each cell as text.
     pub fn rows(&self, table: Table) -> Vec<Vec<(String, String)>> {
-        let layout = Layout::new(self.dataset(), PartitionBy::Month);
+        let layout = Layout::local(self.dataset(), PartitionBy::Month);
         let mut rows = Vec::new();
         for published in Published::all(&layout).unwrap() {
             let mut chunks = published.chunks().unwrap();

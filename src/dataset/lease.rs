@@ -1,0 +1,191 @@
+//! One writer at a time, so that no work is done twice. Nothing rests on it: what keeps the data right is the swap.
+//!
+//! In a folder it is a lock that the system releases when its holder dies. In an object store it is a small file that is
+//! renewed while its holder lives, and never deleted: each holder gives it a higher epoch. Whether a holder that seems
+//! dead is dead is seen by watching the file on one's own monotonic clock.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::Layout;
+use crate::api::Clock;
+use crate::error::{Error, Kind, Result};
+use crate::store::{Access, Swap, Version, failed};
+use crate::timestamp;
+
+/// How often a holder renews its lease.
+const BEAT: Duration = Duration::from_secs(10);
+/// So many beats may be missing.
+const MISSING: u32 = 3;
+/// How often one that waits should look again.
+pub const LOOK: Duration = Duration::from_millis(500);
+
+/// How to come by a lease.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    /// Wait for another run so long; not at all where `None`.
+    pub wait: Option<Duration>,
+    /// Time between two beats, where it is not the usual one.
+    pub beat: Option<Duration>,
+    /// Do without.
+    pub is_off: bool,
+}
+
+/// The right to write to a dataset, while it lives.
+#[derive(Debug)]
+#[allow(dead_code)] // held, not read
+pub enum Lease {
+    /// A locked file.
+    Locked(File),
+    /// A file in an object store that is renewed.
+    Renewed(Renewing),
+    /// None.
+    Off,
+}
+
+/// `_rollbook/lease.json`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    epoch: u64,
+    run_id: String,
+    beats: u64,
+    renewed_at: String,
+    released: bool,
+}
+
+impl Lease {
+    /// Takes the lease, or returns `None` where another run holds it.
+    ///
+    /// # Errors
+    /// `Destination` where it can't be written.
+    pub fn take(layout: &Layout, run_id: &str, terms: Terms, clock: &Clock) -> Result<Option<Self>> {
+        match layout.store().folder() {
+            _ if terms.is_off => Ok(Some(Self::Off)),
+            Some(folder) => Ok(lock(folder)?.map(Self::Locked)),
+            None => Ok(renew(layout, run_id, terms.beat.unwrap_or(BEAT), clock)?.map(Self::Renewed)),
+        }
+    }
+}
+
+/// The error of a run that does not wait any longer.
+pub fn held(layout: &Layout) -> Error {
+    Error::new(Kind::Lease, format!("another run is writing to the dataset: {}", layout.place()))
+        .hint("run the same command again when that run is done, or wait for it with --wait")
+}
+
+fn lock(folder: &Path) -> Result<Option<File>> {
+    let folder = folder.join("_rollbook");
+    fs::create_dir_all(&folder)
+        .map_err(|error| failed("cannot create the dataset's folder", folder.display(), error))?;
+    let path = folder.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| failed("cannot open the lock", path.display(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed("cannot lock the dataset", path.display(), error)),
+    }
+}
+
+/// Takes the lease in an object store, unless another run is alive that holds it.
+fn renew(layout: &Layout, run_id: &str, beat: Duration, clock: &Clock) -> Result<Option<Renewing>> {
+    let Some((record, version)) = read(layout)? else {
+        return Renewing::begin(layout, Record::new(1, run_id, clock), None, beat, clock);
+    };
+    if !record.released {
+        let patience = beat * MISSING;
+        // A clock that is wrong can only make this run wait or give up, never take what is held.
+        if record.age(clock) < patience {
+            return Ok(None);
+        }
+        std::thread::sleep(patience);
+        if read(layout)?.is_none_or(|(_, now)| now != version) {
+            return Ok(None);
+        }
+        tracing::warn!("the run that held the dataset is gone: {}", record.run_id);
+    }
+    Renewing::begin(layout, Record::new(record.epoch + 1, run_id, clock), Some(&version), beat, clock)
+}
+
+fn read(layout: &Layout) -> Result<Option<(Record, Version)>> {
+    let Some((bytes, version)) = layout.store().read(&path())? else { return Ok(None) };
+    // What can't be read was held by nobody that this version knows how to wait for.
+    let nobody = Record { epoch: 0, run_id: String::new(), beats: 0, renewed_at: String::new(), released: true };
+    Ok(Some((serde_json::from_slice(&bytes).unwrap_or(nobody), version)))
+}
+
+fn path() -> String {
+    Layout::own("lease.json")
+}
+
+impl Record {
+    fn new(epoch: u64, run_id: &str, clock: &Clock) -> Self {
+        Self {
+            epoch,
+            run_id: run_id.to_owned(),
+            beats: 0,
+            renewed_at: timestamp::text(clock.micros()),
+            released: false,
+        }
+    }
+
+    fn age(&self, clock: &Clock) -> Duration {
+        let renewed = timestamp::parse(&self.renewed_at).unwrap_or(i64::MIN);
+        Duration::from_micros(clock.micros().abs_diff(renewed))
+    }
+
+    fn put(&self, layout: &Layout, version: Option<&Version>) -> Result<Swap> {
+        let text = serde_json::to_vec(self).map_err(|error| failed("cannot write the lease", path(), error))?;
+        layout.store().swap(layout.store().draft(&path(), &text)?, version, Access::Private)
+    }
+}
+
+/// A lease that a thread renews until it is dropped.
+#[derive(Debug)]
+pub struct Renewing {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Renewing {
+    fn begin(
+        layout: &Layout,
+        mut record: Record,
+        before: Option<&Version>,
+        beat: Duration,
+        clock: &Clock,
+    ) -> Result<Option<Self>> {
+        let Swap::Done(mut version) = record.put(layout, before)? else { return Ok(None) };
+        let (layout, clock) = (layout.clone(), clock.clone());
+        let (end, ended) = channel();
+        let thread = std::thread::spawn(move || {
+            while !record.released {
+                record.released = ended.recv_timeout(beat) != Err(RecvTimeoutError::Timeout);
+                record.beats += 1;
+                record.renewed_at = timestamp::text(clock.micros());
+                match record.put(&layout, Some(&version)) {
+                    Ok(Swap::Done(renewed)) => version = renewed,
+                    Ok(Swap::Lost) => {
+                        return tracing::warn!("another run has taken the lease; both may do the same work");
+                    }
+                    Err(error) => tracing::warn!("the lease could not be renewed: {}", error.render()),
+                }
+            }
+        });
+        Ok(Some(Self { end: Some(end), thread: Some(thread) }))
+    }
+}
+
+impl Drop for Renewing {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

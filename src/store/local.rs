@@ -1,0 +1,227 @@
+//! A folder on this machine. Files appear whole or not at all: written beside their place, flushed to the disk, renamed.
+//!
+//! A temporary name never ends in `.parquet`, and its file is locked while its writer lives, so that the leftovers of
+//! dead runs can be told from the files of live ones.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::{Access, Draft, Store, Swap, Version, failed};
+use crate::error::{Error, Kind, Result};
+
+/// rollbook's own folder.
+const OWN: &str = "_rollbook";
+
+/// A dataset in a folder.
+#[derive(Debug)]
+pub struct Local {
+    root: PathBuf,
+    run_id: String,
+    /// The permissions that the umask gives new files.
+    mode: OnceLock<u32>,
+}
+
+impl Local {
+    /// The dataset in this folder, which need not be there yet.
+    pub fn new(root: impl Into<PathBuf>, run_id: &str) -> Self {
+        Self { root: root.into(), run_id: run_id.to_owned(), mode: OnceLock::new() }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// Makes the folder of a file, and refuses one that leads out of the dataset.
+    fn folder_for(&self, target: &Path) -> Result<PathBuf> {
+        let folder = folder_of(target).to_owned();
+        fs::create_dir_all(&folder).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
+        self.refuse_outside(&folder)?;
+        Ok(folder)
+    }
+
+    fn refuse_outside(&self, path: &Path) -> Result<()> {
+        let real = |path: &Path| {
+            fs::canonicalize(path).map_err(|error| failed("cannot read the folder", path.display(), error))
+        };
+        if real(path)?.starts_with(real(&self.root)?) {
+            return Ok(());
+        }
+        let what = format!("a symbolic link leads out of the dataset: {}", path.display());
+        Err(Error::new(Kind::Destination, what).hint("replace the link by what it leads to"))
+    }
+
+    fn temporary(&self, target: &Path) -> Result<(File, PathBuf)> {
+        let folder = self.folder_for(target)?;
+        sweep(&folder)?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let path = folder.join(format!(".{name}.{}.tmp", self.run_id));
+        loop {
+            let file = OpenOptions::new().write(true).read(true).create(true).truncate(true).mode(0o600).open(&path);
+            let file = file.map_err(|error| failed("cannot create the file", path.display(), error))?;
+            file.lock().map_err(|error| failed("cannot lock the file", path.display(), error))?;
+            // Before it was locked, another run may have swept it.
+            let same = |file: &File| Ok(fs::metadata(&path)?.ino() == file.metadata()?.ino());
+            match same(&file) {
+                Ok(true) => return Ok((file, path)),
+                Ok(false) => {}
+                Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("cannot create the file", path.display(), error)),
+            }
+        }
+    }
+
+    /// The permissions that the umask gives new files; learnt by making one.
+    fn usual_mode(&self) -> Result<u32> {
+        if let Some(mode) = self.mode.get() {
+            return Ok(*mode);
+        }
+        let folder = self.path(OWN);
+        let path = folder.join(format!(".mode.{}.tmp", self.run_id));
+        let learnt = fs::create_dir_all(&folder)
+            .and_then(|()| File::create(&path))
+            .and_then(|file| file.metadata())
+            .and_then(|metadata| fs::remove_file(&path).map(|()| metadata.permissions().mode() & 0o666));
+        let mode = learnt.map_err(|error| failed("cannot write to the folder", folder.display(), error))?;
+        Ok(*self.mode.get_or_init(|| mode))
+    }
+
+    /// Keeps every other swap in this dataset waiting, while it lives.
+    fn alone(&self) -> Result<File> {
+        let path = self.path(OWN).join("swap");
+        let opened = fs::create_dir_all(self.path(OWN))
+            .and_then(|()| OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path));
+        let locked = opened.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|error| failed("cannot lock the dataset", path.display(), error))
+    }
+
+    fn walk(&self, folder: &str, found: &mut Vec<(String, Version)>) -> io::Result<()> {
+        let entries = match fs::read_dir(self.path(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            let path = format!("{folder}/{name}");
+            match fs::metadata(entry.path()) {
+                Ok(metadata) if metadata.is_dir() => self.walk(&path, found)?,
+                Ok(metadata) => found.push((path, version(&metadata))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for Local {
+    fn place(&self, path: &str) -> String {
+        self.path(path).display().to_string()
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<(String, Version)>> {
+        let mut found = Vec::new();
+        self.walk(folder, &mut found).map_err(|error| failed("cannot read the folder", self.place(folder), error))?;
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(found)
+    }
+
+    fn open(&self, path: &str) -> Result<Option<(File, Version)>> {
+        let place = self.path(path);
+        let file = match File::open(&place) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("cannot read the file", place.display(), error)),
+        };
+        self.refuse_outside(&place)?;
+        let metadata = file.metadata().map_err(|error| failed("cannot read the file", place.display(), error))?;
+        Ok(Some((file, version(&metadata))))
+    }
+
+    fn begin(&self, path: &str) -> Result<Draft> {
+        let (file, name) = self.temporary(&self.path(path))?;
+        Ok(Draft { file, path: path.to_owned(), name: Some(name) })
+    }
+
+    fn swap(&self, mut draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {
+        let target = self.path(&draft.path);
+        let Some(name) = draft.name.clone() else { return Ok(Swap::Lost) };
+        let broken = |what, error: io::Error| failed(what, name.display(), error);
+        draft.file.sync_all().map_err(|error| broken("cannot flush the file to the disk", error))?;
+        let mode = match access {
+            Access::Usual => self.usual_mode()?,
+            Access::Private => 0o600,
+        };
+        let permissions = fs::Permissions::from_mode(mode);
+        draft.file.set_permissions(permissions).map_err(|error| broken("cannot set permissions", error))?;
+        let _alone = self.alone()?;
+        let current = match fs::metadata(&target) {
+            Ok(metadata) => Some(version(&metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("cannot read the file", target.display(), error)),
+        };
+        if current.as_ref() != expected {
+            return Ok(Swap::Lost);
+        }
+        fs::rename(&name, &target).map_err(|error| failed("cannot replace the file", target.display(), error))?;
+        draft.name = None;
+        flush_folder(folder_of(&target))?;
+        let metadata = draft.file.metadata().map_err(|error| broken("cannot read the file", error))?;
+        Ok(Swap::Done(version(&metadata)))
+    }
+
+    fn remove(&self, path: &str) -> Result<()> {
+        let place = self.path(path);
+        match fs::remove_file(&place) {
+            Ok(()) => flush_folder(folder_of(&place)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(failed("cannot remove the file", place.display(), error)),
+        }
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.root)
+    }
+}
+
+/// A file that was replaced is another one to the file system, or has another length or time.
+fn version(metadata: &fs::Metadata) -> Version {
+    let tag = format!("{}-{}-{}.{:09}", metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    Version { tag, number: None }
+}
+
+/// Makes names in a folder durable.
+fn flush_folder(folder: &Path) -> Result<()> {
+    let flushed = File::open(folder).and_then(|folder| folder.sync_all());
+    flushed.map_err(|error| failed("cannot flush the folder to the disk", folder.display(), error))
+}
+
+/// Removes temporary files whose writers are dead from a folder.
+fn sweep(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !(name.starts_with('.') && name.ends_with(".tmp")) {
+            continue;
+        }
+        // Whoever holds the lock is alive.
+        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("cannot remove the leftover", path.display(), error));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

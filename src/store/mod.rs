@@ -1,0 +1,179 @@
+//! Where a dataset's bytes are: a local folder or an object store, behind one small trait.
+//!
+//! What makes writing safe is one operation: [`Store::swap`] replaces a file only if it still has the version that was
+//! read. Whoever loses reads again. Paths are relative to the dataset, with `/` between their names.
+
+mod faulty;
+mod local;
+mod remote;
+
+use std::fmt::Debug;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+pub use faulty::Faults;
+pub use local::Local;
+pub use remote::{CEILING, Remote, SCHEMES};
+
+/// What a file was when it was read: one version, the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// An etag, or what the file system says of the file.
+    tag: String,
+    /// The store's own number of the version, where it keeps one.
+    number: Option<String>,
+}
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Whom the umask allows.
+    Usual,
+    /// Its owner.
+    Private,
+}
+
+/// What came of a swap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Swap {
+    /// The new file is in place, durably.
+    Done(Version),
+    /// Somebody else had replaced the file; nothing was done.
+    Lost,
+}
+
+/// A file being made on the local disk; dropped without [`Store::swap`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Draft {
+    file: File,
+    path: String,
+    /// Its temporary name, if it has one.
+    name: Option<PathBuf>,
+}
+
+impl Draft {
+    /// The file, for writing.
+    pub const fn writer(&self) -> &File {
+        &self.file
+    }
+
+    /// Where it will be.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            // Best effort: what stays is swept by a later run.
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}
+
+/// A place for files.
+pub trait Store: Debug + Send + Sync {
+    /// A path as a person would find it.
+    fn place(&self, path: &str) -> String;
+
+    /// The paths of all files in a folder and the folders in it, in order, with their versions.
+    fn list(&self, folder: &str) -> Result<Vec<(String, Version)>>;
+
+    /// Opens a file; `None` where there is none.
+    fn open(&self, path: &str) -> Result<Option<(File, Version)>>;
+
+    /// Begins a file that shall be at a path.
+    fn begin(&self, path: &str) -> Result<Draft>;
+
+    /// Puts a draft in place, durably, if the file there still has this version (`None`: if there is none).
+    fn swap(&self, draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap>;
+
+    /// Removes a file; one that is not there is no error.
+    fn remove(&self, path: &str) -> Result<()>;
+
+    /// The folder, if it is on this machine.
+    fn folder(&self) -> Option<&Path>;
+}
+
+impl dyn Store + '_ {
+    /// The bytes of a small file and its version.
+    pub fn read(&self, path: &str) -> Result<Option<(Vec<u8>, Version)>> {
+        let Some((mut file, version)) = self.open(path)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| failed("cannot read the file", self.place(path), error))?;
+        Ok(Some((bytes, version)))
+    }
+
+    /// A draft of a small file.
+    pub fn draft(&self, path: &str, bytes: &[u8]) -> Result<Draft> {
+        let draft = self.begin(path)?;
+        let mut writer = draft.writer();
+        writer.write_all(bytes).map_err(|error| failed("cannot write the file", self.place(path), error))?;
+        Ok(draft)
+    }
+
+    /// Moves a file out of the way, to a path where nothing is.
+    pub fn set_aside(&self, path: &str, aside: &str) -> Result<()> {
+        let Some((bytes, _)) = self.read(path)? else { return Ok(()) };
+        let draft = self.draft(aside, &bytes)?;
+        match self.swap(draft, None, Access::Private)? {
+            Swap::Done(_) => self.remove(path),
+            Swap::Lost => Err(raced(&self.place(aside))),
+        }
+    }
+}
+
+/// What a store needs besides its place.
+pub struct Means {
+    /// Options of object stores: their names, in small letters, and values. They may be secrets.
+    pub options: Vec<(String, String)>,
+    /// A folder on this machine for files on their way.
+    pub spool: PathBuf,
+    /// Tells the temporary files of two runs apart.
+    pub run_id: String,
+    /// Faults to be shown, in tests.
+    pub faults: Option<Faults>,
+}
+
+/// The store of a dataset, by its folder or URL.
+///
+/// # Errors
+/// `Config` where the URL or an option can't be used.
+pub fn open(url: &str, means: Means) -> Result<Arc<dyn Store>> {
+    let Means { options, spool, run_id, faults } = means;
+    let store: Arc<dyn Store> = if is_remote(url) {
+        Arc::new(Remote::connect(url, options, &spool)?)
+    } else {
+        Arc::new(Local::new(url, &run_id))
+    };
+    Ok(match faults {
+        Some(faults) => Arc::new(faulty::Faulty::new(store, faults)),
+        None => store,
+    })
+}
+
+/// Whether a dataset is in an object store, by its URL.
+pub fn is_remote(url: &str) -> bool {
+    SCHEMES.iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// An error of the destination at a place.
+pub fn failed(
+    what: &str,
+    place: impl std::fmt::Display,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    Error::new(Kind::Destination, format!("{what}: {place}"))
+        .because(cause)
+        .hint("check the free space and the permissions there, then run the same command again")
+}
+
+/// The error of a run that has lost against another one.
+pub fn raced(place: &str) -> Error {
+    Error::new(Kind::Raced, format!("another run has replaced the file meanwhile: {place}"))
+        .hint("run the same command again when the other run is done")
+}
