@@ -17,6 +17,7 @@ use rollbook::range::Range;
 use rollbook::signal::Stop;
 use rollbook::sim::{Account, Auth, Options, Server, Shape};
 use rollbook::{demo, summary};
+use tokio::task::block_in_place;
 
 /// What every command is given.
 pub struct Setting<'a> {
@@ -66,6 +67,9 @@ pub async fn check(setting: Setting<'_>, json: bool) -> Result<String> {
     let work = Work::Export { full: false, meetings: Vec::new() };
     let run_id = run_id(&clock);
     let Destination { layout, .. } = Destination::open(&config, environment, &run_id, true)?;
+    if layout.store().folder().is_none() {
+        block_in_place(|| rollbook::store::probe(layout.store(), &run_id))?;
+    }
     let would = rollbook::export::would(&config, &layout, account, &work, &run_id, &clock)?;
     let report = rollbook::check::check(&client, config.api.per_page).await?;
     Ok(if json { report.json(&would) } else { report.text(&would) })

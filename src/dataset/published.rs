@@ -56,16 +56,15 @@ impl Published {
         Ok(Self::of(layout, &Self::versions(layout)?))
     }
 
-    /// The partitions with these versions. One that lacks a file was left by a run that was killed while it published
-    /// the partition for the first time: its rows were never committed, and are not returned.
+    /// The partitions with these versions. One that lacks a file is being published for the first time, or was when its
+    /// run was killed: what is there counts, since that run may be alive.
     pub fn of(layout: &Layout, versions: &BTreeMap<Partition, Versions>) -> Vec<Self> {
-        let whole = versions.iter().filter(|(_, versions)| versions.iter().all(Option::is_some));
         let published = |(partition, versions): (&Partition, &Versions)| Self {
             layout: layout.clone(),
             partition: *partition,
             versions: versions.clone(),
         };
-        whole.map(published).collect()
+        versions.iter().map(published).collect()
     }
 
     /// The versions of all partitions' files.
@@ -89,7 +88,7 @@ impl Published {
 
     /// Calls with the number of every session and what identifies it.
     pub fn each_session(&self, mut each: impl FnMut(u64, Known<'_>)) -> Result<()> {
-        let (place, builder) = self.open(Table::Sessions)?;
+        let Some((place, builder)) = self.open(Table::Sessions)? else { return Ok(()) };
         let columns = ProjectionMask::columns(builder.parquet_schema(), ["session_id", "started_at", "is_open"]);
         let reader = builder.with_projection(columns).with_batch_size(ROWS).build();
         let reader = reader.map_err(|error| damaged(&place, error))?;
@@ -109,30 +108,26 @@ impl Published {
 
     /// The sessions with their rows, in order.
     pub fn chunks(&self) -> Result<Chunks> {
-        let (place, builder) = self.open(Table::Sessions)?;
-        let reader = builder.with_batch_size(SESSIONS).build();
+        let children = |table| Ok(Children { rows: self.rows(table, ROWS)?, table, batch: None, row: 0 });
         Ok(Chunks {
-            sessions: reader.map_err(|error| damaged(&place, error))?,
-            place,
-            children: [self.children(Table::Participants)?, self.children(Table::Timelogs)?],
+            sessions: self.rows(Table::Sessions, SESSIONS)?,
+            children: [children(Table::Participants)?, children(Table::Timelogs)?],
         })
     }
 
-    fn children(&self, table: Table) -> Result<Children> {
-        let (place, builder) = self.open(table)?;
-        let reader = builder.with_batch_size(ROWS).build().map_err(|error| damaged(&place, error))?;
-        Ok(Children { reader, place, table, batch: None, row: 0 })
+    fn rows(&self, table: Table, at_once: usize) -> Result<Option<Rows>> {
+        let Some((place, builder)) = self.open(table)? else { return Ok(None) };
+        let reader = builder.with_batch_size(at_once).build().map_err(|error| damaged(&place, error))?;
+        Ok(Some(Rows { reader, place }))
     }
 
-    /// Opens the file that was found.
-    fn open(&self, table: Table) -> Result<(String, ParquetRecordBatchReaderBuilder<File>)> {
+    /// Opens the file that was found, if one was.
+    fn open(&self, table: Table) -> Result<Option<(String, ParquetRecordBatchReaderBuilder<File>)>> {
+        let Some(wanted) = &self.versions[table as usize] else { return Ok(None) };
         let path = self.layout.relative(table, self.partition);
         let place = self.layout.store().place(&path);
         let found = self.layout.store().open(&path)?;
-        let Some((file, _)) = found.filter(|(_, version)| Some(version) == self.versions[table as usize].as_ref())
-        else {
-            return Err(raced(&place));
-        };
+        let Some((file, _)) = found.filter(|(_, version)| version == wanted) else { return Err(raced(&place)) };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&place, error))?;
         let metadata = builder.metadata().file_metadata().key_value_metadata();
         let version = metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY));
@@ -142,7 +137,7 @@ impl Published {
             return Err(Error::new(Kind::Destination, what)
                 .hint("use the version of rollbook that wrote it, or export to a new folder with --dest"));
         }
-        Ok((place, builder))
+        Ok(Some((place, builder)))
     }
 }
 
@@ -152,18 +147,29 @@ fn damaged(place: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync
         .hint("move the partition's folder in all three tables and `_rollbook/state.json` away, then run `rollbook export --full`")
 }
 
+/// The rows of a file.
+struct Rows {
+    reader: ParquetRecordBatchReader,
+    place: String,
+}
+
+impl Rows {
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        self.reader.next().transpose().map_err(|error| damaged(&self.place, error))
+    }
+}
+
 /// A published partition, some sessions at a time.
 pub struct Chunks {
-    sessions: ParquetRecordBatchReader,
-    place: String,
+    sessions: Option<Rows>,
     children: [Children; 2],
 }
 
 impl Chunks {
     /// The next sessions with their rows.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        let Some(sessions) = self.sessions.next() else { return Ok(None) };
-        let sessions = sessions.map_err(|error| damaged(&self.place, error))?;
+        let Some(rows) = &mut self.sessions else { return Ok(None) };
+        let Some(sessions) = rows.next()? else { return Ok(None) };
         let keys = Keys::new(Table::Sessions, &sessions);
         let [participants, timelogs] = &mut self.children;
         let (participants, of_participants) = participants.of(&keys)?;
@@ -174,8 +180,7 @@ impl Chunks {
 
 /// A child table, read along with its sessions.
 struct Children {
-    reader: ParquetRecordBatchReader,
-    place: String,
+    rows: Option<Rows>,
     table: Table,
     batch: Option<(RecordBatch, Keys)>,
     row: usize,
@@ -191,7 +196,8 @@ impl Children {
             rows += self.take(sessions.key(session), &mut pieces)?;
             offsets.push(rows);
         }
-        let batch = concat(self.table, &pieces).map_err(|error| damaged(&self.place, error))?;
+        let place = self.rows.as_ref().map_or("", |rows| &rows.place);
+        let batch = concat(self.table, &pieces).map_err(|error| damaged(place, error))?;
         Ok((batch, offsets))
     }
 
@@ -217,11 +223,10 @@ impl Children {
     /// Makes sure that there is a row at hand; false at the end.
     fn fill(&mut self) -> Result<bool> {
         while self.batch.as_ref().is_none_or(|(batch, _)| self.row >= batch.num_rows()) {
-            let Some(batch) = self.reader.next() else {
+            let Some(batch) = self.rows.as_mut().map(Rows::next).transpose()?.flatten() else {
                 self.batch = None;
                 return Ok(false);
             };
-            let batch = batch.map_err(|error| damaged(&self.place, error))?;
             let keys = Keys::new(self.table, &batch);
             self.batch = Some((batch, keys));
             self.row = 0;

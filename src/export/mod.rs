@@ -33,6 +33,7 @@ use crate::flatten;
 use crate::progress::Progress;
 use crate::signal::Stop;
 use crate::stage::{Recalled, Stage};
+use crate::store::probe;
 use crate::walk::{Evidence, Plan, Settings, Verdict};
 use drive::{Driver, Source};
 use goal::Chosen;
@@ -155,6 +156,9 @@ impl Run {
         let Destination { layout, terms, .. } = &self.destination;
         if self.dry_run {
             return Ok(None);
+        }
+        if layout.store().folder().is_none() {
+            block_in_place(|| probe(layout.store(), &self.run_id))?;
         }
         let deadline = Instant::now() + terms.wait.unwrap_or_default();
         loop {

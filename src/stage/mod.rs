@@ -92,6 +92,8 @@ pub struct Stage {
     /// Of what a later run may continue.
     journal: Option<Journal>,
     hasher: Xxh3,
+    /// Keeps other runs from staging in the same files.
+    alone: Option<File>,
 }
 
 /// The files of a stage that can be continued.
@@ -122,6 +124,7 @@ impl Stage {
             scratch: Vec::new(),
             journal,
             hasher: Xxh3::new(),
+            alone: None,
         }
     }
 
@@ -134,6 +137,12 @@ impl Stage {
 
     fn prepare(folder: &Path, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>), StageError> {
         std::fs::create_dir_all(folder)?;
+        let alone = File::open(folder)?;
+        if alone.try_lock().is_err() {
+            // Another run stages here: this one can't be continued.
+            let file = || tempfile::tempfile_in(folder);
+            return Ok((Self::new(folder, header.begun_at, file()?, file()?, None), Vec::new()));
+        }
         let [rows, identities, journal] = NAMES.map(|name| folder.join(name));
         let (mut records, mut begun_at) = (Vec::new(), header.begun_at);
         if journal.exists() {
@@ -158,6 +167,7 @@ impl Stage {
         journal.seek(SeekFrom::End(0))?;
         let journal = if is_new { Journal::begin(journal, header)? } else { Journal::go_on(journal) };
         let mut stage = Self::new(folder, begun_at, rows, identities, Some(journal));
+        stage.alone = Some(alone);
         let recalled = records.into_iter().map(|record| stage.recall(record)).collect();
         stage.rows.set_len(stage.end)?;
         stage.rows.seek(SeekFrom::End(0))?;
@@ -181,7 +191,7 @@ impl Stage {
 
     /// Removes it from the disk: what was in it is published.
     pub fn discard(self) -> Result<()> {
-        if self.journal.is_none() {
+        if self.alone.is_none() {
             return Ok(());
         }
         for name in NAMES.iter().rev() {

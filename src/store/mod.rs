@@ -5,6 +5,7 @@
 
 mod faulty;
 mod local;
+mod probe;
 mod remote;
 
 use std::fmt::Debug;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind, Result};
 pub use faulty::Faults;
 pub use local::Local;
+pub use probe::probe;
 pub use remote::{CEILING, Remote, SCHEMES};
 
 /// What a file was when it was read: one version, the same bytes.

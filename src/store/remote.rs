@@ -99,7 +99,7 @@ impl Remote {
     fn get(&self, path: &str) -> Result<Option<(File, Version)>> {
         let wrong = |error| self.failed("cannot read the file", path, error);
         let known = self.known(path);
-        let etag = known.as_ref().map(|(_, version)| version.tag.clone());
+        let etag = known.as_ref().map(|(_, version)| quoted(version));
         let (store, key) = (Arc::clone(&self.store), self.key(path));
         let options = GetOptions { if_none_match: etag, ..GetOptions::default() };
         let answer = match self.wait(async move { store.get_opts(&key, options).await }) {
@@ -148,12 +148,12 @@ impl Remote {
     fn send(&self, draft: &Draft, expected: Option<&Version>) -> Result<Option<Version>> {
         let bytes = self.bytes(draft)?;
         let mode = expected.map_or(PutMode::Create, |version| {
-            PutMode::Update(UpdateVersion { e_tag: Some(version.tag.clone()), version: version.number.clone() })
+            PutMode::Update(UpdateVersion { e_tag: Some(quoted(version)), version: version.number.clone() })
         });
         let (store, key) = (Arc::clone(&self.store), self.key(&draft.path));
         let put = async move { store.put_opts(&key, bytes.into(), PutOptions::from(mode)).await };
         match self.wait(put) {
-            Ok(put) => Ok(Some(Version { tag: put.e_tag.unwrap_or_default(), number: put.version })),
+            Ok(put) => Ok(Some(version(put.e_tag, put.version))),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
             Err(error) => Err(self.failed("cannot write the file", &draft.path, error)),
         }
@@ -242,5 +242,14 @@ impl Drop for Remote {
 }
 
 fn version_of(meta: &ObjectMeta) -> Version {
-    Version { tag: meta.e_tag.clone().unwrap_or_default(), number: meta.version.clone() }
+    version(meta.e_tag.clone(), meta.version.clone())
+}
+
+/// Some stores put the etag in quotes in one answer and not in another.
+fn version(etag: Option<String>, number: Option<String>) -> Version {
+    Version { tag: etag.unwrap_or_default().trim_matches('"').to_owned(), number }
+}
+
+fn quoted(version: &Version) -> String {
+    format!("\"{}\"", version.tag)
 }

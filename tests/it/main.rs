@@ -17,5 +17,7 @@ mod python;
 mod readers;
 mod rerun;
 mod rows;
+mod servers;
+mod survival;
 mod tls;
 mod watcher;
