@@ -34,6 +34,13 @@ impl Bits {
         self.0.iter().any(|bits| *bits != 0)
     }
 
+    /// Those bits that are not set in another set.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let others = other.0.iter().copied().chain(std::iter::repeat(0));
+        Self(self.0.iter().zip(others).map(|(bits, others)| bits & !others).collect())
+    }
+
     /// Whether a row's bit is set.
     pub fn has(&self, index: u64) -> bool {
         let word = usize::try_from(index / 64).unwrap_or(usize::MAX);
@@ -46,8 +53,10 @@ impl Bits {
 pub struct Resolution {
     /// Staged rows that lost against another version of their id.
     pub lost: Bits,
-    /// Published rows whose session is staged, by partition.
+    /// Published rows that a staged session, or another published row, takes the place of, by partition.
     pub superseded: BTreeMap<Partition, Bits>,
+    /// Those of them whose session now belongs to another partition.
+    pub leaving: BTreeMap<Partition, Bits>,
     /// Sessions that are still running by their latest version.
     pub open: u64,
     /// Counts of each walk.
@@ -63,7 +72,12 @@ pub struct Questions {
     pub walks: Vec<Vec<Range<u64>>>,
     /// Below this start (microseconds) everything should be known.
     pub settled: Option<i64>,
+    /// Sessions that an earlier run was moving out of a partition, and may have left there.
+    pub moving: Moving,
 }
+
+/// Ids of sessions, each with the partition that it leaves.
+pub type Moving = BTreeMap<String, Partition>;
 
 /// Resolves every staged identity, and looks for it in what is published.
 pub fn resolve(stage: &Stage, published: &[Published], questions: &Questions) -> Result<Resolution> {
@@ -78,18 +92,83 @@ pub fn resolve(stage: &Stage, published: &[Published], questions: &Questions) ->
             }
         })?;
         held.sort_unstable_by_key(|identity| (identity.id, Reverse(identity.rank)));
-        let known = supersede(&held, (pass, passes), published, &mut resolution.superseded)?;
+        let known = resolution.supersede(&held, (pass, passes), published)?;
         let mut at = 0;
         for versions in held.chunk_by(|a, b| a.id == b.id) {
-            let is_known = known[at..at + versions.len()].contains(&true);
+            let is_known = known[at];
             at += versions.len();
             resolution.take(versions, is_known, questions);
         }
     }
+    resolution.finish_moves(published, &questions.moving)?;
     Ok(resolution)
 }
 
 impl Resolution {
+    /// Marks the published rows whose session is held; returns which of those held were found.
+    fn supersede(
+        &mut self,
+        held: &[Identity],
+        (pass, passes): (u64, u64),
+        published: &[Published],
+    ) -> Result<Vec<bool>> {
+        let mut found = vec![false; held.len()];
+        for part in published {
+            part.each_session(|row, known| {
+                let id = identity(known.id);
+                let at = held.partition_point(|identity| identity.id < id);
+                let Some(winner) = held.get(at).filter(|winner| winner.id == id && pass_of(id, passes) == pass) else {
+                    return;
+                };
+                found[at] = true;
+                self.replace(part.partition(), row, part.home(winner.start()) != part.partition());
+            })?;
+        }
+        Ok(found)
+    }
+
+    fn replace(&mut self, partition: Partition, row: u64, leaves: bool) {
+        self.superseded.entry(partition).or_default().set(row);
+        if leaves {
+            self.leaving.entry(partition).or_default().set(row);
+        }
+    }
+
+    /// A run that was killed while it moved sessions has left some of them in two partitions: they leave the old one.
+    fn finish_moves(&mut self, published: &[Published], moving: &Moving) -> Result<()> {
+        if moving.is_empty() {
+            return Ok(());
+        }
+        let mut places: BTreeMap<String, Vec<(Partition, u64)>> = BTreeMap::new();
+        for part in published {
+            part.each_session(|row, known| {
+                if moving.contains_key(known.id) {
+                    places.entry(known.id.to_owned()).or_default().push((part.partition(), row));
+                }
+            })?;
+        }
+        for (id, places) in places.into_iter().filter(|(_, places)| places.len() > 1) {
+            for (partition, row) in places.into_iter().filter(|(partition, _)| moving.get(&id) == Some(partition)) {
+                self.replace(partition, row, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// The sessions that leave their partitions.
+    pub fn moving(&self, published: &[Published]) -> Result<Moving> {
+        let mut moving = Moving::new();
+        for part in published {
+            let Some(leaving) = self.leaving.get(&part.partition()) else { continue };
+            part.each_session(|row, known| {
+                if leaving.has(row) {
+                    moving.insert(known.id.to_owned(), part.partition());
+                }
+            })?;
+        }
+        Ok(moving)
+    }
+
     /// Takes all staged versions of one session into account, the winner first.
     fn take(&mut self, versions: &[Identity], is_known: bool, questions: &Questions) {
         self.open += u64::from(versions[0].is_open());
@@ -106,29 +185,6 @@ impl Resolution {
             }
         }
     }
-}
-
-/// Marks the published rows whose session is held; returns which of those held were found.
-fn supersede(
-    held: &[Identity],
-    (pass, passes): (u64, u64),
-    published: &[Published],
-    superseded: &mut BTreeMap<Partition, Bits>,
-) -> Result<Vec<bool>> {
-    let mut found = vec![false; held.len()];
-    for part in published {
-        let bits = superseded.entry(part.partition()).or_default();
-        part.each_session(|row, known| {
-            let id = identity(known.id);
-            if pass_of(id, passes) == pass
-                && let Ok(at) = held.binary_search_by_key(&id, |identity| identity.id)
-            {
-                found[at] = true;
-                bits.set(row);
-            }
-        })?;
-    }
-    Ok(found)
 }
 
 #[allow(clippy::cast_possible_truncation)] // the upper half of the hash, and a number below `passes`

@@ -23,6 +23,16 @@ impl Partition {
         self.0.num_days_from_ce()
     }
 
+    /// Its first day, as in `2026-11-01`.
+    pub fn text(self) -> String {
+        self.0.to_string()
+    }
+
+    /// The partition whose first day a text names.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+
     /// The partition whose first day this is.
     pub fn from_day(day: i32) -> Self {
         Self(NaiveDate::from_num_days_from_ce_opt(day).unwrap_or_default())

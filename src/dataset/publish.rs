@@ -1,7 +1,8 @@
 //! Publishing: staged and published rows of a partition are merged, encoded on the local disk, and swapped in.
 //!
 //! A partition's three tables are encoded side by side behind bounded queues. Each file is replaced atomically, and only
-//! if it still is the one that was merged; sessions first, so that a participant never lacks its session.
+//! if it still is the one that was read. What is added begins with the sessions, what is removed with the timelogs, so
+//! that a participant never lacks its session.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,7 +13,7 @@ use arrow_array::RecordBatch;
 
 use super::encode::{Encoder, Written};
 use super::layout::{Layout, Partition};
-use super::merge::{Merge, Sources};
+use super::merge::Run;
 use super::published::Versions;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Draft, Store, Swap, Version, failed, raced};
@@ -34,6 +35,15 @@ pub struct Part {
     pub changed: bool,
 }
 
+/// Which way a partition changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Sessions come in or are replaced: their own table is swapped first.
+    Adding,
+    /// Sessions leave, or nothing but the form changes: their own table is swapped last.
+    Removing,
+}
+
 /// A partition on its way.
 #[derive(Debug)]
 pub struct Place<'a> {
@@ -41,30 +51,41 @@ pub struct Place<'a> {
     pub layout: &'a Layout,
     /// The partition.
     pub partition: Partition,
-    /// Its files that were merged.
+    /// Its files that were read.
     pub versions: Versions,
+    /// Which of them is swapped first.
+    pub change: Change,
 }
 
+/// Where rows go, in order.
+pub type Sink<'a> = &'a mut dyn FnMut(Run) -> Result<()>;
+
 impl Place<'_> {
-    /// Merges and publishes the partition; hands out each of its files once it is in place. Returns their versions.
+    /// Publishes the rows that are passed on as the partition; hands out each of its files once it is in place. Returns
+    /// their versions.
     ///
     /// # Errors
     /// `Raced` where another run has replaced a file meanwhile; `Destination`. The partition's files are then each the
     /// old one or the new one, whole.
-    pub fn publish(self, sources: Sources<'_>, mut placed: impl FnMut(Part)) -> Result<Versions> {
+    pub fn publish(self, rows: impl FnOnce(Sink<'_>) -> Result<()>, mut placed: impl FnMut(Part)) -> Result<Versions> {
         let store = self.layout.store();
         let mut drafts = Vec::with_capacity(3);
         for table in Table::ALL {
             drafts.push(store.begin(&self.layout.relative(table, self.partition))?);
         }
-        let written = encode(Merge::new(sources)?, &drafts)?;
+        let written = encode(rows, &drafts)?;
         let mut ready = Vec::with_capacity(3);
-        for ((draft, written), version) in drafts.into_iter().zip(written).zip(self.versions) {
+        for (table, ((draft, written), version)) in
+            Table::ALL.into_iter().zip(drafts.into_iter().zip(written).zip(self.versions))
+        {
             let changed = !is_there(store, &draft, version.as_ref())?;
-            ready.push((draft, written, version, changed));
+            ready.push((table, draft, written, version, changed));
+        }
+        if self.change == Change::Removing {
+            ready.reverse();
         }
         let mut versions = Versions::default();
-        for (table, (draft, written, version, changed)) in Table::ALL.into_iter().zip(ready) {
+        for (table, draft, written, version, changed) in ready {
             let path = draft.path().to_owned();
             versions[table as usize] = if changed { Some(swap(store, draft, version.as_ref())?) } else { version };
             tracing::debug!(path, rows = written.rows, bytes = written.bytes, changed, "in place");
@@ -114,8 +135,8 @@ fn same_bytes(mut a: &File, mut b: File) -> io::Result<bool> {
     }
 }
 
-/// Runs the merge on this thread and an encoder a table on threads of their own.
-fn encode(merge: Merge<'_>, drafts: &[Draft]) -> Result<Vec<Written>> {
+/// Makes the rows on this thread, and files of them on a thread a table.
+fn encode(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &[Draft]) -> Result<Vec<Written>> {
     thread::scope(|scope| {
         let mut queues = Vec::with_capacity(3);
         let mut encoders = Vec::with_capacity(3);
@@ -124,18 +145,18 @@ fn encode(merge: Merge<'_>, drafts: &[Draft]) -> Result<Vec<Written>> {
             queues.push(sender);
             encoders.push(scope.spawn(move || encode_table(table, draft, &receiver)));
         }
-        let merged = merge.run(|run| send(&queues, run));
+        let made = rows(&mut |run| send(&queues, run));
         drop(queues);
         let mut written = Vec::with_capacity(3);
         for encoder in encoders {
             written.push(encoder.join().map_err(|_| Error::new(Kind::Unexpected, "an encoder failed"))??);
         }
-        // An encoder that failed has hung up and said why above; what is left is the merge's own error.
-        merged.map(|()| written)
+        // An encoder that failed has hung up and said why above; what is left is the error of whoever made the rows.
+        made.map(|()| written)
     })
 }
 
-fn send(queues: &[SyncSender<RecordBatch>], run: [RecordBatch; 3]) -> Result<()> {
+fn send(queues: &[SyncSender<RecordBatch>], run: Run) -> Result<()> {
     for (queue, batch) in queues.iter().zip(run) {
         if batch.num_rows() > 0 && queue.send(batch).is_err() {
             return Err(Error::new(Kind::Destination, "a table could not be written"));

@@ -59,12 +59,12 @@ impl Published {
     /// The partitions with these versions. One that lacks a file is being published for the first time, or was when its
     /// run was killed: what is there counts, since that run may be alive.
     pub fn of(layout: &Layout, versions: &BTreeMap<Partition, Versions>) -> Vec<Self> {
-        let published = |(partition, versions): (&Partition, &Versions)| Self {
-            layout: layout.clone(),
-            partition: *partition,
-            versions: versions.clone(),
-        };
-        versions.iter().map(published).collect()
+        versions.iter().map(|(partition, versions)| Self::one(layout, *partition, versions.clone())).collect()
+    }
+
+    /// A partition with these versions.
+    pub fn one(layout: &Layout, partition: Partition, versions: Versions) -> Self {
+        Self { layout: layout.clone(), partition, versions }
     }
 
     /// The versions of all partitions' files.
@@ -86,9 +86,19 @@ impl Published {
         self.partition
     }
 
+    /// The partition of a session by its start, in microseconds.
+    pub fn home(&self, start: Option<i64>) -> Partition {
+        self.layout.partition(start)
+    }
+
+    /// Whether it is of an older schema version. Its sessions are upgraded last, so they tell.
+    pub fn is_old(&self) -> Result<bool> {
+        Ok(self.open(Table::Sessions)?.is_some_and(|opened| opened.version < SCHEMA_VERSION))
+    }
+
     /// Calls with the number of every session and what identifies it.
     pub fn each_session(&self, mut each: impl FnMut(u64, Known<'_>)) -> Result<()> {
-        let Some((place, builder)) = self.open(Table::Sessions)? else { return Ok(()) };
+        let Some(Opened { place, builder, .. }) = self.open(Table::Sessions)? else { return Ok(()) };
         let columns = ProjectionMask::columns(builder.parquet_schema(), ["session_id", "started_at", "is_open"]);
         let reader = builder.with_projection(columns).with_batch_size(ROWS).build();
         let reader = reader.map_err(|error| damaged(&place, error))?;
@@ -116,29 +126,47 @@ impl Published {
     }
 
     fn rows(&self, table: Table, at_once: usize) -> Result<Option<Rows>> {
-        let Some((place, builder)) = self.open(table)? else { return Ok(None) };
+        let Some(Opened { place, builder, .. }) = self.open(table)? else { return Ok(None) };
         let reader = builder.with_batch_size(at_once).build().map_err(|error| damaged(&place, error))?;
-        Ok(Some(Rows { reader, place }))
+        Ok(Some(Rows { reader, table, place }))
     }
 
     /// Opens the file that was found, if one was.
-    fn open(&self, table: Table) -> Result<Option<(String, ParquetRecordBatchReaderBuilder<File>)>> {
+    fn open(&self, table: Table) -> Result<Option<Opened>> {
         let Some(wanted) = &self.versions[table as usize] else { return Ok(None) };
         let path = self.layout.relative(table, self.partition);
         let place = self.layout.store().place(&path);
         let found = self.layout.store().open(&path)?;
         let Some((file, _)) = found.filter(|(_, version)| version == wanted) else { return Err(raced(&place)) };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&place, error))?;
-        let metadata = builder.metadata().file_metadata().key_value_metadata();
-        let version = metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY));
-        let version = version.and_then(|pair| pair.value.as_deref()).unwrap_or("none");
-        if version != SCHEMA_VERSION.to_string() || builder.schema().fields() != table.schema().fields() {
-            let what = format!("the file is not of schema version {SCHEMA_VERSION} but {version}: {place}");
-            return Err(Error::new(Kind::Destination, what)
-                .hint("use the version of rollbook that wrote it, or export to a new folder with --dest"));
+        let version = schema_version(&builder);
+        match version {
+            Some(version) if table.can_be_read(builder.schema(), version) => {
+                Ok(Some(Opened { place, builder, version }))
+            }
+            _ => Err(foreign(&place, version)),
         }
-        Ok(Some((place, builder)))
     }
+}
+
+/// A file with rows of a schema version that can be read.
+struct Opened {
+    place: String,
+    builder: ParquetRecordBatchReaderBuilder<File>,
+    version: u32,
+}
+
+fn schema_version(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<u32> {
+    let pairs = builder.metadata().file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY)?.value.as_ref()?.parse().ok()
+}
+
+fn foreign(place: &str, version: Option<u32>) -> Error {
+    let version =
+        version.map_or_else(|| "of no schema version".to_owned(), |version| format!("of schema version {version}"));
+    let what = format!("the file is {version} and can't be read as version {SCHEMA_VERSION}: {place}");
+    Error::new(Kind::Destination, what)
+        .hint("use the version of rollbook that wrote it, or export to a new folder with --dest")
 }
 
 fn damaged(place: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -147,15 +175,18 @@ fn damaged(place: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync
         .hint("move the partition's folder in all three tables and `_rollbook/state.json` away, then run `rollbook export --full`")
 }
 
-/// The rows of a file.
+/// The rows of a file, in this version's columns.
 struct Rows {
     reader: ParquetRecordBatchReader,
+    table: Table,
     place: String,
 }
 
 impl Rows {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
-        self.reader.next().transpose().map_err(|error| damaged(&self.place, error))
+        let batch = self.reader.next().transpose();
+        let upgraded = batch.and_then(|batch| batch.map(|batch| self.table.upgraded(&batch)).transpose());
+        upgraded.map_err(|error| damaged(&self.place, error))
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::Layout;
+use super::identity::Moving;
+use super::layout::{Layout, Partition};
 use super::publish::Part;
 use super::published::Published;
 use super::receipt;
@@ -34,6 +35,9 @@ pub struct State {
     /// The last run that published.
     #[serde(default)]
     last_run: Option<String>,
+    /// Sessions that a run was moving out of a partition, by that partition's first day.
+    #[serde(default)]
+    moving: BTreeMap<String, String>,
     /// Of the file that was read.
     #[serde(skip)]
     version: Option<Version>,
@@ -117,6 +121,7 @@ impl State {
             covered: None,
             gone: BTreeSet::new(),
             last_run: None,
+            moving: BTreeMap::new(),
             version: None,
         }
     }
@@ -142,8 +147,8 @@ impl State {
         state.check_files(layout)?;
         // What one version of the API has listed says nothing of the other.
         let covered = state.covered.filter(|_| state.source == fresh.source);
-        let Self { files, gone, last_run, .. } = state;
-        Ok(Self { files, covered, gone, last_run, version: Some(version), ..fresh })
+        let Self { files, gone, last_run, moving, .. } = state;
+        Ok(Self { files, covered, gone, last_run, moving, version: Some(version), ..fresh })
     }
 
     fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
@@ -209,6 +214,18 @@ impl State {
         }
     }
 
+    /// Sessions that may be in two partitions, and the one that they should leave.
+    pub fn moving(&self) -> Moving {
+        let parsed = |(id, day): (&String, &String)| Some((id.clone(), Partition::parse(day)?));
+        self.moving.iter().filter_map(parsed).collect()
+    }
+
+    /// Sets which sessions are moving; says whether that is new.
+    pub fn moves(&mut self, moving: &Moving) -> bool {
+        let moving = moving.iter().map(|(id, partition)| (id.clone(), partition.text())).collect();
+        std::mem::replace(&mut self.moving, moving) != self.moving
+    }
+
     /// The last run that published.
     pub fn last_run(&self) -> Option<&str> {
         self.last_run.as_deref()
@@ -245,6 +262,7 @@ impl State {
             self.files.entry(name).or_insert(recorded);
         }
         self.gone.extend(other.gone);
+        self.moving.extend(other.moving);
         self.covered = self.covered.take().or(other.covered);
     }
 }

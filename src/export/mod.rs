@@ -218,6 +218,7 @@ impl Run {
         let questions = Questions {
             walks: walks.iter().map(|(responses, _)| responses.clone()).collect(),
             settled: scene.chosen.settled(scene.before.covered(), self.config.walk.lookback),
+            moving: scene.before.moving(),
         };
         let (mut staged, mut resolved) = resolve(staged, &scene.published, &questions).await?;
         let verdicts = walks.into_iter().zip(&resolved.tallies).map(|((_, plan), tally)| plan.finish(*tally));
@@ -253,6 +254,8 @@ impl Run {
         let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
         let Checked { stage, resolved, verdict } = checked;
         let stopped = Arc::new(AtomicBool::new(false));
+        // If this run fails, the next one must know that no other has published since the stage was begun.
+        let stage_run = stage.begun_by().unwrap_or(&self.run_id).to_owned();
         let job = Publication {
             layout: driver.layout,
             covered: covers.then(|| chosen.covered(&verdict, before.covered(), stage.begun_at())).flatten(),
@@ -260,7 +263,7 @@ impl Run {
             found,
             stage,
             resolution: resolved,
-            run_id: self.run_id.clone(),
+            run_id: stage_run,
             stopped: Arc::clone(&stopped),
             progress: Arc::clone(&self.progress),
         };

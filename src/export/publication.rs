@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::dataset::identity::{self, Questions, Resolution};
+use crate::dataset::identity::{self, Bits, Moving, Questions, Resolution};
 use crate::dataset::layout::{Layout, Partition};
-use crate::dataset::merge::Sources;
-use crate::dataset::publish::{Part, Place};
+use crate::dataset::merge::{Merge, Sources};
+use crate::dataset::publish::{Change, Part, Place};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::state::{Covered, State};
 use crate::error::{Kind, Result};
@@ -44,17 +44,43 @@ pub struct Done {
     pub result: Result<()>,
 }
 
+/// What is done to a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// It is of an older schema version, and gets the columns of this one.
+    Upgrade,
+    /// It gets what is staged.
+    Receive,
+    /// Sessions that are in their new partition by now leave it.
+    Release,
+}
+
+/// How a round over the partitions ended.
+enum Round {
+    Complete,
+    /// The dataset must be looked at anew.
+    Stale,
+    /// A signal came.
+    Stopped,
+}
+
+/// Files in place, by partition and table.
+type Parts = BTreeMap<(Partition, usize), Part>;
+
 impl Publication {
     pub fn work(mut self) -> Done {
-        let mut parts = BTreeMap::new();
+        let mut parts = Parts::new();
         let published = self.partitions(&mut parts);
         let parts: Vec<_> = parts.into_values().collect();
         // What is in place is recorded whatever happened after it.
         self.state.record(&parts);
-        if let (Ok(true), Some(covered)) = (&published, self.covered.take()) {
-            self.state.cover(covered);
-        }
         let is_whole = matches!(published, Ok(true));
+        if is_whole {
+            self.state.moves(&Moving::new());
+            if let Some(covered) = self.covered.take() {
+                self.state.cover(covered);
+            }
+        }
         let stored = if parts.is_empty() { Ok(()) } else { self.state.store(&self.layout, &self.run_id) };
         Done {
             parts,
@@ -63,55 +89,84 @@ impl Publication {
     }
 
     /// Publishes one partition after the other; false where a signal came between.
-    fn partitions(&mut self, done: &mut BTreeMap<(Partition, usize), Part>) -> Result<bool> {
+    fn partitions(&mut self, done: &mut Parts) -> Result<bool> {
         let mut finished = BTreeMap::new();
         for _ in 0..ROUNDS {
             match self.round(&mut finished, done) {
-                Ok(false) => return Ok(false),
+                Ok(Round::Complete) => return Ok(true),
+                Ok(Round::Stopped) => return Ok(false),
                 Err(error) if error.kind() != Kind::Raced => return Err(error),
-                Ok(true) if !self.has_moved(&finished)? => return Ok(true),
-                Ok(true) | Err(_) => {}
+                Ok(Round::Stale) | Err(_) => self.look_again()?,
             }
-            tracing::debug!("another run has published meanwhile; looking at the dataset anew");
-            self.look_again()?;
         }
         Err(raced(&self.layout.place()))
     }
 
-    /// Publishes all partitions that are not finished.
-    fn round(
-        &mut self,
-        finished: &mut BTreeMap<Partition, Versions>,
-        done: &mut BTreeMap<(Partition, usize), Part>,
-    ) -> Result<bool> {
-        let partitions = self.touched();
-        self.progress.phase("publishing", partitions.len() as u64);
-        let published = Published::of(&self.layout, &self.found);
-        for partition in partitions {
+    /// Goes over all partitions: those of an older schema version are brought up to date, the newest first; then all get
+    /// what is staged; and only when every session is in its new partition does it leave an old one.
+    fn round(&mut self, finished: &mut BTreeMap<Partition, Versions>, done: &mut Parts) -> Result<Round> {
+        self.announce()?;
+        let upgrade = self.outdated()?.into_iter().map(|partition| (partition, Task::Upgrade));
+        let receive = self.receiving().into_iter().map(|partition| (partition, Task::Receive));
+        let tasks: Vec<_> = upgrade.chain(receive).collect();
+        self.progress.phase("publishing", tasks.len() as u64);
+        for (partition, task) in tasks {
             if self.stopped.load(Ordering::Relaxed) {
-                return Ok(false);
+                return Ok(Round::Stopped);
             }
-            let versions = self.found.get(&partition).cloned().unwrap_or_default();
-            if finished.get(&partition) != Some(&versions) {
-                let place = Place { layout: &self.layout, partition, versions };
-                let old = published.iter().find(|published| published.partition() == partition);
-                let sources = Sources {
-                    stage: &self.stage,
-                    segments: self.stage.segments(partition),
-                    lost: &self.resolution.lost,
-                    published: old.map(Published::chunks).transpose()?,
-                    superseded: self.resolution.superseded.remove(&partition).unwrap_or_default(),
+            let found = self.found.get(&partition);
+            if task == Task::Upgrade || finished.get(&partition) != Some(&found.cloned().unwrap_or_default()) {
+                let versions = self.publish(partition, task, done)?;
+                match task {
+                    // Its rows and their numbers are the same.
+                    Task::Upgrade => self.found.insert(partition, versions),
+                    Task::Receive | Task::Release => finished.insert(partition, versions),
                 };
-                let versions = place.publish(sources, |mut part| {
-                    let key = (partition, part.table as usize);
-                    part.changed |= done.get(&key).is_some_and(|before| before.changed);
-                    done.insert(key, part);
-                })?;
-                finished.insert(partition, versions);
             }
             self.progress.step();
         }
-        Ok(true)
+        let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
+        // Rows are known by their number in the files that were found.
+        let is_stale = |partition: &Partition| {
+            finished.contains_key(partition) && finished.get(partition) != self.found.get(partition)
+        };
+        if leaving.iter().any(is_stale) || self.has_moved(finished)? {
+            return Ok(Round::Stale);
+        }
+        for partition in &leaving {
+            let versions = self.publish(*partition, Task::Release, done)?;
+            finished.insert(*partition, versions);
+        }
+        Ok(if leaving.is_empty() || !self.has_moved(finished)? { Round::Complete } else { Round::Stale })
+    }
+
+    fn publish(&self, partition: Partition, task: Task, done: &mut Parts) -> Result<Versions> {
+        let Resolution { superseded, leaving, lost, .. } = &self.resolution;
+        let of = |rows: &BTreeMap<Partition, Bits>| rows.get(&partition).cloned().unwrap_or_default();
+        let (segments, gone, change): (&[_], _, _) = match task {
+            Task::Upgrade => (&[], Bits::default(), Change::Removing),
+            Task::Receive => (self.stage.segments(partition), of(superseded).without(&of(leaving)), Change::Adding),
+            Task::Release => (&[], of(leaving), Change::Removing),
+        };
+        let versions = self.found.get(&partition).cloned().unwrap_or_default();
+        let old = Published::one(&self.layout, partition, versions.clone());
+        let sources = Sources { stage: &self.stage, segments, lost, published: Some(old.chunks()?), superseded: gone };
+        let place = Place { layout: &self.layout, partition, versions, change };
+        place.publish(
+            |sink| Merge::new(sources)?.run(sink),
+            |mut part| {
+                let key = (partition, part.table as usize);
+                part.changed |= done.get(&key).is_some_and(|before| before.changed);
+                done.insert(key, part);
+            },
+        )
+    }
+
+    /// Sessions that change their partition are in both for a moment. Which is the old one is written down before that,
+    /// for the case that this run is killed then.
+    fn announce(&mut self) -> Result<()> {
+        let moving = self.resolution.moving(&Published::of(&self.layout, &self.found))?;
+        if self.state.moves(&moving) { self.state.store(&self.layout, &self.run_id) } else { Ok(()) }
     }
 
     /// Whether the dataset is other than it was found, but for what this run has finished.
@@ -122,10 +177,12 @@ impl Publication {
     }
 
     fn look_again(&mut self) -> Result<()> {
+        tracing::debug!("the dataset has changed; looking at it anew");
+        let questions = Questions { moving: self.state.moving(), ..Questions::default() };
         for _ in 0..ROUNDS {
             self.found = Published::versions(&self.layout)?;
             let published = Published::of(&self.layout, &self.found);
-            match identity::resolve(&self.stage, &published, &Questions::default()) {
+            match identity::resolve(&self.stage, &published, &questions) {
                 Err(error) if error.kind() == Kind::Raced => {}
                 resolved => {
                     self.resolution = resolved?;
@@ -136,13 +193,18 @@ impl Publication {
         Err(raced(&self.layout.place()))
     }
 
-    /// The partitions that may change: the one that always exists, those with staged rows, and those that a staged
-    /// session was in.
-    fn touched(&self) -> Vec<Partition> {
+    /// The partitions of an older schema version, the newest first: a reader that takes its columns from the first file
+    /// finds them in all others, too.
+    fn outdated(&self) -> Result<Vec<Partition>> {
+        let published = Published::of(&self.layout, &self.found);
+        let old = published.iter().rev().map(|old| Ok(old.is_old()?.then_some(old.partition())));
+        old.filter_map(Result::transpose).collect()
+    }
+
+    /// The partition that always exists, and those with staged rows.
+    fn receiving(&self) -> Vec<Partition> {
         let mut partitions = vec![self.layout.undated()];
         partitions.extend(self.stage.partitions());
-        let superseded = self.resolution.superseded.iter().filter(|(_, rows)| rows.any());
-        partitions.extend(superseded.map(|(partition, _)| *partition));
         partitions.sort_unstable();
         partitions.dedup();
         partitions

@@ -82,6 +82,7 @@ pub struct Segment {
 pub struct Stage {
     folder: PathBuf,
     begun_at: i64,
+    begun_by: Option<String>,
     rows: File,
     identities: File,
     segments: BTreeMap<Partition, Vec<Segment>>,
@@ -115,6 +116,7 @@ impl Stage {
         Self {
             folder: folder.to_owned(),
             begun_at,
+            begun_by: None,
             rows,
             identities,
             segments: BTreeMap::new(),
@@ -144,29 +146,29 @@ impl Stage {
             return Ok((Self::new(folder, header.begun_at, file()?, file()?, None), Vec::new()));
         }
         let [rows, identities, journal] = NAMES.map(|name| folder.join(name));
-        let (mut records, mut begun_at) = (Vec::new(), header.begun_at);
+        let (mut records, mut first) = (Vec::new(), header.clone());
         if journal.exists() {
             let read = journal::read(&journal, &open(&rows)?, &open(&identities)?)?;
             match usable(read, header, fresh) {
                 Ok(read) => {
                     open(&journal)?.set_len(read.length)?;
+                    if !read.records.is_empty() {
+                        first = read.header;
+                    }
                     records = read.records;
-                    begun_at = read.header.begun_at;
                 }
                 Err(why) => set_aside(folder, why)?,
             }
         }
         let is_new = records.is_empty();
-        if is_new {
-            begun_at = header.begun_at;
-        }
         let [rows, identities, mut journal] = [open(&rows)?, open(&identities)?, open(&journal)?];
         if is_new {
             journal.set_len(0)?;
         }
         journal.seek(SeekFrom::End(0))?;
         let journal = if is_new { Journal::begin(journal, header)? } else { Journal::go_on(journal) };
-        let mut stage = Self::new(folder, begun_at, rows, identities, Some(journal));
+        let mut stage = Self::new(folder, first.begun_at, rows, identities, Some(journal));
+        stage.begun_by = Some(first.run_id);
         stage.alone = Some(alone);
         let recalled = records.into_iter().map(|record| stage.recall(record)).collect();
         stage.rows.set_len(stage.end)?;
@@ -204,6 +206,11 @@ impl Stage {
     /// When the first run began that has staged here, in microseconds: no response is older.
     pub const fn begun_at(&self) -> i64 {
         self.begun_at
+    }
+
+    /// The first run that has staged here, if its name is known.
+    pub fn begun_by(&self) -> Option<&str> {
+        self.begun_by.as_deref()
     }
 
     /// Responses staged so far.

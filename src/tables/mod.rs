@@ -4,6 +4,7 @@
 //! renamed, retyped or moved without a new [`SCHEMA_VERSION`]: other people's queries depend on them.
 
 mod columns;
+mod upgrade;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};

@@ -11,6 +11,7 @@ mod check;
 mod continuing;
 mod front;
 mod incremental;
+mod moves;
 mod moving;
 mod odd_lists;
 mod python;
