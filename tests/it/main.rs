@@ -21,4 +21,5 @@ mod rows;
 mod servers;
 mod survival;
 mod tls;
+mod upgrade;
 mod watcher;
