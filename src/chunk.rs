@@ -1,5 +1,7 @@
 //! Some sessions with all their rows: three batches in one order, and which child rows belong to which session.
 
+use std::ops::Range;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
@@ -83,6 +85,16 @@ impl Chunk {
         self.keys.key(row)
     }
 
+    /// The rows of all tables.
+    pub const fn batches(&self) -> &[RecordBatch; 3] {
+        &self.batches
+    }
+
+    /// Where the rows of a session are among the participants and among the timelogs.
+    pub fn children(&self, row: usize) -> [Range<usize>; 2] {
+        self.offsets.each_ref().map(|offsets| offsets[row]..offsets[row + 1])
+    }
+
     /// Whether a session is still running.
     pub fn is_open(&self, row: usize) -> bool {
         self.open.value(row)
@@ -98,7 +110,7 @@ impl Chunk {
 }
 
 /// A column that the schema has.
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
+pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
     let index = batch.schema_ref().index_of(name).unwrap_or_default();
     batch.column(index)
 }

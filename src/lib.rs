@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Values flow one way; no module names one to its left, and only [`export`] sees both ends.
-//! `walk`, `attendance` and `flatten` are pure: no clock, no I/O, no randomness.
+//! `walk`, `attendance`, `flatten` and `recount` are pure: no clock, no I/O, no randomness.
 
 pub mod anomaly;
 pub mod api;
@@ -32,6 +32,7 @@ pub mod flatten;
 pub mod logging;
 pub mod progress;
 pub mod range;
+pub mod recount;
 pub mod signal;
 pub mod sim;
 pub mod stage;

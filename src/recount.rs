@@ -1,0 +1,298 @@
+//! The numbers of published rows, computed anew from the facts in them: what `verify` compares, and what is written
+//! where participants were taken out of a session.
+//!
+//! Pure. The facts are each timelog's `started_at`, `ended_at` and `is_open`, whose entry it is, and the session's
+//! `started_at`, `ended_at` and `is_open`. Everything else follows from these by the rules of [`crate::attendance`].
+//! A number is stored exactly as it comes out here: a difference is damage, or the work of another rule.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, TimestampMicrosecondType};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow_schema::ArrowError;
+
+use crate::attendance::{self, Bounds, Counted, Span, millis};
+use crate::chunk::{Chunk, column};
+use crate::tables::Table;
+
+/// The computed columns of all rows of a chunk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbers {
+    tables: [Vec<(&'static str, ArrayRef)>; 3],
+}
+
+/// A row whose stored number is not the computed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    /// The row in its batch.
+    pub row: usize,
+    /// The column.
+    pub column: &'static str,
+}
+
+impl Numbers {
+    /// Computes them for the sessions of a chunk. A timelog whose entry is not there counts for nothing but itself.
+    pub fn of(chunk: &Chunk) -> Self {
+        let mut recount = Recount::new(chunk);
+        for session in 0..chunk.len() {
+            recount.session(session);
+        }
+        recount.finish()
+    }
+
+    /// The first row of a table in which the stored batch says otherwise.
+    pub fn difference(&self, table: Table, stored: &RecordBatch) -> Option<Difference> {
+        let first = |(name, computed): &(&'static str, ArrayRef)| {
+            let stored = column(stored, name);
+            if stored == computed {
+                return None;
+            }
+            let differs = |row: &usize| stored.slice(*row, 1).to_data() != computed.slice(*row, 1).to_data();
+            (0..computed.len()).find(differs).map(|row| Difference { row, column: name })
+        };
+        self.tables[table as usize].iter().filter_map(first).min_by_key(|difference| difference.row)
+    }
+
+    /// The batch of a table with these numbers in place of its own.
+    ///
+    /// # Errors
+    /// Where the batch has not as many rows as numbers were computed for.
+    pub fn put(&self, table: Table, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let mut columns = batch.columns().to_vec();
+        for (name, computed) in &self.tables[table as usize] {
+            columns[batch.schema_ref().index_of(name)?] = Arc::clone(computed);
+        }
+        RecordBatch::try_new(batch.schema(), columns)
+    }
+}
+
+/// What a session's rows add up to.
+#[derive(Default)]
+struct Sessions {
+    duration_ms: Vec<Option<i64>>,
+    occupied_ms: Vec<i64>,
+    total_attended_ms: Vec<i64>,
+    peak_participants: Vec<i32>,
+    participant_count: Vec<i32>,
+    timelog_count: Vec<i32>,
+}
+
+/// What an entry's timelogs add up to.
+#[derive(Default)]
+struct Participants {
+    first_joined_at: Vec<Option<i64>>,
+    last_left_at: Vec<Option<i64>>,
+    join_count: Vec<i32>,
+    attended_ms: Vec<i64>,
+    gross_ms: Vec<i64>,
+    is_present: Vec<bool>,
+}
+
+/// What a timelog counts for.
+#[derive(Default)]
+struct Timelogs {
+    duration_ms: Vec<Option<i64>>,
+    effective_started_at: Vec<Option<i64>>,
+    effective_ended_at: Vec<Option<i64>>,
+}
+
+/// The facts of a chunk, the numbers made of them so far, and scratch space.
+struct Recount<'a> {
+    chunk: &'a Chunk,
+    ended_at: &'a TimestampMicrosecondArray,
+    index: &'a Int32Array,
+    participant_id: &'a StringArray,
+    timelog_of: &'a Int32Array,
+    joined: &'a TimestampMicrosecondArray,
+    left: &'a TimestampMicrosecondArray,
+    is_open: &'a BooleanArray,
+    sessions: Sessions,
+    participants: Participants,
+    timelogs: Timelogs,
+    /// The timelogs of the session at hand.
+    counted: Vec<Counted>,
+    /// Its entries: who, and where their spans are.
+    entries: Vec<(Option<&'a str>, Range<usize>)>,
+    /// Effective spans of its entries, each entry's united, those who are present included.
+    spans: Vec<Span>,
+    /// Effective spans of all entries without that.
+    all: Vec<Span>,
+    /// Effective spans of the entry at hand.
+    entry: Vec<Span>,
+    moments: Vec<(i64, i32)>,
+}
+
+impl<'a> Recount<'a> {
+    fn new(chunk: &'a Chunk) -> Self {
+        let [sessions, participants, timelogs] = chunk.batches();
+        let times = |batch: &'a RecordBatch, name| column(batch, name).as_primitive::<TimestampMicrosecondType>();
+        Self {
+            chunk,
+            ended_at: times(sessions, "ended_at"),
+            index: column(participants, "participant_index").as_primitive::<Int32Type>(),
+            participant_id: column(participants, "participant_id").as_string::<i32>(),
+            timelog_of: column(timelogs, "participant_index").as_primitive::<Int32Type>(),
+            joined: times(timelogs, "started_at"),
+            left: times(timelogs, "ended_at"),
+            is_open: column(timelogs, "is_open").as_boolean(),
+            sessions: Sessions::default(),
+            participants: Participants::default(),
+            timelogs: Timelogs::default(),
+            counted: Vec::new(),
+            entries: Vec::new(),
+            spans: Vec::new(),
+            all: Vec::new(),
+            entry: Vec::new(),
+            moments: Vec::new(),
+        }
+    }
+
+    fn session(&mut self, row: usize) {
+        let [participants, timelogs] = self.chunk.children(row);
+        let (start, _) = self.chunk.key(row);
+        let bounds = Bounds { start, end: time(self.ended_at, row), is_open: self.chunk.is_open(row) };
+        self.count(bounds, timelogs.clone());
+        self.entries.clear();
+        self.spans.clear();
+        self.all.clear();
+        let mut next = timelogs.start;
+        let mut attended_ms = 0;
+        for participant in participants.clone() {
+            let index = self.index.value(participant);
+            let from = (next..timelogs.end).find(|&row| self.timelog_of.value(row) >= index).unwrap_or(timelogs.end);
+            let to = (from..timelogs.end).find(|&row| self.timelog_of.value(row) != index).unwrap_or(timelogs.end);
+            attended_ms += self.entry(participant, from - timelogs.start..to - timelogs.start);
+            next = to;
+        }
+        attendance::unite(&mut self.all);
+        let people = self.people();
+        let duration = start.zip(bounds.end).filter(|_| !bounds.is_backwards());
+        let sessions = &mut self.sessions;
+        sessions.duration_ms.push(duration.map(|(start, end)| millis(end - start)));
+        sessions.occupied_ms.push(millis(attendance::length(&self.all)));
+        sessions.total_attended_ms.push(attended_ms);
+        sessions.peak_participants.push(attendance::peak(&people, &mut self.moments));
+        sessions.participant_count.push(number(participants.len()));
+        sessions.timelog_count.push(number(timelogs.len()));
+    }
+
+    /// What each timelog of a session counts for.
+    fn count(&mut self, bounds: Bounds, timelogs: Range<usize>) {
+        self.counted.clear();
+        for row in timelogs {
+            let (start, end) = (time(self.joined, row), time(self.left, row));
+            let counted = attendance::count(bounds, start, end, self.is_open.value(row));
+            let duration = start.zip(end).filter(|(start, end)| start <= end);
+            self.timelogs.duration_ms.push(duration.map(|(start, end)| millis(end - start)));
+            self.timelogs.effective_started_at.push(counted.effective.map(|span| span.start));
+            self.timelogs.effective_ended_at.push(counted.effective.map(|span| span.end));
+            self.counted.push(counted);
+        }
+    }
+
+    /// Adds up an entry's timelogs; returns what it attended.
+    fn entry(&mut self, row: usize, timelogs: Range<usize>) -> i64 {
+        let counted = &self.counted[timelogs];
+        self.entry.clear();
+        self.entry.extend(counted.iter().filter_map(|timelog| timelog.effective));
+        attendance::unite(&mut self.entry);
+        let attended_ms = millis(attendance::length(&self.entry));
+        self.all.extend_from_slice(&self.entry);
+        if let Some(since) = counted.iter().filter_map(|timelog| timelog.present_since).min() {
+            self.entry.push(Span { start: since, end: Span::FOREVER });
+            attendance::unite(&mut self.entry);
+        }
+        let begin = self.spans.len();
+        self.spans.extend_from_slice(&self.entry);
+        let id = self.participant_id.is_valid(row).then(|| self.participant_id.value(row));
+        self.entries.push((id, begin..self.spans.len()));
+
+        let joined = |timelog: &Counted| timelog.raw.map(|span| span.start).or(timelog.joined_at);
+        let is_present = counted.iter().any(|timelog| timelog.is_present);
+        let raw = || counted.iter().filter_map(|timelog| timelog.raw);
+        let participants = &mut self.participants;
+        participants.first_joined_at.push(counted.iter().filter_map(joined).min());
+        participants.last_left_at.push(raw().map(|span| span.end).max().filter(|_| !is_present));
+        participants.join_count.push(number(counted.len()));
+        participants.attended_ms.push(attended_ms);
+        participants.gross_ms.push(millis(raw().map(Span::length).sum()));
+        participants.is_present.push(is_present);
+        attended_ms
+    }
+
+    /// The spans of each person, united: entries with one id are one person, an entry without an id is its own.
+    fn people(&mut self) -> Vec<Span> {
+        self.entries.sort_unstable_by_key(|(id, spans)| (*id, spans.start));
+        let mut people = Vec::with_capacity(self.spans.len());
+        for person in self.entries.chunk_by(|(a, _), (b, _)| a.is_some() && a == b) {
+            let mut spans: Vec<_> = person.iter().flat_map(|(_, at)| &self.spans[at.clone()]).copied().collect();
+            attendance::unite(&mut spans);
+            people.append(&mut spans);
+        }
+        people
+    }
+
+    fn finish(self) -> Numbers {
+        let Self { sessions, participants, timelogs, .. } = self;
+        Numbers { tables: [sessions.columns(), participants.columns(), timelogs.columns()] }
+    }
+}
+
+impl Sessions {
+    fn columns(self) -> Vec<(&'static str, ArrayRef)> {
+        let Self { duration_ms, occupied_ms, total_attended_ms, peak_participants, participant_count, timelog_count } =
+            self;
+        vec![
+            ("duration_ms", Arc::new(Int64Array::from(duration_ms))),
+            ("occupied_ms", Arc::new(Int64Array::from(occupied_ms))),
+            ("total_attended_ms", Arc::new(Int64Array::from(total_attended_ms))),
+            ("peak_participants", Arc::new(Int32Array::from(peak_participants))),
+            ("participant_count", Arc::new(Int32Array::from(participant_count))),
+            ("timelog_count", Arc::new(Int32Array::from(timelog_count))),
+        ]
+    }
+}
+
+impl Participants {
+    fn columns(self) -> Vec<(&'static str, ArrayRef)> {
+        let Self { first_joined_at, last_left_at, join_count, attended_ms, gross_ms, is_present } = self;
+        vec![
+            ("first_joined_at", times(first_joined_at)),
+            ("last_left_at", times(last_left_at)),
+            ("join_count", Arc::new(Int32Array::from(join_count))),
+            ("attended_ms", Arc::new(Int64Array::from(attended_ms))),
+            ("gross_ms", Arc::new(Int64Array::from(gross_ms))),
+            ("is_present", Arc::new(BooleanArray::from(is_present))),
+        ]
+    }
+}
+
+impl Timelogs {
+    fn columns(self) -> Vec<(&'static str, ArrayRef)> {
+        let Self { duration_ms, effective_started_at, effective_ended_at } = self;
+        vec![
+            ("duration_ms", Arc::new(Int64Array::from(duration_ms))),
+            ("effective_started_at", times(effective_started_at)),
+            ("effective_ended_at", times(effective_ended_at)),
+        ]
+    }
+}
+
+fn times(values: Vec<Option<i64>>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
+}
+
+fn time(column: &TimestampMicrosecondArray, row: usize) -> Option<i64> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests;
