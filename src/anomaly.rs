@@ -1,5 +1,12 @@
 //! What can be odd about a row, as a set that rolls up from timelog to participant to session.
 
+use std::sync::Arc;
+
+use arrow_array::builder::{ListBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, Field};
+
 macro_rules! anomalies {
     ($($variant:ident $name:literal $doc:literal,)*) => {
         /// One oddity; ordered by name.
@@ -55,6 +62,11 @@ impl Anomalies {
         self.0 |= 1 << anomaly as u16;
     }
 
+    /// Takes one out.
+    pub fn remove(&mut self, anomaly: Anomaly) {
+        self.0 &= !(1 << anomaly as u16);
+    }
+
     /// Adds all of another set.
     pub fn merge(&mut self, other: Self) {
         self.0 |= other.0;
@@ -75,4 +87,29 @@ impl Anomalies {
     pub fn iter(self) -> impl Iterator<Item = Anomaly> {
         Anomaly::ALL.iter().copied().filter(move |&anomaly| self.has(anomaly))
     }
+}
+
+/// A column of sets, as stored.
+pub fn column(sets: &[Anomalies]) -> ArrayRef {
+    let element = Arc::new(Field::new("element", DataType::Utf8, false));
+    let mut lists = ListBuilder::with_capacity(StringBuilder::new(), sets.len()).with_field(element);
+    for set in sets {
+        set.iter().for_each(|anomaly| lists.values().append_value(anomaly.name()));
+        lists.append(true);
+    }
+    Arc::new(lists.finish())
+}
+
+/// The sets of a stored column. A name that this version does not know is left out.
+pub fn sets(column: &ArrayRef) -> Vec<Anomalies> {
+    let lists = column.as_list::<i32>();
+    let set = |row: usize| {
+        let mut set = Anomalies::NONE;
+        let list = lists.value(row);
+        let names = list.as_string::<i32>().iter().flatten();
+        let known = names.filter_map(|name| Anomaly::ALL.iter().find(|anomaly| anomaly.name() == name));
+        known.for_each(|anomaly| set.add(*anomaly));
+        set
+    };
+    (0..lists.len()).map(set).collect()
 }

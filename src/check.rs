@@ -52,7 +52,7 @@ impl Asker<'_> {
             Reply::Page(body) => body,
             Reply::Refused { status } => return Ok(Err(status)),
         };
-        let flat = flatten::page(&body, flatten::Options::default());
+        let flat = flatten::page(&body, &flatten::Options::default());
         flat.map(Ok).map_err(|error| error.into_error(&format!("page {page}"), &self.client.excerpt(&body)))
     }
 }

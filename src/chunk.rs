@@ -95,6 +95,13 @@ impl Chunk {
         self.offsets.each_ref().map(|offsets| offsets[row]..offsets[row + 1])
     }
 
+    /// Whether a session ends before it starts.
+    pub fn is_backwards(&self, row: usize) -> bool {
+        let ended_at = column(&self.batches[0], "ended_at").as_primitive::<TimestampMicrosecondType>();
+        let end = ended_at.is_valid(row).then(|| ended_at.value(row));
+        self.key(row).0.zip(end).is_some_and(|(start, end)| end < start)
+    }
+
     /// Whether a session is still running.
     pub fn is_open(&self, row: usize) -> bool {
         self.open.value(row)

@@ -103,6 +103,11 @@ pub enum Command {
     /// Finds the range in the list and reads only that. Dates are UTC: a day (2026-10-31), a month (2026-10) or a time
     /// (2026-10-31T08:00:00+01:00). The range includes its beginning and not its end.
     Backfill(Backfill),
+    /// Remove old sessions or a participant from the dataset, for good
+    ///
+    /// What goes is written down (names and ids as keyed hashes), so that no later run brings it back. Raw records
+    /// and staged rows are gone through, too. Begin with --dry-run: it counts what would go.
+    Purge(Purge),
     /// Show how the API behaves, what a run would read and what it could prove
     ///
     /// Asks for a handful of pages and writes nothing.
@@ -193,6 +198,30 @@ impl Backfill {
         let Self { from, to, month, day, meetings: _, fresh: _, wait: _ } = self.clone();
         Typed { from, to, month, day }
     }
+}
+
+/// `rollbook purge`
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "ids", "names"]),
+    after_help = "Examples:\n  \
+        rollbook purge --before 2024-01-01 --dry-run   what would go\n  \
+        rollbook purge --before 2024-01-01             sessions that started before 2024\n  \
+        rollbook purge --participant-name 'Ann Lee'    a person, by the exact name"
+)]
+pub struct Purge {
+    /// Sessions that started before this day, month or time; none that start earlier are ever exported again
+    #[arg(long, value_name = "DATE")]
+    pub before: Option<String>,
+    /// The entries with this participant id; may be repeated
+    #[arg(long = "participant-id", value_name = "ID")]
+    pub ids: Vec<String>,
+    /// The entries with exactly this name; may be repeated
+    #[arg(long = "participant-name", value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
 }
 
 /// `rollbook demo`
@@ -338,6 +367,7 @@ Usage: rollbook [OPTIONS] <COMMAND>
 Commands:
   export       Export sessions to Parquet: all at first, then what is new or has changed
   backfill     Export the sessions that started in a range of dates
+  purge        Remove old sessions or a participant from the dataset, for good
   check        Show how the API behaves, what a run would read and what it could prove
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials

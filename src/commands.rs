@@ -6,14 +6,16 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use rollbook::api::{Client, Clock, Credentials, Secret};
-use rollbook::cli::{Backfill, Demo, Export, Global, Simulate};
+use rollbook::cli::{Backfill, Demo, Export, Global, Purge, Simulate};
 use rollbook::config::{Config, Environment};
 use rollbook::dataset::destination::Destination;
+use rollbook::dataset::erasures::Erase;
 use rollbook::dataset::receipt::Receipt;
+use rollbook::erasure::Identifier;
 use rollbook::error::{Error, Kind, Result};
 use rollbook::export::{Run, Work};
 use rollbook::progress::Progress;
-use rollbook::range::Range;
+use rollbook::range::{self, Range};
 use rollbook::signal::Stop;
 use rollbook::sim::{Account, Auth, Options, Server, Shape};
 use rollbook::{demo, summary};
@@ -48,6 +50,38 @@ pub async fn backfill(setting: Setting<'_>, global: &Global, backfill: &Backfill
     let work = Work::Backfill { range, meetings: backfill.meetings.clone() };
     let (dry_run, fresh, wait) = (global.dry_run, backfill.fresh, backfill.wait);
     run(Task { command: "backfill", work, dry_run, fresh, wait }, setting, stop).await
+}
+
+/// `purge`
+pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: Stop) -> Result<Ended> {
+    let Setting { config, environment, clock, progress } = setting;
+    let erase = what_to_erase(purge, clock.micros())?;
+    let run_id = run_id(&clock);
+    let dataset = config.dataset.url.clone();
+    let mut destination = Destination::open(&config, environment, &run_id, global.dry_run)?;
+    destination.terms.wait = purge.wait;
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)
+        .map_err(|error| Error::new(Kind::Unexpected, "the system has no random numbers").because(error))?;
+    let dry_run = global.dry_run;
+    let job = rollbook::purge::Purge { erase, config, destination, dry_run, run_id, key, clock, stop, progress };
+    let rollbook::purge::Ended { receipt, error } = job.execute().await;
+    let text = if error.is_none() { summary::of_purge(&receipt, &dataset, dry_run) } else { String::new() };
+    Ok(Ended { receipt, text, error })
+}
+
+fn what_to_erase(purge: &Purge, now: i64) -> Result<Erase> {
+    let refused = |what: &str, text: &str| Error::new(Kind::Config, format!("`--before` {what}: {text}"));
+    let before = purge.before.as_deref().map(|text| match range::moment(text) {
+        None => Err(refused(&format!("must be {}", range::MOMENT), text).hint("dates are UTC")),
+        Some(before) if before > now => {
+            Err(refused("lies in the future, so everything would go", text).hint("give a date that has passed"))
+        }
+        Some(before) => Ok(before),
+    });
+    let known = |by, texts: &[String]| texts.iter().map(|text| (by, text.clone())).collect::<Vec<_>>();
+    let people = [known(Identifier::Id, &purge.ids), known(Identifier::Name, &purge.names)].concat();
+    Ok(Erase { before: before.transpose()?, people })
 }
 
 /// Runs with the credentials of the environment.

@@ -112,6 +112,12 @@ impl Error {
         self.kind
     }
 
+    /// The exit code, and the kind in a word, for the receipt.
+    #[must_use]
+    pub const fn outcome(&self) -> (u8, &'static str) {
+        (self.kind.exit_code(), self.kind.name())
+    }
+
     /// The error as a person reads it: `error:`, its causes, and the hint, each on its own line.
     #[must_use]
     pub fn render(&self) -> String {

@@ -66,9 +66,12 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
         Command::Config => print(settings(&resolved()?, cli.global.json).as_bytes()),
         Command::Completions { shell } => print(&completions(*shell)),
         Command::Man { command } => print(&man(command.as_deref())?),
-        Command::Export(_) | Command::Backfill(_) | Command::Check | Command::Demo(_) | Command::Simulate(_) => {
-            run(cli, resolved()?, environment, Arc::clone(progress))
-        }
+        Command::Export(_)
+        | Command::Backfill(_)
+        | Command::Purge(_)
+        | Command::Check
+        | Command::Demo(_)
+        | Command::Simulate(_) => run(cli, resolved()?, environment, Arc::clone(progress)),
     }
 }
 
@@ -82,6 +85,7 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
         match &cli.command {
             Command::Export(export) => ended(commands::export(setting, &cli.global, export, stop).await?, cli),
             Command::Backfill(backfill) => ended(commands::backfill(setting, &cli.global, backfill, stop).await?, cli),
+            Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
             Command::Check => tokio::select! {
                 checked = commands::check(setting, cli.global.json) => print(checked?.as_bytes()),
                 stopped = stop.wait() => Err(stopped),

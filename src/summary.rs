@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::dataset::receipt::{Goal, Receipt};
+use crate::dataset::receipt::{Goal, Receipt, Removed};
 
 /// The summary of a run, ending in a line break.
 pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
@@ -39,6 +39,21 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
             grouped(receipt.rejects.new),
             receipt.run_id
         );
+    }
+    text
+}
+
+/// The summary of a purge, ending in a line break.
+pub fn of_purge(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
+    let Removed { sessions, participants, timelogs, rejects } = receipt.removed.unwrap_or_default();
+    let verb = if dry_run { "would go (dry run, nothing written)" } else { "removed" };
+    let [sessions, participants, timelogs, rejects] = [sessions, participants, timelogs, rejects].map(grouped);
+    let mut text = format!(
+        "{verb}: {sessions} sessions, {participants} participants, {timelogs} timelogs, {rejects} raw records\n"
+    );
+    if !dry_run {
+        let _ = writeln!(text, "dataset: {dataset} ({} files rewritten)", receipt.partitions.len());
+        let _ = writeln!(text, "kept out from now on by: _rollbook/erasures.json; back it up with the dataset");
     }
     text
 }

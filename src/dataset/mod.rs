@@ -1,7 +1,9 @@
 //! The dataset: Parquet files by table and partition that are whole at any instant, and the record of each run.
 
+pub mod admission;
 pub mod destination;
 pub mod encode;
+pub mod erasures;
 pub mod identity;
 pub mod layout;
 pub mod lease;

@@ -1,11 +1,16 @@
 //! The receipt: the JSON record of a run, printed with `--json` and kept in `_rollbook/runs/`, written last.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use super::publish::Part;
+use super::state::version_name;
+use crate::api::Clock;
+use crate::config;
 use crate::error::Result;
 use crate::store::{Access, Swap, raced};
 use crate::walk::{Evidence, Verdict};
@@ -44,8 +49,32 @@ pub struct Receipt {
     pub rejects: Rejects,
     /// Files this run looked after.
     pub partitions: Vec<File>,
+    /// Rows that a purge has removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
+    /// The number of the last purge that is in force; 0 for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub erasures: u64,
     /// Where the time went, in seconds.
     pub timing: Timing,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde asks for it
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What a purge has removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// Rows of `sessions`.
+    pub sessions: u64,
+    /// Rows of `participants`.
+    pub participants: u64,
+    /// Rows of `timelogs`.
+    pub timelogs: u64,
+    /// Raw records that were dropped, or lost somebody.
+    pub rejects: u64,
 }
 
 /// What a run had to cover.
@@ -118,6 +147,16 @@ pub struct Walk {
     pub late: u64,
     /// Fields unknown to this version: names, and how often they were read.
     pub unknown_fields: BTreeMap<String, u64>,
+}
+
+impl std::ops::AddAssign for Removed {
+    fn add_assign(&mut self, other: Self) {
+        let Self { sessions, participants, timelogs, rejects } = other;
+        self.sessions += sessions;
+        self.participants += participants;
+        self.timelogs += timelogs;
+        self.rejects += rejects;
+    }
 }
 
 /// Rows by table.
@@ -208,29 +247,70 @@ impl Walk {
     }
 }
 
-/// The paths of all files that the receipts of a dataset name, relative to it.
+/// What the receipts of a dataset say of it together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The paths of all files, relative to the dataset.
+    pub paths: BTreeSet<String>,
+    /// The number of the last purge.
+    pub erasures: u64,
+}
+
+/// Reads all receipts of a dataset.
 ///
 /// # Errors
 /// `Destination` where a receipt can't be read; one of an unknown form names nothing.
-pub fn published(layout: &Layout) -> Result<BTreeSet<String>> {
-    #[derive(Deserialize)]
-    struct Named {
+pub fn named(layout: &Layout) -> Result<Named> {
+    #[derive(Default, Deserialize)]
+    struct Known {
         partitions: Vec<Path>,
+        #[serde(default)]
+        erasures: u64,
     }
     #[derive(Deserialize)]
     struct Path {
         path: String,
     }
-    let mut names = BTreeSet::new();
+    let mut named = Named::default();
     for (path, _) in layout.store().list(&Layout::own(RUNS))? {
         let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
-        let partitions = serde_json::from_slice::<Named>(&text).map_or_else(|_| Vec::new(), |named| named.partitions);
-        names.extend(partitions.into_iter().map(|part| part.path));
+        let known = serde_json::from_slice::<Known>(&text).unwrap_or_default();
+        named.paths.extend(known.partitions.into_iter().map(|part| part.path));
+        named.erasures = named.erasures.max(known.erasures);
     }
-    Ok(names)
+    Ok(named)
 }
 
 impl Receipt {
+    /// A receipt that says nothing yet.
+    pub fn blank(run_id: &str, command: &'static str, api: &config::Api, clock: &Clock) -> Self {
+        Self {
+            run_id: run_id.to_owned(),
+            command,
+            started_at: rfc3339(clock),
+            finished_at: String::new(),
+            exit_code: 1,
+            outcome: "failed",
+            error: None,
+            goal: Goal::default(),
+            api: Api { version: version_name(api.version), base_url: api.base_url.origin().ascii_serialization() },
+            walk: Walk::default(),
+            rows: Rows::default(),
+            open_sessions: 0,
+            rejects: Rejects::default(),
+            partitions: Vec::new(),
+            removed: None,
+            erasures: 0,
+            timing: Timing::default(),
+        }
+    }
+
+    /// Ends it.
+    pub fn finish(&mut self, clock: &Clock, took: Duration) {
+        self.finished_at = rfc3339(clock);
+        self.timing.total_s = took.as_secs_f64();
+    }
+
     /// As JSON, for people too.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
@@ -245,4 +325,8 @@ impl Receipt {
             Swap::Lost => Err(raced(&layout.store().place(&path))),
         }
     }
+}
+
+fn rfc3339(clock: &Clock) -> String {
+    DateTime::<Utc>::from(clock.now()).to_rfc3339_opts(SecondsFormat::Millis, true)
 }

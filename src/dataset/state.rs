@@ -35,6 +35,9 @@ pub struct State {
     /// The last run that published.
     #[serde(default)]
     last_run: Option<String>,
+    /// The last purge that this dataset has seen.
+    #[serde(default)]
+    erasures: u64,
     /// Sessions that a run was moving out of a partition, by that partition's first day.
     #[serde(default)]
     moving: BTreeMap<String, String>,
@@ -121,6 +124,7 @@ impl State {
             covered: None,
             gone: BTreeSet::new(),
             last_run: None,
+            erasures: 0,
             moving: BTreeMap::new(),
             version: None,
         }
@@ -147,8 +151,20 @@ impl State {
         state.check_files(layout)?;
         // What one version of the API has listed says nothing of the other.
         let covered = state.covered.filter(|_| state.source == fresh.source);
-        let Self { files, gone, last_run, moving, .. } = state;
-        Ok(Self { files, covered, gone, last_run, moving, version: Some(version), ..fresh })
+        let Self { files, gone, last_run, erasures, moving, .. } = state;
+        Ok(Self { files, covered, gone, last_run, erasures, moving, version: Some(version), ..fresh })
+    }
+
+    /// The state of a dataset as it is, whosever sessions it holds; `None` where there is none that can be read.
+    ///
+    /// # Errors
+    /// As [`State::load`].
+    pub fn stored(layout: &Layout, by: PartitionBy) -> Result<Option<Self>> {
+        let Some((text, version)) = layout.store().read(&path())? else { return Ok(None) };
+        let Ok(state) = serde_json::from_slice::<Self>(&text) else { return Ok(None) };
+        state.refuse_unless_like(&Self::new(by, state.source.clone()), layout)?;
+        state.check_files(layout)?;
+        Ok(Some(Self { version: Some(version), ..state }))
     }
 
     fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
@@ -176,14 +192,14 @@ impl State {
     /// Without a state, what was published is known from the receipts. A partition that is gone as a whole was moved
     /// away by somebody and is made anew; one that lacks a published file is damaged.
     fn found_lost(self, layout: &Layout) -> Result<Self> {
-        let (published, there) = (receipt::published(layout)?, files(layout)?);
+        let (named, there) = (receipt::named(layout)?, files(layout)?);
         for partition in Published::versions(layout)?.into_keys() {
             let names = Table::ALL.map(|table| layout.relative(table, partition));
-            if let Some(name) = names.iter().find(|name| published.contains(*name) && !there.contains(*name)) {
+            if let Some(name) = names.iter().find(|name| named.paths.contains(*name) && !there.contains(*name)) {
                 return Err(missing(layout, name));
             }
         }
-        Ok(self)
+        Ok(Self { erasures: named.erasures, ..self })
     }
 
     /// What unfiltered exports have covered.
@@ -212,6 +228,16 @@ impl State {
             let recorded = Recorded { rows: part.written.rows, sha256: part.written.sha256.clone() };
             self.files.insert(part.path.clone(), recorded);
         }
+    }
+
+    /// The last purge that is known of; 0 for none.
+    pub const fn erasures(&self) -> u64 {
+        self.erasures
+    }
+
+    /// Remembers a purge.
+    pub fn know(&mut self, erasures: u64) {
+        self.erasures = self.erasures.max(erasures);
     }
 
     /// Sessions that may be in two partitions, and the one that they should leave.
@@ -262,6 +288,7 @@ impl State {
             self.files.entry(name).or_insert(recorded);
         }
         self.gone.extend(other.gone);
+        self.know(other.erasures);
         self.moving.extend(other.moving);
         self.covered = self.covered.take().or(other.covered);
     }

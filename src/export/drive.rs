@@ -15,6 +15,7 @@ use super::staged::Staged;
 use crate::api::{Client, Clock, Filter, Reply};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
+use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat};
 use crate::progress::Progress;
@@ -45,6 +46,8 @@ pub struct Source {
     pub keep_unknown_fields: bool,
     /// Only sessions that started in this range are kept.
     pub range: Option<Range>,
+    /// Participants who are not kept.
+    pub denied: Option<Arc<Denied>>,
 }
 
 /// An answer as it arrives.
@@ -143,7 +146,7 @@ impl Source {
         let Some(body) = self.client.session(id).await? else { return Ok(None) };
         // A page with this one session.
         let page = [b"{\"data\":[", body.as_ref(), b"]}"].concat();
-        let flat = flatten::page(&page, self.options())
+        let flat = flatten::page(&page, &self.options())
             .map_err(|error| error.into_error(&format!("session {id}"), &self.client.excerpt(&body)))?;
         if flat.entries.first().is_some_and(|entry| entry.id == flatten::identity(id)) {
             return Ok(Some(flat));
@@ -152,8 +155,13 @@ impl Source {
     }
 
     fn options(&self) -> flatten::Options {
-        let Self { keep_unknown_fields, range, .. } = *self;
-        flatten::Options { keep_unknown_fields, range, observed_at: self.clock.micros() }
+        let Self { keep_unknown_fields, range, denied, .. } = self;
+        flatten::Options {
+            keep_unknown_fields: *keep_unknown_fields,
+            range: *range,
+            observed_at: self.clock.micros(),
+            denied: denied.clone(),
+        }
     }
 
     async fn fetch(self, request: Request, filter: Arc<Filter>) -> Result<Arrived> {
@@ -163,9 +171,8 @@ impl Source {
                 Reply::Page(body) => body,
                 Reply::Refused { status } => return Ok(Arrived { request, page: Err(status) }),
             };
-            let options = self.options();
-            let page = body.clone();
-            match joined(spawn_blocking(move || flatten::page(&page, options)).await)? {
+            let (options, page) = (self.options(), body.clone());
+            match joined(spawn_blocking(move || flatten::page(&page, &options)).await)? {
                 Ok(flat) => return Ok(Arrived { request, page: Ok(Box::new(flat)) }),
                 Err(error) if attempt < SHAPE_ATTEMPTS => {
                     tracing::warn!("page {} is not a page of sessions, asking again: {error}", request.page);

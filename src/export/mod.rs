@@ -16,24 +16,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use tokio::task::{block_in_place, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use crate::api::{Client, Clock};
 use crate::config::Config;
+use crate::dataset::admission;
 use crate::dataset::destination::Destination;
+use crate::dataset::erasures::Erasures;
 use crate::dataset::identity::{self, Questions, Resolution};
 use crate::dataset::layout::{Layout, Partition};
-use crate::dataset::lease::{self, Lease};
+use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::{self, Receipt};
 use crate::dataset::state::{Source as Origin, State};
+use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::flatten;
 use crate::progress::Progress;
 use crate::signal::Stop;
 use crate::stage::{Recalled, Stage};
-use crate::store::probe;
 use crate::walk::{Evidence, Plan, Settings, Verdict};
 use drive::{Driver, Source};
 use goal::Chosen;
@@ -85,6 +86,8 @@ struct Scene {
     found: BTreeMap<Partition, Versions>,
     published: Arc<Vec<Published>>,
     chosen: Chosen,
+    /// The number of the last purge.
+    erasures: u64,
     /// In microseconds.
     now: i64,
     _lease: Option<Lease>,
@@ -110,11 +113,10 @@ impl Run {
     /// Covers the goal, publishes, and keeps the receipt.
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
-        let mut receipt = self.blank();
+        let mut receipt = Receipt::blank(&self.run_id, self.command, &self.config.api, &self.clock);
         let result = self.stages(&mut receipt).await;
         self.progress.finish();
-        receipt.finished_at = rfc3339(&self.clock);
-        receipt.timing.total_s = begun.elapsed().as_secs_f64();
+        receipt.finish(&self.clock, begun.elapsed());
         let mut error = result.err();
         receipt.judge(error.as_ref(), self.config.walk.accept, self.config.dataset.max_rejects);
         let holds_lease = error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config));
@@ -130,9 +132,13 @@ impl Run {
     }
 
     async fn stages(&self, receipt: &mut Receipt) -> Result<()> {
-        let lease = self.lease().await?;
+        let lease = match self.dry_run {
+            true => None,
+            false => Some(admission::admit(&self.destination, &self.run_id, &self.clock, &self.stop).await?),
+        };
         let mut scene = self.scene(lease)?;
         receipt.goal = scene.chosen.shown.clone();
+        receipt.erasures = scene.erasures;
         if let Some(why) = &receipt.goal.why {
             tracing::info!("the whole list is read: {why}");
         }
@@ -151,42 +157,29 @@ impl Run {
         result
     }
 
-    /// The right to write, as soon as it is free. A dry run needs none.
-    async fn lease(&self) -> Result<Option<Lease>> {
-        let Destination { layout, terms, .. } = &self.destination;
-        if self.dry_run {
-            return Ok(None);
-        }
-        if layout.store().folder().is_none() {
-            block_in_place(|| probe(layout.store(), &self.run_id))?;
-        }
-        let deadline = Instant::now() + terms.wait.unwrap_or_default();
-        loop {
-            let taken = block_in_place(|| Lease::take(layout, &self.run_id, *terms, &self.clock))?;
-            if taken.is_some() {
-                return Ok(taken);
-            }
-            if Instant::now() >= deadline {
-                return Err(lease::held(layout));
-            }
-            tracing::info!("waiting for another run that is writing to the dataset");
-            tokio::select! {
-                stopped = self.stop.wait() => return Err(stopped),
-                () = tokio::time::sleep(lease::LOOK) => {}
-            }
-        }
-    }
-
     /// Reads what is there, and decides what to cover.
     fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
         let layout = &self.destination.layout;
         let source = Origin::new(&self.config.api, self.account.clone());
         let before = State::load(layout, self.config.dataset.partition_by, source, &self.run_id, self.dry_run)?;
+        let erasures = Erasures::load(layout, before.erasures())?;
+        if before.erasures() < erasures.epoch() {
+            tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
+        }
         let found = Published::versions(layout)?;
         let published = Arc::new(Published::of(layout, &found));
         let now = self.clock.micros();
         let chosen = goal::choose(&self.work, before.covered(), &self.config, now);
-        Ok(Scene { driver: self.driver(layout), before, found, published, chosen, now, _lease: lease })
+        Ok(Scene {
+            driver: self.driver(layout, erasures.denied()?),
+            erasures: erasures.epoch(),
+            before,
+            found,
+            published,
+            chosen,
+            now,
+            _lease: lease,
+        })
     }
 
     /// Reads what the goal asks for from the API into the stage.
@@ -285,13 +278,14 @@ impl Run {
         Settings { per_page: self.config.api.per_page, overlap: self.config.walk.overlap, ..Settings::default() }
     }
 
-    fn driver(&self, layout: &Layout) -> Driver {
+    fn driver(&self, layout: &Layout, denied: Option<Arc<Denied>>) -> Driver {
         Driver {
             source: Source {
                 client: self.client.clone(),
                 clock: self.clock.clone(),
                 keep_unknown_fields: self.config.dataset.keep_unknown_fields,
                 range: None,
+                denied,
             },
             concurrency: self.config.api.concurrency,
             layout: layout.clone(),
@@ -365,8 +359,4 @@ async fn resolve(
 
 fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T> {
     result.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))
-}
-
-fn rfc3339(clock: &Clock) -> String {
-    DateTime::<Utc>::from(clock.now()).to_rfc3339_opts(SecondsFormat::Millis, true)
 }

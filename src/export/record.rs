@@ -1,38 +1,9 @@
 //! The receipt of a run, filled in as it goes.
 
-use super::{Run, rfc3339};
 use crate::dataset::receipt::{self, Receipt, Vanished};
-use crate::dataset::state::version_name;
 use crate::error::Error;
 use crate::flatten::Flat;
 use crate::walk::Evidence;
-
-impl Run {
-    /// A receipt that says nothing yet.
-    pub(super) fn blank(&self) -> Receipt {
-        let api = &self.config.api;
-        Receipt {
-            run_id: self.run_id.clone(),
-            command: self.command,
-            started_at: rfc3339(&self.clock),
-            finished_at: String::new(),
-            exit_code: 1,
-            outcome: "failed",
-            error: None,
-            goal: receipt::Goal::default(),
-            api: receipt::Api {
-                version: version_name(api.version),
-                base_url: api.base_url.origin().ascii_serialization(),
-            },
-            walk: receipt::Walk::default(),
-            rows: receipt::Rows::default(),
-            open_sessions: 0,
-            rejects: receipt::Rejects::default(),
-            partitions: Vec::new(),
-            timing: receipt::Timing::default(),
-        }
-    }
-}
 
 impl receipt::Walk {
     /// Takes over what came of the sessions that were asked for one by one; what it says against the proof ends it.
@@ -74,7 +45,7 @@ impl Receipt {
     /// Decides on the exit code and the outcome.
     pub(super) fn judge(&mut self, error: Option<&Error>, accept: Evidence, max_rejects: u64) {
         (self.exit_code, self.outcome) = match error {
-            Some(error) => (error.kind().exit_code(), error.kind().name()),
+            Some(error) => error.outcome(),
             None if self.walk.evidence < accept => (3, "not_proven"),
             None if self.rejects.new > max_rejects => (3, "rejects"),
             None => (0, "proven"),

@@ -28,13 +28,20 @@ impl Run {
     /// The stage, and what a stopped run of the same goal has left in it.
     pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
         let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
-        let mut rejects = Rejects::new(layout, &self.run_id, self.dry_run)?;
+        let denied = scene.driver.source.denied.clone();
+        let mut rejects = Rejects::new(layout, &self.run_id, denied, scene.now, self.dry_run)?;
         if self.dry_run {
             let stage = Stage::nameless(&self.destination.stage, scene.now)?;
             return Ok((Staged { stage, rejects }, Vec::new()));
         }
         let header = Header {
-            key: format!("{} {} {}", before.origin(), chosen.key(), self.config.dataset.keep_unknown_fields),
+            key: format!(
+                "{} {} {} {}",
+                before.origin(),
+                chosen.key(),
+                self.config.dataset.keep_unknown_fields,
+                scene.erasures
+            ),
             begun_at: scene.now,
             run_id: self.run_id.clone(),
             last_run: before.last_run().map(str::to_owned),

@@ -8,6 +8,7 @@ mod session;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::api::lenient::Scalar;
 use crate::api::mend::{self, Mended};
 use crate::api::model::{self, Page, Session, ShapeError};
+use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::range::Range;
 use crate::walk::{Listed, PageInfo};
@@ -23,7 +25,7 @@ use builders::Builders;
 use session::Flattener;
 
 /// What of a session the rows depend on besides the session itself.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Fill `extra` with the fields unknown to this version.
     pub keep_unknown_fields: bool,
@@ -31,6 +33,8 @@ pub struct Options {
     pub range: Option<Range>,
     /// When the page was answered, in microseconds since 1970: `observed_at` of open sessions.
     pub observed_at: i64,
+    /// Participants who get no rows, as if they were not listed.
+    pub denied: Option<Arc<Denied>>,
 }
 
 /// One session row's identity, parallel to the rows of the sessions batch.
@@ -90,7 +94,7 @@ pub fn usable_id<'a>(id: &'a Scalar<'_>) -> Option<Cow<'a, str>> {
 ///
 /// # Errors
 /// [`ShapeError`] where the body is not a page of sessions; nothing less than that fails a page.
-pub fn page(body: &[u8], options: Options) -> Result<Flat, FlattenError> {
+pub fn page(body: &[u8], options: &Options) -> Result<Flat, FlattenError> {
     let mended = mend::utf8(body);
     match model::page(&mended.text) {
         Ok(page) => rows(&page, &mended, options),
@@ -122,7 +126,7 @@ impl FlattenError {
     }
 }
 
-fn rows(page: &Page<'_>, mended: &Mended<'_>, options: Options) -> Result<Flat, FlattenError> {
+fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat, FlattenError> {
     let mut sessions = Vec::with_capacity(page.sessions.len());
     let mut rejected: Vec<(usize, String)> = Vec::new();
     for (index, session) in page.sessions.iter().enumerate() {
@@ -133,7 +137,8 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: Options) -> Result<Flat, 
     }
     let unusable = rejected.len() as u64;
     let listed = sessions.iter().map(|found| Listed { id: identity(&found.id), start: found.start }).collect();
-    sessions.retain(|found| options.range.is_none_or(|range| range.contains(found.start)));
+    let range = options.range;
+    sessions.retain(|found| range.is_none_or(|range| range.contains(found.start)));
     sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
 
     let mut flattener = Flattener::new(options, Builders::new(sessions.len()));

@@ -22,8 +22,8 @@ pub struct Row {
 }
 
 /// Makes rows, one session after the other; keeps its scratch space between them.
-pub struct Flattener {
-    options: Options,
+pub struct Flattener<'o> {
+    options: &'o Options,
     builders: Builders,
     unknown: BTreeMap<String, u64>,
     /// Effective spans of the session so far, united by entry.
@@ -49,6 +49,7 @@ struct EntryTotals {
 #[derive(Default)]
 struct SessionTotals {
     attended_ms: i64,
+    participants: usize,
     timelogs: usize,
     anomalies: Anomalies,
 }
@@ -92,8 +93,8 @@ fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-impl Flattener {
-    pub fn new(options: Options, builders: Builders) -> Self {
+impl<'o> Flattener<'o> {
+    pub fn new(options: &'o Options, builders: Builders) -> Self {
         Self {
             options,
             builders,
@@ -150,7 +151,7 @@ impl Flattener {
         rows.occupied_ms.append_value(millis(attendance::length(&self.all)));
         rows.total_attended_ms.append_value(totals.attended_ms);
         rows.peak_participants.append_value(attendance::peak(&self.people, &mut self.moments));
-        rows.participant_count.append_value(count(session.participants.list().len()));
+        rows.participant_count.append_value(count(totals.participants));
         rows.timelog_count.append_value(count(totals.timelogs));
         rows.is_open.append_value(is_open);
         rows.observed_at.append_option(is_open.then_some(self.options.observed_at));
@@ -166,9 +167,14 @@ impl Flattener {
         if matches!(participants, Entries::Other) {
             totals.anomalies.add(Anomaly::BadParticipants);
         }
-        let persons = Persons::of(participants.list());
+        let erased = self.erased(participants.list());
+        let persons = Persons::of(participants.list(), &erased);
         let mut shared = Vec::new();
         for (index, participant) in participants.list().iter().enumerate() {
+            if erased.contains(&index) {
+                continue;
+            }
+            totals.participants += 1;
             let entry = self.participant(bounds, index, participant.as_ref(), persons.is_repeated(index), &mut totals);
             totals.timelogs += entry.timelogs;
             totals.anomalies.merge(entry.anomalies);
@@ -190,6 +196,14 @@ impl Flattener {
             self.people.extend(person);
         }
         totals
+    }
+
+    /// Positions of the entries that get no rows.
+    fn erased(&self, participants: &[Option<Participant<'_>>]) -> Vec<usize> {
+        let Some(denied) = &self.options.denied else { return Vec::new() };
+        let is_erased = |entry: &Participant<'_>| denied.has(entry.id.text().as_deref(), entry.name.text().as_deref());
+        let entries = participants.iter().enumerate();
+        entries.filter(|(_, entry)| entry.as_ref().is_some_and(is_erased)).map(|(index, _)| index).collect()
     }
 
     /// Adds an entry's row and those of its timelogs; leaves its effective spans, united, in `self.entry`.
@@ -337,10 +351,11 @@ struct Persons {
 }
 
 impl Persons {
-    fn of(participants: &[Option<Participant<'_>>]) -> Self {
+    fn of(participants: &[Option<Participant<'_>>], erased: &[usize]) -> Self {
         let mut ids: Vec<(Cow<'_, str>, usize)> = participants
             .iter()
             .enumerate()
+            .filter(|(index, _)| !erased.contains(index))
             .filter_map(|(index, entry)| Some((entry.as_ref()?.id.text()?, index)))
             .collect();
         ids.sort_unstable();

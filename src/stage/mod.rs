@@ -99,6 +99,8 @@ pub struct Stage {
 
 /// The files of a stage that can be continued.
 const NAMES: [&str; 3] = ["rows", "identities", "journal"];
+/// The folder for those that can't be.
+const ASIDE: &str = "aside";
 /// How long a stage can be continued, in microseconds.
 const MOST_AGE: i64 = 24 * 3_600_000_000;
 
@@ -199,6 +201,24 @@ impl Stage {
         for name in NAMES.iter().rev() {
             let path = self.folder.join(name);
             std::fs::remove_file(&path).map_err(|error| failed("cannot remove the stage", path.display(), error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes whatever is staged in a folder, also what was set aside there.
+    ///
+    /// # Errors
+    /// `Destination` where a file can't be removed.
+    pub fn erase(folder: &Path) -> Result<()> {
+        for name in NAMES {
+            for path in [folder.join(name), folder.join(ASIDE).join(name)] {
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(failed("cannot remove the stage", path.display(), error));
+                    }
+                    _ => {}
+                }
+            }
         }
         Ok(())
     }
@@ -401,7 +421,7 @@ fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, &'st
 
 /// Moves the files of a stage out of the way; those that were there before go.
 fn set_aside(folder: &Path, why: &str) -> std::io::Result<()> {
-    let aside = folder.join("aside");
+    let aside = folder.join(ASIDE);
     tracing::warn!("what a stopped run had read is set aside, since {why}: {}", aside.display());
     std::fs::create_dir_all(&aside)?;
     for name in NAMES {

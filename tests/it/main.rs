@@ -14,6 +14,7 @@ mod incremental;
 mod moves;
 mod moving;
 mod odd_lists;
+mod purge;
 mod python;
 mod readers;
 mod rerun;

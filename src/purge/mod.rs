@@ -1,0 +1,227 @@
+//! Retention and erasure: sessions that are too old, and participants who must be forgotten, leave the dataset for good.
+//!
+//! What must go is written down first (`_rollbook/erasures.json`), so that no later run brings it back, even if this one is
+//! killed halfway. Then partitions, rejects and the stage are gone through; a purge that is run again finds what is left.
+
+mod rows;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::spawn_blocking;
+
+use crate::api::Clock;
+use crate::config::{Config, PartitionBy};
+use crate::dataset::admission;
+use crate::dataset::destination::Destination;
+use crate::dataset::erasures::{Erase, Erasures};
+use crate::dataset::layout::{Layout, Partition};
+use crate::dataset::publish::{Change, Part, Place};
+use crate::dataset::published::{Published, Versions};
+use crate::dataset::receipt::{self, Receipt, Removed};
+use crate::dataset::rejects;
+use crate::dataset::state::State;
+use crate::erasure::Hash;
+use crate::error::{Error, Kind, Result};
+use crate::progress::Progress;
+use crate::signal::Stop;
+use crate::stage::Stage;
+use crate::store::{failed, raced};
+use crate::timestamp;
+use rows::Rules;
+
+/// How often a partition is tried again that another run has replaced meanwhile.
+const ROUNDS: u32 = 100;
+
+/// What a purge needs from outside.
+pub struct Purge {
+    /// What must go.
+    pub erase: Erase,
+    /// The settings in force.
+    pub config: Config,
+    /// Where the dataset is.
+    pub destination: Destination,
+    /// Count only.
+    pub dry_run: bool,
+    /// Sortable by time, unique.
+    pub run_id: String,
+    /// A fresh random key, used if the dataset has none yet.
+    pub key: Hash,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Ends the purge between two partitions.
+    pub stop: Stop,
+    /// What a person watches.
+    pub progress: Arc<Progress>,
+}
+
+/// How a purge ended: always with a receipt.
+pub struct Ended {
+    /// The record of the purge.
+    pub receipt: Receipt,
+    /// What stopped it, if anything did.
+    pub error: Option<Error>,
+}
+
+/// The part that needs no clock, on a blocking thread.
+struct Job {
+    erase: Erase,
+    key: Hash,
+    layout: Layout,
+    partition_by: PartitionBy,
+    stage: PathBuf,
+    run_id: String,
+    dry_run: bool,
+    stop: Stop,
+    progress: Arc<Progress>,
+}
+
+/// What was done, also where it failed.
+#[derive(Default)]
+struct Done {
+    removed: Removed,
+    erasures: u64,
+    parts: Vec<Part>,
+}
+
+impl Purge {
+    /// Purges, and keeps the receipt.
+    pub async fn execute(self) -> Ended {
+        let begun = Instant::now();
+        let mut receipt = Receipt::blank(&self.run_id, "purge", &self.config.api, &self.clock);
+        let before = self.erase.before.map(timestamp::text);
+        receipt.goal = receipt::Goal { kind: "purge", to: before, ..receipt::Goal::default() };
+        let layout = self.destination.layout.clone();
+        let (dry_run, clock) = (self.dry_run, self.clock.clone());
+        let mut error = self.work(&mut receipt).await.err();
+        receipt.finish(&clock, begun.elapsed());
+        (receipt.exit_code, receipt.outcome) = error.as_ref().map_or((0, "purged"), Error::outcome);
+        receipt.error = error.as_ref().map(ToString::to_string);
+        let may_write = error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config));
+        if !dry_run && may_write {
+            let stored = receipt.store(&layout);
+            error = error.or(stored.err());
+        }
+        Ended { receipt, error }
+    }
+
+    async fn work(self, receipt: &mut Receipt) -> Result<()> {
+        let Self { erase, config, destination, dry_run, run_id, key, clock, stop, progress } = self;
+        if Published::versions(&destination.layout)?.is_empty() {
+            return Err(Error::new(Kind::Config, format!("there is no dataset: {}", destination.layout.place()))
+                .hint("check --dest and `dataset.url`"));
+        }
+        let _lease = match dry_run {
+            true => None,
+            false => Some(admission::admit(&destination, &run_id, &clock, &stop).await?),
+        };
+        let Destination { layout, stage, .. } = destination;
+        let partition_by = config.dataset.partition_by;
+        let job = Job { erase, key, layout, partition_by, stage, run_id, dry_run, stop, progress };
+        let mut done = Done::default();
+        let (done, result) = spawn_blocking(move || {
+            let result = job.run(&mut done);
+            (done, result)
+        })
+        .await
+        .map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))?;
+        receipt.removed = Some(done.removed);
+        receipt.erasures = done.erasures;
+        receipt.partitions = done.parts.iter().map(receipt::File::from).collect();
+        result
+    }
+}
+
+impl Job {
+    fn run(&self, done: &mut Done) -> Result<()> {
+        let mut state = State::stored(&self.layout, self.partition_by)?;
+        let seen =
+            state.as_ref().map_or_else(|| Ok(receipt::named(&self.layout)?.erasures), |state| Ok(state.erasures()))?;
+        let mut erasures = Erasures::load(&self.layout, seen)?;
+        done.erasures = erasures.epoch();
+        let is_new = erasures.add(&self.erase, self.key)?;
+        if is_new && !self.dry_run {
+            erasures.store(&self.layout)?;
+        }
+        done.erasures = if self.dry_run { seen } else { erasures.epoch() };
+        let rules = Rules { floor: erasures.floor(), denied: erasures.denied()? };
+        let purged = self.partitions(&rules, done);
+        if self.dry_run {
+            purged?;
+        } else {
+            if let Some(state) = &mut state {
+                state.record(&done.parts);
+                state.know(erasures.epoch());
+                let stored = state.store(&self.layout, &self.run_id);
+                purged.and(stored)?;
+            } else {
+                purged?;
+            }
+            Stage::erase(&self.stage)?;
+        }
+        done.removed.rejects = rejects::purge(&self.layout, rules.denied.as_deref(), rules.floor, self.dry_run)?;
+        Ok(())
+    }
+
+    fn partitions(&self, rules: &Rules, done: &mut Done) -> Result<()> {
+        let found = Published::versions(&self.layout)?;
+        self.progress.phase("purging", found.len() as u64);
+        for (partition, versions) in found {
+            self.stop.check()?;
+            let removed =
+                self.until_settled(partition, versions, |versions| self.partition(rules, partition, versions, done))?;
+            done.removed += removed;
+            self.progress.step();
+        }
+        Ok(())
+    }
+
+    /// Does something to a partition, and once more where another run has replaced it meanwhile.
+    fn until_settled(
+        &self,
+        partition: Partition,
+        mut versions: Versions,
+        mut each: impl FnMut(Versions) -> Result<Removed>,
+    ) -> Result<Removed> {
+        for _ in 0..ROUNDS {
+            match each(versions) {
+                Err(error) if error.kind() == Kind::Raced => {}
+                result => return result,
+            }
+            versions = Published::versions(&self.layout)?.remove(&partition).unwrap_or_default();
+        }
+        Err(raced(&self.layout.place()))
+    }
+
+    /// Counts what goes of a partition, and rewrites it if anything does.
+    fn partition(&self, rules: &Rules, partition: Partition, versions: Versions, done: &mut Done) -> Result<Removed> {
+        let published = Published::one(&self.layout, partition, versions.clone());
+        let mut removed = Removed::default();
+        let mut chunks = published.chunks()?;
+        while let Some(chunk) = chunks.next_chunk()? {
+            removed += rules.select(&chunk).removed();
+        }
+        if removed == Removed::default() || self.dry_run {
+            return Ok(removed);
+        }
+        let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };
+        let mut chunks = published.chunks()?;
+        let mut parts = BTreeMap::new();
+        place.publish(
+            |sink| {
+                while let Some(chunk) = chunks.next_chunk()? {
+                    let rest = rules.select(&chunk).of(&chunk);
+                    let rest =
+                        rest.map_err(|error| failed("cannot rewrite the partition", self.layout.place(), error))?;
+                    sink(rest.rows(0, rest.len()))?;
+                }
+                Ok(())
+            },
+            |part| drop(parts.insert(part.table, part)),
+        )?;
+        done.parts.extend(parts.into_values());
+        Ok(removed)
+    }
+}

@@ -1,0 +1,152 @@
+//! What a purge leaves of published sessions. Pure.
+//!
+//! A session that started before the floor goes whole. Of a session with an erased participant the entry and its timelogs
+//! go, the positions of the others stay, and every number is computed anew, as if the API had never listed the entry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, RecordBatch, StringArray};
+use arrow_schema::ArrowError;
+use arrow_select::filter::filter_record_batch;
+
+use crate::anomaly::{self, Anomalies, Anomaly};
+use crate::chunk::{Chunk, column};
+use crate::dataset::receipt::Removed;
+use crate::erasure::Denied;
+use crate::recount::Numbers;
+use crate::tables::Table;
+
+/// What must go.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Sessions that started before this, in microseconds.
+    pub floor: Option<i64>,
+    /// Participants.
+    pub denied: Option<Arc<Denied>>,
+}
+
+/// Which rows of a chunk stay.
+#[derive(Debug)]
+pub struct Selection {
+    kept: [Vec<bool>; 3],
+    /// For each child table: the first row of each session that stays, and the number of rows at the end.
+    offsets: [Vec<usize>; 2],
+    /// Sessions, among those that stay, that have lost an entry.
+    robbed: Vec<bool>,
+}
+
+impl Rules {
+    /// Chooses the rows of a chunk that stay.
+    pub fn select(&self, chunk: &Chunk) -> Selection {
+        let [_, participants, timelogs] = chunk.batches();
+        let kept = [chunk.len(), participants.num_rows(), timelogs.num_rows()].map(|rows| vec![false; rows]);
+        let mut selection = Selection { kept, offsets: [vec![0], vec![0]], robbed: Vec::new() };
+        let ids = column(participants, "participant_id").as_string::<i32>();
+        let names = column(participants, "name").as_string::<i32>();
+        let [index, of] = [participants, timelogs]
+            .map(|batch| column(batch, "participant_index").as_primitive::<arrow_array::types::Int32Type>());
+        for session in 0..chunk.len() {
+            let (start, _) = chunk.key(session);
+            if self.floor.zip(start).is_some_and(|(floor, start)| start < floor) {
+                continue;
+            }
+            let [entries, logs] = chunk.children(session);
+            let is_erased =
+                |row: &usize| self.denied.as_ref().is_some_and(|denied| denied.has(text(ids, *row), text(names, *row)));
+            let gone: Vec<i32> = entries.clone().filter(is_erased).map(|row| index.value(row)).collect();
+            selection.kept[0][session] = true;
+            entries.for_each(|row| selection.kept[1][row] = !gone.contains(&index.value(row)));
+            logs.for_each(|row| selection.kept[2][row] = !gone.contains(&of.value(row)));
+            selection.end_session(chunk, session, !gone.is_empty());
+        }
+        selection
+    }
+}
+
+fn text(column: &StringArray, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+impl Selection {
+    fn end_session(&mut self, chunk: &Chunk, session: usize, is_robbed: bool) {
+        for (child, rows) in chunk.children(session).into_iter().enumerate() {
+            let kept = rows.filter(|&row| self.kept[child + 1][row]).count();
+            let before = self.offsets[child].last().copied().unwrap_or_default();
+            self.offsets[child].push(before + kept);
+        }
+        self.robbed.push(is_robbed);
+    }
+
+    /// How many rows do not stay.
+    pub fn removed(&self) -> Removed {
+        let [sessions, participants, timelogs] =
+            self.kept.each_ref().map(|kept| kept.iter().filter(|kept| !**kept).count() as u64);
+        Removed { sessions, participants, timelogs, rejects: 0 }
+    }
+
+    /// The rows that stay, their numbers computed anew where an entry is missing.
+    ///
+    /// # Errors
+    /// Where the chunk is not the one that the rows were chosen from.
+    pub fn of(self, chunk: &Chunk) -> Result<Chunk, ArrowError> {
+        let mut batches = Vec::with_capacity(3);
+        for (batch, kept) in chunk.batches().iter().zip(self.kept) {
+            batches.push(filter_record_batch(batch, &BooleanArray::from(kept))?);
+        }
+        let batches: [RecordBatch; 3] =
+            batches.try_into().map_err(|_| ArrowError::ComputeError("a chunk has three tables".to_owned()))?;
+        let rest = Chunk::new(batches, self.offsets.clone());
+        if !self.robbed.contains(&true) {
+            return Ok(rest);
+        }
+        let numbers = Numbers::of(&rest);
+        let [sessions, participants, timelogs] = rest.batches();
+        let (of_sessions, of_participants) = anomalies(&rest, &self.robbed);
+        let sessions = with_anomalies(&numbers.put(Table::Sessions, sessions)?, of_sessions)?;
+        let participants = with_anomalies(&numbers.put(Table::Participants, participants)?, of_participants)?;
+        Ok(Chunk::new([sessions, participants, timelogs.clone()], self.offsets))
+    }
+}
+
+fn with_anomalies(batch: &RecordBatch, sets: Vec<Anomalies>) -> Result<RecordBatch, ArrowError> {
+    let mut columns = batch.columns().to_vec();
+    columns[batch.schema_ref().index_of("anomalies")?] = anomaly::column(&sets);
+    RecordBatch::try_new(batch.schema(), columns)
+}
+
+/// What is odd about the sessions and the participants that stay.
+fn anomalies(rest: &Chunk, robbed: &[bool]) -> (Vec<Anomalies>, Vec<Anomalies>) {
+    let [mut sessions, mut participants, _] =
+        rest.batches().each_ref().map(|batch| anomaly::sets(column(batch, "anomalies")));
+    let ids = column(&rest.batches()[1], "participant_id").as_string::<i32>();
+    for session in (0..rest.len()).filter(|&session| robbed[session]) {
+        let [entries, _] = rest.children(session);
+        let mut entries_of: BTreeMap<&str, u32> = BTreeMap::new();
+        entries.clone().filter_map(|row| text(ids, row)).for_each(|id| *entries_of.entry(id).or_default() += 1);
+        let mut rolled_up = Anomalies::NONE;
+        for row in entries {
+            if text(ids, row).is_none_or(|id| entries_of.get(id) == Some(&1)) {
+                participants[row].remove(Anomaly::RepeatedParticipant);
+            }
+            rolled_up.merge(participants[row]);
+        }
+        let mut own = own(sessions[session], rest.is_backwards(session));
+        own.merge(rolled_up);
+        sessions[session] = own;
+    }
+    (sessions, participants)
+}
+
+/// What may be odd about the session itself. Whether a value was unreadable in the session or in the entry that is gone
+/// can't be told any more; it is then kept.
+fn own(all: Anomalies, is_backwards: bool) -> Anomalies {
+    use Anomaly::{BadParticipants, BadText, BadTimestamp, BadValue};
+    let mut own = Anomalies::NONE;
+    [BadParticipants, BadText, BadTimestamp, BadValue].into_iter().filter(|&it| all.has(it)).for_each(|it| own.add(it));
+    if is_backwards {
+        own.add(Anomaly::EndBeforeStart);
+    }
+    own
+}
