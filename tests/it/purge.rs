@@ -7,7 +7,7 @@ use std::time::Duration;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use rollbook::tables::Table;
 
-use crate::bed::{Bed, Ran};
+use crate::bed::{Bed, Ran, TOKEN, rollbook};
 
 fn account() -> Account {
     Account::new(9, 300, Shape::Realistic)
@@ -171,8 +171,9 @@ fn raw_records_and_the_stage_are_purged_and_raw_records_expire() {
     // A run that was killed has left a stage.
     let slow =
         Bed::new(Options { latency: Duration::from_millis(150), ..Options::new(Account::new(9, 3_000, Shape::Plain)) });
-    let mut command = slow.command(&["export", "--full", "-q"]);
-    let mut child = command.arg("--dest").arg(bed.dataset()).stderr(Stdio::null()).spawn().unwrap();
+    let mut command = rollbook(bed.folder.path());
+    command.args(["export", "--full", "-q", "--base-url", &slow.server.base_url(), "--dest"]).arg(bed.dataset());
+    let mut child = command.env("VIDEOSDK_TOKEN", TOKEN).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(600));
     child.kill().unwrap();
     child.wait().unwrap();
@@ -241,7 +242,7 @@ fn what_cannot_be_meant_is_refused() {
         (&["--before", "2999-01-01"], "`--before` lies in the future, so everything would go: 2999-01-01"),
         (&["--participant-name", "x", "--dest", "elsewhere"], "there is no dataset: elsewhere"),
     ] {
-        let mut command = crate::bed::rollbook(bed.folder.path());
+        let mut command = rollbook(bed.folder.path());
         let ran = Ran::of(command.arg("purge").args(arguments).output().unwrap());
         assert!(ran.code == 2 && ran.stderr.contains(message), "{arguments:?}: {ran:?}");
     }
