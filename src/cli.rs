@@ -78,7 +78,7 @@ pub struct Global {
     /// How log lines on stderr are written
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub log_format: Format,
-    /// Log more: -v for debug, -vv for trace
+    /// Log more: -v for each request, -vv for connections too
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Log errors only, and show no progress
@@ -390,7 +390,7 @@ Everywhere:
       --json                 Print the result as JSON on stdout: the receipt of a run, the settings
       --log-format <FORMAT>  How log lines on stderr are written [default: text] [possible values:
                              text, json]
-  -v, --verbose...           Log more: -v for debug, -vv for trace
+  -v, --verbose...           Log more: -v for each request, -vv for connections too
   -q, --quiet                Log errors only, and show no progress
       --progress <WHEN>      Progress on stderr: a bar on a terminal, plain lines elsewhere
                              [default: auto] [possible values: auto, never]

@@ -149,7 +149,7 @@ async fn serve(options: Options, listen: SocketAddr) -> Result<Server> {
     Server::start(options, listen).await.map_err(|error| {
         Error::new(Kind::Config, format!("the simulated API cannot listen: {listen}"))
             .because(error)
-            .hint("choose another port with --listen 127.0.0.1:0")
+            .hint("give a free port of this machine, such as --listen 127.0.0.1:0")
     })
 }
 

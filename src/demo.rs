@@ -57,6 +57,9 @@ fn attendance(config: &Config) -> Result<String> {
             top.truncate(TOP);
         }
     }
+    if top.is_empty() {
+        return Ok(String::new());
+    }
     let mut text = String::from("\nbest attended sessions:\n");
     let _ = writeln!(
         text,

@@ -56,17 +56,19 @@ impl Logging<'_> {
         })
     }
 
-    /// More is logged of rollbook only: at debug, the libraries below would drown it.
+    /// At debug, most libraries would drown what rollbook says; of connections one may want to know all the same.
     fn filter(self) -> Result<EnvFilter> {
         let text = match (self.quiet, self.verbose, self.filter) {
             (true, _, _) => "error",
             (_, 0, Some(filter)) => filter,
             (_, 0, None) => "warn,rollbook=info",
             (_, 1, _) => "warn,rollbook=debug",
-            (_, 2.., _) => "warn,rollbook=trace",
+            (_, 2.., _) => "warn,rollbook=trace,hyper_util=debug",
         };
         EnvFilter::builder().parse(text).map_err(|error| {
-            Error::new(Kind::Config, format!("the log filter in ROLLBOOK_LOG can't be read: {text}")).because(error)
+            Error::new(Kind::Config, format!("the log filter in ROLLBOOK_LOG can't be read: {text}"))
+                .because(error)
+                .hint("give a filter such as rollbook=debug, or unset ROLLBOOK_LOG")
         })
     }
 }
@@ -98,6 +100,7 @@ mod tests {
             tracing::error!(target: "rollbook::api", "failed");
             tracing::info!(target: "rollbook::api", pages = 3, "progress");
             tracing::debug!(target: "rollbook::api", "detail");
+            tracing::debug!(target: "hyper_util::client", "connected");
             tracing::debug!(target: "hyper", "noise");
         });
         let bytes = buffer.0.lock().unwrap().clone();
@@ -110,7 +113,8 @@ mod tests {
         assert_eq!(logged(base).len(), 2);
         assert_eq!(logged(Logging { quiet: true, ..base }).len(), 1);
         assert_eq!(logged(Logging { verbose: 1, ..base }).len(), 3);
-        assert_eq!(logged(Logging { filter: Some("debug"), ..base }).len(), 4);
+        assert_eq!(logged(Logging { verbose: 2, ..base }).len(), 4);
+        assert_eq!(logged(Logging { filter: Some("debug"), ..base }).len(), 5);
         assert_eq!(logged(Logging { filter: Some("debug"), quiet: true, ..base }).len(), 1);
     }
 

@@ -135,7 +135,9 @@ fn man(command: Option<&str>) -> Result<Vec<u8>> {
     if let Some(name) = command {
         described.build();
         let found = described.find_subcommand(name).cloned();
-        described = found.ok_or_else(|| Error::new(Kind::Config, format!("no such command: {name}")))?;
+        described = found.ok_or_else(|| {
+            Error::new(Kind::Config, format!("no such command: {name}")).hint("`rollbook help` lists the commands")
+        })?;
     }
     clap_mangen::Man::new(described)
         .source(concat!("rollbook ", env!("CARGO_PKG_VERSION")))

@@ -57,6 +57,7 @@ impl Stop {
 fn stopped(kind: Kind) -> Error {
     let signal = if kind == Kind::Terminated { "SIGTERM" } else { "SIGINT" };
     Error::new(kind, format!("stopped by {signal}"))
+        .hint("run the same command again; an export goes on from where it was")
 }
 
 /// Listens for SIGINT and SIGTERM from now on; to be called on a tokio runtime.
@@ -123,7 +124,8 @@ mod tests {
         assert!(stop.check().is_ok());
         stopper.stop(Kind::Terminated);
         stopper.stop(Kind::Interrupted);
-        assert_eq!(stop.wait().await.render(), "error: stopped by SIGTERM");
+        let shown = stop.wait().await.render();
+        assert!(shown.starts_with("error: stopped by SIGTERM\nhint: run the same command again"), "{shown}");
         assert_eq!(stop.check().unwrap_err().kind().exit_code(), 143);
         drop(stopper);
         assert_eq!(stop.requested(), Some(Kind::Terminated));

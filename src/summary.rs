@@ -8,37 +8,34 @@ use crate::dataset::receipt::{Goal, Receipt, Removed};
 pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
     let verb = if dry_run { "read (dry run, nothing written)" } else { "exported" };
     let mut text = format!(
-        "{verb}: {} sessions ({} still running)\n",
-        grouped(receipt.walk.distinct),
+        "{verb}: {} ({} still running)\n",
+        counted(receipt.walk.distinct, "session"),
         grouped(receipt.open_sessions)
     );
     let _ = writeln!(text, "covered: {}", covered(receipt));
     if !dry_run {
         let bytes: u64 = receipt.partitions.iter().map(|file| file.bytes).sum();
         let changed = receipt.partitions.iter().filter(|file| file.changed).count();
-        let files = receipt.partitions.len();
-        let _ = writeln!(text, "dataset: {dataset} ({files} files, {changed} of them changed, {})", size(bytes));
+        let files = counted(receipt.partitions.len() as u64, "file");
+        let _ = writeln!(text, "dataset: {dataset} ({files}, {changed} of them changed, {})", size(bytes));
     }
     let timing = receipt.timing;
     let _ = writeln!(
         text,
-        "time: {:.2} s ({:.2} s reading in {} requests, {:.2} s publishing)",
+        "time: {:.2} s ({:.2} s reading in {}, {:.2} s publishing)",
         timing.total_s,
         timing.walk_s,
-        grouped(receipt.walk.requests),
+        counted(receipt.walk.requests, "request"),
         timing.publish_s
     );
     let proof =
         if receipt.exit_code == 3 && receipt.outcome == "not_proven" { "NOT PROVEN complete" } else { "complete" };
     let _ = writeln!(text, "{proof}: {}", receipt.walk.reasons.join("; "));
     if receipt.rejects.total > 0 {
-        let _ = writeln!(
-            text,
-            "rejects: {} records kept raw, {} of them new: _rollbook/rejects/{}.jsonl",
-            grouped(receipt.rejects.total),
-            grouped(receipt.rejects.new),
-            receipt.run_id
-        );
+        let (total, new) = (counted(receipt.rejects.total, "record"), grouped(receipt.rejects.new));
+        let kept =
+            if dry_run { String::new() } else { format!(", kept raw in _rollbook/rejects/{}.jsonl", receipt.run_id) };
+        let _ = writeln!(text, "rejects: {total} ({new} new){kept}");
     }
     text
 }
@@ -81,12 +78,18 @@ fn covered(receipt: &Receipt) -> String {
     let vanished = &receipt.walk.vanished;
     if vanished.asked > 0 {
         let gone = vanished.gone.len();
-        let _ = write!(text, "; {} sessions asked for one by one, {gone} of them gone", vanished.asked);
+        let asked = counted(vanished.asked, "session");
+        let _ = write!(text, "; {asked} asked for one by one, {gone} of them gone");
     }
     if receipt.walk.late > 0 {
-        let _ = write!(text, "; {} older sessions were not known before", grouped(receipt.walk.late));
+        let _ = write!(text, "; not known before: {}", counted(receipt.walk.late, "older session"));
     }
     text
+}
+
+/// `1 file`, `1,234 files`.
+fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// A number with its thousands apart.
@@ -119,6 +122,7 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(super::grouped(1_234_567), "1,234,567");
         assert_eq!(super::grouped(12), "12");
+        assert_eq!([0, 1, 1_000].map(|n| super::counted(n, "file")), ["0 files", "1 file", "1,000 files"]);
         assert_eq!(super::size(1_234_567), "1.2 MB");
     }
 }

@@ -55,25 +55,27 @@ impl Credentials {
         read_file: impl Fn(&Path) -> io::Result<String>,
     ) -> Result<Self> {
         let get = |name| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let secret = secret_key(get)?;
+        let (secret_name, secret) = secret_key(get)?;
         match (get(TOKEN), get(TOKEN_FILE), get(API_KEY), secret) {
             (Some(token), None, None, None) => checked_token(&token, TOKEN),
             (None, Some(path), None, None) => {
                 let text = read_file(Path::new(&path)).map_err(|error| {
-                    config(format!("cannot read the file named by {TOKEN_FILE}: {path}")).because(error)
+                    config(format!("cannot read the file named by {TOKEN_FILE}: {path}")).because(error).hint(
+                        "give the path of a text file that this user may read and that holds nothing but the token",
+                    )
                 })?;
                 checked_token(text.trim(), TOKEN_FILE)
             }
             (None, None, Some(api_key), Some(secret)) => Ok(Self::Key { api_key, secret: Secret(secret) }),
             (None, None, Some(_), None) => Err(half(API_KEY, SECRET_KEY)),
-            (None, None, None, Some(_)) => Err(half(SECRET_KEY, API_KEY)),
+            (None, None, None, Some(_)) => Err(half(secret_name, API_KEY)),
             (None, None, None, None) => Err(config("no credentials are set")
                 .hint(format!("set {TOKEN}, {TOKEN_FILE}, or {API_KEY} with {SECRET_KEY}"))),
             (token, file, key, secret) => Err(ambiguous(&[
                 (TOKEN, token.is_some()),
                 (TOKEN_FILE, file.is_some()),
                 (API_KEY, key.is_some()),
-                (SECRET_KEY, secret.is_some()),
+                (secret_name, secret.is_some()),
             ])),
         }
     }
@@ -98,12 +100,13 @@ pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&json).ok()
 }
 
-/// The secret under either of its two names.
-fn secret_key(get: impl Fn(&'static str) -> Option<String>) -> Result<Option<String>> {
+/// The secret, and which of its two names it has.
+fn secret_key(get: impl Fn(&'static str) -> Option<String>) -> Result<(&'static str, Option<String>)> {
     match (get(SECRET_KEY), get(SECRET)) {
         (Some(long), Some(short)) if long != short => Err(config(format!("{SECRET_KEY} and {SECRET} differ"))
             .hint(format!("unset {SECRET}; it is only another name for {SECRET_KEY}"))),
-        (long, short) => Ok(long.or(short)),
+        (None, Some(short)) => Ok((SECRET, Some(short))),
+        (long, _) => Ok((SECRET_KEY, long)),
     }
 }
 
@@ -182,7 +185,10 @@ mod tests {
         let none = refused(&[(TOKEN, "")]);
         assert!([TOKEN, TOKEN_FILE, API_KEY, SECRET_KEY].iter().all(|name| none.contains(name)), "{none}");
         assert!(refused(&[(API_KEY, "key")]).contains("but not VIDEOSDK_SECRET_KEY"));
-        assert!(refused(&[(SECRET, "hush")]).contains("but not VIDEOSDK_API_KEY"));
+        for name in [SECRET_KEY, SECRET] {
+            let error = refused(&[(name, "hush")]);
+            assert!(error.starts_with(&format!("error: {name} is set, but not VIDEOSDK_API_KEY\n")), "{error}");
+        }
     }
 
     #[test]

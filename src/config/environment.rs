@@ -27,7 +27,8 @@ impl Environment {
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|name| concerns(name)) else { continue };
             let Ok(value) = value.into_string() else {
-                return Err(Error::new(Kind::Config, format!("the environment variable is not Unicode: {name}")));
+                let error = Error::new(Kind::Config, format!("the environment variable is not Unicode: {name}"));
+                return Err(error.hint("set it anew, or unset it"));
             };
             if !value.is_empty() {
                 kept.insert(name.to_owned(), value);

@@ -34,7 +34,8 @@ pub(super) fn find(
             Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => {}
             Err(error) => {
                 let what = format!("cannot read the settings file: {}", path.display());
-                return Err(Error::new(Kind::Config, what).because(error));
+                let hint = "give the path of a TOML file that this user may read";
+                return Err(Error::new(Kind::Config, what).because(error).hint(hint));
             }
         }
     }
@@ -55,7 +56,9 @@ impl File {
     pub(super) fn settings(&self) -> Result<Vec<Override>> {
         let document = DeTable::parse(&self.text).map_err(|error| {
             let place = self.at(error.span().map_or(0, |span| span.start));
-            Error::new(Kind::Config, format!("the settings file is not TOML: {place}")).because(error.message())
+            Error::new(Kind::Config, format!("the settings file is not TOML: {place}"))
+                .because(error.message())
+                .hint("under its [section], a setting is written as key = value, with text in quotes")
         })?;
         let mut settings = Vec::new();
         for (section, table) in document.get_ref() {
@@ -89,7 +92,8 @@ impl File {
         };
         let place = self.at(value.span().start);
         let value = text.ok_or_else(|| {
-            Error::new(Kind::Config, format!("`{}` must be written as {form}: file {place}", key.name))
+            Error::new(Kind::Config, format!("the value of `{}` has a wrong form: file {place}", key.name))
+                .hint(format!("write {form}"))
         })?;
         Ok(Override { name: key.name, value, source: Source::File(place) })
     }
@@ -107,7 +111,8 @@ impl File {
 
     fn no_table(&self, section: &Spanned<impl AsRef<str>>) -> Error {
         let name = section.get_ref().as_ref();
-        self.error(&format!("`{name}` is a section, to be written as [{name}]"), section.span().start)
+        self.error(&format!("`{name}` is a section, not a setting"), section.span().start)
+            .hint(format!("write it as [{name}]"))
     }
 
     fn unknown_key(&self, name: &str, position: usize) -> Error {

@@ -116,12 +116,22 @@ impl Values {
 
     /// The value of a setting in its type; `parse` refuses by saying what is allowed.
     pub(super) fn read<T>(&self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T> {
-        let Some(Setting { value, source, .. }) = self.0.iter().find(|setting| setting.key.name == name) else {
+        let Some(Setting { key, value, source }) = self.0.iter().find(|setting| setting.key.name == name) else {
             return Err(Error::new(Kind::Unexpected, format!("no such setting in the table: {name}")));
         };
         // A URL with a password or a token in it is refused, and must not be repeated.
-        let shown = if value.contains(['@', '?']) { "(not shown, it may hold a secret)" } else { value.as_str() };
-        parse(value)
-            .map_err(|allowed| Error::new(Kind::Config, format!("`{name}` must be {allowed}, {source} says: {shown}")))
+        let shown = match value.as_str() {
+            "" => "\"\"",
+            value if value.contains(['@', '?']) => "(not shown, it may hold a secret)",
+            value => value,
+        };
+        parse(value).map_err(|allowed| {
+            Error::new(Kind::Config, format!("`{name}` must be {allowed}, {source} says: {shown}")).hint(
+                match key.default {
+                    "" => "correct it, or leave it out".to_owned(),
+                    default => format!("correct it, or leave it out for the default: {default}"),
+                },
+            )
+        })
     }
 }

@@ -38,8 +38,7 @@ impl Server {
     /// Starts on the current tokio runtime; port 0 lets the system choose. An address that is not loopback is refused.
     pub async fn start(options: Options, listen: SocketAddr) -> io::Result<Self> {
         if !listen.ip().is_loopback() {
-            let reason = format!("the simulated API listens on loopback only, not on: {listen}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "only loopback addresses are listened on"));
         }
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use rollbook::sim::{Account, Answer, Auth, Canned, Field, Options, PastEnd, Script, Shape};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use rollbook::sim::{Account, Answer, Auth, Canned, Clock, Field, Options, PastEnd, Script, Shape};
 use rollbook::tables::Table;
 
-use crate::bed::{Bed, TOKEN, rollbook};
+use crate::bed::{Bed, Ran, TOKEN, rollbook};
 
 fn account() -> Options {
     Options::new(Account::new(3, 250, Shape::Plain))
@@ -93,6 +94,81 @@ fn a_silent_server_is_given_up() {
 }
 
 #[test]
+fn nobody_at_home_is_a_failed_source() {
+    let mut bed = Bed::new(account());
+    let url = bed.server.base_url();
+    bed.serve(account()); // and the first server is gone
+    for arguments in [&["export"][..], &["check"], &["backfill", "--month", "2026-10"]] {
+        let mut command = rollbook(bed.folder.path());
+        command.args(arguments).args(["--base-url", &url]);
+        command.env("VIDEOSDK_TOKEN", TOKEN).env("ROLLBOOK_API_RETRY_BUDGET", "1s");
+        let ran = Ran::of(command.output().unwrap());
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert!(ran.stderr.contains("caused by: cannot connect: Connection refused"), "{ran:?}");
+        assert!(ran.stderr.contains("\nhint: check the network and [api] base_url"), "{ran:?}");
+    }
+}
+
+#[test]
+fn credentials_that_are_refused_on_the_way_end_the_run() {
+    for status in [401, 403] {
+        let bed = expect(scripted(Script::new().answer_every(4, 1, Answer::status(status))), 4, "scripted 40");
+        assert!(bed.files().is_empty(), "{status}");
+    }
+}
+
+/// An account whose server checks the signatures of minted tokens.
+fn minting(script: Script) -> Bed {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let (api_key, secret) = ("key-1".to_owned(), "canary-secret".to_owned());
+    Bed::new(Options { auth: Auth::Jwt { api_key, secret, clock: Clock::new(now) }, ..scripted(script) })
+}
+
+/// Exports with credentials other than the usual one; neither the secret nor a token made of it may be shown.
+fn export_with(bed: &Bed, credentials: &[(&str, &str)]) -> Ran {
+    let mut command = bed.export(&["-vv"]);
+    command.env_remove("VIDEOSDK_TOKEN").envs(credentials.iter().copied());
+    let ran = Ran::of(command.output().unwrap());
+    assert!(!ran.stderr.contains("canary-secret") && !ran.stderr.contains("eyJ"), "{ran:?}");
+    ran
+}
+
+#[test]
+fn tokens_are_minted_and_made_anew_once_when_refused() {
+    let key = |secret| [("VIDEOSDK_API_KEY", "key-1"), ("VIDEOSDK_SECRET_KEY", secret)];
+    let echo = || Canned::status(401).json(r#"{"message": "canary-secret is not it"}"#);
+    assert_eq!(export_with(&minting(Script::new()), &key("canary-secret")).code, 0);
+    let once = export_with(&minting(Script::new().answer(3, echo())), &key("canary-secret"));
+    assert!(once.code == 0 && once.stderr.contains("trying once with a new one"), "{once:?}");
+    let twice = export_with(&minting(Script::new().answer_every(3, 1, echo())), &key("canary-secret"));
+    assert!(twice.code == 4 && twice.stderr.contains("[redacted] is not it"), "{twice:?}");
+    let wrong = export_with(&minting(Script::new()), &key("canary-secret-of-another"));
+    assert!(wrong.code == 4 && wrong.stderr.contains("hint: check VIDEOSDK_API_KEY"), "{wrong:?}");
+}
+
+#[test]
+fn a_token_in_a_file_may_end_in_a_newline() {
+    let bed = Bed::new(Options { auth: Auth::Token(TOKEN.to_owned()), ..account() });
+    let path = bed.folder.path().join("token");
+    std::fs::write(&path, format!("{TOKEN}\r\n")).unwrap();
+    let ran = export_with(&bed, &[("VIDEOSDK_TOKEN_FILE", path.to_str().unwrap())]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn the_number_of_anything_may_come_as_text_or_not_at_all() {
+    let fields = [Field::CurrentPage, Field::PerPage, Field::LastPage, Field::Total];
+    let none = fields.iter().fold(Script::new(), |script, field| script.answer_every(1, 1, Answer::Info(*field, None)));
+    let bed = expect(scripted(none), 0, "");
+    assert_eq!(bed.rows(Table::Sessions).len(), 250);
+    let texts = fields.iter().fold(Script::new(), |script, field| {
+        let odd = if *field == Field::Total { "\"250\"" } else { "\"?\"" };
+        script.answer_every(1, 1, Answer::info(*field, odd))
+    });
+    expect(scripted(texts), 0, "");
+}
+
+#[test]
 fn pages_that_lie_are_not_believed() {
     expect(scripted(Script::new().answer_page(2, Answer::Empty).times(1)), 0, "");
     expect(scripted(Script::new().answer_page(2, Answer::Short(30)).times(1)), 0, "");
@@ -124,8 +200,24 @@ fn settings_and_credentials_are_refused_before_anything_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let cases: &[(&[&str], &[(&str, &str)], &str)] = &[
         (&["export"], &[], "no credentials"),
-        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("VIDEOSDK_API_KEY", "b")], "VIDEOSDK_"),
+        (&["check"], &[], "no credentials"),
+        (&["backfill", "--month", "2026-10"], &[], "no credentials"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("VIDEOSDK_API_KEY", "b")], "VIDEOSDK_TOKEN, VIDEOSDK_API_KEY"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("VIDEOSDK_TOKEN_FILE", "b")], "VIDEOSDK_TOKEN, VIDEOSDK_TOKEN_FILE"),
+        (&["export"], &[("VIDEOSDK_API_KEY", "a")], "but not VIDEOSDK_SECRET_KEY"),
+        (&["export"], &[("VIDEOSDK_SECRET", "a")], "VIDEOSDK_SECRET is set, but not VIDEOSDK_API_KEY"),
         (&["export"], &[("VIDEOSDK_TOKEN", "Bearer abc")], "Bearer"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a\nb")], "characters that no token has"),
+        (&["export"], &[("VIDEOSDK_TOKEN_FILE", "missing")], "VIDEOSDK_TOKEN_FILE: missing"),
+        (&["export"], &[("VIDEOSDK_TOKEN_FILE", "/dev/null")], "the token is empty: VIDEOSDK_TOKEN_FILE"),
+        (&["export"], &[("VIDEOSDK_TOKEN_FILE", "/")], "cannot read the file named by VIDEOSDK_TOKEN_FILE: /"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("ROLLBOOK_LOG", "rollbook=loud")], "ROLLBOOK_LOG"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("ROLLBOOK_API_PER_PAGE", "0")], "default: 100"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("ROLLBOOK_CONFIG", "/")], "cannot read the settings file: /"),
+        (&["backfill", "--month", "2026-13"], &[("VIDEOSDK_TOKEN", "a")], "2026-13"),
+        (&["backfill", "--from", "2026-10-02", "--to", "2026-10-01"], &[("VIDEOSDK_TOKEN", "a")], "empty"),
+        (&["backfill"], &[("VIDEOSDK_TOKEN", "a")], "--from"),
+        (&["export", "--dest", ""], &[("VIDEOSDK_TOKEN", "a")], "says: \"\"\n"),
         (&["export", "--base-url", "http://example.com"], &[("VIDEOSDK_TOKEN", "a")], "https"),
         (&["export", "--base-url", "https://u:p@example.com/x"], &[("VIDEOSDK_TOKEN", "a")], "api.base_url"),
         (&["export", "--api", "v3"], &[("VIDEOSDK_TOKEN", "a")], "`v1` or `v2`"),
@@ -140,6 +232,8 @@ fn settings_and_credentials_are_refused_before_anything_is_done() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
         assert!(stderr.contains(message) && !stderr.contains("u:p@"), "{arguments:?}: {stderr}");
+        // What was typed wrong is explained in the words of the usual library.
+        assert!(stderr.contains("\nhint: ") || stderr.contains("try '--help'"), "{arguments:?}: {stderr}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -8,6 +8,7 @@ mod attempts;
 mod bad_input;
 mod bed;
 mod check;
+mod commands;
 mod continuing;
 mod front;
 mod incremental;

@@ -1,4 +1,8 @@
-//! DuckDB and Spark read the dataset by a plain glob and find the simulated account's own truth in it.
+//! DuckDB and Spark read the dataset by a plain glob and find the simulated account's own truth in it; and what the
+//! README shows is what they print.
+//!
+//! The first account has 100,000 sessions, about 150 MB of JSON. Time and memory of its export on the release build:
+//! `cargo test --release --test it -- --nocapture duckdb_and_spark`.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,8 +10,11 @@ use std::process::Command;
 use rollbook::sim::truth::Totals;
 use rollbook::sim::{Account, Options, Shape};
 
-use crate::bed::Bed;
+use crate::bed::{Bed, Ran, rollbook};
 use crate::python::{python, run};
+
+/// More than an export of any account may ever need.
+const PEAK_MIB: u64 = 256;
 
 #[test]
 fn duckdb_and_spark_find_the_truth() {
@@ -18,16 +25,42 @@ fn duckdb_and_spark_find_the_truth() {
     ];
     let beds = accounts.map(|account| {
         let bed = Bed::new(Options::new(account));
-        let ran = bed.run(&["-q"]);
-        assert_eq!(ran.code, 0, "{ran:?}");
+        let figures = export(&bed);
+        println!("{} sessions: {figures}", account.len());
+        assert!(figures["peak_mib"].as_u64().unwrap() < PEAK_MIB, "{figures}");
         std::fs::write(bed.folder.path().join("truth.json"), truth(&account).to_string()).unwrap();
         bed
     });
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers");
     for script in ["duckdb_check.py", "spark_check.py"] {
-        let mut command = Command::new(python());
-        run(command.arg(scripts.join(script)).args(beds.iter().map(|bed| bed.folder.path())));
+        run(reader(script).args(beds.iter().map(|bed| bed.folder.path())));
     }
+}
+
+#[test]
+fn the_readme_shows_what_readers_print() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Ran::of(rollbook(folder.path()).args(["demo", "-q"]).output().unwrap());
+    assert_eq!(demo.code, 0, "{demo:?}");
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    run(reader("readme_check.py").arg(readme).current_dir(folder.path()));
+}
+
+/// A script of this project in the tests' own Python.
+fn reader(script: &str) -> Command {
+    let mut command = Command::new(python());
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers").join(script));
+    command
+}
+
+/// Exports, and returns wall and CPU seconds and the peak memory.
+fn export(bed: &Bed) -> serde_json::Value {
+    let export = bed.export(&["-q"]);
+    let mut command = reader("measure.py");
+    command.arg(export.get_program()).args(export.get_args());
+    command.envs(export.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = Ran::of(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap()
 }
 
 fn truth(account: &Account) -> serde_json::Value {

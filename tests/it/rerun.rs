@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rollbook::sim::{Account, Change, Options, Script, Shape};
+use rollbook::sim::{Account, Canned, Change, Options, Script, Shape};
 use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, TOKEN};
@@ -51,6 +51,17 @@ fn the_same_sessions_give_the_same_bytes() {
         rows
     };
     assert_eq!(sessions(&bed), sessions(&other));
+}
+
+#[test]
+fn two_exports_of_an_account_at_rest_are_the_same_to_the_byte() {
+    let [one, other] = [None, Some(37)].map(|page_cap| {
+        let bed = Bed::new(Options { page_cap, ..Options::new(Account::new(5, 3_000, Shape::Plain)) });
+        assert_eq!(bed.run(&[]).code, 0);
+        let files = bed.files().into_iter();
+        files.map(|(path, bytes)| (path.strip_prefix(bed.dataset()).unwrap().to_owned(), bytes)).collect::<Vec<_>>()
+    });
+    assert!(one.len() >= 6 && one == other);
 }
 
 #[test]
@@ -205,10 +216,17 @@ fn a_dry_run_writes_nothing() {
 
 #[test]
 fn the_token_is_nowhere() {
-    let bed = Bed::new(Options::new(account(200)));
+    let echo = Canned::status(403).json(format!(r#"{{"message": "{TOKEN} is not welcome"}}"#));
+    let mut bed = Bed::new(Options::new(account(200)));
     for verbosity in ["-v", "-vv"] {
         assert_eq!(bed.run(&[verbosity, "--log-format", "json"]).code, 0); // `Ran` searches what was printed
     }
+    let all = Ran::of(bed.export(&["--fresh"]).env("ROLLBOOK_LOG", "trace").output().unwrap());
+    assert!(all.code == 0 && all.stderr.contains("TRACE"), "{all:?}");
+    bed.serve(Options { script: Script::new().answer_every(5, 1, echo), ..Options::new(account(200)) });
+    let refused = bed.run(&["-vv", "--json"]);
+    assert!(refused.code == 4 && refused.stderr.contains("[redacted] is not welcome"), "{refused:?}");
+    assert!(bed.dataset().join("_rollbook/stage/journal").exists(), "what was read is not kept");
     let mut folders = vec![bed.folder.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {

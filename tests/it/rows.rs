@@ -133,6 +133,20 @@ fn odd_records_keep_their_row_and_go_raw_to_the_rejects() {
             3,
             &[("region", "null"), ("active_duration", "12.5"), ("anomalies", "bad_value")],
         ),
+        (
+            r#"{"id": "a", "status": "paused", "start": "2021-10-19T07:55:35.807123456+00:00", "end": null, "links": null,
+                "region": null, "participants": [{"participantId": null, "name": null, "timelog": null}]}"#,
+            0,
+            &[
+                ("status", "paused"),
+                ("is_open", "true"),
+                ("started_at", "2021-10-19T07:55:35.807Z"),
+                ("participant_count", "1"),
+                ("timelog_count", "0"),
+                ("chat_link", "null"),
+                ("anomalies", ""),
+            ],
+        ),
         (r#"{"name": "no id"}"#, 3, &[]),
         (r"null", 3, &[]),
         (

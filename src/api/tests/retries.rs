@@ -123,6 +123,18 @@ async fn one_request_never_takes_longer_than_its_budget() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_nobody_answers_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let server = Canned::start(|_, _| page()).await;
+    let settings = Api { base_url, connect_timeout: Duration::from_millis(50), ..settings(&server) };
+    let start = Instant::now();
+    let error = first_error(&settings).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(error.kind() == Kind::Source && error.render().contains("timed out"), "{}", error.render());
+}
+
+#[tokio::test]
 async fn a_whole_attempt_is_bounded_even_when_bytes_keep_coming_late() {
     let late = || Step::Late(Duration::from_millis(400), answer("200 OK", &[], "{}"));
     let server = Canned::start(move |number, _| if number == 0 { late() } else { page() }).await;

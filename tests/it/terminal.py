@@ -1,0 +1,29 @@
+"""Runs a command in a terminal of 100 columns and prints what it wrote there; ends with its exit code.
+
+`ctrl-c` as the first argument presses that once the command has written something.
+"""
+
+import fcntl
+import os
+import pty
+import struct
+import sys
+import termios
+
+press, command = sys.argv[1] == "ctrl-c", sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(command[0], command)
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+while True:
+    try:
+        written = os.read(terminal, 65536)
+    except OSError:  # the other end is closed
+        break
+    if not written:
+        break
+    sys.stdout.buffer.write(written)
+    if press and b"pages" in written:
+        os.write(terminal, b"\x03")
+        press = False
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
