@@ -11,11 +11,20 @@ use crate::error::Result;
 use crate::signal::Stop;
 use crate::store::probe;
 
-/// The right to write, as soon as it is free; how long to wait for it is in the destination's terms.
+/// The right to write, as soon as it is free; how long to wait for it is in the destination's terms. A dry run needs none.
 ///
 /// # Errors
 /// `Lease` where another run holds it; `Config` where the store does not honour conditions; a signal.
-pub async fn admit(destination: &Destination, run_id: &str, clock: &Clock, stop: &Stop) -> Result<Lease> {
+pub async fn admit(
+    destination: &Destination,
+    run_id: &str,
+    clock: &Clock,
+    stop: &Stop,
+    dry_run: bool,
+) -> Result<Option<Lease>> {
+    if dry_run {
+        return Ok(None);
+    }
     let Destination { layout, terms, .. } = destination;
     if layout.store().folder().is_none() {
         block_in_place(|| probe(layout.store(), run_id))?;
@@ -23,7 +32,7 @@ pub async fn admit(destination: &Destination, run_id: &str, clock: &Clock, stop:
     let deadline = Instant::now() + terms.wait.unwrap_or_default();
     loop {
         if let Some(lease) = block_in_place(|| Lease::take(layout, run_id, *terms, clock))? {
-            return Ok(lease);
+            return Ok(Some(lease));
         }
         if Instant::now() >= deadline {
             return Err(lease::held(layout));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::encode::hexadecimal;
 use super::layout::Layout;
 use crate::erasure::{Denied, Hash, Identifier};
 use crate::error::{Error, Kind, Result};
@@ -143,10 +144,6 @@ impl Erasures {
 
 fn path() -> String {
     Layout::own("erasures.json")
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes(text: &str) -> Option<Vec<u8>> {

@@ -192,14 +192,14 @@ impl State {
     /// Without a state, what was published is known from the receipts. A partition that is gone as a whole was moved
     /// away by somebody and is made anew; one that lacks a published file is damaged.
     fn found_lost(self, layout: &Layout) -> Result<Self> {
-        let (named, there) = (receipt::named(layout)?, files(layout)?);
+        let (receipts, there) = (receipt::named(layout)?, files(layout)?);
         for partition in Published::versions(layout)?.into_keys() {
             let names = Table::ALL.map(|table| layout.relative(table, partition));
-            if let Some(name) = names.iter().find(|name| named.paths.contains(*name) && !there.contains(*name)) {
+            if let Some(name) = names.iter().find(|name| receipts.paths.contains(*name) && !there.contains(*name)) {
                 return Err(missing(layout, name));
             }
         }
-        Ok(Self { erasures: named.erasures, ..self })
+        Ok(Self { erasures: receipts.erasures, ..self })
     }
 
     /// What unfiltered exports have covered.

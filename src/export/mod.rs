@@ -132,10 +132,7 @@ impl Run {
     }
 
     async fn stages(&self, receipt: &mut Receipt) -> Result<()> {
-        let lease = match self.dry_run {
-            true => None,
-            false => Some(admission::admit(&self.destination, &self.run_id, &self.clock, &self.stop).await?),
-        };
+        let lease = admission::admit(&self.destination, &self.run_id, &self.clock, &self.stop, self.dry_run).await?;
         let mut scene = self.scene(lease)?;
         receipt.goal = scene.chosen.shown.clone();
         receipt.erasures = scene.erasures;

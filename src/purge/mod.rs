@@ -113,10 +113,7 @@ impl Purge {
             return Err(Error::new(Kind::Config, format!("there is no dataset: {}", destination.layout.place()))
                 .hint("check --dest and `dataset.url`"));
         }
-        let _lease = match dry_run {
-            true => None,
-            false => Some(admission::admit(&destination, &run_id, &clock, &stop).await?),
-        };
+        let _lease = admission::admit(&destination, &run_id, &clock, &stop, dry_run).await?;
         let Destination { layout, stage, .. } = destination;
         let partition_by = config.dataset.partition_by;
         let job = Job { erase, key, layout, partition_by, stage, run_id, dry_run, stop, progress };

@@ -104,15 +104,15 @@ impl Selection {
         let numbers = Numbers::of(&rest);
         let [sessions, participants, timelogs] = rest.batches();
         let (of_sessions, of_participants) = anomalies(&rest, &self.robbed);
-        let sessions = with_anomalies(&numbers.put(Table::Sessions, sessions)?, of_sessions)?;
-        let participants = with_anomalies(&numbers.put(Table::Participants, participants)?, of_participants)?;
+        let sessions = with_anomalies(&numbers.put(Table::Sessions, sessions)?, &of_sessions)?;
+        let participants = with_anomalies(&numbers.put(Table::Participants, participants)?, &of_participants)?;
         Ok(Chunk::new([sessions, participants, timelogs.clone()], self.offsets))
     }
 }
 
-fn with_anomalies(batch: &RecordBatch, sets: Vec<Anomalies>) -> Result<RecordBatch, ArrowError> {
+fn with_anomalies(batch: &RecordBatch, sets: &[Anomalies]) -> Result<RecordBatch, ArrowError> {
     let mut columns = batch.columns().to_vec();
-    columns[batch.schema_ref().index_of("anomalies")?] = anomaly::column(&sets);
+    columns[batch.schema_ref().index_of("anomalies")?] = anomaly::column(sets);
     RecordBatch::try_new(batch.schema(), columns)
 }
 
