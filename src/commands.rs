@@ -6,9 +6,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use rollbook::api::{Client, Clock, Credentials, Secret};
-use rollbook::cli::{Backfill, Demo, Export, Global, Simulate};
+use rollbook::cli::{Backfill, Demo, Export, Global, Simulate, Verify};
 use rollbook::config::{Config, Environment};
 use rollbook::dataset::destination::Destination;
+use rollbook::dataset::layout::Layout;
+use rollbook::dataset::lease::{self, Lease, Terms};
 use rollbook::dataset::receipt::Receipt;
 use rollbook::error::{Error, Kind, Result};
 use rollbook::export::{Run, Work};
@@ -16,7 +18,8 @@ use rollbook::progress::Progress;
 use rollbook::range::Range;
 use rollbook::signal::Stop;
 use rollbook::sim::{Account, Auth, Options, Server, Shape};
-use rollbook::{demo, summary};
+use rollbook::verify::Verify as Job;
+use rollbook::{demo, summary, verify};
 use tokio::task::block_in_place;
 
 /// What every command is given.
@@ -73,6 +76,42 @@ pub async fn check(setting: Setting<'_>, json: bool) -> Result<String> {
     let would = rollbook::export::would(&config, &layout, account, &work, &run_id, &clock)?;
     let report = rollbook::check::check(&client, config.api.per_page).await?;
     Ok(if json { report.json(&would) } else { report.text(&would) })
+}
+
+/// What `verify` prints, and the damage that it found.
+pub struct Verified {
+    pub text: String,
+    pub error: Option<Error>,
+}
+
+/// `verify`: what the dataset is worth. Only a repair writes, and takes the right to.
+pub fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, stop: &Stop) -> Result<Verified> {
+    let Setting { config, environment, clock, progress } = setting;
+    let (run_id, by) = (run_id(clock), config.dataset.partition_by);
+    let writes = verify.repair && !global.dry_run;
+    let Destination { layout, terms, .. } = Destination::open(config, environment, &run_id, !writes)?;
+    let _lease = if writes { Some(lease(&layout, &run_id, terms, clock)?) } else { None };
+    let mut report = block_in_place(|| Job { layout: &layout, by, share: verify.sample, stop, progress }.run())?;
+    if verify.repair && !report.is_sound() {
+        let plan = verify::plan(&layout, &report.damages)?;
+        let done = if writes {
+            block_in_place(|| plan.perform(&layout, by, &run_id, &report.json(&layout)))?
+        } else {
+            plan.foretell(&layout, &run_id)
+        };
+        report.repaired(&layout, done);
+    }
+    let text = if global.json { report.json(&layout) } else { report.text() };
+    Ok(Verified { text, error: report.error() })
+}
+
+/// The right to write, at once or not at all.
+fn lease(layout: &Layout, run_id: &str, terms: Terms, clock: &Clock) -> Result<Lease> {
+    if layout.store().folder().is_none() {
+        block_in_place(|| rollbook::store::probe(layout.store(), run_id))?;
+    }
+    let taken = block_in_place(|| Lease::take(layout, run_id, terms, clock))?;
+    taken.ok_or_else(|| lease::held(layout).hint("run the same command again when that run is done"))
 }
 
 /// `demo`: a simulated account behind a real socket, exported like any other.

@@ -66,9 +66,12 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
         Command::Config => print(settings(&resolved()?, cli.global.json).as_bytes()),
         Command::Completions { shell } => print(&completions(*shell)),
         Command::Man { command } => print(&man(command.as_deref())?),
-        Command::Export(_) | Command::Backfill(_) | Command::Check | Command::Demo(_) | Command::Simulate(_) => {
-            run(cli, resolved()?, environment, Arc::clone(progress))
-        }
+        Command::Export(_)
+        | Command::Backfill(_)
+        | Command::Check
+        | Command::Verify(_)
+        | Command::Demo(_)
+        | Command::Simulate(_) => run(cli, resolved()?, environment, Arc::clone(progress)),
     }
 }
 
@@ -86,6 +89,12 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
                 checked = commands::check(setting, cli.global.json) => print(checked?.as_bytes()),
                 stopped = stop.wait() => Err(stopped),
             },
+            Command::Verify(verify) => {
+                let commands::Verified { text, error } = commands::verify(&setting, &cli.global, verify, &stop)?;
+                setting.progress.finish();
+                print(text.as_bytes())?;
+                error.map_or(Ok(0), Err)
+            }
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
             Command::Simulate(simulate) => {
                 let server = commands::simulate(&setting, simulate).await?;

@@ -208,25 +208,40 @@ impl Walk {
     }
 }
 
+/// A file as a receipt names it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Named {
+    /// Relative to the dataset.
+    pub path: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// Calls with the path of each receipt of a dataset and the files that it names; `None` where it is of no known form.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read.
+pub fn each(layout: &Layout, mut each: impl FnMut(String, Option<Vec<Named>>)) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Stored {
+        partitions: Vec<Named>,
+    }
+    for (path, _) in layout.store().list(&Layout::own(RUNS))? {
+        let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
+        each(path, serde_json::from_slice::<Stored>(&text).ok().map(|stored| stored.partitions));
+    }
+    Ok(())
+}
+
 /// The paths of all files that the receipts of a dataset name, relative to it.
 ///
 /// # Errors
 /// `Destination` where a receipt can't be read; one of an unknown form names nothing.
 pub fn published(layout: &Layout) -> Result<BTreeSet<String>> {
-    #[derive(Deserialize)]
-    struct Named {
-        partitions: Vec<Path>,
-    }
-    #[derive(Deserialize)]
-    struct Path {
-        path: String,
-    }
     let mut names = BTreeSet::new();
-    for (path, _) in layout.store().list(&Layout::own(RUNS))? {
-        let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
-        let partitions = serde_json::from_slice::<Named>(&text).map_or_else(|_| Vec::new(), |named| named.partitions);
-        names.extend(partitions.into_iter().map(|part| part.path));
-    }
+    each(layout, |_, named| names.extend(named.into_iter().flatten().map(|file| file.path)))?;
     Ok(names)
 }
 

@@ -87,6 +87,8 @@ impl Publication {
         let partitions = self.touched();
         self.progress.phase("publishing", partitions.len() as u64);
         let published = Published::of(&self.layout, &self.found);
+        // Damage ends the run before its first swap.
+        published.iter().filter(|part| partitions.contains(&part.partition())).try_for_each(Published::check)?;
         for partition in partitions {
             if self.stopped.load(Ordering::Relaxed) {
                 return Ok(false);
