@@ -102,6 +102,11 @@ impl Chunk {
         self.key(row).0.zip(end).is_some_and(|(start, end)| end < start)
     }
 
+    /// What the rows of a child table should repeat of their sessions, in the order of the columns.
+    pub fn parents(&self, table: Table) -> Result<Vec<ArrayRef>, ArrowError> {
+        parents(&self.batches[0], &self.offsets[usize::from(table == Table::Timelogs)])
+    }
+
     /// Whether a session is still running.
     pub fn is_open(&self, row: usize) -> bool {
         self.open.value(row)
@@ -141,15 +146,17 @@ fn with_parents(
     own: &RecordBatch,
     offsets: &[usize],
 ) -> Result<RecordBatch, ArrowError> {
-    let mut parents = Vec::with_capacity(own.num_rows());
+    let mut columns = parents(sessions, offsets)?;
+    columns.extend(own.columns().iter().cloned());
+    RecordBatch::try_new(table.schema(), columns)
+}
+
+/// What child rows repeat of their sessions; `offsets` say where each session's begin.
+fn parents(sessions: &RecordBatch, offsets: &[usize]) -> Result<Vec<ArrayRef>, ArrowError> {
+    let mut parents = Vec::new();
     for (session, bounds) in (0_u32..).zip(offsets.windows(2)) {
         parents.resize(bounds[1], session);
     }
     let parents = UInt32Array::from(parents);
-    let mut columns = Vec::with_capacity(PARENT_COLUMNS + own.num_columns());
-    for index in 0..PARENT_COLUMNS {
-        columns.push(arrow_select::take::take(sessions.column(index), &parents, None)?);
-    }
-    columns.extend(own.columns().iter().cloned());
-    RecordBatch::try_new(table.schema(), columns)
+    (0..PARENT_COLUMNS).map(|index| arrow_select::take::take(sessions.column(index), &parents, None)).collect()
 }

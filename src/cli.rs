@@ -12,6 +12,7 @@ use crate::config::{Override, Source, duration};
 use crate::logging::Format;
 use crate::progress::Mode;
 use crate::range::Typed;
+use crate::verify::Share;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,6 +39,7 @@ Exit codes:
   6    the dataset could not be read or written; worth a retry later
   7    another run holds the dataset; worth a retry later
   8    the API broke its contract
+  9    verify found damage
   130  stopped by SIGINT, after cleaning up
   143  stopped by SIGTERM, after cleaning up";
 
@@ -113,6 +115,12 @@ pub enum Command {
     /// Asks for a handful of pages and writes nothing.
     #[command(after_help = "Examples:\n  rollbook check\n  rollbook check --json")]
     Check,
+    /// Check the dataset: its files against its records, its rows against each other
+    ///
+    /// Reads every published file whole: whether it is sound, and whether its bytes are those of a receipt. Then its
+    /// rows: order, unique keys, the right partition, no child without its parent, and every sum computed anew from the
+    /// timelogs. Needs no credentials, and writes nothing without --repair. Exit code 9: damage was found.
+    Verify(Verify),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -221,6 +229,25 @@ pub struct Purge {
     pub names: Vec<String>,
     /// Wait while another run is writing to the dataset, 30 minutes if no time is given
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+/// `rollbook verify`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        rollbook verify\n  \
+        rollbook verify --sample 10% --json          every night\n  \
+        rollbook verify --repair --dry-run           what would be set aside")]
+pub struct Verify {
+    /// Check the rows of about this share of the partitions only, others after each run; all files are still read and
+    /// hashed
+    #[arg(long, value_name = "SHARE")]
+    pub sample: Option<Share>,
+    /// Set the files of damaged partitions aside, and say which range to export again
+    #[arg(long)]
+    pub repair: bool,
+    /// With --repair: wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", requires = "repair", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
     pub wait: Option<Duration>,
 }
 
@@ -369,6 +396,7 @@ Commands:
   backfill     Export the sessions that started in a range of dates
   purge        Remove old sessions or a participant from the dataset, for good
   check        Show how the API behaves, what a run would read and what it could prove
+  verify       Check the dataset: its files against its records, its rows against each other
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   config       Print the settings in force and where each comes from
@@ -406,7 +434,7 @@ Examples:
     #[test]
     fn the_long_help_explains_every_exit_code() {
         let help = Cli::command().render_long_help().to_string();
-        for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 130, 143] {
+        for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130, 143] {
             assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
         }
     }

@@ -6,8 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use rollbook::api::{Client, Clock, Credentials, Secret};
-use rollbook::cli::{Backfill, Demo, Export, Global, Purge, Simulate};
+use rollbook::cli::{Backfill, Demo, Export, Global, Purge, Simulate, Verify};
 use rollbook::config::{Config, Environment};
+use rollbook::dataset::admission;
 use rollbook::dataset::destination::Destination;
 use rollbook::dataset::erasures::Erase;
 use rollbook::dataset::receipt::Receipt;
@@ -18,7 +19,8 @@ use rollbook::progress::Progress;
 use rollbook::range::{self, Range};
 use rollbook::signal::Stop;
 use rollbook::sim::{Account, Auth, Options, Server, Shape};
-use rollbook::{demo, summary};
+use rollbook::verify::Verify as Job;
+use rollbook::{demo, summary, verify};
 use tokio::task::block_in_place;
 
 /// What every command is given.
@@ -107,6 +109,35 @@ pub async fn check(setting: Setting<'_>, json: bool) -> Result<String> {
     let would = rollbook::export::would(&config, &layout, account, &work, &run_id, &clock)?;
     let report = rollbook::check::check(&client, config.api.per_page).await?;
     Ok(if json { report.json(&would) } else { report.text(&would) })
+}
+
+/// What `verify` prints, and the damage that it found.
+pub struct Verified {
+    pub text: String,
+    pub error: Option<Error>,
+}
+
+/// `verify`: what the dataset is worth. Only a repair writes, and takes the right to.
+pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, stop: &Stop) -> Result<Verified> {
+    let Setting { config, environment, clock, progress } = setting;
+    let (run_id, by) = (run_id(clock), config.dataset.partition_by);
+    let writes = verify.repair && !global.dry_run;
+    let mut destination = Destination::open(config, environment, &run_id, !writes)?;
+    destination.terms.wait = verify.wait;
+    let _lease = admission::admit(&destination, &run_id, clock, stop, !writes).await?;
+    let Destination { layout, .. } = destination;
+    let mut report = block_in_place(|| Job { layout: &layout, by, share: verify.sample, stop, progress }.run())?;
+    if verify.repair && !report.is_sound() {
+        let plan = verify::plan(&layout, &report.damages)?;
+        let done = if writes {
+            block_in_place(|| plan.perform(&layout, by, &run_id, &report.json(&layout)))?
+        } else {
+            plan.foretell(&layout, &run_id)
+        };
+        report.repaired(&layout, done);
+    }
+    let text = if global.json { report.json(&layout) } else { report.text() };
+    Ok(Verified { text, error: report.error() })
 }
 
 /// `demo`: a simulated account behind a real socket, exported like any other.

@@ -25,6 +25,8 @@ pub enum Kind {
     Source,
     /// The dataset could not be read or written.
     Destination,
+    /// A published file is missing, or is not what it should be.
+    Unreadable,
     /// Another run has replaced a file of the dataset meanwhile.
     Raced,
     /// Another run holds the lease.
@@ -48,7 +50,7 @@ impl Kind {
             Self::Config => 2,
             Self::Credentials => 4,
             Self::Source => 5,
-            Self::Destination | Self::Raced => 6,
+            Self::Destination | Self::Unreadable | Self::Raced => 6,
             Self::Lease => 7,
             Self::Contract => 8,
             Self::Damage => 9,
@@ -65,7 +67,7 @@ impl Kind {
             Self::Config => "configuration",
             Self::Credentials => "credentials_refused",
             Self::Source => "source_failed",
-            Self::Destination | Self::Raced => "destination_failed",
+            Self::Destination | Self::Unreadable | Self::Raced => "destination_failed",
             Self::Lease => "lease_held",
             Self::Contract => "contract_broken",
             Self::Damage => "damage",

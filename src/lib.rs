@@ -42,4 +42,5 @@ pub mod store;
 pub mod summary;
 pub mod tables;
 pub mod timestamp;
+pub mod verify;
 pub mod walk;

@@ -70,6 +70,7 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
         | Command::Backfill(_)
         | Command::Purge(_)
         | Command::Check
+        | Command::Verify(_)
         | Command::Demo(_)
         | Command::Simulate(_) => run(cli, resolved()?, environment, Arc::clone(progress)),
     }
@@ -90,6 +91,12 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
                 checked = commands::check(setting, cli.global.json) => print(checked?.as_bytes()),
                 stopped = stop.wait() => Err(stopped),
             },
+            Command::Verify(verify) => {
+                let commands::Verified { text, error } = commands::verify(&setting, &cli.global, verify, &stop).await?;
+                setting.progress.finish();
+                print(text.as_bytes())?;
+                error.map_or(Ok(0), Err)
+            }
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
             Command::Simulate(simulate) => {
                 let server = commands::simulate(&setting, simulate).await?;

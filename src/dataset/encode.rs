@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use arrow_array::RecordBatch;
 use arrow_select::coalesce::BatchCoalescer;
@@ -74,6 +74,18 @@ impl<'a> Encoder<'a> {
         output.flush()?;
         let sha256 = hexadecimal(&output.digest.finalize());
         Ok(Written { rows: self.rows, bytes: output.bytes, sha256 })
+    }
+}
+
+/// The length and the SHA-256 of a file, in hexadecimal.
+pub fn digest(mut file: &File) -> io::Result<(u64, String)> {
+    let mut output = Hashing { inner: io::sink(), digest: Sha256::new(), bytes: 0 };
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((output.bytes, hexadecimal(&output.digest.finalize()))),
+            read => output.write_all(&buffer[..read])?,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::stage::{Identity, Stage};
 use crate::walk::Tally;
 
 /// Identities held in memory at once (48 bytes each).
-const AT_ONCE: u64 = 1 << 20;
+pub const AT_ONCE: u64 = 1 << 20;
 
 /// One bit a row.
 #[derive(Debug, Clone, Default)]
@@ -187,7 +187,8 @@ impl Resolution {
     }
 }
 
+/// The pass, of so many, in which an id is looked at: a range of hashes each.
 #[allow(clippy::cast_possible_truncation)] // the upper half of the hash, and a number below `passes`
-fn pass_of(id: u128, passes: u64) -> u64 {
+pub fn pass_of(id: u128, passes: u64) -> u64 {
     ((u128::from((id >> 64) as u64) * u128::from(passes)) >> 64) as u64
 }

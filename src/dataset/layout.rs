@@ -114,6 +114,12 @@ impl Layout {
         known.filter_map(Result::transpose).collect()
     }
 
+    /// The partition that a file of it is in, by its path relative to the dataset.
+    pub fn partition_of(&self, path: &str) -> Option<Partition> {
+        let partition = self.recognise(path).ok().flatten()?;
+        Table::ALL.iter().any(|table| self.relative(*table, partition) == path).then_some(partition)
+    }
+
     fn recognise(&self, path: &str) -> Result<Option<Partition>> {
         let mut parts = path.split('/').skip(1);
         let (by, day) = match (parts.next(), parts.next()) {

@@ -98,22 +98,41 @@ impl Published {
 
     /// Calls with the number of every session and what identifies it.
     pub fn each_session(&self, mut each: impl FnMut(u64, Known<'_>)) -> Result<()> {
-        let Some(Opened { place, builder, .. }) = self.open(Table::Sessions)? else { return Ok(()) };
-        let columns = ProjectionMask::columns(builder.parquet_schema(), ["session_id", "started_at", "is_open"]);
-        let reader = builder.with_projection(columns).with_batch_size(ROWS).build();
-        let reader = reader.map_err(|error| damaged(&place, error))?;
         let mut row = 0;
-        for batch in reader {
-            let batch = batch.map_err(|error| damaged(&place, error))?;
-            let keys = Keys::new(Table::Sessions, &batch);
+        self.each_batch(Table::Sessions, &["session_id", "started_at", "is_open"], |batch| {
+            let keys = Keys::new(Table::Sessions, batch);
             let open = batch.column(2).as_boolean();
             for at in 0..batch.num_rows() {
                 let (start, id) = keys.key(at);
                 each(row, Known { id, start, is_open: open.value(at) });
                 row += 1;
             }
+            Ok(())
+        })
+    }
+
+    /// Calls with some columns of the rows of a table, in order, a batch at a time.
+    pub fn each_batch(
+        &self,
+        table: Table,
+        columns: &[&str],
+        mut each: impl FnMut(&RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let Some(Opened { place, builder, .. }) = self.open(table)? else { return Ok(()) };
+        let columns = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        let reader = builder.with_projection(columns).with_batch_size(ROWS).build();
+        for batch in reader.map_err(|error| damaged(&place, error))? {
+            each(&batch.map_err(|error| damaged(&place, error))?)?;
         }
         Ok(())
+    }
+
+    /// Whether all its files can be opened; rows are not read.
+    ///
+    /// # Errors
+    /// `Unreadable` where one is damaged or of another version; `Raced`, `Destination`.
+    pub fn check(&self) -> Result<()> {
+        Table::ALL.into_iter().try_for_each(|table| self.open(table).map(|_| ()))
     }
 
     /// The sessions with their rows, in order.
@@ -139,13 +158,12 @@ impl Published {
         let found = self.layout.store().open(&path)?;
         let Some((file, _)) = found.filter(|(_, version)| version == wanted) else { return Err(raced(&place)) };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&place, error))?;
-        let version = schema_version(&builder);
-        match version {
-            Some(version) if table.can_be_read(builder.schema(), version) => {
-                Ok(Some(Opened { place, builder, version }))
-            }
-            _ => Err(foreign(&place, version)),
+        if let Some(what) = strange(&builder, table) {
+            return Err(Error::new(Kind::Unreadable, format!("{what}: {place}"))
+                .hint("use the version of rollbook that wrote it, or set it aside with `rollbook verify --repair`"));
         }
+        let version = schema_version(&builder).unwrap_or_default();
+        Ok(Some(Opened { place, builder, version }))
     }
 }
 
@@ -161,18 +179,24 @@ fn schema_version(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<u32
     pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY)?.value.as_ref()?.parse().ok()
 }
 
-fn foreign(place: &str, version: Option<u32>) -> Error {
-    let version =
-        version.map_or_else(|| "of no schema version".to_owned(), |version| format!("of schema version {version}"));
-    let what = format!("the file is {version} and can't be read as version {SCHEMA_VERSION}: {place}");
-    Error::new(Kind::Destination, what)
-        .hint("use the version of rollbook that wrote it, or export to a new folder with --dest")
+/// What keeps this version from reading a file of a table, if anything does. Older versions can be read.
+pub fn strange(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) -> Option<String> {
+    match schema_version(builder) {
+        None => Some("the file was not written by rollbook".to_owned()),
+        Some(version) if version > SCHEMA_VERSION => {
+            Some(format!("the file is not of schema version {SCHEMA_VERSION} but {version}"))
+        }
+        Some(version) if !table.can_be_read(builder.schema(), version) => {
+            Some(format!("the file has other columns than schema version {version}"))
+        }
+        Some(_) => None,
+    }
 }
 
 fn damaged(place: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Destination, format!("a published file is damaged: {place}"))
+    Error::new(Kind::Unreadable, format!("a published file is damaged: {place}"))
         .because(cause)
-        .hint("move the partition's folder in all three tables and `_rollbook/state.json` away, then run `rollbook export --full`")
+        .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")
 }
 
 /// The rows of a file, in this version's columns.

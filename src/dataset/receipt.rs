@@ -247,38 +247,51 @@ impl Walk {
     }
 }
 
-/// What the receipts of a dataset say of it together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A file as a receipt names it.
+#[derive(Debug, Clone, Deserialize)]
 pub struct Named {
-    /// The paths of all files, relative to the dataset.
-    pub paths: BTreeSet<String>,
+    /// Relative to the dataset.
+    pub path: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// What a receipt says of the dataset.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stored {
+    /// Files that the run looked after.
+    pub partitions: Vec<Named>,
     /// The number of the last purge.
+    #[serde(default)]
     pub erasures: u64,
 }
 
-/// Reads all receipts of a dataset.
+/// Calls with the path of each receipt of a dataset and what it says; `None` where it is of no known form.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read.
+pub fn each(layout: &Layout, mut each: impl FnMut(String, Option<Stored>)) -> Result<()> {
+    for (path, _) in layout.store().list(&Layout::own(RUNS))? {
+        let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
+        each(path, serde_json::from_slice(&text).ok());
+    }
+    Ok(())
+}
+
+/// The paths of all files that the receipts of a dataset name, relative to it, and the number of the last purge.
 ///
 /// # Errors
 /// `Destination` where a receipt can't be read; one of an unknown form names nothing.
-pub fn named(layout: &Layout) -> Result<Named> {
-    #[derive(Default, Deserialize)]
-    struct Known {
-        partitions: Vec<Path>,
-        #[serde(default)]
-        erasures: u64,
-    }
-    #[derive(Deserialize)]
-    struct Path {
-        path: String,
-    }
-    let mut named = Named::default();
-    for (path, _) in layout.store().list(&Layout::own(RUNS))? {
-        let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
-        let known = serde_json::from_slice::<Known>(&text).unwrap_or_default();
-        named.paths.extend(known.partitions.into_iter().map(|part| part.path));
-        named.erasures = named.erasures.max(known.erasures);
-    }
-    Ok(named)
+pub fn named(layout: &Layout) -> Result<(BTreeSet<String>, u64)> {
+    let (mut paths, mut erasures) = (BTreeSet::new(), 0);
+    each(layout, |_, stored| {
+        let Some(stored) = stored else { return };
+        paths.extend(stored.partitions.into_iter().map(|file| file.path));
+        erasures = erasures.max(stored.erasures);
+    })?;
+    Ok((paths, erasures))
 }
 
 impl Receipt {

@@ -80,6 +80,17 @@ pub struct Source {
     account: Option<String>,
 }
 
+/// A dataset's state as one finds it.
+#[derive(Debug)]
+pub enum Found {
+    /// There is none.
+    Nothing,
+    /// It can't be read.
+    Damaged,
+    /// It can be read.
+    Known(Box<State>),
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Recorded {
     rows: u64,
@@ -141,8 +152,7 @@ impl State {
         let Some((text, version)) = layout.store().read(&path())? else { return fresh.found_lost(layout) };
         let Ok(state) = serde_json::from_slice::<Self>(&text) else {
             if !dry_run {
-                let aside = format!("{}.damaged-{run_id}", path());
-                layout.store().set_aside(&path(), &aside)?;
+                let aside = Self::set_aside(layout, run_id)?;
                 tracing::warn!("the state is damaged; set aside: {}", layout.store().place(&aside));
             }
             return fresh.found_lost(layout);
@@ -155,16 +165,53 @@ impl State {
         Ok(Self { files, covered, gone, last_run, erasures, moving, version: Some(version), ..fresh })
     }
 
-    /// The state of a dataset as it is, whosever sessions it holds; `None` where there is none that can be read.
+    /// Reads the state for one who looks at the files and not at what they hold.
     ///
     /// # Errors
-    /// As [`State::load`].
-    pub fn stored(layout: &Layout, by: PartitionBy) -> Result<Option<Self>> {
-        let Some((text, version)) = layout.store().read(&path())? else { return Ok(None) };
-        let Ok(state) = serde_json::from_slice::<Self>(&text) else { return Ok(None) };
+    /// `Config` where the dataset is of a newer version, or cut otherwise.
+    pub fn look(layout: &Layout, by: PartitionBy) -> Result<Found> {
+        let Some((text, version)) = layout.store().read(&path())? else { return Ok(Found::Nothing) };
+        let Ok(mut state) = serde_json::from_slice::<Self>(&text) else { return Ok(Found::Damaged) };
         state.refuse_unless_like(&Self::new(by, state.source.clone()), layout)?;
-        state.check_files(layout)?;
-        Ok(Some(Self { version: Some(version), ..state }))
+        state.version = Some(version);
+        Ok(Found::Known(Box::new(state)))
+    }
+
+    /// Every published file: its path, rows and SHA-256.
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64, &str)> {
+        self.files.iter().map(|(path, Recorded { rows, sha256 })| (path.as_str(), *rows, sha256.as_str()))
+    }
+
+    /// Takes files out of the stored state, and with them what was covered: the next nightly run reads everything, so that
+    /// nothing stays out.
+    ///
+    /// # Errors
+    /// `Raced` where other runs keep writing; `Config`, `Destination`.
+    pub fn forget(layout: &Layout, by: PartitionBy, paths: &BTreeSet<String>, run_id: &str) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let Found::Known(mut state) = Self::look(layout, by)? else { return Ok(()) };
+            state.files.retain(|path, _| !paths.contains(path));
+            state.covered = None;
+            state.last_run = Some(run_id.to_owned());
+            if let Swap::Done(_) = state.put(layout)? {
+                return Ok(());
+            }
+        }
+        Err(raced(&layout.store().place(&path())))
+    }
+
+    /// Sets a state that can't be read aside; returns where it is now.
+    pub fn set_aside(layout: &Layout, run_id: &str) -> Result<String> {
+        let aside = format!("{}.damaged-{run_id}", path());
+        layout.store().set_aside(&path(), &aside)?;
+        Ok(aside)
+    }
+
+    fn put(&self, layout: &Layout) -> Result<Swap> {
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| failed("cannot write the state", layout.store().place(&path()), error))?;
+        let draft = layout.store().draft(&path(), format!("{text}\n").as_bytes())?;
+        layout.store().swap(draft, self.version.as_ref(), Access::Private)
     }
 
     fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
@@ -181,7 +228,11 @@ impl State {
             .hint("export to a new folder with --dest, or use the settings and version that wrote this one"))
     }
 
-    fn check_files(&self, layout: &Layout) -> Result<()> {
+    /// Whether every recorded file is there; what is in it is not looked at.
+    ///
+    /// # Errors
+    /// `Unreadable` where one is missing.
+    pub fn check_files(&self, layout: &Layout) -> Result<()> {
         let there = files(layout)?;
         match self.files.keys().find(|name| !there.contains(*name)) {
             Some(name) => Err(missing(layout, name)),
@@ -192,14 +243,14 @@ impl State {
     /// Without a state, what was published is known from the receipts. A partition that is gone as a whole was moved
     /// away by somebody and is made anew; one that lacks a published file is damaged.
     fn found_lost(self, layout: &Layout) -> Result<Self> {
-        let (receipts, there) = (receipt::named(layout)?, files(layout)?);
+        let ((paths, erasures), there) = (receipt::named(layout)?, files(layout)?);
         for partition in Published::versions(layout)?.into_keys() {
             let names = Table::ALL.map(|table| layout.relative(table, partition));
-            if let Some(name) = names.iter().find(|name| receipts.paths.contains(*name) && !there.contains(*name)) {
+            if let Some(name) = names.iter().find(|name| paths.contains(*name) && !there.contains(*name)) {
                 return Err(missing(layout, name));
             }
         }
-        Ok(Self { erasures: receipts.erasures, ..self })
+        Ok(Self { erasures, ..self })
     }
 
     /// What unfiltered exports have covered.
@@ -267,10 +318,7 @@ impl State {
     pub fn store(&mut self, layout: &Layout, run_id: &str) -> Result<()> {
         self.last_run = Some(run_id.to_owned());
         for _ in 0..ATTEMPTS {
-            let text = serde_json::to_string_pretty(self)
-                .map_err(|error| failed("cannot write the state", layout.store().place(&path()), error))?;
-            let draft = layout.store().draft(&path(), format!("{text}\n").as_bytes())?;
-            if let Swap::Done(version) = layout.store().swap(draft, self.version.as_ref(), Access::Private)? {
+            if let Swap::Done(version) = self.put(layout)? {
                 self.version = Some(version);
                 return Ok(());
             }
@@ -307,11 +355,11 @@ fn files(layout: &Layout) -> Result<BTreeSet<String>> {
 }
 
 fn missing(layout: &Layout, name: &str) -> Error {
-    let what = format!("a published file is missing: {}", layout.store().place(name));
-    Error::new(Kind::Destination, what)
-        .hint("put it back from a copy, or move the partition's folder in all three tables and `_rollbook/state.json` away and export anew")
+    Error::new(Kind::Unreadable, format!("a published file is missing: {}", layout.store().place(name)))
+        .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")
 }
 
-fn path() -> String {
+/// Where the state is, relative to the dataset.
+pub fn path() -> String {
     Layout::own("state.json")
 }

@@ -109,6 +109,12 @@ impl Publication {
         let upgrade = self.outdated()?.into_iter().map(|partition| (partition, Task::Upgrade));
         let receive = self.receiving().into_iter().map(|partition| (partition, Task::Receive));
         let tasks: Vec<_> = upgrade.chain(receive).collect();
+        let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
+        // Damage ends the run before its first swap.
+        let touched =
+            |partition: Partition| leaving.contains(&partition) || tasks.iter().any(|(task, _)| *task == partition);
+        let published = Published::of(&self.layout, &self.found);
+        published.iter().filter(|old| touched(old.partition())).try_for_each(Published::check)?;
         self.progress.phase("publishing", tasks.len() as u64);
         for (partition, task) in tasks {
             if self.stopped.load(Ordering::Relaxed) {
@@ -125,7 +131,6 @@ impl Publication {
             }
             self.progress.step();
         }
-        let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
         // Rows are known by their number in the files that were found.
         let is_stale = |partition: &Partition| {
             finished.contains_key(partition) && finished.get(partition) != self.found.get(partition)

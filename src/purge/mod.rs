@@ -22,7 +22,7 @@ use crate::dataset::publish::{Change, Part, Place};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::{self, Receipt, Removed};
 use crate::dataset::rejects;
-use crate::dataset::state::State;
+use crate::dataset::state::{Found, State};
 use crate::erasure::Hash;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
@@ -133,9 +133,11 @@ impl Purge {
 
 impl Job {
     fn run(&self, done: &mut Done) -> Result<()> {
-        let mut state = State::stored(&self.layout, self.partition_by)?;
-        let seen =
-            state.as_ref().map_or_else(|| Ok(receipt::named(&self.layout)?.erasures), |state| Ok(state.erasures()))?;
+        let mut state = self.state()?;
+        let seen = match &state {
+            Some(state) => state.erasures(),
+            None => receipt::named(&self.layout)?.1,
+        };
         let mut erasures = Erasures::load(&self.layout, seen)?;
         done.erasures = erasures.epoch();
         let is_new = erasures.add(&self.erase, self.key)?;
@@ -160,6 +162,14 @@ impl Job {
         }
         done.removed.rejects = rejects::purge(&self.layout, rules.denied.as_deref(), rules.floor, self.dry_run)?;
         Ok(())
+    }
+
+    /// The state, if there is one that can be read; whosever sessions it speaks of.
+    fn state(&self) -> Result<Option<Box<State>>> {
+        match State::look(&self.layout, self.partition_by)? {
+            Found::Known(state) => state.check_files(&self.layout).map(|()| Some(state)),
+            Found::Nothing | Found::Damaged => Ok(None),
+        }
     }
 
     fn partitions(&self, rules: &Rules, done: &mut Done) -> Result<()> {

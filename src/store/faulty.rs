@@ -89,6 +89,13 @@ impl Store for Faulty {
         Ok(swapped)
     }
 
+    fn set_aside(&self, path: &str, aside: &str) -> Result<bool> {
+        self.step("set aside", path)?;
+        let was_there = self.inner.set_aside(path, aside)?;
+        self.step("have set aside", path)?;
+        Ok(was_there)
+    }
+
     fn remove(&self, path: &str) -> Result<()> {
         self.step("remove", path)?;
         self.inner.remove(path)?;

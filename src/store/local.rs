@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{Access, Draft, Store, Swap, Version, failed};
+use super::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::error::{Error, Kind, Result};
 
 /// rollbook's own folder.
@@ -173,6 +173,24 @@ impl Store for Local {
         flush_folder(folder_of(&target))?;
         let metadata = draft.file.metadata().map_err(|error| broken("cannot read the file", error))?;
         Ok(Swap::Done(version(&metadata)))
+    }
+
+    fn set_aside(&self, path: &str, aside: &str) -> Result<bool> {
+        let (from, to) = (self.path(path), self.path(aside));
+        if !from.exists() {
+            return Ok(false);
+        }
+        let folder = self.folder_for(&to)?;
+        let _alone = self.alone()?;
+        if to.exists() {
+            return Err(raced(&to.display().to_string()));
+        }
+        // A file that can't be read can still be renamed.
+        fs::rename(&from, &to).map_err(|error| failed("cannot set the file aside", from.display(), error))?;
+        for folder in folder.ancestors().take_while(|folder| folder.starts_with(&self.root)) {
+            flush_folder(folder)?;
+        }
+        flush_folder(folder_of(&from)).map(|()| true)
     }
 
     fn remove(&self, path: &str) -> Result<()> {

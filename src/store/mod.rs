@@ -94,6 +94,9 @@ pub trait Store: Debug + Send + Sync {
     /// Puts a draft in place, durably, if the file there still has this version (`None`: if there is none).
     fn swap(&self, draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap>;
 
+    /// Moves a file out of the way, to a path where nothing is; false if there was none.
+    fn set_aside(&self, path: &str, aside: &str) -> Result<bool>;
+
     /// Removes a file; one that is not there is no error.
     fn remove(&self, path: &str) -> Result<()>;
 
@@ -116,16 +119,6 @@ impl dyn Store + '_ {
         let mut writer = draft.writer();
         writer.write_all(bytes).map_err(|error| failed("cannot write the file", self.place(path), error))?;
         Ok(draft)
-    }
-
-    /// Moves a file out of the way, to a path where nothing is.
-    pub fn set_aside(&self, path: &str, aside: &str) -> Result<()> {
-        let Some((bytes, _)) = self.read(path)? else { return Ok(()) };
-        let draft = self.draft(aside, &bytes)?;
-        match self.swap(draft, None, Access::Private)? {
-            Swap::Done(_) => self.remove(path),
-            Swap::Lost => Err(raced(&self.place(aside))),
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
 use tokio::runtime::Runtime;
 use url::Url;
 
-use super::{Access, Draft, Store, Swap, Version, failed};
+use super::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::error::{Error, Kind, Result};
 
 /// How the URL of an object store begins.
@@ -217,6 +217,17 @@ impl Store for Remote {
             None => self.landed(&draft)?,
         };
         Ok(sent.map_or(Swap::Lost, Swap::Done))
+    }
+
+    fn set_aside(&self, path: &str, aside: &str) -> Result<bool> {
+        let Some((mut file, _)) = self.open(path)? else { return Ok(false) };
+        let draft = self.begin(aside)?;
+        std::io::copy(&mut file, &mut draft.writer())
+            .map_err(|error| failed("cannot write to the stage", self.spool.display(), error))?;
+        match self.swap(draft, None, Access::Private)? {
+            Swap::Done(_) => self.remove(path).map(|()| true),
+            Swap::Lost => Err(raced(&self.place(aside))),
+        }
     }
 
     fn remove(&self, path: &str) -> Result<()> {

@@ -44,6 +44,11 @@ fn people(bed: &Bed) -> (Vec<String>, String) {
     (names.into_iter().rev().take(3).map(|(_, name)| name).collect(), id)
 }
 
+fn is_sound(bed: &Bed) {
+    let ran = Ran::of(bed.command(&["verify"]).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
 fn changed(ran: &Ran) -> usize {
     ran.receipt()["partitions"].as_array().unwrap().iter().filter(|file| file["changed"] == true).count()
 }
@@ -74,6 +79,8 @@ fn the_erased_are_gone_as_if_they_had_never_been_listed() {
     assert!(names.iter().all(|name| !left.contains_key(name)));
     assert!(!counted(&bed, Table::Participants, "participant_id").contains_key(&id));
     assert!(!counted(&bed, Table::Timelogs, "participant_id").contains_key(&id));
+
+    is_sound(&bed);
 
     // What the same list gives without them is, to the byte, what the purge has left.
     let again = bed.run(&["--json"]);
@@ -113,6 +120,7 @@ fn old_sessions_are_gone_for_good() {
         rows.len()
     };
     let left = kept(&bed);
+    is_sound(&bed);
     assert_eq!(left, starts.len() - starts.len() / 2);
     let participants: usize = bed.rows(Table::Sessions).iter().map(|row| row[13].1.parse::<usize>().unwrap()).sum();
     assert_eq!(bed.rows(Table::Participants).len(), participants);

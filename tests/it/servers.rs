@@ -86,6 +86,14 @@ impl ObjectStore {
         panic!("no object store listens on port {port}");
     }
 
+    /// Puts an object into an S3 store, whatever was there.
+    pub fn put(&self, key: &str, text: &str) {
+        let script = "import boto3, os, sys\n\
+            s3 = boto3.client('s3', endpoint_url=os.environ['AWS_ENDPOINT'])\n\
+            s3.put_object(Bucket='bucket', Key=sys.argv[1], Body=sys.argv[2].encode())";
+        run(Command::new(python()).args(["-c", script, key, text]).envs(self.environment.clone()));
+    }
+
     /// The URL of a dataset in it.
     pub fn url(&self, name: &str) -> String {
         format!("{}://bucket/{name}", self.scheme)

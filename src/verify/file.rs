@@ -1,0 +1,59 @@
+//! One file as a file: its bytes, whether it is Parquet, and whether it is of this version of the schema.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::dataset::encode;
+use crate::dataset::published::strange;
+use crate::error::Result;
+use crate::store::{Store, Version, raced};
+use crate::tables::Table;
+
+/// What a look at a file showed.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256, where it could be read to its end.
+    pub sha256: Option<String>,
+    /// Its rows by its own account.
+    pub rows: Option<u64>,
+    /// What is wrong with it.
+    pub damage: Option<String>,
+}
+
+/// Reads a file whole, once.
+///
+/// # Errors
+/// `Raced` where it was replaced since it was listed; `Destination` where it can't be opened.
+pub fn look(store: &dyn Store, path: &str, table: Table, version: &Version) -> Result<Looked> {
+    let opened = store.open(path)?.filter(|(_, current)| current == version);
+    let Some((file, _)) = opened else { return Err(raced(&store.place(path))) };
+    let (bytes, sha256) = match encode::digest(&file) {
+        Ok(digest) => digest,
+        Err(error) => return Ok(Looked { damage: Some(unreadable(&error)), ..Looked::default() }),
+    };
+    let (rows, damage) = match rows(file, bytes, table) {
+        Ok(rows) => (Some(rows), None),
+        Err(what) => (None, Some(what)),
+    };
+    Ok(Looked { bytes, sha256: Some(sha256), rows, damage })
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    format!("the file can't be read: {error}")
+}
+
+/// The rows that a file has by its own account, or why it has none.
+fn rows(mut file: File, bytes: u64, table: Table) -> Result<u64, String> {
+    if bytes == 0 {
+        return Err("the file is empty".to_owned());
+    }
+    file.seek(SeekFrom::Start(0)).map_err(|error| unreadable(&error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|error| format!("the file is no Parquet file, or was cut off: {error}"))?;
+    let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).map_err(|error| error.to_string())?;
+    strange(&builder, table).map_or(Ok(rows), Err)
+}

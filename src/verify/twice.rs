@@ -1,0 +1,84 @@
+//! One session in two places: ids are compared over all partitions by their 128-bit hashes, a range of hashes at a
+//! time, so that memory does not grow with the dataset.
+
+use std::collections::BTreeMap;
+
+use super::findings::Findings;
+use crate::dataset::identity::{AT_ONCE, pass_of};
+use crate::dataset::layout::{Layout, Partition};
+use crate::dataset::published::Published;
+use crate::error::{Kind, Result};
+use crate::flatten::identity;
+use crate::signal::Stop;
+use crate::tables::Table;
+
+/// Two places that share sessions: how many, and the hash of one of them.
+type Shared = BTreeMap<(Partition, Partition), (u64, u128)>;
+
+/// Looks for ids that occur twice among the sessions of these partitions, `sessions` in all.
+///
+/// # Errors
+/// `Raced`, `Destination`; the signal's kind.
+pub fn check(
+    layout: &Layout,
+    published: &[Published],
+    sessions: u64,
+    stop: &Stop,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut shared = Shared::new();
+    let passes = sessions.div_ceil(AT_ONCE);
+    for pass in 0..passes {
+        let mut held = Vec::new();
+        for part in published {
+            stop.check()?;
+            let read = part.each_session(|_, known| {
+                let id = identity(known.id);
+                if pass_of(id, passes) == pass {
+                    held.push((id, part.partition()));
+                }
+            });
+            match read {
+                // What can't be read has been told already.
+                Err(error) if error.kind() == Kind::Unreadable => {}
+                read => read?,
+            }
+        }
+        held.sort_unstable();
+        for pair in held.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+            let entry = shared.entry((pair[0].1, pair[1].1)).or_insert((0, pair[0].0));
+            entry.0 += 1;
+        }
+    }
+    for (pair, (count, hash)) in shared {
+        let id = name(published, pair.0, hash)?;
+        tell(layout, pair, count, &id, findings);
+    }
+    Ok(())
+}
+
+/// The id behind a hash, in a partition that has it.
+fn name(published: &[Published], partition: Partition, hash: u128) -> Result<String> {
+    let mut name = String::new();
+    for part in published.iter().filter(|part| part.partition() == partition) {
+        part.each_session(|_, known| {
+            if identity(known.id) == hash {
+                known.id.clone_into(&mut name);
+            }
+        })?;
+    }
+    Ok(name)
+}
+
+/// Tells it of both places.
+fn tell(layout: &Layout, (a, b): (Partition, Partition), count: u64, id: &str, findings: &mut Findings) {
+    let path = |partition| layout.relative(Table::Sessions, partition);
+    let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+    if a == b {
+        return findings.damage(Some(a), &path(a), &format!("a session is in it twice: session {id}{more}"));
+    }
+    for (here, there) in [(a, b), (b, a)] {
+        let what = format!("a session is also in {}: session {id}{more}", path(there));
+        findings.damage(Some(here), &path(here), &what);
+    }
+}
