@@ -148,6 +148,13 @@ impl Store for Local {
         Ok(Draft { file, path: path.to_owned(), name: Some(name) })
     }
 
+    fn flush(&self, draft: &Draft) -> Result<()> {
+        draft
+            .file
+            .sync_all()
+            .map_err(|error| failed("cannot flush the file to the disk", self.place(&draft.path), error))
+    }
+
     fn swap(&self, mut draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {
         let target = self.path(&draft.path);
         let Some(name) = draft.name.clone() else { return Ok(Swap::Lost) };
