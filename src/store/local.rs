@@ -216,8 +216,10 @@ fn sweep(folder: &Path) -> Result<()> {
         if !(name.starts_with('.') && name.ends_with(".tmp")) {
             continue;
         }
-        // Whoever holds the lock is alive.
-        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+        // Whoever holds the lock is alive. It is held until the file is gone, so that nobody begins to write it meanwhile.
+        if let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(failed("cannot remove the leftover", path.display(), error));
