@@ -116,6 +116,9 @@ pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: boo
 
 /// Sorts spans and joins those that touch or overlap, in place. Says whether any two shared time.
 pub fn unite(spans: &mut Vec<Span>) -> bool {
+    if spans.len() < 2 {
+        return false;
+    }
     spans.sort_unstable();
     let mut overlap = false;
     let mut kept = 0;
@@ -139,23 +142,35 @@ pub fn length(spans: &[Span]) -> i64 {
     spans.iter().map(|span| span.length()).sum()
 }
 
+/// Moments to sort, kept for the next session.
+#[derive(Debug, Default)]
+pub struct Moments {
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+}
+
 /// Most people at one moment. Each person's spans must be united; who has not left ends at [`Span::FOREVER`].
 /// Spans without length don't count.
-pub fn peak(people: &[Span], moments: &mut Vec<(i64, i32)>) -> i32 {
-    moments.clear();
+pub fn peak(people: &[Span], moments: &mut Moments) -> i32 {
+    let Moments { starts, ends } = moments;
+    starts.clear();
+    ends.clear();
     for span in people.iter().filter(|span| span.start < span.end) {
-        moments.push((span.start, 1));
-        moments.push((span.end, -1));
+        starts.push(span.start);
+        ends.push(span.end);
     }
-    // At one moment those who leave go first: the intervals are half-open.
-    moments.sort_unstable();
-    let mut now = 0;
+    starts.sort_unstable();
+    ends.sort_unstable();
+    let mut left = 0;
     let mut most = 0;
-    for &(_, step) in moments.iter() {
-        now += step;
-        most = most.max(now);
+    for (came, start) in starts.iter().enumerate() {
+        // At one moment those who leave go first: the intervals are half-open.
+        while ends[left] <= *start {
+            left += 1;
+        }
+        most = most.max(came + 1 - left);
     }
-    most
+    i32::try_from(most).unwrap_or(i32::MAX)
 }
 
 /// Floors microseconds to milliseconds.
@@ -212,7 +227,7 @@ mod tests {
 
     #[test]
     fn peak_is_half_open_and_counts_those_present() {
-        let mut moments = Vec::new();
+        let mut moments = Moments::default();
         assert_eq!(peak(&[span(0, 10), span(10, 20)], &mut moments), 1);
         assert_eq!(peak(&[span(0, 10), span(5, 5), span(9, 20)], &mut moments), 2);
         assert_eq!(peak(&[span(0, 10), span(3, Span::FOREVER), span(30, Span::FOREVER)], &mut moments), 2);
@@ -263,7 +278,7 @@ mod tests {
             spans.extend(present.into_iter().map(|since| span(since, Span::FOREVER)));
             let at = |t: i64| spans.iter().filter(|s| s.start <= t && t < s.end).count();
             let most = (0..100).map(at).max().unwrap();
-            prop_assert_eq!(usize::try_from(peak(&spans, &mut Vec::new())).unwrap(), most);
+            prop_assert_eq!(usize::try_from(peak(&spans, &mut Moments::default())).unwrap(), most);
         }
     }
 }

@@ -123,7 +123,7 @@ struct Recount<'a> {
     all: Vec<Span>,
     /// Effective spans of the entry at hand.
     entry: Vec<Span>,
-    moments: Vec<(i64, i32)>,
+    moments: attendance::Moments,
 }
 
 impl<'a> Recount<'a> {
@@ -147,7 +147,7 @@ impl<'a> Recount<'a> {
             spans: Vec::new(),
             all: Vec::new(),
             entry: Vec::new(),
-            moments: Vec::new(),
+            moments: attendance::Moments::default(),
         }
     }
 

@@ -17,31 +17,32 @@ pub fn text(micros: i64) -> String {
 fn fixed(text: &[u8]) -> Option<i64> {
     let text: &[u8; 24] = text.try_into().ok()?;
     let punctuation = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
-    if punctuation.iter().any(|&(at, mark)| text[at] != mark) {
-        return None;
-    }
-    let number = |from: usize, to: usize| {
-        text[from..to].iter().try_fold(0_i64, |value, digit| {
+    let mut is_other = punctuation.iter().fold(false, |other, &(at, mark)| other | (text[at] != mark));
+    // Looked at once, at the end: a branch a digit costs more than the digit.
+    let mut number = |from: usize, to: usize| {
+        text[from..to].iter().fold(0_u32, |value, digit| {
             let digit = digit.wrapping_sub(b'0');
-            (digit < 10).then(|| value * 10 + i64::from(digit))
+            is_other |= digit > 9;
+            value.wrapping_mul(10).wrapping_add(u32::from(digit))
         })
     };
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second, milli) = (number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?);
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let (hour, minute, second, milli) = (number(11, 13), number(14, 16), number(17, 19), number(20, 23));
     // Days 29 to 31 and second 60 need a calendar: the general reader has one.
-    if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    let is_plain = (1..=12).contains(&month) && (1..=28).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    if is_other || !is_plain {
         return None;
     }
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    Some(seconds * 1_000_000 + milli * 1_000)
+    let seconds = days(year, month, day) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
+    Some(seconds * 1_000_000 + i64::from(milli) * 1_000)
 }
 
-/// Days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
+/// Days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March, from the year -400 on.
+fn days(year: u32, month: u32, day: u32) -> i64 {
+    let year = year + 400 - u32::from(month <= 2);
     let month = (month + 9) % 12;
-    let leap = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    365 * year + leap + (153 * month + 2) / 5 + day - 1 - 719_468
+    let leap = year / 4 - year / 100 + year / 400;
+    i64::from(365 * year + leap + (153 * month + 2) / 5 + day - 1) - 719_468 - 146_097
 }
 
 #[cfg(test)]

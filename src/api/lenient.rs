@@ -1,9 +1,14 @@
 //! Lenient reading: a value of a wrong type is kept as such and never fails the page that it is in.
+//!
+//! Records of one kind go into one list a page, whatever they are nested in: a page costs a handful of allocations,
+//! not one a record.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A value that should be a text or a number.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -15,8 +20,10 @@ pub enum Scalar<'a> {
     Null,
     /// A text.
     Text(Cow<'a, str>),
-    /// A whole number of at most 64 bits.
-    Integer(i128),
+    /// A whole number that fits.
+    Integer(i64),
+    /// A whole number beyond that.
+    Large(u64),
     /// Any other number.
     Float(f64),
     /// A boolean, an array or an object.
@@ -34,13 +41,14 @@ impl Scalar<'_> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),
             Self::Integer(number) => Some(Cow::Owned(number.to_string())),
+            Self::Large(number) => Some(Cow::Owned(number.to_string())),
             _ => None,
         }
     }
 
     pub(super) fn integer(&self) -> Option<i64> {
         match self {
-            Self::Integer(number) => i64::try_from(*number).ok(),
+            Self::Integer(number) => Some(*number),
             Self::Text(text) => text.trim().parse().ok(),
             _ => None,
         }
@@ -50,10 +58,10 @@ impl Scalar<'_> {
 macro_rules! scalar_visits {
     ($ok:expr) => {
         fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-            Ok($ok(Scalar::Integer(number.into())))
+            Ok($ok(i64::try_from(number).map_or(Scalar::Large(number), Scalar::Integer)))
         }
         fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-            Ok($ok(Scalar::Integer(number.into())))
+            Ok($ok(Scalar::Integer(number)))
         }
         fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
             Ok($ok(Scalar::Float(number)))
@@ -95,90 +103,131 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     }
 }
 
-/// A value that should be a list of objects; an entry that is not an object is `None`.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub enum Entries<T> {
+/// A value that should be a list of objects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Entries {
     /// Missing or null.
     #[default]
     Absent,
-    /// A list.
-    List(Vec<Option<T>>),
+    /// A list: where in the page's records of that kind its entries are. One that is not an object is `None` there.
+    List(Range<usize>),
     /// Of another type.
     Other,
 }
 
-impl<T> Entries<T> {
-    /// The list; empty where there is none.
-    pub fn list(&self) -> &[Option<T>] {
+impl Entries {
+    /// Its part of the page's records of that kind; empty where there is no list.
+    pub fn of<'a, T>(&self, all: &'a [Option<T>]) -> &'a [Option<T>] {
         match self {
-            Self::List(list) => list,
+            Self::List(range) => all.get(range.clone()).unwrap_or_default(),
             Self::Absent | Self::Other => &[],
         }
     }
 }
 
-impl<'de, T: Record<'de>> Deserialize<'de> for Entries<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Record<'de>> Visitor<'de> for Any<T> {
-            type Value = Entries<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-            scalar_visits!(|_: Scalar<'_>| Entries::Other);
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Entries::Absent)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut list = Vec::new();
-                while let Some(Maybe(entry)) = seq.next_element()? {
-                    list.push(entry);
-                }
-                Ok(Entries::List(list))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Entries::Other)
-            }
-        }
-        deserializer.deserialize_any(Any(std::marker::PhantomData))
+/// An object read field by field. `L` is what the lists of a page are gathered in.
+pub(super) trait Record<'de, L>: Default {
+    /// Takes the value of a field; the last of several with one name counts.
+    fn field<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A, lists: &mut L) -> Result<(), A::Error>;
+}
+
+/// An object that stands in lists.
+pub(super) trait Entry<'de, L>: Record<'de, L> {
+    /// The list that all records of this kind go to.
+    fn list(lists: &mut L) -> &mut Vec<Option<Self>>;
+}
+
+/// Reads a list of records.
+pub(super) struct Many<'l, T, L> {
+    lists: &'l mut L,
+    kind: PhantomData<T>,
+}
+
+impl<'l, T, L> Many<'l, T, L> {
+    pub(super) const fn new(lists: &'l mut L) -> Self {
+        Self { lists, kind: PhantomData }
     }
 }
 
-/// An object read field by field.
-pub(super) trait Record<'de>: Default {
-    /// Takes the value of a field; the last of several with one name counts.
-    fn field<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error>;
+impl<'de, T: Entry<'de, L>, L> DeserializeSeed<'de> for Many<'_, T, L> {
+    type Value = Entries;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entries, D::Error> {
+        deserializer.deserialize_any(self)
+    }
 }
 
-/// A record, or `None` where something other than an object stands.
-pub(super) struct Maybe<T>(pub Option<T>);
+impl<'de, T: Entry<'de, L>, L> Visitor<'de> for Many<'_, T, L> {
+    type Value = Entries;
 
-impl<'de, T: Record<'de>> Deserialize<'de> for Maybe<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Record<'de>> Visitor<'de> for Any<T> {
-            type Value = Maybe<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a record")
-            }
-            scalar_visits!(|_: Scalar<'_>| Maybe(None));
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Maybe(None))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Maybe(None))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut record = T::default();
-                while let Some(Key(name)) = map.next_key()? {
-                    record.field(name, &mut map)?;
-                }
-                Ok(Maybe(Some(record)))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    scalar_visits!(|_: Scalar<'_>| Entries::Other);
+
+    fn visit_unit<E>(self) -> Result<Entries, E> {
+        Ok(Entries::Absent)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries, A::Error> {
+        let begin = T::list(self.lists).len();
+        while let Some(entry) = seq.next_element_seed(One::<T, L>::new(self.lists))? {
+            T::list(self.lists).push(entry);
         }
-        deserializer.deserialize_any(Any(std::marker::PhantomData))
+        Ok(Entries::List(begin..T::list(self.lists).len()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Entries::Other)
+    }
+}
+
+/// Reads a record; `None` where something other than an object stands.
+pub(super) struct One<'l, T, L> {
+    lists: &'l mut L,
+    kind: PhantomData<T>,
+}
+
+impl<'l, T, L> One<'l, T, L> {
+    pub(super) const fn new(lists: &'l mut L) -> Self {
+        Self { lists, kind: PhantomData }
+    }
+}
+
+impl<'de, T: Record<'de, L>, L> DeserializeSeed<'de> for One<'_, T, L> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Record<'de, L>, L> Visitor<'de> for One<'_, T, L> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    scalar_visits!(|_: Scalar<'_>| None);
+
+    fn visit_unit<E>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<T>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
+        let mut record = T::default();
+        while let Some(Key(name)) = map.next_key()? {
+            record.field(name, &mut map, self.lists)?;
+        }
+        Ok(Some(record))
     }
 }
 

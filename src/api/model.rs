@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 
-use super::lenient::{Entries, Maybe, Record, Scalar};
+use super::lenient::{Entries, Entry, Many, One, Record, Scalar};
 use crate::walk::PageInfo;
 
 /// Fields unknown to this version: their names and raw values.
@@ -35,14 +35,25 @@ pub struct Session<'a> {
     pub chat_link: Scalar<'a>,
     /// `activeDuration`
     pub active_duration: Scalar<'a>,
-    /// `participants`
-    pub participants: Entries<Participant<'a>>,
+    /// `participants`, in [`Lists::participants`]
+    pub participants: Entries,
     /// The rest.
     pub unknown: Unknown<'a>,
 }
 
-impl<'de> Record<'de> for Session<'de> {
-    fn field<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+impl<'de> Entry<'de, Lists<'de>> for Session<'de> {
+    fn list<'l>(lists: &'l mut Lists<'de>) -> &'l mut Vec<Option<Self>> {
+        &mut lists.sessions
+    }
+}
+
+impl<'de> Record<'de, Lists<'de>> for Session<'de> {
+    fn field<A: MapAccess<'de>>(
+        &mut self,
+        name: Cow<'de, str>,
+        map: &mut A,
+        lists: &mut Lists<'de>,
+    ) -> Result<(), A::Error> {
         match name.as_ref() {
             "id" => prefer(&mut self.id, map.next_value()?),
             "_id" => fall_back(&mut self.id, map.next_value()?),
@@ -55,7 +66,9 @@ impl<'de> Record<'de> for Session<'de> {
             "region" => self.region = map.next_value()?,
             "chatLink" => self.chat_link = map.next_value()?,
             "activeDuration" => self.active_duration = map.next_value()?,
-            "participants" => self.participants = map.next_value()?,
+            "participants" => {
+                self.participants = map.next_value_seed(Many::<Participant<'_>, _>::new(lists))?;
+            }
             // Documented, and not a column: the links can be built, the user is the account's own.
             "links" | "userId" => drop(map.next_value::<IgnoredAny>()?),
             _ => self.unknown.push((name, map.next_value()?)),
@@ -83,18 +96,29 @@ pub struct Participant<'a> {
     pub id: Scalar<'a>,
     /// `name`
     pub name: Scalar<'a>,
-    /// `timelog`
-    pub timelogs: Entries<Timelog<'a>>,
+    /// `timelog`, in [`Lists::timelogs`]
+    pub timelogs: Entries,
     /// The rest.
     pub unknown: Unknown<'a>,
 }
 
-impl<'de> Record<'de> for Participant<'de> {
-    fn field<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+impl<'de> Entry<'de, Lists<'de>> for Participant<'de> {
+    fn list<'l>(lists: &'l mut Lists<'de>) -> &'l mut Vec<Option<Self>> {
+        &mut lists.participants
+    }
+}
+
+impl<'de> Record<'de, Lists<'de>> for Participant<'de> {
+    fn field<A: MapAccess<'de>>(
+        &mut self,
+        name: Cow<'de, str>,
+        map: &mut A,
+        lists: &mut Lists<'de>,
+    ) -> Result<(), A::Error> {
         match name.as_ref() {
             "participantId" => self.id = map.next_value()?,
             "name" => self.name = map.next_value()?,
-            "timelog" => self.timelogs = map.next_value()?,
+            "timelog" => self.timelogs = map.next_value_seed(Many::<Timelog<'_>, _>::new(lists))?,
             _ => self.unknown.push((name, map.next_value()?)),
         }
         Ok(())
@@ -112,8 +136,19 @@ pub struct Timelog<'a> {
     pub unknown: Unknown<'a>,
 }
 
-impl<'de> Record<'de> for Timelog<'de> {
-    fn field<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+impl<'de> Entry<'de, Lists<'de>> for Timelog<'de> {
+    fn list<'l>(lists: &'l mut Lists<'de>) -> &'l mut Vec<Option<Self>> {
+        &mut lists.timelogs
+    }
+}
+
+impl<'de> Record<'de, Lists<'de>> for Timelog<'de> {
+    fn field<A: MapAccess<'de>>(
+        &mut self,
+        name: Cow<'de, str>,
+        map: &mut A,
+        _: &mut Lists<'de>,
+    ) -> Result<(), A::Error> {
         match name.as_ref() {
             "start" => self.start = map.next_value()?,
             "end" => self.end = map.next_value()?,
@@ -131,8 +166,13 @@ struct Info<'a> {
     total: Scalar<'a>,
 }
 
-impl<'de> Record<'de> for Info<'de> {
-    fn field<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+impl<'de> Record<'de, Lists<'de>> for Info<'de> {
+    fn field<A: MapAccess<'de>>(
+        &mut self,
+        name: Cow<'de, str>,
+        map: &mut A,
+        _: &mut Lists<'de>,
+    ) -> Result<(), A::Error> {
         match name.as_ref() {
             "currentPage" => self.current_page = map.next_value()?,
             "perPage" => self.per_page = map.next_value()?,
@@ -144,26 +184,55 @@ impl<'de> Record<'de> for Info<'de> {
     }
 }
 
-/// One page of the list. An entry of `sessions` that is not an object is `None`.
+/// The records of a page by kind, each in the order of the text. An entry that is not an object is `None`.
+#[derive(Debug, Default)]
+pub struct Lists<'a> {
+    /// The sessions.
+    pub sessions: Vec<Option<Session<'a>>>,
+    /// The participants of all sessions.
+    pub participants: Vec<Option<Participant<'a>>>,
+    /// The timelogs of all participants.
+    pub timelogs: Vec<Option<Timelog<'a>>>,
+}
+
+impl Lists<'_> {
+    /// Room for what a text of this length usually holds.
+    fn with_room_for(length: usize) -> Self {
+        Self {
+            sessions: Vec::with_capacity(length / 1024),
+            participants: Vec::with_capacity(length / 192),
+            timelogs: Vec::with_capacity(length / 120),
+        }
+    }
+}
+
+/// One page of the list.
 #[derive(Debug, Default)]
 pub struct Page<'a> {
     /// The server's own words on the page.
     pub info: PageInfo,
-    /// Its records in list order.
-    pub sessions: Vec<Option<Session<'a>>>,
+    /// Where its records are, in list order.
+    pub sessions: Entries,
+    /// All records.
+    pub lists: Lists<'a>,
 }
 
 #[derive(Default)]
 struct Body<'a> {
     info: Option<Info<'a>>,
-    data: Entries<Session<'a>>,
+    data: Entries,
 }
 
-impl<'de> Record<'de> for Body<'de> {
-    fn field<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+impl<'de> Record<'de, Lists<'de>> for Body<'de> {
+    fn field<A: MapAccess<'de>>(
+        &mut self,
+        name: Cow<'de, str>,
+        map: &mut A,
+        lists: &mut Lists<'de>,
+    ) -> Result<(), A::Error> {
         match name.as_ref() {
-            "pageInfo" => self.info = map.next_value::<Maybe<_>>()?.0,
-            "data" => self.data = map.next_value()?,
+            "pageInfo" => self.info = map.next_value_seed(One::new(lists))?,
+            "data" => self.data = map.next_value_seed(Many::<Session<'_>, _>::new(lists))?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
@@ -183,17 +252,22 @@ pub enum ShapeError {
 
 /// Reads a page. The text must be valid Unicode throughout; see [`crate::api::mend`] for what is not.
 pub fn page(text: &str) -> Result<Page<'_>, ShapeError> {
-    let Maybe(body) = serde_json::from_str::<Maybe<Body<'_>>>(text)?;
-    let body = body.ok_or(ShapeError::NoData)?;
-    let Entries::List(sessions) = body.data else { return Err(ShapeError::NoData) };
-    let info = body.info.unwrap_or_default();
+    let mut lists = Lists::with_room_for(text.len());
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let body = One::<Body<'_>, _>::new(&mut lists).deserialize(&mut reader)?;
+    reader.end()?;
+    let Body { info, data } = body.ok_or(ShapeError::NoData)?;
+    if !matches!(data, Entries::List(_)) {
+        return Err(ShapeError::NoData);
+    }
+    let info = info.unwrap_or_default();
     let info = PageInfo {
         current_page: info.current_page.integer(),
         per_page: info.per_page.integer(),
         last_page: info.last_page.integer(),
         total: info.total.integer(),
     };
-    Ok(Page { info, sessions })
+    Ok(Page { info, sessions: data, lists })
 }
 
 /// The raw text of each record of a page that [`page`] can read, for the rejects.

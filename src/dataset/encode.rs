@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use arrow_select::coalesce::BatchCoalescer;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -16,12 +17,13 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
+use crate::error::{Error, Kind, Result};
 use crate::tables::{SCHEMA_VERSION, Table, Type};
 
 /// Key in every file's metadata; its value is [`SCHEMA_VERSION`].
 pub const SCHEMA_VERSION_KEY: &str = "rollbook.schema_version";
 
-/// Rows handed to the Parquet writer at a time.
+/// Rows handed to the Parquet writer at a time; pages are cut at such borders.
 const BATCH_ROWS: usize = 8192;
 /// Rows of a row group: large enough for DuckDB and Spark to read in long runs, small enough to be held in memory.
 const ROW_GROUP_ROWS: usize = 512 * 1024;
@@ -37,10 +39,45 @@ pub struct Written {
     pub sha256: String,
 }
 
+/// A table's rows, cut anew into batches of a fixed number.
+pub struct Cutter(BatchCoalescer);
+
+impl Cutter {
+    /// For the rows of a table from the first on.
+    pub fn new(table: Table) -> Self {
+        Self(BatchCoalescer::new(table.schema(), BATCH_ROWS))
+    }
+
+    /// Adds rows; passes on what is full.
+    ///
+    /// # Errors
+    /// Those of `each`; and `Unexpected` where the rows are not of the table.
+    pub fn push(&mut self, rows: RecordBatch, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        self.0.push_batch(rows).map_err(mistaken)?;
+        self.drain(each)
+    }
+
+    /// Passes on what is left.
+    ///
+    /// # Errors
+    /// As [`Cutter::push`].
+    pub fn finish(mut self, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        self.0.finish_buffered_batch().map_err(mistaken)?;
+        self.drain(each)
+    }
+
+    fn drain(&mut self, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        std::iter::from_fn(|| self.0.next_completed_batch()).try_for_each(each)
+    }
+}
+
+fn mistaken(error: ArrowError) -> Error {
+    Error::new(Kind::Unexpected, "rows of a table don't fit together").because(error)
+}
+
 /// A table's file being written.
 pub struct Encoder<'a> {
     writer: ArrowWriter<Hashing<BufWriter<&'a File>>>,
-    coalescer: BatchCoalescer,
     rows: u64,
 }
 
@@ -49,27 +86,17 @@ impl<'a> Encoder<'a> {
     pub fn new(table: Table, file: &'a File) -> Result<Self, ParquetError> {
         let output = Hashing { inner: BufWriter::with_capacity(1 << 16, file), digest: Sha256::new(), bytes: 0 };
         let writer = ArrowWriter::try_new(output, table.schema(), Some(properties(table)))?;
-        Ok(Self { writer, coalescer: BatchCoalescer::new(table.schema(), BATCH_ROWS), rows: 0 })
+        Ok(Self { writer, rows: 0 })
     }
 
-    /// Adds rows.
-    pub fn push(&mut self, batch: RecordBatch) -> Result<(), ParquetError> {
+    /// Adds rows, as a [`Cutter`] cuts them.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
         self.rows += batch.num_rows() as u64;
-        self.coalescer.push_batch(batch)?;
-        self.drain()
-    }
-
-    fn drain(&mut self) -> Result<(), ParquetError> {
-        while let Some(batch) = self.coalescer.next_completed_batch() {
-            self.writer.write(&batch)?;
-        }
-        Ok(())
+        self.writer.write(batch)
     }
 
     /// Ends the file.
-    pub fn close(mut self) -> Result<Written, ParquetError> {
-        self.coalescer.finish_buffered_batch()?;
-        self.drain()?;
+    pub fn close(self) -> Result<Written, ParquetError> {
         let mut output = self.writer.into_inner()?;
         output.flush()?;
         let sha256 = hexadecimal(&output.digest.finalize());
@@ -132,19 +159,44 @@ fn properties(table: Table) -> WriterProperties {
         .set_key_value_metadata(Some(vec![version]));
     for column in table.columns() {
         let path = ColumnPath::from(column.name);
-        if let Some(encoding) = encoding(table, column.name, column.kind) {
+        let Form { encoding, compressed, statistics } = form(table, column.name, column.kind);
+        if let Some(encoding) = encoding {
+            let path = path.clone();
             builder = builder.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding);
         }
+        if !compressed {
+            builder = builder.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
+        }
+        builder = builder.set_column_statistics_enabled(path, statistics);
     }
     builder.build()
 }
 
-/// How a column is encoded; `None`: with a dictionary, which pays where few values repeat.
+/// How a column is stored.
+struct Form {
+    /// `None`: with a dictionary, which pays where few values repeat.
+    encoding: Option<Encoding>,
+    compressed: bool,
+    statistics: EnabledStatistics,
+}
+
+fn form(table: Table, name: &str, kind: Type) -> Form {
+    Form {
+        encoding: encoding(table, name, kind),
+        // Packed differences of times don't shrink further, but for those that repeat from row to row.
+        compressed: !matches!(kind, Type::Time | Type::Millis) || name.starts_with("session_"),
+        // Where rows with like values are not together, least and greatest values help nobody to skip any.
+        statistics: match (kind, name) {
+            (Type::Time, _) | (Type::Text, "session_id") => EnabledStatistics::Page,
+            (Type::Text | Type::Texts, _) => EnabledStatistics::None,
+            _ => EnabledStatistics::Chunk,
+        },
+    }
+}
+
 fn encoding(table: Table, name: &str, kind: Type) -> Option<Encoding> {
     match (kind, name) {
-        (Type::Time | Type::Millis, _) | (Type::Count, "timelog_count" | "participant_index") => {
-            Some(Encoding::DELTA_BINARY_PACKED)
-        }
+        (Type::Time | Type::Millis | Type::Count, _) => Some(Encoding::DELTA_BINARY_PACKED),
         // Repeated from one row to the next: only the difference is stored.
         (Type::Text, "session_id") if table != Table::Sessions => Some(Encoding::DELTA_BYTE_ARRAY),
         (Type::Text, "participant_id") if table == Table::Timelogs => Some(Encoding::DELTA_BYTE_ARRAY),

@@ -104,8 +104,7 @@ impl<'a> Merge<'a> {
                 Source::Closed(index) => {
                     let segment = &self.sources.segments[index];
                     let chunk = self.sources.stage.load(segment)?;
-                    let first = segment.first_ordinal;
-                    self.staged(chunk, 0, first, &mut each)?;
+                    self.wait_staged(chunk, 0, segment.first_ordinal);
                 }
                 Source::Staged { chunk, row, first } => self.staged(chunk, row, first, &mut each)?,
                 Source::Published { chunk, row, first } => self.published(chunk, row, first, &mut each)?,
@@ -141,6 +140,15 @@ impl<'a> Merge<'a> {
         true
     }
 
+    /// Lets a chunk wait at its next row that has not lost.
+    fn wait_staged(&mut self, chunk: Chunk, from: usize, first: u64) {
+        let lost = |row: &usize| self.sources.lost.has(first + *row as u64);
+        if let Some(row) = (from..chunk.len()).find(|row| !lost(row)) {
+            let (start, id) = owned(chunk.key(row));
+            self.wait(start, id, Source::Staged { chunk, row, first });
+        }
+    }
+
     /// The end of the run that begins at a row: up to the next source's key, or the first row that is not `alive`.
     fn run_end(&self, chunk: &Chunk, row: usize, alive: impl Fn(usize) -> bool) -> usize {
         let limit = self.heap.peek().map(|Reverse(next)| next.key());
@@ -155,19 +163,14 @@ impl<'a> Merge<'a> {
     fn staged(&mut self, chunk: Chunk, row: usize, first: u64, each: &mut impl FnMut(Run) -> Result<()>) -> Result<()> {
         let alive = |row: usize| !self.sources.lost.has(first + row as u64);
         let mut next = row + 1;
-        if alive(row) {
-            if let Some(held) = self.held.take_if(|held| is_same_session(held, &chunk, row)) {
-                each(if changed(&held, &chunk.rows(row, row + 1)) { chunk.rows(row, row + 1) } else { held })?;
-            } else {
-                // At an equal key the first of the two goes alone.
-                next = self.run_end(&chunk, row, alive).max(row + 1);
-                each(chunk.rows(row, next))?;
-            }
+        if let Some(held) = self.held.take_if(|held| is_same_session(held, &chunk, row)) {
+            each(if changed(&held, &chunk.rows(row, next)) { chunk.rows(row, next) } else { held })?;
+        } else {
+            // At an equal key the first of the two goes alone.
+            next = self.run_end(&chunk, row, alive).max(next);
+            each(chunk.rows(row, next))?;
         }
-        if next < chunk.len() {
-            let (start, id) = owned(chunk.key(next));
-            self.wait(start, id, Source::Staged { chunk, row: next, first });
-        }
+        self.wait_staged(chunk, next, first);
         Ok(())
     }
 

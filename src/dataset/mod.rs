@@ -5,6 +5,7 @@ pub mod destination;
 pub mod encode;
 pub mod erasures;
 pub mod identity;
+pub mod lanes;
 pub mod layout;
 pub mod lease;
 pub mod merge;

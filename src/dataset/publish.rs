@@ -1,8 +1,8 @@
 //! Publishing: staged and published rows of a partition are merged, encoded on the local disk, and swapped in.
 //!
-//! A partition's three tables are encoded side by side behind bounded queues. Each file is replaced atomically, and only
-//! if it still is the one that was read. What is added begins with the sessions, what is removed with the timelogs, so
-//! that a participant never lacks its session.
+//! Encoding comes first and may be done for several partitions at once; swapping is done for one after the other. Each file
+//! is replaced atomically, and only if it still is the one that was read. What is added begins with the sessions, what is
+//! removed with the timelogs, so that a participant never lacks its session.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,8 +10,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use arrow_array::RecordBatch;
+use parquet::errors::ParquetError;
 
-use super::encode::{Encoder, Written};
+use super::encode::{Cutter, Encoder, Written};
 use super::layout::{Layout, Partition};
 use super::merge::Run;
 use super::published::Versions;
@@ -19,8 +20,8 @@ use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::tables::Table;
 
-/// Runs that may wait for one encoder.
-const QUEUE: usize = 8;
+/// Batches that may wait for one encoder.
+const QUEUE: usize = 2;
 
 /// One file of a partition after publishing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,34 +61,61 @@ pub struct Place<'a> {
 /// Where rows go, in order.
 pub type Sink<'a> = &'a mut dyn FnMut(Run) -> Result<()>;
 
-impl Place<'_> {
-    /// Publishes the rows that are passed on as the partition; hands out each of its files once it is in place. Returns
-    /// their versions.
+/// A partition whose files are made and not yet in place; dropped, it leaves nothing behind.
+pub struct Ready<'a> {
+    store: &'a dyn Store,
+    files: Vec<Made>,
+}
+
+/// A file that was made.
+struct Made {
+    table: Table,
+    draft: Draft,
+    written: Written,
+    version: Option<Version>,
+    changed: bool,
+}
+
+impl<'a> Place<'a> {
+    /// Makes the partition's files of the rows that are passed on. `alone`: no other partition keeps the cores busy.
     ///
     /// # Errors
-    /// `Raced` where another run has replaced a file meanwhile; `Destination`. The partition's files are then each the
-    /// old one or the new one, whole.
-    pub fn publish(self, rows: impl FnOnce(Sink<'_>) -> Result<()>, mut placed: impl FnMut(Part)) -> Result<Versions> {
+    /// `Raced` where another run has replaced a file meanwhile; `Destination`.
+    pub fn prepare(self, rows: impl FnOnce(Sink<'_>) -> Result<()>, alone: bool) -> Result<Ready<'a>> {
         let store = self.layout.store();
         let mut drafts = Vec::with_capacity(3);
         for table in Table::ALL {
             drafts.push(store.begin(&self.layout.relative(table, self.partition))?);
         }
-        let written = encode(rows, &drafts)?;
-        let mut ready = Vec::with_capacity(3);
+        let written = if alone { encode_side_by_side(rows, &drafts) } else { encode_in_turn(rows, &drafts) }?;
+        let mut files = Vec::with_capacity(3);
         for (table, ((draft, written), version)) in
             Table::ALL.into_iter().zip(drafts.into_iter().zip(written).zip(self.versions))
         {
             let changed = !is_there(store, &draft, version.as_ref())?;
-            ready.push((table, draft, written, version, changed));
+            if changed {
+                store.flush(&draft)?;
+            }
+            files.push(Made { table, draft, written, version, changed });
         }
         if self.change == Change::Removing {
-            ready.reverse();
+            files.reverse();
         }
+        Ok(Ready { store, files })
+    }
+}
+
+impl Ready<'_> {
+    /// Puts the files in place; hands out each of them once it is there. Returns their versions.
+    ///
+    /// # Errors
+    /// `Raced` where another run has replaced a file meanwhile; `Destination`. The partition's files are then each the
+    /// old one or the new one, whole.
+    pub fn swap(self, mut placed: impl FnMut(Part)) -> Result<Versions> {
         let mut versions = Versions::default();
-        for (table, draft, written, version, changed) in ready {
+        for Made { table, draft, written, version, changed } in self.files {
             let path = draft.path().to_owned();
-            versions[table as usize] = if changed { Some(swap(store, draft, version.as_ref())?) } else { version };
+            versions[table as usize] = if changed { Some(swap(self.store, draft, version.as_ref())?) } else { version };
             tracing::debug!(path, rows = written.rows, bytes = written.bytes, changed, "in place");
             placed(Part { table, path, written, changed });
         }
@@ -135,8 +163,23 @@ fn same_bytes(mut a: &File, mut b: File) -> io::Result<bool> {
     }
 }
 
+/// Makes the rows and the files of them on this thread.
+fn encode_in_turn(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &[Draft]) -> Result<Vec<Written>> {
+    let mut encoders = Vec::with_capacity(3);
+    for (table, draft) in Table::ALL.into_iter().zip(drafts) {
+        let encoder = Encoder::new(table, draft.writer()).map_err(|error| unwritten(draft, error))?;
+        encoders.push((draft, encoder));
+    }
+    cut(rows, |table, batch| {
+        let (draft, encoder) = &mut encoders[table as usize];
+        encoder.write(&batch).map_err(|error| unwritten(draft, error))
+    })?;
+    let close = |(draft, encoder): (&Draft, Encoder<'_>)| encoder.close().map_err(|error| unwritten(draft, error));
+    encoders.into_iter().map(close).collect()
+}
+
 /// Makes the rows on this thread, and files of them on a thread a table.
-fn encode(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &[Draft]) -> Result<Vec<Written>> {
+fn encode_side_by_side(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &[Draft]) -> Result<Vec<Written>> {
     thread::scope(|scope| {
         let mut queues = Vec::with_capacity(3);
         let mut encoders = Vec::with_capacity(3);
@@ -145,7 +188,7 @@ fn encode(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &[Draft]) -> Result
             queues.push(sender);
             encoders.push(scope.spawn(move || encode_table(table, draft, &receiver)));
         }
-        let made = rows(&mut |run| send(&queues, run));
+        let made = cut(rows, |table, batch| send(&queues[table as usize], batch));
         drop(queues);
         let mut written = Vec::with_capacity(3);
         for encoder in encoders {
@@ -156,22 +199,38 @@ fn encode(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &[Draft]) -> Result
     })
 }
 
-fn send(queues: &[SyncSender<RecordBatch>], run: Run) -> Result<()> {
-    for (queue, batch) in queues.iter().zip(run) {
-        if batch.num_rows() > 0 && queue.send(batch).is_err() {
-            return Err(Error::new(Kind::Destination, "a table could not be written"));
+/// Passes the rows on in batches as encoders want them.
+fn cut(
+    rows: impl FnOnce(Sink<'_>) -> Result<()>,
+    mut each: impl FnMut(Table, RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let mut cutters = Table::ALL.map(|table| (table, Cutter::new(table)));
+    rows(&mut |run| {
+        for ((table, cutter), rows) in cutters.iter_mut().zip(run) {
+            if rows.num_rows() > 0 {
+                cutter.push(rows, |batch| each(*table, batch))?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })?;
+    cutters.into_iter().try_for_each(|(table, cutter)| cutter.finish(|batch| each(table, batch)))
+}
+
+fn send(queue: &SyncSender<RecordBatch>, batch: RecordBatch) -> Result<()> {
+    queue.send(batch).map_err(|_| Error::new(Kind::Destination, "a table could not be written"))
 }
 
 fn encode_table(table: Table, draft: &Draft, batches: &Receiver<RecordBatch>) -> Result<Written> {
     let write = || {
         let mut encoder = Encoder::new(table, draft.writer())?;
         for batch in batches {
-            encoder.push(batch)?;
+            encoder.write(&batch)?;
         }
         encoder.close()
     };
-    write().map_err(|error| failed("cannot write the table", draft.path(), error))
+    write().map_err(|error| unwritten(draft, error))
+}
+
+fn unwritten(draft: &Draft, error: ParquetError) -> Error {
+    failed("cannot write the table", draft.path(), error)
 }

@@ -171,8 +171,8 @@ impl Source {
                 Reply::Page(body) => body,
                 Reply::Refused { status } => return Ok(Arrived { request, page: Err(status) }),
             };
-            let (options, page) = (self.options(), body.clone());
-            match joined(spawn_blocking(move || flatten::page(&page, &options)).await)? {
+            // On the runtime's own thread: handing a page to another one and back takes longer than the network can wait.
+            match flatten::page(&body, &self.options()) {
                 Ok(flat) => return Ok(Arrived { request, page: Ok(Box::new(flat)) }),
                 Err(error) if attempt < SHAPE_ATTEMPTS => {
                     tracing::warn!("page {} is not a page of sessions, asking again: {error}", request.page);

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::dataset::identity::{self, Bits, Moving, Questions, Resolution};
+use crate::dataset::lanes::{in_order, lanes};
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::merge::{Merge, Sources};
-use crate::dataset::publish::{Change, Part, Place};
+use crate::dataset::publish::{Change, Part, Place, Ready};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::state::{Covered, State};
 use crate::error::{Kind, Result};
@@ -106,30 +107,25 @@ impl Publication {
     /// what is staged; and only when every session is in its new partition does it leave an old one.
     fn round(&mut self, finished: &mut BTreeMap<Partition, Versions>, done: &mut Parts) -> Result<Round> {
         self.announce()?;
-        let upgrade = self.outdated()?.into_iter().map(|partition| (partition, Task::Upgrade));
-        let receive = self.receiving().into_iter().map(|partition| (partition, Task::Receive));
-        let tasks: Vec<_> = upgrade.chain(receive).collect();
+        let (outdated, mut receiving) = (self.outdated()?, self.receiving());
         let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
         // Damage ends the run before its first swap.
         let touched =
-            |partition: Partition| leaving.contains(&partition) || tasks.iter().any(|(task, _)| *task == partition);
-        let published = Published::of(&self.layout, &self.found);
-        published.iter().filter(|old| touched(old.partition())).try_for_each(Published::check)?;
-        self.progress.phase("publishing", tasks.len() as u64);
-        for (partition, task) in tasks {
-            if self.stopped.load(Ordering::Relaxed) {
-                return Ok(Round::Stopped);
-            }
-            let found = self.found.get(&partition);
-            if task == Task::Upgrade || finished.get(&partition) != Some(&found.cloned().unwrap_or_default()) {
-                let versions = self.publish(partition, task, done)?;
-                match task {
-                    // Its rows and their numbers are the same.
-                    Task::Upgrade => self.found.insert(partition, versions),
-                    Task::Receive | Task::Release => finished.insert(partition, versions),
-                };
-            }
-            self.progress.step();
+            |old: &&Published| [&outdated, &receiving, &leaving].iter().any(|some| some.contains(&old.partition()));
+        Published::of(&self.layout, &self.found).iter().filter(touched).try_for_each(Published::check)?;
+        self.progress.phase("publishing", (outdated.len() + receiving.len()) as u64);
+        let mut upgraded = BTreeMap::new();
+        let all = self.publish_all(&outdated, Task::Upgrade, &mut upgraded, done);
+        // Their rows and their numbers are the same.
+        self.found.extend(upgraded);
+        if !all? {
+            return Ok(Round::Stopped);
+        }
+        receiving.retain(|partition| {
+            finished.get(partition) != Some(&self.found.get(partition).cloned().unwrap_or_default())
+        });
+        if !self.publish_all(&receiving, Task::Receive, finished, done)? {
+            return Ok(Round::Stopped);
         }
         // Rows are known by their number in the files that were found.
         let is_stale = |partition: &Partition| {
@@ -139,13 +135,33 @@ impl Publication {
             return Ok(Round::Stale);
         }
         for partition in &leaving {
-            let versions = self.publish(*partition, Task::Release, done)?;
-            finished.insert(*partition, versions);
+            let ready = self.prepare(*partition, Task::Release, true)?;
+            finished.insert(*partition, ready.swap(|part| placed(done, *partition, part))?);
         }
         Ok(if leaving.is_empty() || !self.has_moved(finished)? { Round::Complete } else { Round::Stale })
     }
 
-    fn publish(&self, partition: Partition, task: Task, done: &mut Parts) -> Result<Versions> {
+    /// Makes the files of several partitions at once, and puts them in place in order. False where a signal came between.
+    fn publish_all(
+        &self,
+        partitions: &[Partition],
+        task: Task,
+        finished: &mut BTreeMap<Partition, Versions>,
+        done: &mut Parts,
+    ) -> Result<bool> {
+        let alone = partitions.len() <= lanes();
+        let make = |number: usize| (partitions[number], self.prepare(partitions[number], task, alone));
+        in_order(partitions.len(), make, |(partition, ready)| {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            finished.insert(partition, ready?.swap(|part| placed(done, partition, part))?);
+            self.progress.step();
+            Ok(true)
+        })
+    }
+
+    fn prepare(&self, partition: Partition, task: Task, alone: bool) -> Result<Ready<'_>> {
         let Resolution { superseded, leaving, lost, .. } = &self.resolution;
         let of = |rows: &BTreeMap<Partition, Bits>| rows.get(&partition).cloned().unwrap_or_default();
         let (segments, gone, change): (&[_], _, _) = match task {
@@ -157,14 +173,7 @@ impl Publication {
         let old = Published::one(&self.layout, partition, versions.clone());
         let sources = Sources { stage: &self.stage, segments, lost, published: Some(old.chunks()?), superseded: gone };
         let place = Place { layout: &self.layout, partition, versions, change };
-        place.publish(
-            |sink| Merge::new(sources)?.run(sink),
-            |mut part| {
-                let key = (partition, part.table as usize);
-                part.changed |= done.get(&key).is_some_and(|before| before.changed);
-                done.insert(key, part);
-            },
-        )
+        place.prepare(|sink| Merge::new(sources)?.run(sink), alone)
     }
 
     /// Sessions that change their partition are in both for a moment. Which is the old one is written down before that,
@@ -214,4 +223,10 @@ impl Publication {
         partitions.dedup();
         partitions
     }
+}
+
+fn placed(done: &mut Parts, partition: Partition, mut part: Part) {
+    let key = (partition, part.table as usize);
+    part.changed |= done.get(&key).is_some_and(|before| before.changed);
+    done.insert(key, part);
 }

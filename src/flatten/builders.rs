@@ -9,6 +9,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field};
 
 use crate::anomaly::{Anomalies, Anomaly};
+use crate::api::model::Lists;
 use crate::tables::Table;
 
 /// A column of anomalies.
@@ -142,12 +143,12 @@ pub struct Builders {
 }
 
 impl Builders {
-    /// Room for a number of sessions of the usual size; grows as needed.
-    pub fn new(sessions: usize) -> Self {
+    /// Room for these records; texts grow as needed.
+    pub fn new(lists: &Lists<'_>) -> Self {
         Self {
-            sessions: Sessions::new(sessions),
-            participants: Participants::new(sessions * 8),
-            timelogs: Timelogs::new(sessions * 12),
+            sessions: Sessions::new(lists.sessions.len()),
+            participants: Participants::new(lists.participants.len()),
+            timelogs: Timelogs::new(lists.timelogs.len()),
         }
     }
 

@@ -21,7 +21,6 @@ use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::range::Range;
 use crate::walk::{Listed, PageInfo};
-use builders::Builders;
 use session::Flattener;
 
 /// What of a session the rows depend on besides the session itself.
@@ -127,26 +126,30 @@ impl FlattenError {
 }
 
 fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat, FlattenError> {
-    let mut sessions = Vec::with_capacity(page.sessions.len());
+    let listed = page.sessions.of(&page.lists.sessions);
+    let mut sessions = Vec::with_capacity(listed.len());
     let mut rejected: Vec<(usize, String)> = Vec::new();
-    for (index, session) in page.sessions.iter().enumerate() {
+    for (index, session) in listed.iter().enumerate() {
         match session.as_ref().and_then(|session| Some((session, usable_id(&session.id)?))) {
-            Some((session, id)) => sessions.push(Found { index, id, start: session::start(session), session }),
+            Some((session, id)) => {
+                let start = session::start(session);
+                sessions.push(Found { index, hash: identity(&id), id, start, session });
+            }
             None => rejected.push((index, "no_usable_id".to_owned())),
         }
     }
     let unusable = rejected.len() as u64;
-    let listed = sessions.iter().map(|found| Listed { id: identity(&found.id), start: found.start }).collect();
+    let listed = sessions.iter().map(|found| Listed { id: found.hash, start: found.start }).collect();
     let range = options.range;
     sessions.retain(|found| range.is_none_or(|range| range.contains(found.start)));
     sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
 
-    let mut flattener = Flattener::new(options, Builders::new(sessions.len()));
+    let mut flattener = Flattener::new(options, &page.lists);
     let mut entries = Vec::with_capacity(sessions.len());
-    for Found { index, id, start, session } in &sessions {
+    for Found { index, hash, id, start, session } in &sessions {
         let row = flattener.session(id, session, mended.touched.contains(index));
         let position = u32::try_from(*index).unwrap_or(u32::MAX);
-        entries.push(Entry { id: identity(id), start: *start, is_open: row.is_open, position });
+        entries.push(Entry { id: *hash, start: *start, is_open: row.is_open, position });
         if row.anomalies.is_reject() {
             let names = row.anomalies.iter().map(crate::anomaly::Anomaly::name).collect::<Vec<_>>();
             rejected.push((*index, names.join(",")));
@@ -159,6 +162,7 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
 
 struct Found<'a> {
     index: usize,
+    hash: u128,
     id: Cow<'a, str>,
     start: Option<i64>,
     session: &'a Session<'a>,

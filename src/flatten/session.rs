@@ -11,8 +11,8 @@ use super::Options;
 use super::builders::Builders;
 use crate::anomaly::{Anomalies, Anomaly};
 use crate::api::lenient::{Entries, Scalar};
-use crate::api::model::{Participant, Session, Timelog, Unknown};
-use crate::attendance::{self, Bounds, Span, millis};
+use crate::api::model::{Lists, Participant, Session, Timelog, Unknown};
+use crate::attendance::{self, Bounds, Moments, Span, millis};
 use crate::timestamp;
 
 /// What the caller needs of a row just made.
@@ -22,8 +22,9 @@ pub struct Row {
 }
 
 /// Makes rows, one session after the other; keeps its scratch space between them.
-pub struct Flattener<'o> {
-    options: &'o Options,
+pub struct Flattener<'a> {
+    options: &'a Options,
+    lists: &'a Lists<'a>,
     builders: Builders,
     unknown: BTreeMap<String, u64>,
     /// Effective spans of the session so far, united by entry.
@@ -32,7 +33,9 @@ pub struct Flattener<'o> {
     people: Vec<Span>,
     /// Effective spans of the entry at hand.
     entry: Vec<Span>,
-    moments: Vec<(i64, i32)>,
+    moments: Moments,
+    /// Starts of ids.
+    keys: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -79,6 +82,7 @@ fn text<'a>(value: &'a Scalar<'_>, anomalies: &mut Anomalies) -> Option<Cow<'a, 
 fn double(value: &Scalar<'_>, anomalies: &mut Anomalies) -> Option<f64> {
     let number = match value {
         Scalar::Integer(number) => Some(*number as f64),
+        Scalar::Large(number) => Some(*number as f64),
         Scalar::Float(number) => Some(*number),
         Scalar::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
         _ => None,
@@ -93,16 +97,19 @@ fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-impl<'o> Flattener<'o> {
-    pub fn new(options: &'o Options, builders: Builders) -> Self {
+impl<'a> Flattener<'a> {
+    /// For sessions of a page; there is room for all of them.
+    pub fn new(options: &'a Options, lists: &'a Lists<'a>) -> Self {
         Self {
             options,
-            builders,
+            lists,
+            builders: Builders::new(lists),
             unknown: BTreeMap::new(),
             all: Vec::new(),
             people: Vec::new(),
             entry: Vec::new(),
-            moments: Vec::new(),
+            moments: Moments::default(),
+            keys: Vec::new(),
         }
     }
 
@@ -160,17 +167,18 @@ impl<'o> Flattener<'o> {
         Row { is_open, anomalies }
     }
 
-    fn participants(&mut self, bounds: Bounds, participants: &Entries<Participant<'_>>) -> SessionTotals {
+    fn participants(&mut self, bounds: Bounds, participants: &Entries) -> SessionTotals {
         self.all.clear();
         self.people.clear();
         let mut totals = SessionTotals::default();
         if matches!(participants, Entries::Other) {
             totals.anomalies.add(Anomaly::BadParticipants);
         }
-        let erased = self.erased(participants.list());
-        let persons = Persons::of(participants.list(), &erased);
+        let participants = participants.of(&self.lists.participants);
+        let erased = self.erased(participants);
+        let persons = Persons::of(participants, &erased, &mut self.keys);
         let mut shared = Vec::new();
-        for (index, participant) in participants.list().iter().enumerate() {
+        for (index, participant) in participants.iter().enumerate() {
             if erased.contains(&index) {
                 continue;
             }
@@ -256,14 +264,14 @@ impl<'o> Flattener<'o> {
         bounds: Bounds,
         participant_index: usize,
         participant_id: Option<&str>,
-        timelogs: &Entries<Timelog<'_>>,
+        timelogs: &Entries,
         entry: &mut EntryTotals,
     ) {
         self.entry.clear();
         if matches!(timelogs, Entries::Other) {
             entry.anomalies.add(Anomaly::BadTimelog);
         }
-        for (index, timelog) in timelogs.list().iter().enumerate() {
+        for (index, timelog) in timelogs.of(&self.lists.timelogs).iter().enumerate() {
             let mut anomalies = Anomalies::NONE;
             let (start, end, is_open) = if let Some(timelog) = timelog {
                 let is_open = timelog.end.is_absent();
@@ -299,10 +307,11 @@ impl<'o> Flattener<'o> {
     /// object each.
     fn participant_extra(&mut self, participant: &Participant<'_>) -> Option<String> {
         let unknown = |timelog: &Option<Timelog<'_>>| timelog.as_ref().is_some_and(|log| !log.unknown.is_empty());
-        if !participant.timelogs.list().iter().any(unknown) {
+        let timelogs = participant.timelogs.of(&self.lists.timelogs);
+        if !timelogs.iter().any(unknown) {
             return self.extra("participants.", &participant.unknown, None);
         }
-        let each = participant.timelogs.list().iter().map(|timelog| {
+        let each = timelogs.iter().map(|timelog| {
             let fields =
                 timelog.as_ref().and_then(|timelog| self.extra("participants.timelog.", &timelog.unknown, None));
             fields.unwrap_or_else(|| "{}".to_owned())
@@ -343,6 +352,32 @@ impl EntryTotals {
     }
 }
 
+/// Whether no two ids begin alike, which nearly always is so, and is cheap to see.
+fn are_distinct(participants: &[Option<Participant<'_>>], keys: &mut Vec<u64>) -> bool {
+    keys.clear();
+    for entry in participants.iter().flatten() {
+        match &entry.id {
+            Scalar::Text(text) => keys.push(beginning(text.as_bytes())),
+            Scalar::Missing | Scalar::Null | Scalar::Other | Scalar::Float(_) => {}
+            Scalar::Integer(_) | Scalar::Large(_) => return false,
+        }
+    }
+    // For a handful, comparing each with each is faster than sorting.
+    if keys.len() <= 16 {
+        return keys.iter().enumerate().all(|(at, key)| !keys[..at].contains(key));
+    }
+    keys.sort_unstable();
+    keys.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+/// The first eight bytes, or all that there are.
+fn beginning(text: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let length = text.len().min(8);
+    first[..length].copy_from_slice(&text[..length]);
+    u64::from_le_bytes(first)
+}
+
 /// Which entries of a session share a `participantId`.
 struct Persons {
     /// A number an entry; equal for equal ids.
@@ -351,7 +386,10 @@ struct Persons {
 }
 
 impl Persons {
-    fn of(participants: &[Option<Participant<'_>>], erased: &[usize]) -> Self {
+    fn of(participants: &[Option<Participant<'_>>], erased: &[usize], keys: &mut Vec<u64>) -> Self {
+        if are_distinct(participants, keys) {
+            return Self { person: Vec::new(), repeated: Vec::new() };
+        }
         let mut ids: Vec<(Cow<'_, str>, usize)> = participants
             .iter()
             .enumerate()

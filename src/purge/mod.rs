@@ -5,7 +5,6 @@
 
 mod rows;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -215,8 +214,7 @@ impl Job {
         }
         let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };
         let mut chunks = published.chunks()?;
-        let mut parts = BTreeMap::new();
-        place.publish(
+        let ready = place.prepare(
             |sink| {
                 while let Some(chunk) = chunks.next_chunk()? {
                     let rest = rules.select(&chunk).of(&chunk);
@@ -226,9 +224,13 @@ impl Job {
                 }
                 Ok(())
             },
-            |part| drop(parts.insert(part.table, part)),
+            true,
         )?;
-        done.parts.extend(parts.into_values());
+        let mut parts = Vec::with_capacity(3);
+        let swapped = ready.swap(|part| parts.push(part));
+        parts.sort_unstable_by_key(|part| part.table);
+        done.parts.append(&mut parts);
+        swapped?;
         Ok(removed)
     }
 }

@@ -107,7 +107,8 @@ impl Site {
         let Some(route) = route(uri.path()) else {
             return Err(refusal(StatusCode::NOT_FOUND, "No such resource"));
         };
-        if method != Method::GET {
+        // A `HEAD` is what some clients begin with; hyper leaves its body out.
+        if ![Method::GET, Method::HEAD].contains(method) {
             return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "Use GET").header(ALLOW.as_str(), "GET"));
         }
         gate::admit(&self.options.auth, token)?;

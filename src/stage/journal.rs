@@ -59,7 +59,7 @@ pub struct SegmentRecord {
     pub(super) first_id: String,
     pub(super) first_ordinal: u64,
     pub(super) offset: u64,
-    pub(super) lengths: [usize; 3],
+    pub(super) length: usize,
 }
 
 /// A response that an earlier run has staged.

@@ -5,6 +5,7 @@
 //! a run that was stopped can be continued; a dry run has none, and files without names.
 
 mod journal;
+mod segment;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -14,9 +15,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_buffer::Buffer;
-use arrow_ipc::reader::StreamDecoder;
-use arrow_ipc::writer::StreamWriter;
+use arrow_buffer::MutableBuffer;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::chunk::{Chunk, child_offsets};
@@ -75,7 +74,7 @@ pub struct Segment {
     /// Number of its first session row in the stage.
     pub first_ordinal: u64,
     offset: u64,
-    lengths: [usize; 3],
+    length: usize,
 }
 
 /// Staged rows, by partition.
@@ -181,10 +180,10 @@ impl Stage {
     }
 
     fn recall(&mut self, record: Record) -> Recalled {
-        for SegmentRecord { day, first_start, first_id, first_ordinal, offset, lengths } in &record.segments {
+        for SegmentRecord { day, first_start, first_id, first_ordinal, offset, length } in &record.segments {
             let (first_id, first_start) = (first_id.clone(), *first_start);
             let segment =
-                Segment { first_start, first_id, first_ordinal: *first_ordinal, offset: *offset, lengths: *lengths };
+                Segment { first_start, first_id, first_ordinal: *first_ordinal, offset: *offset, length: *length };
             self.segments.entry(Partition::from_day(*day)).or_default().push(segment);
         }
         self.end = record.end;
@@ -290,30 +289,22 @@ impl Stage {
         first_start: Option<i64>,
     ) -> Result<SegmentRecord, StageError> {
         self.scratch.clear();
-        let mut lengths = [0; 3];
-        for (batch, length) in batches.iter().zip(&mut lengths) {
-            let begin = self.scratch.len();
-            let mut writer = StreamWriter::try_new(&mut self.scratch, batch.schema_ref())?;
-            writer.write(batch)?;
-            writer.finish()?;
-            drop(writer);
-            *length = self.scratch.len() - begin;
-        }
+        segment::write(&mut self.scratch, batches);
         self.rows.write_all(&self.scratch)?;
         self.hasher.update(&self.scratch);
         let first_id = first_id(&batches[0]);
-        let (first_ordinal, offset) = (self.sessions, self.end);
+        let (first_ordinal, offset, length) = (self.sessions, self.end, self.scratch.len());
         let record = SegmentRecord {
             day: partition.day(),
             first_start,
             first_id: first_id.clone(),
             first_ordinal,
             offset,
-            lengths,
+            length,
         };
-        let segment = Segment { first_start, first_id, first_ordinal, offset, lengths };
+        let segment = Segment { first_start, first_id, first_ordinal, offset, length };
         self.segments.entry(partition).or_default().push(segment);
-        self.end += self.scratch.len() as u64;
+        self.end += length as u64;
         self.sessions += batches[0].num_rows() as u64;
         Ok(record)
     }
@@ -351,16 +342,9 @@ impl Stage {
     }
 
     fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
-        let mut offset = segment.offset;
-        let mut batches = Vec::with_capacity(3);
-        for length in segment.lengths {
-            let mut bytes = vec![0; length];
-            self.rows.read_exact_at(&mut bytes, offset)?;
-            offset += length as u64;
-            batches.push(decode(bytes)?);
-        }
-        let batches: [RecordBatch; 3] = batches.try_into().map_err(|_| StageError::Torn)?;
-        Ok(Chunk::widen(batches)?)
+        let mut bytes = MutableBuffer::from_len_zeroed(segment.length);
+        self.rows.read_exact_at(&mut bytes, segment.offset)?;
+        Ok(Chunk::widen(segment::read(bytes.into())?)?)
     }
 
     /// Reads all identities in order, a bounded number at a time.
@@ -446,10 +430,4 @@ fn open_ids(flat: &Flat) -> Vec<String> {
 
 fn first_id(sessions: &RecordBatch) -> String {
     sessions.column(0).as_string::<i32>().iter().next().flatten().unwrap_or_default().to_owned()
-}
-
-fn decode(bytes: Vec<u8>) -> Result<RecordBatch, StageError> {
-    let mut buffer = Buffer::from_vec(bytes);
-    let mut decoder = StreamDecoder::new();
-    decoder.decode(&mut buffer)?.ok_or(StageError::Torn)
 }

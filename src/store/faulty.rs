@@ -81,6 +81,10 @@ impl Store for Faulty {
         self.inner.begin(path)
     }
 
+    fn flush(&self, draft: &Draft) -> Result<()> {
+        self.inner.flush(draft)
+    }
+
     fn swap(&self, draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {
         let path = draft.path.clone();
         self.step("replace", &path)?;

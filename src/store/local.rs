@@ -148,6 +148,13 @@ impl Store for Local {
         Ok(Draft { file, path: path.to_owned(), name: Some(name) })
     }
 
+    fn flush(&self, draft: &Draft) -> Result<()> {
+        draft
+            .file
+            .sync_all()
+            .map_err(|error| failed("cannot flush the file to the disk", self.place(&draft.path), error))
+    }
+
     fn swap(&self, mut draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {
         let target = self.path(&draft.path);
         let Some(name) = draft.name.clone() else { return Ok(Swap::Lost) };
@@ -227,8 +234,10 @@ fn sweep(folder: &Path) -> Result<()> {
         if !(name.starts_with('.') && name.ends_with(".tmp")) {
             continue;
         }
-        // Whoever holds the lock is alive.
-        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+        // Whoever holds the lock is alive. It is held until the file is gone, so that nobody begins to write it meanwhile.
+        if let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(failed("cannot remove the leftover", path.display(), error));

@@ -211,6 +211,10 @@ impl Store for Remote {
         Ok(Draft { file: self.spooled()?, path: path.to_owned(), name: None })
     }
 
+    fn flush(&self, _: &Draft) -> Result<()> {
+        Ok(()) // It is the store's copy that lasts.
+    }
+
     fn swap(&self, draft: Draft, expected: Option<&Version>, _: Access) -> Result<Swap> {
         let sent = match self.send(&draft, expected)? {
             Some(version) => Some(version),

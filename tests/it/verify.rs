@@ -67,7 +67,7 @@ fn read(path: &Path) -> RecordBatch {
 fn write(path: &Path, table: Table, batch: RecordBatch) {
     let file = File::create(path).unwrap();
     let mut encoder = Encoder::new(table, &file).unwrap();
-    encoder.push(batch).unwrap();
+    encoder.write(&batch).unwrap();
     encoder.close().unwrap();
 }
 

@@ -1,0 +1,131 @@
+//! What each stage costs alone, on one thread, on generated pages of both usual sizes.
+//!
+//! `cargo bench` measures; `cargo bench -- --test` runs everything once.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark that fails should say so at once")]
+
+use divan::Bencher;
+use divan::counter::{BytesCount, ItemsCount};
+use rollbook::api::model;
+use rollbook::attendance::{self, Bounds, Moments, Span};
+use rollbook::chunk::Chunk;
+use rollbook::config::PartitionBy;
+use rollbook::dataset::encode::{Cutter, Encoder};
+use rollbook::dataset::identity::{self, Bits, Questions};
+use rollbook::dataset::layout::Layout;
+use rollbook::dataset::merge::{Merge, Sources};
+use rollbook::dataset::publish::{Change, Place};
+use rollbook::dataset::published::Versions;
+use rollbook::flatten::{self, Flat, Options};
+use rollbook::sim::account::{Account, Shape};
+use rollbook::sim::wire;
+use rollbook::stage::Stage;
+use rollbook::tables::Table;
+
+/// Sessions a page.
+const SIZES: [u64; 2] = [100, 1000];
+/// Sessions that are staged and published.
+const STAGED: u64 = 4000;
+
+fn main() {
+    divan::main();
+}
+
+/// The sessions from an index on, newest first, as a page.
+fn page(first: u64, sessions: u64) -> Vec<u8> {
+    let account = Account::new(1, first + sessions, Shape::Realistic);
+    let mut body = b"{\"pageInfo\":{\"currentPage\":1},\"data\":[".to_vec();
+    for index in first..first + sessions {
+        wire::session(&mut body, &account.session(index));
+        body.push(b',');
+    }
+    body.pop();
+    body.extend_from_slice(b"]}");
+    body
+}
+
+fn flat(first: u64, sessions: u64) -> Flat {
+    flatten::page(&page(first, sessions), Options::default()).unwrap()
+}
+
+fn staged(per_page: u64, layout: &Layout) -> Stage {
+    let mut stage = Stage::nameless(&std::env::temp_dir(), 0).unwrap();
+    for first in (0..STAGED).step_by(usize::try_from(per_page).unwrap()) {
+        stage.append(&flat(first, per_page), layout, None).unwrap();
+    }
+    stage
+}
+
+#[divan::bench(args = SIZES)]
+fn parse(bencher: Bencher, sessions: u64) {
+    let body = String::from_utf8(page(0, sessions)).unwrap();
+    bencher.counter(BytesCount::of_str(&body)).bench(|| model::page(&body).unwrap().lists.sessions.len());
+}
+
+#[divan::bench(args = SIZES)]
+fn parse_and_flatten(bencher: Bencher, sessions: u64) {
+    let body = page(0, sessions);
+    bencher.counter(BytesCount::of_slice(&body)).bench(|| flatten::page(&body, Options::default()).unwrap());
+}
+
+/// A session's timelogs: counted, united, and the most people at once.
+#[divan::bench(args = [2_i64, 12, 1000])]
+fn attendance(bencher: Bencher, timelogs: i64) {
+    let session = Bounds { start: Some(0), end: Some(1000), is_open: false };
+    let logs: Vec<(i64, i64)> = (0..timelogs).map(|log| (log * 37 % 990, log * 37 % 990 + log % 60)).collect();
+    let (mut spans, mut moments) = (Vec::<Span>::new(), Moments::default());
+    bencher.counter(ItemsCount::new(logs.len())).bench_local(|| {
+        spans.clear();
+        let count = |(start, end): &(i64, i64)| attendance::count(session, Some(*start), Some(*end), false).effective;
+        spans.extend(logs.iter().filter_map(count));
+        let most = attendance::peak(&spans, &mut moments);
+        attendance::unite(&mut spans);
+        (most, attendance::length(&spans))
+    });
+}
+
+#[divan::bench(args = SIZES)]
+fn append_to_the_stage(bencher: Bencher, sessions: u64) {
+    let layout = Layout::local(std::env::temp_dir(), PartitionBy::Month);
+    let flat = flat(0, sessions);
+    let mut stage = Stage::nameless(&std::env::temp_dir(), 0).unwrap();
+    bencher.counter(ItemsCount::new(sessions)).bench_local(|| stage.append(&flat, &layout, None).unwrap());
+}
+
+#[divan::bench(args = Table::ALL)]
+fn encode(bencher: Bencher, table: Table) {
+    let chunk = Chunk::widen(flat(0, STAGED).batches).unwrap();
+    let rows = chunk.rows(0, chunk.len())[table as usize].clone();
+    let mut batches = Vec::new();
+    let mut keep = |batch| {
+        batches.push(batch);
+        Ok(())
+    };
+    let mut cutter = Cutter::new(table);
+    cutter.push(rows.clone(), &mut keep).unwrap();
+    cutter.finish(&mut keep).unwrap();
+    bencher.counter(BytesCount::new(rows.get_array_memory_size())).bench(|| {
+        let file = tempfile::tempfile().unwrap();
+        let mut encoder = Encoder::new(table, &file).unwrap();
+        batches.iter().for_each(|batch| encoder.write(batch).unwrap());
+        encoder.close().unwrap()
+    });
+}
+
+/// Identities, merge, encoding and swapping of what is staged, in an empty folder.
+#[divan::bench(args = SIZES, sample_count = 20)]
+fn publish(bencher: Bencher, sessions: u64) {
+    let folder = || tempfile::tempdir().unwrap();
+    let stage = staged(sessions, &Layout::local("unused", PartitionBy::None));
+    let segments = stage.segments(stage.partitions().next().unwrap());
+    bencher.counter(ItemsCount::new(STAGED)).with_inputs(folder).bench_values(|folder| {
+        let layout = Layout::local(folder.path(), PartitionBy::None);
+        let lost = identity::resolve(&stage, &[], &Questions::default()).unwrap().lost;
+        let sources = Sources { stage: &stage, segments, lost: &lost, published: None, superseded: Bits::default() };
+        let partition = layout.undated();
+        let place = Place { layout: &layout, partition, versions: Versions::default(), change: Change::Adding };
+        let ready = place.prepare(|sink| Merge::new(sources)?.run(sink), false).unwrap();
+        ready.swap(|_| {}).unwrap();
+        folder
+    });
+}

@@ -1,0 +1,117 @@
+//! Work on several threads whose results are wanted in order. How many partitions are published side by side is decided
+//! here.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+use crate::error::{Error, Kind, Result};
+
+/// Each lane holds the encoders of three tables.
+const MOST: usize = 8;
+/// Results that may be under way or waiting for their turn, a lane.
+const AHEAD: usize = 2;
+
+/// One lane a core, within bounds.
+pub fn lanes() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).min(MOST)
+}
+
+/// Makes things number `0..count` on threads of their own and takes them one after the other on this one, until `take`
+/// fails or says that it is enough; returns whether it never did.
+pub fn in_order<T: Send>(
+    count: usize,
+    make: impl Fn(usize) -> T + Sync,
+    mut take: impl FnMut(T) -> Result<bool>,
+) -> Result<bool> {
+    let (jobs, queue) = mpsc::channel();
+    let (done, made) = mpsc::channel();
+    let (queue, over) = (Mutex::new(queue), AtomicBool::new(false));
+    let work = |done: mpsc::Sender<(usize, T)>| {
+        while let Some(number) = next(&queue) {
+            // Whoever was waiting for it may be gone.
+            if over.load(Ordering::Relaxed) || done.send((number, make(number))).is_err() {
+                break;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let lanes = lanes().min(count);
+        for _ in 0..lanes {
+            let done = done.clone();
+            scope.spawn(|| work(done));
+        }
+        drop(done);
+        let mut begun = 0..count;
+        let mut early = BTreeMap::new();
+        let mut taken = || {
+            for number in 0..count {
+                let room = number + lanes * AHEAD;
+                while begun.start < room.min(count) {
+                    jobs.send(begun.start).map_err(|_| failed())?;
+                    begun.start += 1;
+                }
+                while !early.contains_key(&number) {
+                    early.extend(Some(made.recv().map_err(|_| failed())?));
+                }
+                if let Some(thing) = early.remove(&number)
+                    && !take(thing)?
+                {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        let taken = taken();
+        over.store(true, Ordering::Relaxed);
+        drop(jobs);
+        taken
+    })
+}
+
+fn next(queue: &Mutex<mpsc::Receiver<usize>>) -> Option<usize> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+fn failed() -> Error {
+    Error::new(Kind::Unexpected, "a worker failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn things_are_taken_in_order_whoever_is_first() {
+        let mut taken = Vec::new();
+        let make = |number: usize| {
+            thread::sleep(Duration::from_millis(u64::from(number.is_multiple_of(3))));
+            number
+        };
+        let all = in_order(50, make, |number| {
+            taken.push(number);
+            Ok(true)
+        });
+        assert!(all.unwrap());
+        assert_eq!(taken, (0..50).collect::<Vec<_>>());
+        assert!(in_order(0, make, |_| Ok(false)).unwrap());
+    }
+
+    #[test]
+    fn little_is_made_that_nobody_takes() {
+        let made = AtomicUsize::new(0);
+        let make = |number: usize| {
+            made.fetch_add(1, Ordering::Relaxed);
+            number
+        };
+        assert!(!in_order(1000, make, |number| Ok(number < 5)).unwrap());
+        assert!(made.load(Ordering::Relaxed) <= 6 + lanes() * AHEAD);
+        let failed = in_order(1000, make, |_| Err(failed()));
+        assert_eq!(failed.unwrap_err().kind(), Kind::Unexpected);
+    }
+}

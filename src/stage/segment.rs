@@ -1,0 +1,186 @@
+//! A segment's bytes: the buffers of its three batches one after the other, each with its length, at multiples of eight.
+//!
+//! Written with one copy and read back with none: arrays are views of what was read. Reading refuses what is not whole;
+//! that the bytes are those that were written is the journal's to check.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, make_array};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow_data::{ArrayData, ArrayDataBuilder};
+
+use super::StageError;
+use crate::tables::{Table, Type};
+
+/// Where buffers begin.
+const ALIGNMENT: usize = 8;
+
+/// Adds the bytes of three staged batches.
+pub fn write(out: &mut Vec<u8>, batches: &[RecordBatch; 3]) {
+    for (table, batch) in Table::ALL.into_iter().zip(batches) {
+        out.extend((batch.num_rows() as u64).to_le_bytes());
+        for (column, array) in staged(table).zip(batch.columns()) {
+            put_bits(out, array.nulls().filter(|nulls| nulls.null_count() > 0).map(NullBuffer::inner));
+            put_column(out, column, array);
+        }
+    }
+}
+
+/// The kinds of a table's staged columns.
+fn staged(table: Table) -> impl Iterator<Item = Type> {
+    table.columns()[table.repeated()..].iter().map(|column| column.kind)
+}
+
+fn put_column(out: &mut Vec<u8>, kind: Type, array: &ArrayRef) {
+    match kind {
+        Type::Text => put_texts(out, array.as_string()),
+        Type::Time => put(out, array.as_primitive::<TimestampMicrosecondType>().values().inner()),
+        Type::Count => put(out, array.as_primitive::<Int32Type>().values().inner()),
+        Type::Millis => put(out, array.as_primitive::<Int64Type>().values().inner()),
+        Type::Double => put(out, array.as_primitive::<Float64Type>().values().inner()),
+        Type::Flag => put_bits(out, Some(array.as_boolean().values())),
+        Type::Texts => {
+            let list = array.as_list::<i32>();
+            let (first, last) = put_offsets(out, list.value_offsets());
+            let texts = list.values().slice(first, last - first);
+            put_texts(out, texts.as_string());
+        }
+    }
+}
+
+fn put_texts(out: &mut Vec<u8>, texts: &StringArray) {
+    let (first, last) = put_offsets(out, texts.value_offsets());
+    put(out, &texts.value_data()[first..last]);
+}
+
+/// Adds offsets counted from the first; returns the first and the last as they were.
+fn put_offsets(out: &mut Vec<u8>, offsets: &[i32]) -> (usize, usize) {
+    let first = offsets.first().copied().unwrap_or_default();
+    begin(out, size_of_val(offsets));
+    offsets.iter().for_each(|offset| out.extend((offset - first).to_le_bytes()));
+    pad(out);
+    let index = |offset: i32| usize::try_from(offset).unwrap_or_default();
+    (index(first), index(offsets.last().copied().unwrap_or_default()))
+}
+
+fn put_bits(out: &mut Vec<u8>, bits: Option<&BooleanBuffer>) {
+    put(out, bits.map(BooleanBuffer::sliced).as_deref().unwrap_or_default());
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    begin(out, bytes.len());
+    out.extend(bytes);
+    pad(out);
+}
+
+fn begin(out: &mut Vec<u8>, length: usize) {
+    out.extend((length as u64).to_le_bytes());
+}
+
+fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+}
+
+/// The three staged batches of a segment.
+pub fn read(bytes: Buffer) -> Result<[RecordBatch; 3], StageError> {
+    let mut rest = Rest(bytes);
+    Ok([rest.batch(Table::Sessions)?, rest.batch(Table::Participants)?, rest.batch(Table::Timelogs)?])
+}
+
+/// What is left to be read.
+struct Rest(Buffer);
+
+impl Rest {
+    fn batch(&mut self, table: Table) -> Result<RecordBatch, StageError> {
+        let rows = self.number()?;
+        let columns = staged(table).map(|kind| self.column(kind, rows)).collect::<Result<Vec<_>, _>>()?;
+        Ok(RecordBatch::try_new(table.staged_schema(), columns)?)
+    }
+
+    fn column(&mut self, kind: Type, rows: usize) -> Result<ArrayRef, StageError> {
+        let nulls = Some(self.take()?).filter(|bits| !bits.is_empty());
+        let array = ArrayData::builder(kind.arrow()).len(rows).null_bit_buffer(nulls);
+        let array = match kind {
+            Type::Text => array.add_buffer(self.take()?).add_buffer(self.take()?),
+            Type::Texts => self.texts(array, rows)?,
+            Type::Time | Type::Count | Type::Millis | Type::Double | Type::Flag => array.add_buffer(self.take()?),
+        };
+        Ok(make_array(array.build()?))
+    }
+
+    /// The offsets of a list, and its values.
+    fn texts(&mut self, list: ArrayDataBuilder, rows: usize) -> Result<ArrayDataBuilder, StageError> {
+        let offsets = self.take()?;
+        let count = offsets.get(rows * size_of::<i32>()..).and_then(|last| last.first_chunk()).copied();
+        let count = usize::try_from(i32::from_le_bytes(count.ok_or(StageError::Torn)?)).unwrap_or_default();
+        let texts = ArrayData::builder(Type::Text.arrow()).len(count);
+        let texts = texts.add_buffer(self.take()?).add_buffer(self.take()?).build()?;
+        Ok(list.add_buffer(offsets).add_child_data(texts))
+    }
+
+    /// The next buffer.
+    fn take(&mut self) -> Result<Buffer, StageError> {
+        let length = self.number()?;
+        let padded = length.checked_next_multiple_of(ALIGNMENT).ok_or(StageError::Torn)?;
+        Ok(self.cut(padded)?.slice_with_length(0, length))
+    }
+
+    fn number(&mut self) -> Result<usize, StageError> {
+        let bytes = self.cut(size_of::<u64>())?;
+        let number = bytes.first_chunk().copied().map(u64::from_le_bytes);
+        number.and_then(|number| usize::try_from(number).ok()).ok_or(StageError::Torn)
+    }
+
+    fn cut(&mut self, length: usize) -> Result<Buffer, StageError> {
+        if length > self.0.len() {
+            return Err(StageError::Torn);
+        }
+        let cut = self.0.slice_with_length(0, length);
+        self.0 = self.0.slice(length);
+        Ok(cut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flatten;
+    use crate::sim::account::{Account, Shape};
+
+    fn batches() -> [RecordBatch; 3] {
+        let mut body = b"{\"data\":[".to_vec();
+        for session in Account::new(7, 400, Shape::Realistic).sessions() {
+            crate::sim::wire::session(&mut body, &session);
+            body.push(b',');
+        }
+        body.extend(br#"{"id":"odd","start":7,"participants":[{"timelog":[{"start":"x"}]}]}]}"#);
+        flatten::page(&body, &flatten::Options::default()).unwrap().batches
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let whole = batches();
+        for (from, length) in [(0, whole[0].num_rows()), (13, 100), (5, 0)] {
+            let part = whole.clone().map(|batch| batch.slice(from, length));
+            let mut bytes = Vec::new();
+            write(&mut bytes, &part);
+            assert_eq!(bytes.len() % ALIGNMENT, 0);
+            assert_eq!(read(Buffer::from(bytes.as_slice())).unwrap(), part);
+        }
+    }
+
+    #[test]
+    fn what_is_not_whole_is_refused() {
+        let mut bytes = Vec::new();
+        write(&mut bytes, &batches().map(|batch| batch.slice(3, 9)));
+        for length in 0..bytes.len() {
+            assert!(read(Buffer::from(&bytes[..length])).is_err(), "{length}");
+        }
+        for at in (0..bytes.len()).step_by(3) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0xff;
+            // Another value may be read, but nothing panics.
+            let _ = read(Buffer::from(damaged.as_slice()));
+        }
+    }
+}
