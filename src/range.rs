@@ -41,8 +41,9 @@ impl Range {
                 day(text).ok_or_else(|| refused("--day", text, "a day such as 2026-10-31"))?
             }
             Typed { from, to, .. } => {
-                let from = from.as_deref().map_or(Ok(i64::MIN), |text| moment("--from", text))?;
-                Self { from, to: to.as_deref().map_or(Ok(now), |text| moment("--to", text))? }
+                let given = |flag, text: &str| moment(text).ok_or_else(|| refused(flag, text, MOMENT));
+                let from = from.as_deref().map_or(Ok(i64::MIN), |text| given("--from", text))?;
+                Self { from, to: to.as_deref().map_or(Ok(now), |text| given("--to", text))? }
             }
         };
         if range.from >= range.to {
@@ -64,25 +65,40 @@ impl Range {
     }
 }
 
+/// Which sessions get rows, by their start; by default all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Those in this range only, none without a start.
+    pub range: Option<Range>,
+    /// None that started before this, in microseconds; those without a start are kept.
+    pub since: Option<i64>,
+}
+
+impl Kept {
+    /// Whether a session with this start gets rows.
+    pub fn has(self, start: Option<i64>) -> bool {
+        let Self { range, since } = self;
+        range.is_none_or(|range| range.contains(start)) && start.zip(since).is_none_or(|(start, since)| start >= since)
+    }
+}
+
 fn refused(flag: &str, text: &str, allowed: &str) -> Error {
     Error::new(Kind::Config, format!("`{flag}` must be {allowed}: {text}"))
         .hint("dates are UTC; `--from` is in the range, `--to` is not")
 }
 
-/// The first moment of what a text names.
-fn moment(flag: &str, text: &str) -> Result<i64> {
+/// What [`moment`] takes, for messages.
+pub const MOMENT: &str = "a day (2026-10-31), a month (2026-10) or a time (2026-10-31T08:00:00Z)";
+
+/// The first moment of what a text names, in microseconds; UTC where it has no offset.
+pub fn moment(text: &str) -> Option<i64> {
     let start = |range: Range| range.from;
     let naive = || {
         let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"];
         let parsed = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
         parsed.map(|time| time.and_utc().timestamp_micros())
     };
-    month(text)
-        .map(start)
-        .or_else(|| day(text).map(start))
-        .or_else(|| timestamp::parse(text))
-        .or_else(naive)
-        .ok_or_else(|| refused(flag, text, "a day (2026-10-31), a month (2026-10) or a time (2026-10-31T08:00:00Z)"))
+    month(text).map(start).or_else(|| day(text).map(start)).or_else(|| timestamp::parse(text)).or_else(naive)
 }
 
 /// The digits and dashes of `2026-10` or `2026-10-31`, and nothing else: chrono alone also takes signs and spaces.
@@ -137,6 +153,20 @@ mod tests {
             ),
         ] {
             assert_eq!(Range::resolve(&range, now).unwrap().text(), text);
+        }
+    }
+
+    #[test]
+    fn kept_are_those_in_the_range_and_not_before_the_floor() {
+        let range = Some(Range { from: 10, to: 20 });
+        for (kept, starts) in [
+            (Kept::default(), vec![None, Some(9), Some(10), Some(15), Some(20)]),
+            (Kept { range, since: None }, vec![Some(10), Some(15)]),
+            (Kept { range: None, since: Some(15) }, vec![None, Some(15), Some(20)]),
+            (Kept { range, since: Some(15) }, vec![Some(15)]),
+        ] {
+            let all = [None, Some(9), Some(10), Some(15), Some(20)];
+            assert_eq!(all.into_iter().filter(|start| kept.has(*start)).collect::<Vec<_>>(), starts, "{kept:?}");
         }
     }
 

@@ -18,7 +18,7 @@ use crate::dataset::receipt::Receipt;
 use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat};
 use crate::progress::Progress;
-use crate::range::Range;
+use crate::range::Kept;
 use crate::signal::Stop;
 use crate::walk::{Answer, Outcome, Plan, Request};
 
@@ -43,8 +43,8 @@ pub struct Source {
     pub client: Client,
     pub clock: Clock,
     pub keep_unknown_fields: bool,
-    /// Only sessions that started in this range are kept.
-    pub range: Option<Range>,
+    /// Which sessions get rows.
+    pub kept: Kept,
 }
 
 /// An answer as it arrives.
@@ -68,9 +68,9 @@ impl Driver {
         receipt: &mut Receipt,
         is_known: impl Fn(&[u128]) -> Result<bool>,
     ) -> Result<Staged> {
-        let (queue, worker) = stager(leg.number, staged, self.layout.clone());
+        let (queue, worker) = stager(leg.clone(), staged, self.layout.clone());
         let filter = Arc::new(leg.filter.clone());
-        let source = Source { range: leg.cut(), ..self.source.clone() };
+        let source = Source { kept: leg.kept, ..self.source.clone() };
         let mut flights = JoinSet::new();
         loop {
             for request in plan.next(self.concurrency.saturating_sub(flights.len())) {
@@ -117,7 +117,7 @@ fn contract(broken: crate::walk::Contract) -> Error {
 
 #[allow(clippy::type_complexity)] // a queue and its worker
 fn stager(
-    number: usize,
+    leg: Leg,
     staged: Staged,
     layout: Layout,
 ) -> (mpsc::Sender<(Request, Box<Flat>)>, JoinHandle<Result<Staged>>) {
@@ -125,7 +125,7 @@ fn stager(
     let worker = spawn_blocking(move || {
         let mut staged = staged;
         while let Some((request, flat)) = pages.blocking_recv() {
-            staged.add(Some((number, request)), *flat, &layout)?;
+            staged.add(Some((&leg, request)), *flat, &layout)?;
         }
         Ok(staged)
     });
@@ -145,15 +145,15 @@ impl Source {
         let page = [b"{\"data\":[", body.as_ref(), b"]}"].concat();
         let flat = flatten::page(&page, self.options())
             .map_err(|error| error.into_error(&format!("session {id}"), &self.client.excerpt(&body)))?;
-        if flat.entries.first().is_some_and(|entry| entry.id == flatten::identity(id)) {
+        if flat.listed.first().is_some_and(|listed| listed.id == flatten::identity(id)) {
             return Ok(Some(flat));
         }
         Err(Error::new(Kind::Contract, format!("the answer is another session: {id}")))
     }
 
     fn options(&self) -> flatten::Options {
-        let Self { keep_unknown_fields, range, .. } = *self;
-        flatten::Options { keep_unknown_fields, range, observed_at: self.clock.micros() }
+        let Self { keep_unknown_fields, kept, .. } = *self;
+        flatten::Options { keep_unknown_fields, kept, observed_at: self.clock.micros() }
     }
 
     async fn fetch(self, request: Request, filter: Arc<Filter>) -> Result<Arrived> {

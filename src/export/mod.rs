@@ -31,6 +31,7 @@ use crate::dataset::state::{Source as Origin, State};
 use crate::error::{Error, Kind, Result};
 use crate::flatten;
 use crate::progress::Progress;
+use crate::range::Kept;
 use crate::signal::Stop;
 use crate::stage::{Recalled, Stage};
 use crate::store::probe;
@@ -38,7 +39,7 @@ use crate::walk::{Evidence, Plan, Settings, Verdict};
 use drive::{Driver, Source};
 use goal::Chosen;
 pub use goal::Work;
-use lookup::Unseen;
+use lookup::{Ledger, Unseen};
 use publication::{Done, Publication};
 use staged::Staged;
 
@@ -133,9 +134,7 @@ impl Run {
         let lease = self.lease().await?;
         let mut scene = self.scene(lease)?;
         receipt.goal = scene.chosen.shown.clone();
-        if let Some(why) = &receipt.goal.why {
-            tracing::info!("the whole list is read: {why}");
-        }
+        tracing::info!("to be covered: {}", crate::summary::goal(&receipt.goal));
         let begun = Instant::now();
         let walked = self.walk(&scene, receipt).await?;
         receipt.timing.walk_s = begun.elapsed().as_secs_f64();
@@ -185,8 +184,17 @@ impl Run {
         let found = Published::versions(layout)?;
         let published = Arc::new(Published::of(layout, &found));
         let now = self.clock.micros();
-        let chosen = goal::choose(&self.work, before.covered(), &self.config, now);
-        Ok(Scene { driver: self.driver(layout), before, found, published, chosen, now, _lease: lease })
+        let floor = goal::floor(&[self.config.dataset.since]);
+        let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
+        Ok(Scene {
+            driver: self.driver(layout, chosen.kept.since),
+            before,
+            found,
+            published,
+            chosen,
+            now,
+            _lease: lease,
+        })
     }
 
     /// Reads what the goal asks for from the API into the stage.
@@ -195,7 +203,7 @@ impl Run {
         let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
         let mut walks = Vec::new();
         for leg in scene.chosen.legs() {
-            if scene.chosen.can_skip(&leg, staged.stage.sessions()) {
+            if staged.can_skip(&leg) {
                 continue;
             }
             let mut plan = Plan::new(leg.goal, self.settings());
@@ -231,9 +239,12 @@ impl Run {
         }
 
         let span = if verdict.evidence >= self.config.walk.accept { scene.chosen.span(&verdict) } else { None };
-        let oldest = scene.chosen.oldest_open(scene.now, self.config.walk.ledger_max_age);
-        let mut unseen = Unseen::find(&scene.published, &resolved, span, oldest, scene.before.gone())?;
+        let looks_for = |start| scene.chosen.looks_for(start, scene.now, self.config.walk.ledger_max_age);
+        let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
+        let ledger = Ledger { span, is_empty, gone: scene.before.gone(), asked_to: scene.before.asked_to() };
+        let mut unseen = Unseen::find(&scene.published, &resolved, &ledger, looks_for)?;
         unseen.also(open);
+        let (back, asked_to) = (unseen.back(), unseen.asked_to());
         let (found, vanished) = unseen.ask(&scene.driver.source, &self.stop).await?;
         if !found.is_empty() {
             for flat in found {
@@ -241,7 +252,8 @@ impl Run {
             }
             (staged, resolved) = resolve(staged, &scene.published, &questions).await?;
         }
-        scene.before.lose(&vanished.gone);
+        scene.before.lose(&vanished.gone, &back);
+        scene.before.ask_on_behind(asked_to);
         receipt.walk.lose(vanished);
         receipt.open_sessions = resolved.open;
         receipt.rejects = staged.rejects.close()?;
@@ -282,13 +294,13 @@ impl Run {
         Settings { per_page: self.config.api.per_page, overlap: self.config.walk.overlap, ..Settings::default() }
     }
 
-    fn driver(&self, layout: &Layout) -> Driver {
+    fn driver(&self, layout: &Layout, since: Option<i64>) -> Driver {
         Driver {
             source: Source {
                 client: self.client.clone(),
                 clock: self.clock.clone(),
                 keep_unknown_fields: self.config.dataset.keep_unknown_fields,
-                range: None,
+                kept: Kept { range: None, since },
             },
             concurrency: self.config.api.concurrency,
             layout: layout.clone(),
@@ -313,7 +325,8 @@ pub fn would(
     let source = Origin::new(&config.api, account);
     let state = State::load(layout, config.dataset.partition_by, source, run_id, true)?;
     Published::versions(layout)?;
-    let chosen = goal::choose(work, state.covered(), config, clock.micros());
+    let floor = goal::floor(&[config.dataset.since]);
+    let chosen = goal::choose(work, state.covered(), floor, config, clock.micros())?;
     Ok(crate::summary::goal(&chosen.shown))
 }
 
@@ -348,13 +361,13 @@ fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
 }
 
 async fn resolve(
-    staged: Staged,
+    mut staged: Staged,
     published: &Arc<Vec<Published>>,
     questions: &Questions,
 ) -> Result<(Staged, Resolution)> {
     let (published, questions) = (Arc::clone(published), questions.clone());
     let worker = spawn_blocking(move || {
-        let resolution = identity::resolve(&staged.stage, &published, &questions)?;
+        let resolution = identity::resolve_all(&staged.stage, Some(&mut staged.cut), &published, &questions)?;
         Ok((staged, resolution))
     });
     joined(worker.await)?

@@ -9,6 +9,7 @@ mod bad_input;
 mod bed;
 mod check;
 mod continuing;
+mod floor;
 mod front;
 mod incremental;
 mod moving;
