@@ -45,7 +45,7 @@ fn page(first: u64, sessions: u64) -> Vec<u8> {
 }
 
 fn flat(first: u64, sessions: u64) -> Flat {
-    flatten::page(&page(first, sessions), Options::default()).unwrap()
+    flatten::page(&page(first, sessions), &Options::default()).unwrap()
 }
 
 fn staged(per_page: u64, layout: &Layout) -> Stage {
@@ -65,7 +65,7 @@ fn parse(bencher: Bencher, sessions: u64) {
 #[divan::bench(args = SIZES)]
 fn parse_and_flatten(bencher: Bencher, sessions: u64) {
     let body = page(0, sessions);
-    bencher.counter(BytesCount::of_slice(&body)).bench(|| flatten::page(&body, Options::default()).unwrap());
+    bencher.counter(BytesCount::of_slice(&body)).bench(|| flatten::page(&body, &Options::default()).unwrap());
 }
 
 /// A session's timelogs: counted, united, and the most people at once.

@@ -9,7 +9,7 @@ use crate::api::{Client, Filter, Reply};
 use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat};
 use crate::summary::grouped;
-use crate::walk::{Evidence, Listed, Request, Window};
+use crate::walk::{Evidence, Listed, Request, Window, Zero, can_overlap};
 
 /// What was found. Field names are a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,7 +32,7 @@ pub struct Report {
     pub behind_the_end: String,
     /// The median time of an answer, in milliseconds.
     pub latency_ms: u64,
-    /// The strongest evidence that a run can reach.
+    /// The strongest evidence that a run can reach; in a list that is not newest first, while nothing changes.
     pub evidence: Evidence,
 }
 
@@ -57,17 +57,20 @@ impl Asker<'_> {
     }
 }
 
-/// Finds out how the API behaves with pages of this size.
+/// Pages that are looked through to see whether they can overlap; what can't be there shows in the first few.
+const PAGES: u64 = 1_000;
+
+/// Finds out how the API behaves with pages of this size, and whether they can overlap by so many sessions.
 ///
 /// # Errors
 /// As a run: refused credentials, a source that fails or breaks its contract.
-pub async fn check(client: &Client, per_page: u32) -> Result<Report> {
+pub async fn check(client: &Client, per_page: u32, overlap: u64) -> Result<Report> {
     let mut asker = Asker { client, times: Vec::new() };
     let first = asker.ask(per_page, 1).await?;
     let first =
         first.map_err(|status| Error::new(Kind::Source, format!("the first page is refused: status {status}")))?;
     let zero = asker.ask(per_page, 0).await?.ok().map(|flat| flat.listed).unwrap_or_default();
-    let is_zero_based = !zero.is_empty() && !shares(&zero, &first.listed);
+    let is_zero_based = Zero::tell(&first.listed, &zero, true) == Some(Zero::Before);
     let given = first.listed.len() as u64 + first.unusable;
     let has_more = first.info.total.is_some_and(|total| u64::try_from(total).is_ok_and(|total| total > given));
     let size = u32::try_from(given).unwrap_or(per_page).min(per_page).max(1);
@@ -85,6 +88,8 @@ pub async fn check(client: &Client, per_page: u32) -> Result<Report> {
     let again = asker.ask(per_page, 1).await?.ok();
     let totals = [Some(&first), second.as_ref(), again.as_ref()].map(|flat| flat.and_then(|flat| flat.info.total));
     asker.times.sort_unstable();
+    let length = first.info.total.and_then(|total| u64::try_from(total).ok()).unwrap_or(u64::from(size) * PAGES);
+    let overlaps = honoured && can_overlap(length.min(u64::from(size) * PAGES), overlap, size);
     Ok(Report {
         total: first.info.total,
         total_is_stable: totals.iter().flatten().all(|total| Some(*total) == first.info.total),
@@ -95,7 +100,7 @@ pub async fn check(client: &Client, per_page: u32) -> Result<Report> {
         newest_first: first.listed.is_sorted_by(|a, b| a.start >= b.start),
         behind_the_end: behind,
         latency_ms: u64::try_from(asker.times[asker.times.len() / 2].as_millis()).unwrap_or(u64::MAX),
-        evidence: if honoured { Evidence::Chain } else { Evidence::Twice },
+        evidence: if overlaps { Evidence::Chain } else { Evidence::Twice },
     })
 }
 
@@ -125,6 +130,12 @@ impl Report {
         let sizes =
             if self.sizes_are_honoured { "pages of other sizes are given as asked for" } else { "one page size only" };
         let order = if self.newest_first { "newest first" } else { "not newest first" };
+        let ground = self.evidence.row().ground;
+        let ground = if self.newest_first {
+            ground.to_owned()
+        } else {
+            format!("{ground}; only while nothing changes, since the list is not newest first")
+        };
         let mut text = String::new();
         for (name, value) in [
             ("token", "accepted".to_owned()),
@@ -134,7 +145,7 @@ impl Report {
             ("order", order.to_owned()),
             ("behind the end", self.behind_the_end.clone()),
             ("latency", format!("{} ms", self.latency_ms)),
-            ("evidence", format!("{}: {}", self.evidence.row().name, self.evidence.row().ground)),
+            ("evidence", format!("{}: {ground}", self.evidence.row().name)),
             ("would read", would.to_owned()),
         ] {
             let _ = writeln!(text, "{name:<16}{value}");

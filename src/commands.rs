@@ -107,7 +107,7 @@ pub async fn check(setting: Setting<'_>, json: bool) -> Result<String> {
         block_in_place(|| rollbook::store::probe(layout.store(), &run_id))?;
     }
     let would = rollbook::export::would(&config, &layout, account, &work, &run_id, &clock)?;
-    let report = rollbook::check::check(&client, config.api.per_page).await?;
+    let report = rollbook::check::check(&client, config.api.per_page, config.walk.overlap.into()).await?;
     Ok(if json { report.json(&would) } else { report.text(&would) })
 }
 

@@ -57,9 +57,10 @@ pub fn of_purge(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
 
 /// What a run has to cover.
 pub fn goal(goal: &Goal) -> String {
-    let Goal { kind, from, to, meeting_ids, why } = goal;
+    let Goal { kind, from, to, since: _, meeting_ids, why } = goal;
     let mut text = match (*kind, from, to) {
         ("nightly", Some(from), _) => format!("sessions since {from}"),
+        ("full", Some(from), _) => format!("all sessions since {from}"),
         ("range", Some(from), Some(to)) => format!("sessions from {from} to {to}"),
         _ => "the whole list".to_owned(),
     };

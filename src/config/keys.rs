@@ -51,6 +51,7 @@ pub const KEYS: &[Key] = &[
     key("walk.accept", Text, "twice", "The weakest evidence that exit code 0 is given for: \"chain\", \"twice\" or \"total\"."),
     key("dataset.url", Text, "./rollbook-data", "The dataset: a folder, or s3://bucket/path, az://container/path or gs://bucket/path."),
     key("dataset.partition_by", Text, "month", "\"none\", \"month\" or \"day\" of a session's start in UTC; can't be changed later."),
+    key("dataset.since", Text, "", "Sessions that started earlier get no rows: a day, a month or a time, UTC: \"2026-01-01\"; empty is all."),
     key("dataset.max_rejects", Number, "0", "New unreadable records that a run may have before it exits with 3."),
     key("dataset.keep_unknown_fields", Flag, "false", "Whether fields unknown to this version are kept, as JSON in the column extra."),
     key("store.options", Text, "", "Options of the object store, name=value and commas: \"aws_endpoint=https://s3.example\"; no secrets."),

@@ -23,7 +23,7 @@ pub use resolve::{Override, Resolved, Setting, Source, resolve};
 pub use value::duration;
 
 use resolve::Values;
-use value::{boolean, choice, decimal, optional_path, origin, pairs, period, place, whole};
+use value::{boolean, choice, decimal, optional_moment, optional_path, origin, pairs, period, place, whole};
 
 /// Which version of the sessions API is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,6 +94,8 @@ pub struct Dataset {
     pub url: String,
     /// The partitions.
     pub partition_by: PartitionBy,
+    /// Sessions that started before this get no rows, in microseconds since 1970; a floor under every goal.
+    pub since: Option<i64>,
     /// New rejects that a run may have before it exits with 3.
     pub max_rejects: u64,
     /// Whether fields unknown to this version are kept in `extra`.
@@ -153,6 +155,7 @@ impl Config {
                     use PartitionBy::{Day, Month, None};
                     choice(text, &[("none", None), ("month", Month), ("day", Day)], "`none`, `month` or `day`")
                 })?,
+                since: values.read("dataset.since", optional_moment)?,
                 max_rejects: values.read("dataset.max_rejects", |text| whole(text, 0..=u64::from(u32::MAX)))?,
                 keep_unknown_fields: values.read("dataset.keep_unknown_fields", boolean)?,
             },

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::store;
+use crate::{range, store};
 
 /// A typed value, or what is allowed instead.
 pub(super) type Read<T> = Result<T, String>;
@@ -105,6 +105,12 @@ pub(super) fn optional_path(text: &str) -> Read<Option<PathBuf>> {
     local_path(text).map(|path| Some(PathBuf::from(path))).map_err(|_| "the path of a local folder".to_owned())
 }
 
+/// A moment in microseconds, or none where the text is empty.
+pub(super) fn optional_moment(text: &str) -> Read<Option<i64>> {
+    let moment = range::moment(text);
+    if text.is_empty() || moment.is_some() { Ok(moment) } else { Err(format!("{}, or empty", range::MOMENT)) }
+}
+
 /// Names and values, `name=value`, with commas between them.
 pub(super) fn pairs(text: &str) -> Read<Vec<(String, String)>> {
     let pair = |pair: &str| {
@@ -167,6 +173,17 @@ mod tests {
             "data:x",
         ] {
             assert!(origin(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn moments() {
+        assert_eq!(optional_moment(""), Ok(None));
+        for text in ["2026-01-01", "2026-01", "2026-01-01T01:00:00+01:00"] {
+            assert_eq!(optional_moment(text), Ok(Some(1_767_225_600_000_000)), "{text}");
+        }
+        for text in ["yesterday", "2026", "2026-13", " 2026-01", "1767225600"] {
+            assert!(optional_moment(text).is_err(), "{text}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::layout::Partition;
 use super::published::Published;
 use crate::error::Result;
 use crate::flatten::identity;
-use crate::stage::{Identity, Stage};
+use crate::stage::{Cut, Identity, Stage};
 use crate::walk::Tally;
 
 /// Identities held in memory at once (48 bytes each).
@@ -65,13 +65,16 @@ pub struct Resolution {
     pub late: u64,
 }
 
+/// Starts that earlier runs have settled, in microseconds: at or after `from`, before `to`.
+pub type Settled = std::ops::Range<i64>;
+
 /// What to resolve besides who wins.
 #[derive(Debug, Clone, Default)]
 pub struct Questions {
     /// The responses of each walk, by their number.
     pub walks: Vec<Vec<Range<u64>>>,
-    /// Below this start (microseconds) everything should be known.
-    pub settled: Option<i64>,
+    /// What started in it should all be known.
+    pub settled: Option<Settled>,
     /// Sessions that an earlier run was moving out of a partition, and may have left there.
     pub moving: Moving,
 }
@@ -81,17 +84,32 @@ pub type Moving = BTreeMap<String, Partition>;
 
 /// Resolves every staged identity, and looks for it in what is published.
 pub fn resolve(stage: &Stage, published: &[Published], questions: &Questions) -> Result<Resolution> {
+    resolve_all(stage, None, published, questions)
+}
+
+/// The same with sessions that were listed and get no row: they count for the walks.
+pub fn resolve_all(
+    stage: &Stage,
+    mut cut: Option<&mut Cut>,
+    published: &[Published],
+    questions: &Questions,
+) -> Result<Resolution> {
     let tallies = vec![Tally::default(); questions.walks.len()];
     let mut resolution = Resolution { tallies, ..Resolution::default() };
-    let passes = stage.sessions().div_ceil(AT_ONCE);
+    let listed = stage.sessions() + cut.as_ref().map_or(0, |cut| cut.count());
+    let passes = listed.div_ceil(AT_ONCE);
     for pass in 0..passes {
         let mut held = Vec::new();
-        stage.identities(|identity| {
+        let mut take = |identity: Identity| {
             if pass_of(identity.id, passes) == pass {
                 held.push(identity);
             }
-        })?;
-        held.sort_unstable_by_key(|identity| (identity.id, Reverse(identity.rank)));
+        };
+        stage.identities(&mut take)?;
+        if let Some(cut) = &mut cut {
+            cut.each(&mut take)?;
+        }
+        held.sort_unstable_by_key(|identity| (identity.id, !identity.has_row(), Reverse(identity.rank)));
         let known = resolution.supersede(&held, (pass, passes), published)?;
         let mut at = 0;
         for versions in held.chunk_by(|a, b| a.id == b.id) {
@@ -117,7 +135,9 @@ impl Resolution {
             part.each_session(|row, known| {
                 let id = identity(known.id);
                 let at = held.partition_point(|identity| identity.id < id);
-                let Some(winner) = held.get(at).filter(|winner| winner.id == id && pass_of(id, passes) == pass) else {
+                let Some(winner) =
+                    held.get(at).filter(|winner| winner.id == id && winner.has_row() && pass_of(id, passes) == pass)
+                else {
                     return;
                 };
                 found[at] = true;
@@ -169,13 +189,16 @@ impl Resolution {
         Ok(moving)
     }
 
-    /// Takes all staged versions of one session into account, the winner first.
+    /// Takes all versions of one session into account: those staged first, the winner before all.
     fn take(&mut self, versions: &[Identity], is_known: bool, questions: &Questions) {
-        self.open += u64::from(versions[0].is_open());
-        let start = versions[0].start();
-        let is_settled = questions.settled.is_some_and(|settled| start.is_some_and(|start| start < settled));
-        self.late += u64::from(is_settled && !is_known);
-        versions[1..].iter().for_each(|loser| self.lost.set(loser.ordinal));
+        let mut staged = versions.iter().filter(|version| version.has_row());
+        if let Some(winner) = staged.next() {
+            self.open += u64::from(winner.is_open());
+            let settled = questions.settled.as_ref();
+            let is_settled = settled.zip(winner.start()).is_some_and(|(settled, start)| settled.contains(&start));
+            self.late += u64::from(is_settled && !is_known);
+            staged.for_each(|loser| self.lost.set(loser.ordinal));
+        }
         for (tally, walk) in self.tallies.iter_mut().zip(&questions.walks) {
             let counts = |version: &&Identity| walk.iter().any(|range| range.contains(&version.response()));
             let mut counted = versions.iter().filter(counts);

@@ -82,13 +82,15 @@ pub struct Removed {
 pub struct Goal {
     /// `full`, `nightly` or `range`.
     pub kind: &'static str,
-    /// The lowest start, RFC 3339, of a nightly run or a range.
+    /// The lowest start, RFC 3339, of a nightly run, a range, or a full run that has one.
     pub from: Option<String>,
     /// The first start that is no longer in the range.
     pub to: Option<String>,
+    /// Sessions that started earlier get no rows, RFC 3339.
+    pub since: Option<String>,
     /// These meetings only; all where empty.
     pub meeting_ids: Vec<String>,
-    /// Why a nightly run reads everything.
+    /// Why a nightly run reads everything, or what a range rests on.
     pub why: Option<String>,
 }
 
@@ -103,6 +105,8 @@ pub struct Vanished {
     pub gone: Vec<String>,
     /// More than one run asks for.
     pub unasked: u64,
+    /// Running ones that are left for the next run.
+    pub waiting: u64,
     /// Could not be asked for.
     pub failed: u64,
     /// More than usual vanished at once.

@@ -32,6 +32,9 @@ pub struct State {
     /// Sessions that the API no longer knows.
     #[serde(default)]
     gone: BTreeSet<String>,
+    /// The running session that was asked for last, where there were more than one run asks for.
+    #[serde(default)]
+    asked_to: Option<String>,
     /// The last run that published.
     #[serde(default)]
     last_run: Option<String>,
@@ -53,12 +56,26 @@ pub struct Covered {
     full_at: String,
     /// Whether the last full walk found the list newest first.
     pub newest_first: bool,
+    /// Nothing that started earlier was asked for.
+    #[serde(default)]
+    since: Option<String>,
 }
 
 impl Covered {
     /// Times in microseconds.
     pub fn new(fence: i64, full_at: i64, newest_first: bool) -> Self {
-        Self { fence: timestamp::text(fence), full_at: timestamp::text(full_at), newest_first }
+        Self { fence: timestamp::text(fence), full_at: timestamp::text(full_at), newest_first, since: None }
+    }
+
+    /// The same of a run that left out what started before this, in microseconds.
+    #[must_use]
+    pub fn down_to(self, since: Option<i64>) -> Self {
+        Self { since: since.map(timestamp::text), ..self }
+    }
+
+    /// Below this start nothing was asked for, in microseconds.
+    pub fn since(&self) -> Option<i64> {
+        timestamp::parse(self.since.as_deref()?)
     }
 
     /// The start below which everything is covered and settled, in microseconds.
@@ -134,6 +151,7 @@ impl State {
             files: BTreeMap::new(),
             covered: None,
             gone: BTreeSet::new(),
+            asked_to: None,
             last_run: None,
             erasures: 0,
             moving: BTreeMap::new(),
@@ -161,8 +179,8 @@ impl State {
         state.check_files(layout)?;
         // What one version of the API has listed says nothing of the other.
         let covered = state.covered.filter(|_| state.source == fresh.source);
-        let Self { files, gone, last_run, erasures, moving, .. } = state;
-        Ok(Self { files, covered, gone, last_run, erasures, moving, version: Some(version), ..fresh })
+        let Self { files, gone, asked_to, last_run, erasures, moving, .. } = state;
+        Ok(Self { files, covered, gone, asked_to, last_run, erasures, moving, version: Some(version), ..fresh })
     }
 
     /// Reads the state for one who looks at the files and not at what they hold.
@@ -268,9 +286,22 @@ impl State {
         &self.gone
     }
 
-    /// Adds to them.
-    pub fn lose(&mut self, gone: &[String]) {
+    /// Adds to them, and takes out those that are listed again.
+    pub fn lose(&mut self, gone: &[String], back: &[String]) {
         self.gone.extend(gone.iter().cloned());
+        for id in back {
+            self.gone.remove(id);
+        }
+    }
+
+    /// The running session that was asked for last, if some had to wait.
+    pub fn asked_to(&self) -> Option<&str> {
+        self.asked_to.as_deref()
+    }
+
+    /// Remembers it for the next run.
+    pub fn ask_on_behind(&mut self, id: Option<String>) {
+        self.asked_to = id;
     }
 
     /// Takes published files into account.

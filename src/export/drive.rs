@@ -19,7 +19,7 @@ use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat};
 use crate::progress::Progress;
-use crate::range::Range;
+use crate::range::Kept;
 use crate::signal::Stop;
 use crate::walk::{Answer, Outcome, Plan, Request};
 
@@ -44,8 +44,8 @@ pub struct Source {
     pub client: Client,
     pub clock: Clock,
     pub keep_unknown_fields: bool,
-    /// Only sessions that started in this range are kept.
-    pub range: Option<Range>,
+    /// Which sessions get rows.
+    pub kept: Kept,
     /// Participants who are not kept.
     pub denied: Option<Arc<Denied>>,
 }
@@ -71,9 +71,9 @@ impl Driver {
         receipt: &mut Receipt,
         is_known: impl Fn(&[u128]) -> Result<bool>,
     ) -> Result<Staged> {
-        let (queue, worker) = stager(leg.number, staged, self.layout.clone());
+        let (queue, worker) = stager(leg.clone(), staged, self.layout.clone());
         let filter = Arc::new(leg.filter.clone());
-        let source = Source { range: leg.cut(), ..self.source.clone() };
+        let source = Source { kept: leg.kept, ..self.source.clone() };
         let mut flights = JoinSet::new();
         loop {
             for request in plan.next(self.concurrency.saturating_sub(flights.len())) {
@@ -120,7 +120,7 @@ fn contract(broken: crate::walk::Contract) -> Error {
 
 #[allow(clippy::type_complexity)] // a queue and its worker
 fn stager(
-    number: usize,
+    leg: Leg,
     staged: Staged,
     layout: Layout,
 ) -> (mpsc::Sender<(Request, Box<Flat>)>, JoinHandle<Result<Staged>>) {
@@ -128,7 +128,7 @@ fn stager(
     let worker = spawn_blocking(move || {
         let mut staged = staged;
         while let Some((request, flat)) = pages.blocking_recv() {
-            staged.add(Some((number, request)), *flat, &layout)?;
+            staged.add(Some((&leg, request)), *flat, &layout)?;
         }
         Ok(staged)
     });
@@ -148,17 +148,17 @@ impl Source {
         let page = [b"{\"data\":[", body.as_ref(), b"]}"].concat();
         let flat = flatten::page(&page, &self.options())
             .map_err(|error| error.into_error(&format!("session {id}"), &self.client.excerpt(&body)))?;
-        if flat.entries.first().is_some_and(|entry| entry.id == flatten::identity(id)) {
+        if flat.listed.first().is_some_and(|listed| listed.id == flatten::identity(id)) {
             return Ok(Some(flat));
         }
         Err(Error::new(Kind::Contract, format!("the answer is another session: {id}")))
     }
 
     fn options(&self) -> flatten::Options {
-        let Self { keep_unknown_fields, range, denied, .. } = self;
+        let Self { keep_unknown_fields, kept, denied, .. } = self;
         flatten::Options {
             keep_unknown_fields: *keep_unknown_fields,
-            range: *range,
+            kept: *kept,
             observed_at: self.clock.micros(),
             denied: denied.clone(),
         }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use super::lookup::Span;
 use crate::api::Filter;
 use crate::config::{ApiVersion, Config};
+use crate::dataset::identity::Settled;
 use crate::dataset::receipt;
 use crate::dataset::state::Covered;
-use crate::range::Range;
+use crate::error::{Error, Kind, Result};
+use crate::range::{Kept, Range};
 use crate::timestamp;
 use crate::walk::{Goal, Verdict};
 
@@ -37,8 +39,8 @@ pub struct Chosen {
     pub goal: Goal,
     /// One walk each.
     pub filters: Vec<Filter>,
-    /// The range of a backfill.
-    pub range: Option<Range>,
+    /// Which sessions get rows.
+    pub kept: Kept,
     /// For the receipt.
     pub shown: receipt::Goal,
     /// Whether the run may move the fence.
@@ -54,39 +56,39 @@ pub struct Leg {
     pub filter: Filter,
     /// What of it the walk must cover.
     pub goal: Goal,
+    /// Which sessions get rows.
+    pub kept: Kept,
+    /// It searches without the server's filter for dates what this walk may have missed by it.
+    pub instead_of: Option<usize>,
 }
 
-impl Leg {
-    /// The range that is cut out here: a search reads pages far from it. What the server's own filter lets through is
-    /// kept whole, so that it can be held against the server's total.
-    pub const fn cut(&self) -> Option<Range> {
-        match self.goal {
-            Goal::Range { from, to } => Some(Range { from, to }),
-            Goal::Full | Goal::Nightly { .. } => None,
-        }
-    }
+/// The floor under every goal: sessions that started before it get no rows. Where there are several, the highest counts.
+pub fn floor(floors: &[Option<i64>]) -> Option<i64> {
+    floors.iter().copied().flatten().max()
 }
 
 impl Chosen {
     /// What must be the same for a stopped run to be continued.
     pub fn key(&self) -> String {
-        let receipt::Goal { kind, from, to, meeting_ids, why: _ } = &self.shown;
-        format!("{kind} {from:?} {to:?} {meeting_ids:?}")
+        let receipt::Goal { kind, from, to, since, meeting_ids, why: _ } = &self.shown;
+        format!("{kind} {from:?} {to:?} {since:?} {meeting_ids:?}")
     }
 
-    /// The walks in their order. Where the server's own filter finds nothing in a range, the list is searched without it.
+    /// The walks in their order. Behind each whose server filters by date stands a search without that filter.
     pub fn legs(&self) -> Vec<Leg> {
-        let mut legs: Vec<_> = self.filters.iter().map(|filter| (filter.clone(), self.goal)).collect();
-        if let (Goal::Full, Some(Range { from, to })) = (self.goal, self.range) {
-            let search = |filter: &Filter| (Filter { range: None, ..filter.clone() }, Goal::Range { from, to });
-            legs.extend(self.filters.iter().map(search));
+        let kept = self.kept;
+        let leg = |filter: &Filter, goal| Leg { number: 0, filter: filter.clone(), goal, kept, instead_of: None };
+        let mut legs: Vec<_> = self.filters.iter().map(|filter| leg(filter, self.goal)).collect();
+        if let Some(Range { from, to }) = kept.range {
+            let filtered = self.filters.iter().enumerate().filter(|(_, filter)| filter.range.is_some());
+            let goal = Goal::Range { from, to };
+            legs.extend(filtered.map(|(number, filter)| Leg {
+                instead_of: Some(number),
+                ..leg(&Filter { range: None, ..filter.clone() }, goal)
+            }));
         }
-        legs.into_iter().enumerate().map(|(number, (filter, goal))| Leg { number, filter, goal }).collect()
-    }
-
-    /// Whether a leg is not needed, since the server's filter has found something.
-    pub fn can_skip(&self, leg: &Leg, found: u64) -> bool {
-        matches!((leg.goal, self.goal), (Goal::Range { .. }, Goal::Full)) && found > 0
+        legs.iter_mut().enumerate().for_each(|(number, leg)| leg.number = number);
+        legs
     }
 
     /// What the dataset covers after this run; nothing new where the list was empty. `asked_at`: when the oldest of its
@@ -95,15 +97,15 @@ impl Chosen {
         let Some(newest) = verdict.newest else { return before.cloned() };
         let full_at = match self.goal {
             Goal::Nightly { .. } => before.and_then(Covered::full_at).unwrap_or(asked_at),
-            Goal::Full | Goal::Range { .. } => asked_at,
+            Goal::Full | Goal::Since { .. } | Goal::Range { .. } => asked_at,
         };
-        Some(Covered::new(newest.min(asked_at), full_at, verdict.slack.is_some()))
+        Some(Covered::new(newest.min(asked_at), full_at, verdict.slack.is_some()).down_to(self.kept.since))
     }
 
-    /// Below this start nightly runs should have found everything: what a full walk finds there was missed.
-    pub fn settled(&self, covered: Option<&Covered>, lookback: Duration) -> Option<i64> {
-        let fence = covered.filter(|_| self.moves_fence).and_then(Covered::fence)?;
-        Some(fence.saturating_sub(micros(lookback)))
+    /// What started in it nightly runs should have found: what a full walk finds there was missed.
+    pub fn settled(&self, covered: Option<&Covered>, lookback: Duration) -> Option<Settled> {
+        let covered = covered.filter(|_| self.moves_fence)?;
+        Some(covered.since().unwrap_or(i64::MIN)..covered.fence()?.saturating_sub(micros(lookback)))
     }
 
     /// Where known sessions must have been listed, if a proven walk can tell.
@@ -111,64 +113,119 @@ impl Chosen {
         if self.filters.iter().any(|filter| filter.meeting.is_some()) {
             return None;
         }
-        Some(match (self.range, self.goal) {
+        let lowest = self.kept.since.unwrap_or(i64::MIN);
+        Some(match (self.kept.range, self.goal) {
             (Some(Range { from, to }), _) => Span { from, to },
             (None, Goal::Nightly { down_to }) => Span { from: down_to, to: i64::MAX },
             // What is older than the list's end has expired.
-            (None, _) => Span { from: verdict.oldest.unwrap_or(i64::MIN), to: i64::MAX },
+            (None, _) => Span { from: verdict.oldest.unwrap_or(i64::MIN).max(lowest), to: i64::MAX },
         })
     }
 
-    /// Running sessions that started before this are not asked for. Full walks look for all of them.
-    pub fn oldest_open(&self, now: i64, ledger_max_age: Duration) -> i64 {
-        match self.goal {
-            _ if !self.moves_fence => i64::MAX,
-            Goal::Nightly { .. } => now.saturating_sub(micros(ledger_max_age)),
-            Goal::Full | Goal::Range { .. } => i64::MIN,
-        }
+    /// Whether a running session with this start is asked for where the walk did not return it. Full walks look for all.
+    pub fn looks_for(&self, start: Option<i64>, now: i64, ledger_max_age: Duration) -> bool {
+        let is_young = |start: i64| start >= now.saturating_sub(micros(ledger_max_age));
+        let is_due = match self.goal {
+            Goal::Nightly { .. } => start.is_some_and(is_young),
+            Goal::Full | Goal::Since { .. } | Goal::Range { .. } => true,
+        };
+        self.moves_fence && is_due && self.kept.has(start)
     }
 }
 
-/// Decides, from what is asked for and what earlier runs covered. `now` in microseconds.
-pub fn choose(work: &Work, covered: Option<&Covered>, config: &Config, now: i64) -> Chosen {
+/// Decides, from what is asked for and what earlier runs covered. `floor`: as from [`floor`]; `now` in microseconds.
+///
+/// # Errors
+/// `Config` where a range lies below the floor.
+pub fn choose(work: &Work, covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Result<Chosen> {
     match work {
-        Work::Backfill { range, meetings } => backfill(*range, meetings, config.api.version),
-        Work::Export { full, meetings } => {
-            let (goal, why) = if *full {
-                (Goal::Full, None)
-            } else if meetings.is_empty() {
-                nightly(covered, config, now)
-            } else {
-                (Goal::Full, Some("the list of one meeting is read whole".to_owned()))
-            };
-            let (kind, from) = match goal {
-                Goal::Nightly { down_to } => ("nightly", Some(timestamp::text(down_to))),
-                Goal::Full | Goal::Range { .. } => ("full", None),
-            };
-            let shown = receipt::Goal { kind, from, to: None, meeting_ids: meetings.clone(), why };
-            let moves_fence = meetings.is_empty();
-            Chosen { goal, filters: filters(meetings, None), range: None, shown, moves_fence }
+        Work::Backfill { range, meetings } => {
+            let is_sorted = covered.map(|covered| covered.newest_first);
+            Ok(backfill(above(*range, floor)?, meetings, floor, is_sorted, config.api.version))
         }
+        Work::Export { full, meetings } => Ok(export(*full, meetings, covered, floor, config, now)),
     }
 }
 
-fn backfill(range: Range, meetings: &[String], version: ApiVersion) -> Chosen {
-    let Range { from, to } = range;
-    let (goal, server) = match version {
-        ApiVersion::V1 => (Goal::Range { from, to }, None),
-        // The server's own filter, wider by a second: whether its bounds belong to it is not documented.
-        ApiVersion::V2 => {
-            (Goal::Full, Some(Range { from: from.saturating_sub(SECOND), to: to.saturating_add(SECOND) }))
+fn export(
+    full: bool,
+    meetings: &[String],
+    covered: Option<&Covered>,
+    floor: Option<i64>,
+    config: &Config,
+    now: i64,
+) -> Chosen {
+    // A list that was not newest first is read to its end in any case.
+    let is_sorted = covered.is_none_or(|covered| covered.newest_first);
+    let all = floor.filter(|_| is_sorted).map_or(Goal::Full, |from| Goal::Since { from });
+    let (goal, why) = if full {
+        (all, None)
+    } else if meetings.is_empty() {
+        match nightly(covered, floor, config, now) {
+            Ok(down_to) => (Goal::Nightly { down_to }, None),
+            Err(why) => (all, Some(why.to_owned())),
         }
+    } else {
+        (all, Some("the list of one meeting is read whole".to_owned()))
+    };
+    let since = floor.map(timestamp::text);
+    let (kind, from) = match goal {
+        Goal::Nightly { down_to } => ("nightly", Some(timestamp::text(down_to))),
+        Goal::Full | Goal::Since { .. } | Goal::Range { .. } => ("full", since.clone()),
+    };
+    Chosen {
+        goal,
+        filters: filters(meetings, None),
+        kept: Kept { range: None, since: floor },
+        shown: receipt::Goal { kind, from, to: None, since, meeting_ids: meetings.to_vec(), why },
+        moves_fence: meetings.is_empty(),
+    }
+}
+
+/// The part of a range that is not below the floor.
+fn above(range: Range, floor: Option<i64>) -> Result<Range> {
+    let from = floor.map_or(range.from, |floor| floor.max(range.from));
+    if from < range.to {
+        return Ok(Range { from, ..range });
+    }
+    let floor = timestamp::text(from);
+    let what = format!("the range is empty: {} lies before {floor}, and nothing older is kept", range.text());
+    Err(Error::new(Kind::Config, what).hint("give a range after that time, or set `dataset.since` to an earlier one"))
+}
+
+fn backfill(
+    range: Range,
+    meetings: &[String],
+    floor: Option<i64>,
+    is_sorted: Option<bool>,
+    version: ApiVersion,
+) -> Chosen {
+    let Range { from, to } = range;
+    let (goal, server, why) = match (version, is_sorted) {
+        // The server's own filter, wider by a second: whether its bounds belong to it is not documented.
+        (ApiVersion::V2, _) => {
+            (Goal::Full, Some(Range { from: from.saturating_sub(SECOND), to: to.saturating_add(SECOND) }), None)
+        }
+        (ApiVersion::V1, Some(false)) => (Goal::Full, None, Some("the list is not known to be newest first")),
+        (ApiVersion::V1, Some(true)) => {
+            (Goal::Range { from, to }, None, Some("searched, by the order that the last full walk has found"))
+        }
+        (ApiVersion::V1, None) => (
+            Goal::Range { from, to },
+            None,
+            Some("searched, by the order of what was read: no full walk has checked it"),
+        ),
     };
     let shown = receipt::Goal {
         kind: "range",
         from: Some(timestamp::text(from)),
         to: Some(timestamp::text(to)),
+        since: floor.map(timestamp::text),
         meeting_ids: meetings.to_vec(),
-        why: None,
+        why: why.map(str::to_owned),
     };
-    Chosen { goal, filters: filters(meetings, server), range: Some(range), shown, moves_fence: false }
+    let kept = Kept { range: Some(range), since: floor };
+    Chosen { goal, filters: filters(meetings, server), kept, shown, moves_fence: false }
 }
 
 const SECOND: i64 = 1_000_000;
@@ -183,24 +240,116 @@ fn filters(meetings: &[String], range: Option<Range>) -> Vec<Filter> {
     meetings.into_iter().map(|meeting| Filter { meeting: Some(meeting), range }).collect()
 }
 
-/// Back to the fence, unless something speaks for everything.
-fn nightly(covered: Option<&Covered>, config: &Config, now: i64) -> (Goal, Option<String>) {
-    let full = |why: &str| (Goal::Full, Some(why.to_owned()));
-    let Some(covered) = covered else { return full("nothing was covered before") };
-    let (Some(fence), Some(full_at)) = (covered.fence(), covered.full_at()) else {
-        return full("nothing was covered before");
-    };
+/// How far a nightly run goes back, or what speaks for everything.
+fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Result<i64, &'static str> {
+    const NOTHING: &str = "nothing was covered before";
+    let covered = covered.ok_or(NOTHING)?;
+    let (fence, full_at) = covered.fence().zip(covered.full_at()).ok_or(NOTHING)?;
     if !covered.newest_first {
-        return full("the list is not newest first");
+        return Err("the list is not known to be newest first");
+    }
+    if floor < covered.since() {
+        return Err("earlier runs left out what is older than `dataset.since` was then");
     }
     let every = config.walk.full_every;
-    if !every.is_zero() && now.saturating_sub(full_at) >= micros(every) {
-        return full("the last full walk is older than walk.full_every");
+    // A last full walk in the future is a slip of a clock.
+    if !every.is_zero() && !(0..micros(every)).contains(&now.saturating_sub(full_at)) {
+        return Err("the last full walk is older than walk.full_every");
     }
-    (Goal::Nightly { down_to: fence.saturating_sub(micros(config.walk.lookback)) }, None)
+    let down_to = fence.saturating_sub(micros(config.walk.lookback));
+    if floor.is_some_and(|floor| floor >= down_to) {
+        return Err("nothing is kept that is older than what a nightly run reads");
+    }
+    Ok(down_to)
 }
 
 /// A duration in microseconds.
 pub fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, resolve};
+
+    const DAY: i64 = 86_400 * SECOND;
+    /// Now, in days.
+    const NOW: i64 = 100;
+
+    fn chosen(full: bool, covered: Option<&Covered>, floor: Option<i64>) -> Chosen {
+        let config = resolve(None, &Environment::new([]).unwrap(), Vec::new()).unwrap().config;
+        let work = Work::Export { full, meetings: Vec::new() };
+        choose(&work, covered, floor.map(|day| day * DAY), &config, NOW * DAY).unwrap()
+    }
+
+    /// Covered up to yesterday by nights, by a full walk this many days ago.
+    fn covered(full: i64) -> Covered {
+        Covered::new(99 * DAY, (NOW - full) * DAY, true)
+    }
+
+    #[test]
+    fn the_highest_floor_counts() {
+        assert_eq!(floor(&[None, None]), None);
+        assert_eq!(floor(&[Some(3), None, Some(5)]), Some(5));
+    }
+
+    #[test]
+    fn nights_go_back_to_the_fence_less_the_lookback() {
+        assert_eq!(chosen(false, Some(&covered(2)), None).goal, Goal::Nightly { down_to: 96 * DAY });
+        assert_eq!(chosen(false, None, None).goal, Goal::Full);
+        assert_eq!(chosen(true, Some(&covered(2)), None).goal, Goal::Full);
+    }
+
+    #[test]
+    fn a_full_walk_is_due_after_a_week_and_after_a_slip_of_the_clock() {
+        for (days, why) in [(7, true), (6, false), (-1, true)] {
+            let chosen = chosen(false, Some(&covered(days)), None);
+            assert_eq!(chosen.goal == Goal::Full, why, "{days}");
+            assert_eq!(chosen.shown.why.is_some(), why, "{days}");
+        }
+    }
+
+    #[test]
+    fn a_floor_is_under_every_goal() {
+        let kept = |since: i64| Kept { range: None, since: Some(since * DAY) };
+        let first = chosen(false, None, Some(40));
+        assert_eq!((first.goal, first.kept), (Goal::Since { from: 40 * DAY }, kept(40)));
+        assert_eq!(first.shown.since.as_deref(), Some("1970-02-10T00:00:00Z"));
+        let before = covered(2).down_to(Some(40 * DAY));
+        // The same floor, or a higher one.
+        for floor in [40, 60] {
+            let night = chosen(false, Some(&before), Some(floor));
+            assert_eq!((night.goal, night.kept), (Goal::Nightly { down_to: 96 * DAY }, kept(floor)));
+        }
+        // Above what a night reads.
+        let all = chosen(false, Some(&before), Some(97));
+        assert_eq!((all.goal, all.shown.kind), (Goal::Since { from: 97 * DAY }, "full"));
+        // What a higher floor left out is made up for.
+        assert_eq!(chosen(false, Some(&before), Some(30)).goal, Goal::Since { from: 30 * DAY });
+        assert_eq!(chosen(false, Some(&before), None).goal, Goal::Full);
+        // In a list that is not newest first nothing can be told from where it lies.
+        let unsorted = Covered::new(99 * DAY, 99 * DAY, false);
+        assert_eq!(chosen(true, Some(&unsorted), Some(40)).goal, Goal::Full);
+        assert!(
+            !all.looks_for(Some(96 * DAY), NOW * DAY, Duration::MAX) && all.looks_for(None, NOW * DAY, Duration::MAX)
+        );
+    }
+
+    #[test]
+    fn ranges_are_cut_at_the_floor_and_refused_below() {
+        let config = resolve(None, &Environment::new([]).unwrap(), Vec::new()).unwrap().config;
+        let choose = |from: i64, to: i64| {
+            let range = Range { from: from * DAY, to: to * DAY };
+            choose(&Work::Backfill { range, meetings: Vec::new() }, None, Some(40 * DAY), &config, NOW * DAY)
+        };
+        let cut = choose(30, 50).unwrap();
+        assert_eq!(cut.goal, Goal::Range { from: 40 * DAY, to: 50 * DAY });
+        assert_eq!(cut.shown.from.as_deref(), Some("1970-02-10T00:00:00Z"));
+        for to in [39, 40] {
+            let error = choose(30, to).unwrap_err();
+            assert_eq!(error.kind(), Kind::Config);
+            assert!(error.to_string().starts_with("the range is empty: "), "{error}");
+        }
+    }
 }

@@ -30,45 +30,72 @@ pub struct Span {
     pub to: i64,
 }
 
+/// What is known before the sessions that earlier runs have published are gone through.
+#[derive(Debug, Clone, Copy)]
+pub struct Ledger<'a> {
+    /// What the walk has covered; nothing can vanish from what was not.
+    pub span: Option<Span>,
+    /// Whether the walk was shown no session at all.
+    pub is_empty: bool,
+    /// Sessions that are known to be no longer there.
+    pub gone: &'a BTreeSet<String>,
+    /// The running session that the run before asked for last, where it left some for this one.
+    pub asked_to: Option<&'a str>,
+}
+
 /// What earlier runs have published and this walk did not return.
 #[derive(Debug, Default)]
 pub struct Unseen {
-    /// Running, outside of what was covered.
-    open: BTreeSet<String>,
-    /// Inside of it.
+    /// Running, outside of what was covered: behind the one that was asked for last, and before it.
+    open: [BTreeSet<String>; 2],
+    /// How many there are.
+    running: usize,
+    /// Inside of it, or read by a stopped run while they were running.
     vanished: BTreeSet<String>,
-    /// Running or vanished, not asked for this time.
+    reread: BTreeSet<String>,
+    /// Vanished, not asked for this time.
     more: u64,
     newly: u64,
+    /// Known in what was covered.
     known: u64,
+    /// The list is empty, and should not be.
+    is_empty: bool,
+    /// Listed again after they had gone.
+    back: Vec<String>,
 }
 
 impl Unseen {
-    /// Finds them. `covered`: nothing can vanish from what was not covered. Running sessions older than `oldest` are
-    /// left alone; `gone` is known to be no longer there.
+    /// Finds them. `looks_for`: whether a running session with this start is asked for.
     pub fn find(
         published: &[Published],
         resolution: &Resolution,
-        covered: Option<Span>,
-        oldest: i64,
-        gone: &BTreeSet<String>,
+        ledger: &Ledger<'_>,
+        looks_for: impl Fn(Option<i64>) -> bool,
     ) -> Result<Self> {
+        let Ledger { span, is_empty, gone, asked_to } = *ledger;
         let mut unseen = Self::default();
         for part in published {
             let seen = resolution.superseded.get(&part.partition());
             part.each_session(|row, known| {
-                unseen.known += 1;
-                if seen.is_some_and(|seen| seen.has(row)) || gone.contains(known.id) {
-                    return;
-                }
                 let start = known.start.unwrap_or(i64::MIN);
-                if covered.is_some_and(|span| (span.from..span.to).contains(&start)) {
+                let is_covered = span.is_some_and(|span| (span.from..span.to).contains(&start));
+                unseen.known += u64::from(is_covered);
+                unseen.is_empty |= is_empty && span.is_some_and(|span| span.to == i64::MAX);
+                if seen.is_some_and(|seen| seen.has(row)) {
+                    unseen.back.extend(gone.contains(known.id).then(|| known.id.to_owned()));
+                } else if is_covered && !gone.contains(known.id) {
                     unseen.newly += 1;
                     unseen.more += add(&mut unseen.vanished, known.id, VANISHED);
-                } else if known.is_open && start >= oldest {
-                    unseen.more += add(&mut unseen.open, known.id, OPEN);
+                } else if known.is_open && looks_for(known.start) && !gone.contains(known.id) {
+                    unseen.running += 1;
+                    let is_behind = asked_to.is_none_or(|asked_to| known.id > asked_to);
+                    keep(&mut unseen.open[usize::from(!is_behind)], known.id, OPEN);
                 }
             })?;
+        }
+        let [behind, before] = &mut unseen.open;
+        while behind.len() + before.len() > OPEN {
+            before.pop_last();
         }
         Ok(unseen)
     }
@@ -76,16 +103,38 @@ impl Unseen {
     /// Running sessions that a stopped run had read and this one did not read again.
     pub fn also(&mut self, open: Vec<String>) {
         for id in open {
-            self.more += add(&mut self.open, &id, OPEN);
+            self.more += add(&mut self.reread, &id, OPEN);
         }
+    }
+
+    /// Sessions that had gone and are listed again.
+    pub fn back(&self) -> Vec<String> {
+        self.back.clone()
+    }
+
+    /// Where the next run goes on among the running sessions; `None` where all are asked for.
+    pub fn asked_to(&self) -> Option<String> {
+        let [behind, before] = &self.open;
+        let last = before.last().or_else(|| behind.last());
+        last.filter(|_| self.waiting() > 0).cloned()
+    }
+
+    fn waiting(&self) -> usize {
+        self.running.saturating_sub(self.open.iter().map(BTreeSet::len).sum())
     }
 
     /// Asks for them; returns the rows of those that are there.
     pub async fn ask(self, source: &Source, stop: &Stop) -> Result<(Vec<Flat>, Vanished)> {
-        let mut vanished = Vanished { unasked: self.more, ..Vanished::default() };
-        vanished.suspicious = self.newly > SUSPICIOUS.max(self.known / 100);
+        let waiting = self.waiting() as u64;
+        let mut vanished = Vanished { unasked: self.more, waiting, ..Vanished::default() };
+        if waiting > 0 {
+            tracing::warn!("{waiting} running sessions are left for the next run to ask for");
+        }
+        vanished.suspicious = self.newly > SUSPICIOUS.max(self.known / 100) || self.is_empty;
         let mut answers = JoinSet::new();
-        for id in self.open.iter().chain(&self.vanished) {
+        let [behind, before] = &self.open;
+        let ids: BTreeSet<&String> = [behind, before, &self.vanished, &self.reread].into_iter().flatten().collect();
+        for id in ids {
             answers.spawn(source.clone().session(id.clone()));
         }
         let mut found = Vec::new();
@@ -100,7 +149,8 @@ impl Unseen {
             vanished.asked += 1;
             match answer {
                 Ok(Some(flat)) => {
-                    vanished.missed += u64::from(self.vanished.contains(&id));
+                    // One that started earlier than what is kept gets no row, and is not missed.
+                    vanished.missed += u64::from(self.vanished.contains(&id) && !flat.entries.is_empty());
                     found.push(flat);
                 }
                 Ok(None) => vanished.gone.push(id),
@@ -112,6 +162,14 @@ impl Unseen {
         }
         vanished.gone.sort();
         Ok((found, vanished))
+    }
+}
+
+/// Adds an id, and lets go of the highest where there are more than so many.
+fn keep(ids: &mut BTreeSet<String>, id: &str, most: usize) {
+    ids.insert(id.to_owned());
+    if ids.len() > most {
+        ids.pop_last();
     }
 }
 

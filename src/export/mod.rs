@@ -33,13 +33,14 @@ use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::flatten;
 use crate::progress::Progress;
+use crate::range::Kept;
 use crate::signal::Stop;
 use crate::stage::{Recalled, Stage};
 use crate::walk::{Evidence, Plan, Settings, Verdict};
 use drive::{Driver, Source};
 use goal::Chosen;
 pub use goal::Work;
-use lookup::Unseen;
+use lookup::{Ledger, Unseen};
 use publication::{Done, Publication};
 use staged::Staged;
 
@@ -136,9 +137,7 @@ impl Run {
         let mut scene = self.scene(lease)?;
         receipt.goal = scene.chosen.shown.clone();
         receipt.erasures = scene.erasures;
-        if let Some(why) = &receipt.goal.why {
-            tracing::info!("the whole list is read: {why}");
-        }
+        tracing::info!("to be covered: {}", crate::summary::goal(&receipt.goal));
         let begun = Instant::now();
         let walked = self.walk(&scene, receipt).await?;
         receipt.timing.walk_s = begun.elapsed().as_secs_f64();
@@ -166,9 +165,10 @@ impl Run {
         let found = Published::versions(layout)?;
         let published = Arc::new(Published::of(layout, &found));
         let now = self.clock.micros();
-        let chosen = goal::choose(&self.work, before.covered(), &self.config, now);
+        let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
+        let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
         Ok(Scene {
-            driver: self.driver(layout, erasures.denied()?),
+            driver: self.driver(layout, chosen.kept.since, erasures.denied()?),
             erasures: erasures.epoch(),
             before,
             found,
@@ -185,7 +185,7 @@ impl Run {
         let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
         let mut walks = Vec::new();
         for leg in scene.chosen.legs() {
-            if scene.chosen.can_skip(&leg, staged.stage.sessions()) {
+            if staged.can_skip(&leg) {
                 continue;
             }
             let mut plan = Plan::new(leg.goal, self.settings());
@@ -222,9 +222,12 @@ impl Run {
         }
 
         let span = if verdict.evidence >= self.config.walk.accept { scene.chosen.span(&verdict) } else { None };
-        let oldest = scene.chosen.oldest_open(scene.now, self.config.walk.ledger_max_age);
-        let mut unseen = Unseen::find(&scene.published, &resolved, span, oldest, scene.before.gone())?;
+        let looks_for = |start| scene.chosen.looks_for(start, scene.now, self.config.walk.ledger_max_age);
+        let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
+        let ledger = Ledger { span, is_empty, gone: scene.before.gone(), asked_to: scene.before.asked_to() };
+        let mut unseen = Unseen::find(&scene.published, &resolved, &ledger, looks_for)?;
         unseen.also(open);
+        let (back, asked_to) = (unseen.back(), unseen.asked_to());
         let (found, vanished) = unseen.ask(&scene.driver.source, &self.stop).await?;
         if !found.is_empty() {
             for flat in found {
@@ -232,7 +235,8 @@ impl Run {
             }
             (staged, resolved) = resolve(staged, &scene.published, &questions).await?;
         }
-        scene.before.lose(&vanished.gone);
+        scene.before.lose(&vanished.gone, &back);
+        scene.before.ask_on_behind(asked_to);
         receipt.walk.lose(vanished);
         receipt.open_sessions = resolved.open;
         receipt.rejects = staged.rejects.close()?;
@@ -275,13 +279,13 @@ impl Run {
         Settings { per_page: self.config.api.per_page, overlap: self.config.walk.overlap, ..Settings::default() }
     }
 
-    fn driver(&self, layout: &Layout, denied: Option<Arc<Denied>>) -> Driver {
+    fn driver(&self, layout: &Layout, since: Option<i64>, denied: Option<Arc<Denied>>) -> Driver {
         Driver {
             source: Source {
                 client: self.client.clone(),
                 clock: self.clock.clone(),
                 keep_unknown_fields: self.config.dataset.keep_unknown_fields,
-                range: None,
+                kept: Kept { range: None, since },
                 denied,
             },
             concurrency: self.config.api.concurrency,
@@ -307,7 +311,9 @@ pub fn would(
     let source = Origin::new(&config.api, account);
     let state = State::load(layout, config.dataset.partition_by, source, run_id, true)?;
     Published::versions(layout)?;
-    let chosen = goal::choose(work, state.covered(), config, clock.micros());
+    let erasures = Erasures::load(layout, state.erasures())?;
+    let floor = goal::floor(&[config.dataset.since, erasures.floor()]);
+    let chosen = goal::choose(work, state.covered(), floor, config, clock.micros())?;
     Ok(crate::summary::goal(&chosen.shown))
 }
 
@@ -342,13 +348,13 @@ fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
 }
 
 async fn resolve(
-    staged: Staged,
+    mut staged: Staged,
     published: &Arc<Vec<Published>>,
     questions: &Questions,
 ) -> Result<(Staged, Resolution)> {
     let (published, questions) = (Arc::clone(published), questions.clone());
     let worker = spawn_blocking(move || {
-        let resolution = identity::resolve(&staged.stage, &published, &questions)?;
+        let resolution = identity::resolve_all(&staged.stage, Some(&mut staged.cut), &published, &questions)?;
         Ok((staged, resolution))
     });
     joined(worker.await)?

@@ -1,26 +1,67 @@
 //! What a run has read and not yet published.
 
+use std::collections::BTreeMap;
+
 use super::drive::Driver;
+use super::goal::Leg;
 use super::{Run, Scene};
 use crate::dataset::layout::Layout;
 use crate::dataset::rejects::Rejects;
 use crate::error::Result;
 use crate::flatten::Flat;
-use crate::stage::{Header, Recalled, Stage};
-use crate::walk::Request;
+use crate::stage::{Cut, Header, Recalled, Stage};
+use crate::walk::{Listed, Request};
 
 /// What walks leave behind them.
 pub struct Staged {
     pub stage: Stage,
     pub rejects: Rejects,
+    /// What was listed and gets no rows.
+    pub cut: Cut,
+    /// What each walk was shown.
+    seen: BTreeMap<usize, Seen>,
+}
+
+/// What a walk was shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    /// Sessions that get rows.
+    kept: bool,
+    /// Sessions that the server's own filter should have kept back.
+    foreign: bool,
 }
 
 impl Staged {
     /// Stages the rows of an answer to a request of a walk, and keeps its rejects. A session that was asked for alone
     /// has no request.
-    pub fn add(&mut self, request: Option<(usize, Request)>, flat: Flat, layout: &Layout) -> Result<()> {
-        self.stage.append(&flat, layout, request.map(|(leg, request)| (leg, request.window)))?;
+    pub fn add(&mut self, request: Option<(&Leg, Request)>, flat: Flat, layout: &Layout) -> Result<()> {
+        if let Some((leg, _)) = request {
+            self.look(leg, &flat.listed, self.stage.responses())?;
+        }
+        self.stage.append(&flat, layout, request.map(|(leg, request)| (leg.number, request.window)))?;
         self.rejects.add(request.map_or(0, |(_, request)| request.page), flat.rejects)
+    }
+
+    /// Takes note of what a response has listed for a walk.
+    pub fn look(&mut self, leg: &Leg, listed: &[Listed], response: u64) -> Result<()> {
+        let seen = self.seen.entry(leg.number).or_default();
+        for row in listed {
+            let is_foreign = leg.filter.range.is_some_and(|range| !range.contains(row.start));
+            seen.foreign |= is_foreign;
+            if leg.kept.has(row.start) {
+                seen.kept = true;
+            } else {
+                self.cut.add(*row, response)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the server's filter for dates has done what it should, so that a walk without it is not needed. One that
+    /// finds nothing may be misunderstood, one that lets others through is.
+    pub fn can_skip(&self, leg: &Leg) -> bool {
+        let seen = leg.instead_of.map(|number| self.seen.get(&number).copied().unwrap_or_default());
+        seen.is_some_and(|seen| seen == Seen { kept: true, foreign: false })
     }
 }
 
@@ -29,30 +70,36 @@ impl Run {
     pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
         let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
         let denied = scene.driver.source.denied.clone();
-        let mut rejects = Rejects::new(layout, &self.run_id, denied, scene.now, self.dry_run)?;
-        if self.dry_run {
-            let stage = Stage::nameless(&self.destination.stage, scene.now)?;
-            return Ok((Staged { stage, rejects }, Vec::new()));
-        }
-        let header = Header {
-            key: format!(
-                "{} {} {} {}",
-                before.origin(),
-                chosen.key(),
-                self.config.dataset.keep_unknown_fields,
-                scene.erasures
-            ),
-            begun_at: scene.now,
-            run_id: self.run_id.clone(),
-            last_run: before.last_run().map(str::to_owned),
+        let rejects = Rejects::new(layout, &self.run_id, denied, scene.now, self.dry_run)?;
+        let folder = &self.destination.stage;
+        let (stage, recalled) = if self.dry_run {
+            (Stage::nameless(folder, scene.now)?, Vec::new())
+        } else {
+            let header = Header {
+                key: format!(
+                    "{} {} {} {}",
+                    before.origin(),
+                    chosen.key(),
+                    self.config.dataset.keep_unknown_fields,
+                    scene.erasures
+                ),
+                begun_at: scene.now,
+                run_id: self.run_id.clone(),
+                last_run: before.last_run().map(str::to_owned),
+            };
+            Stage::open(folder, &header, self.fresh)?
         };
-        let (stage, recalled) = Stage::open(&self.destination.stage, &header, self.fresh)?;
         if !recalled.is_empty() {
             tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
         }
-        for answer in &recalled {
-            rejects.add(answer.window.page, answer.rejects.clone())?;
+        let mut staged = Staged { stage, rejects, cut: Cut::new(folder)?, seen: BTreeMap::new() };
+        let legs = chosen.legs();
+        for (response, answer) in (0..).zip(&recalled) {
+            staged.rejects.add(answer.window.page, answer.rejects.clone())?;
+            if let Some(leg) = legs.get(answer.leg) {
+                staged.look(leg, &answer.rows, response)?;
+            }
         }
-        Ok((Staged { stage, rejects }, recalled))
+        Ok((staged, recalled))
     }
 }

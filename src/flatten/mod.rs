@@ -19,7 +19,7 @@ use crate::api::mend::{self, Mended};
 use crate::api::model::{self, Page, Session, ShapeError};
 use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
-use crate::range::Range;
+use crate::range::Kept;
 use crate::walk::{Listed, PageInfo};
 use session::Flattener;
 
@@ -28,8 +28,8 @@ use session::Flattener;
 pub struct Options {
     /// Fill `extra` with the fields unknown to this version.
     pub keep_unknown_fields: bool,
-    /// Only sessions that started in this range get rows.
-    pub range: Option<Range>,
+    /// Which sessions get rows.
+    pub kept: Kept,
     /// When the page was answered, in microseconds since 1970: `observed_at` of open sessions.
     pub observed_at: i64,
     /// Participants who get no rows, as if they were not listed.
@@ -129,19 +129,21 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
     let listed = page.sessions.of(&page.lists.sessions);
     let mut sessions = Vec::with_capacity(listed.len());
     let mut rejected: Vec<(usize, String)> = Vec::new();
+    let mut unusable = 0;
     for (index, session) in listed.iter().enumerate() {
-        match session.as_ref().and_then(|session| Some((session, usable_id(&session.id)?))) {
-            Some((session, id)) => {
-                let start = session::start(session);
-                sessions.push(Found { index, hash: identity(&id), id, start, session });
-            }
-            None => rejected.push((index, "no_usable_id".to_owned())),
+        if let Some((session, id)) = session.as_ref().and_then(|session| Some((session, usable_id(&session.id)?))) {
+            let start = session::start(session);
+            sessions.push(Found { index, hash: identity(&id), id, start, session });
+            continue;
+        }
+        unusable += 1;
+        let start = session.as_ref().and_then(session::start);
+        if start.is_none() || options.kept.has(start) {
+            rejected.push((index, "no_usable_id".to_owned()));
         }
     }
-    let unusable = rejected.len() as u64;
     let listed = sessions.iter().map(|found| Listed { id: found.hash, start: found.start }).collect();
-    let range = options.range;
-    sessions.retain(|found| range.is_none_or(|range| range.contains(found.start)));
+    sessions.retain(|found| options.kept.has(found.start));
     sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
 
     let mut flattener = Flattener::new(options, &page.lists);

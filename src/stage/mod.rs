@@ -4,6 +4,7 @@
 //! fall into one partition, sorted; what is kept in memory is an index entry a segment, never rows. With a journal,
 //! a run that was stopped can be continued; a dry run has none, and files without names.
 
+mod cut;
 mod journal;
 mod segment;
 
@@ -24,6 +25,7 @@ use crate::error::Result;
 use crate::flatten::{Entry, Flat};
 use crate::store::failed;
 use crate::walk::{PageInfo, Window};
+pub use cut::Cut;
 pub use journal::{Header, Recalled};
 use journal::{Journal, Read, Record, SegmentRecord};
 
@@ -41,6 +43,16 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// A session that was listed in a response and got no row.
+    pub fn without_row(id: u128, response: u64, start: Option<i64>) -> Self {
+        Self { id, rank: response << POSITION_BITS, ordinal: NO_ROW, start: start.unwrap_or(NO_START) }
+    }
+
+    /// Whether it is staged, or was only listed.
+    pub const fn has_row(self) -> bool {
+        self.ordinal != NO_ROW
+    }
+
     /// The session's start, in microseconds.
     pub fn start(self) -> Option<i64> {
         (self.start != NO_START).then_some(self.start)
@@ -61,6 +73,8 @@ const IDENTITY_BYTES: usize = 40;
 /// A rank's highest bit, then the response, then the position in it.
 const ENDED: u64 = 1 << 63;
 const POSITION_BITS: u32 = 24;
+/// No number that a row can have.
+const NO_ROW: u64 = u64::MAX;
 /// No time that a session can have.
 const NO_START: i64 = i64::MIN;
 

@@ -28,7 +28,7 @@ impl Plan {
             match self.totals.latest() {
                 Some(total) if self.planned_to <= total => return self.plan_walk(),
                 Some(total) if self.end.lacks_probe() && !self.has_probe() => {
-                    let window = behind(total.max(self.planned_to), self.largest);
+                    let window = behind(total.max(self.planned_to).max(self.reach), self.largest);
                     self.slots.push_back(Slot::new(window, Purpose::Behind));
                     return true;
                 }
@@ -48,7 +48,7 @@ impl Plan {
             Goal::Full if !self.recall.is_empty() => return self.reach.saturating_add(most),
             Goal::Full => return u64::MAX,
             Goal::Nightly { down_to } => down_to,
-            Goal::Range { from, .. } => from,
+            Goal::Since { from } | Goal::Range { from, .. } => from,
         };
         let Some(chain) = &self.chain else { return self.planned_to.saturating_sub(1) };
         let start = |row: Option<&super::Listed>| row.and_then(|row| row.start);

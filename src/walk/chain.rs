@@ -57,6 +57,8 @@ pub struct Chain {
     head: Vec<Listed>,
     tail: Vec<Listed>,
     order: Order,
+    /// Of what lies below the newest answer.
+    below: Order,
     exact: bool,
     /// Whether every joint descended strictly.
     strict: bool,
@@ -83,7 +85,7 @@ impl Chain {
     pub fn new(rows: Vec<Listed>) -> Self {
         let mut order = Order::new();
         order.observe(&rows);
-        Self { head: rows.clone(), tail: rows, order, exact: true, strict: true, links: 0 }
+        Self { head: rows.clone(), tail: rows, order, below: Order::new(), exact: true, strict: true, links: 0 }
     }
 
     /// Rows of its newest answer.
@@ -139,7 +141,7 @@ impl Chain {
             return Extended::Contained;
         }
         self.strict &= descends;
-        self.order.observe(&rows[new..]);
+        self.observe(&rows[new..]);
         self.links += 1;
         self.tail = rows.to_vec();
         Extended::Further
@@ -147,12 +149,21 @@ impl Chain {
 
     /// Goes on with a chain whose newest answer joins this one's oldest.
     pub fn bridge(&mut self, older: &Self) {
-        let Self { head: _, tail, order, exact, strict, links } = older;
+        let Self { head, tail, order: _, below, exact, strict, links } = older;
+        let shared = |row: &Listed| self.tail.iter().any(|other| other.id == row.id);
+        let new = head.iter().rposition(shared).map_or(0, |last| last + 1);
+        self.observe(&head[new..]);
+        self.order = self.order.and(*below);
+        self.below = self.below.and(*below);
         self.tail.clone_from(tail);
-        self.order = self.order.and(*order);
         self.exact &= exact;
         self.strict &= strict;
         self.links += links + 1;
+    }
+
+    fn observe(&mut self, rows: &[Listed]) {
+        self.order.observe(rows);
+        self.below.observe(rows);
     }
 
     /// The chain was made by an earlier run: the list may have changed meanwhile.
@@ -163,7 +174,7 @@ impl Chain {
 
     /// Goes on with an answer across a gap.
     pub fn leap(&mut self, rows: &[Listed]) {
-        self.order.observe(rows);
+        self.observe(rows);
         self.exact = false;
         self.tail = rows.to_vec();
     }

@@ -32,7 +32,7 @@ pub const TABLE: [Ground; 4] = [
     Ground {
         evidence: Evidence::Chain,
         name: "chain",
-        ground: "the answers overlap from the first session to the last without a gap",
+        ground: "the answers overlap without a gap over all that had to be covered",
     },
     Ground {
         evidence: Evidence::Twice,

@@ -5,6 +5,11 @@
 pub enum Goal {
     /// The whole list.
     Full,
+    /// From the head to a window wholly before this time (microseconds).
+    Since {
+        /// The time.
+        from: i64,
+    },
     /// From the head to a window wholly before this time (microseconds) that holds a known session.
     Nightly {
         /// The time.

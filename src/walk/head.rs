@@ -9,6 +9,9 @@ use super::window::{Window, reaching};
 /// Answers at most until the old head must be met.
 const MOST: u32 = 64;
 
+/// How often answers that look wrong are asked for again.
+const AGAIN: u32 = 3;
+
 /// The head being read again.
 #[derive(Debug)]
 pub struct Head {
@@ -18,6 +21,7 @@ pub struct Head {
     /// Rows read again so far, from the first.
     rows: Vec<Listed>,
     asked: u32,
+    tries: u32,
 }
 
 /// What the head shows.
@@ -41,12 +45,18 @@ pub enum Seen {
 impl Head {
     /// Begins with the window of the earlier first answer.
     pub const fn new(old: Vec<Listed>, window: Window) -> Self {
-        Self { window, old, rows: Vec::new(), asked: 0 }
+        Self { window, old, rows: Vec::new(), asked: 0, tries: 0 }
     }
 
     /// The window to ask for.
     pub const fn window(&self) -> Window {
         self.window
+    }
+
+    /// Whether that window is to be asked for once more, since its answer is odd.
+    pub const fn ask_again(&mut self) -> bool {
+        self.tries += 1;
+        self.tries <= AGAIN
     }
 
     /// Takes the rows of that window.

@@ -1,7 +1,10 @@
 //! Finding a date in a list that is newest first: a binary search over positions, about log2 of the number of pages.
 
-use super::Page;
+use std::collections::BTreeMap;
+
+use super::order::Order;
 use super::window::Window;
+use super::{Listed, Page};
 
 /// The search for a window that begins at a row at or after a time, and as late in the list as that can be.
 #[derive(Debug)]
@@ -13,12 +16,20 @@ pub struct Locate {
     /// The row here is before `to`, or there is none; `None` while no such place is known.
     high: Option<u64>,
     step: u64,
+    /// What was seen, by position: another order would show in it.
+    seen: BTreeMap<u64, Order>,
 }
 
 impl Locate {
-    /// A search in windows of a size. `end`: the list's length, where it is known.
-    pub fn new(to: i64, size: u32, end: Option<u64>) -> Self {
-        Self { to, size, low: 0, high: end, step: u64::from(size) }
+    /// A search in windows of a size, below these rows of the head. `end`: the list's length, where it is known.
+    pub fn new(to: i64, size: u32, end: Option<u64>, head: &[Listed]) -> Self {
+        let seen = BTreeMap::from([(0, order(head))]);
+        Self { to, size, low: 0, high: end, step: u64::from(size), seen }
+    }
+
+    /// The order of what was seen on the way.
+    pub fn order(&self) -> Order {
+        self.seen.values().fold(Order::new(), |above, below| above.and(*below))
     }
 
     /// The window to look at next, `None` when the place is found.
@@ -37,6 +48,9 @@ impl Locate {
     /// Takes what stands there; `None` is nothing.
     pub fn answer(&mut self, window: Window, page: Option<&Page>) {
         let first = page.and_then(|page| page.rows.first());
+        if let Some(page) = page {
+            self.seen.insert(window.offset(), order(&page.rows));
+        }
         if first.is_some_and(|row| row.start.is_some_and(|start| start >= self.to)) {
             self.low = window.offset();
             self.step *= 2;
@@ -49,4 +63,10 @@ impl Locate {
     pub fn found(&self) -> Window {
         Window { size: self.size, page: self.low / u64::from(self.size) + 1 }
     }
+}
+
+fn order(rows: &[Listed]) -> Order {
+    let mut order = Order::new();
+    order.observe(rows);
+    order
 }

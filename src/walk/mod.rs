@@ -26,9 +26,10 @@ mod tests;
 
 pub use evidence::{Evidence, Ground, TABLE};
 pub use goal::{Goal, Settings};
+pub use opening::Zero;
 pub use plan::Plan;
 pub use verdict::{Tally, Verdict};
-pub use window::Window;
+pub use window::{Window, can_overlap};
 
 /// One listed session, as the walk needs to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -30,6 +30,9 @@ pub struct Passes {
     flying: BTreeMap<u64, u32>,
     planned: Vec<(u64, u32)>,
     rows: u64,
+    unusable: u64,
+    newest: Option<i64>,
+    oldest: Option<i64>,
     /// What each pass was told of the list's length.
     totals: Totals,
     reasons: Vec<String>,
@@ -48,6 +51,9 @@ impl Passes {
             flying: BTreeMap::new(),
             planned: Vec::new(),
             rows: 0,
+            unusable: 0,
+            newest: None,
+            oldest: None,
             totals: Totals::default(),
             reasons: Vec::new(),
         }
@@ -77,10 +83,13 @@ impl Passes {
 
     /// Takes an answer.
     pub fn answer(&mut self, window: Window, refused: Option<u16>, page: Option<&Page>) {
-        // What was asked before the passes began has another size.
-        let Some(tries) = self.flying.remove(&window.page).filter(|_| window.size == self.size) else { return };
+        if window.size != self.size {
+            return; // It was asked for before the passes began.
+        }
+        let Some(tries) = self.flying.remove(&window.page) else { return };
         if let Some(page) = page {
-            self.totals.observe(page);
+            // Behind the end it may be the last page again.
+            self.totals.observe_at(page, 0);
         }
         let listed = page.map_or(0, Page::listed);
         let total = self.totals.latest();
@@ -103,16 +112,32 @@ impl Passes {
     }
 
     fn forward(&mut self, number: u64, listed: u64, hash: u64, page: Option<&Page>) {
-        let repeated = number > 1 && self.first.get(&(number - 1)) == Some(&hash);
-        if listed == 0 || repeated {
-            self.end = Some(self.end.map_or(number, |end| end.min(number)));
-            return;
+        if listed == 0 || self.first.get(&(number - 1)) == Some(&hash) {
+            return self.ends_before(number);
+        }
+        let unusable = page.map_or(0, |page| page.unusable);
+        if self.first.get(&(number + 1)) == Some(&hash) {
+            // The last page again, which came before the last one.
+            self.first.remove(&(number + 1));
+            self.rows -= listed;
+            self.unusable -= unusable;
+            self.ends_before(number + 1);
         }
         self.rows += listed;
+        self.unusable += unusable;
+        if let Some(page) = page {
+            let starts = || page.rows.iter().filter_map(|row| row.start);
+            self.newest = self.newest.max(starts().max());
+            self.oldest = self.oldest.into_iter().chain(starts()).min();
+        }
         self.first.insert(number, hash);
         if page.is_some_and(Page::is_short) && self.totals.latest().is_none() {
             self.end = Some(number + 1);
         }
+    }
+
+    fn ends_before(&mut self, number: u64) {
+        self.end = Some(self.end.map_or(number, |end| end.min(number)));
     }
 
     /// Begins the second pass when the first is over.
@@ -122,6 +147,16 @@ impl Passes {
         if self.back.is_none() && idle && self.end.is_some() {
             self.back = Some(last.unwrap_or(0));
         }
+    }
+
+    /// Newest and oldest start.
+    pub const fn bounds(&self) -> (Option<i64>, Option<i64>) {
+        (self.newest, self.oldest)
+    }
+
+    /// Whether both passes are over.
+    fn is_over(&self) -> bool {
+        matches!(self.back, Some(0)) && self.flying.is_empty() && self.planned.is_empty()
     }
 
     /// What was said of the list's length.
@@ -135,13 +170,16 @@ impl Passes {
         if !reasons.is_empty() {
             return (Evidence::None, reasons);
         }
-        if self.equal && self.totals.constant() == Some(distinct) && self.rows == distinct {
+        let distinct = distinct + self.unusable;
+        if self.is_over() && self.equal && self.totals.constant() == Some(distinct) && self.rows == distinct {
             return (Evidence::Twice, vec![Evidence::Twice.row().ground.to_owned()]);
         }
-        if !self.equal {
+        if !self.is_over() {
+            reasons.push("the passes did not come to their end".to_owned());
+        } else if !self.equal {
             reasons.push("the server has one page size only, and two passes did not see the same pages".to_owned());
         }
-        if self.totals.never_fell() == Some(distinct) {
+        if self.is_over() && self.totals.never_fell() == Some(distinct) {
             reasons.insert(0, Evidence::Total.row().ground.to_owned());
             return (Evidence::Total, reasons);
         }

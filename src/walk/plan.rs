@@ -8,7 +8,7 @@ use super::end::End;
 use super::goal::{Goal, Settings};
 use super::head::Head;
 use super::locate::Locate;
-use super::opening::Opening;
+use super::opening::{Opening, Zero};
 use super::passes::Passes;
 use super::recall::Recall;
 use super::slot::{Purpose, Slot, State};
@@ -41,12 +41,16 @@ pub(super) enum Phase {
 }
 
 /// A walk. See the module.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 #[derive(Debug)]
 pub struct Plan {
     pub(super) goal: Goal,
     pub(super) settings: Settings,
     /// What the server calls its first page.
     pub(super) base: u64,
+    pub(super) zero: Zero,
+    /// By how much the server's own page numbers differ from ours; `None` where they are not to be trusted.
+    pub(super) echo: Option<i64>,
     pub(super) largest: u32,
     pub(super) overlap: u64,
     pub(super) phase: Phase,
@@ -59,6 +63,8 @@ pub struct Plan {
     /// Windows are planned up to this position.
     pub(super) planned_to: u64,
     pub(super) chain: Option<Chain>,
+    /// The head, where the chain does not begin at it.
+    pub(super) top: Vec<super::Listed>,
     /// Position behind the chain's last row, as last seen.
     pub(super) reach: u64,
     pub(super) totals: Totals,
@@ -67,6 +73,8 @@ pub struct Plan {
     pub(super) seam: u32,
     /// Where the last repair that joined the chain ended.
     pub(super) forward: Option<u64>,
+    /// The list was seen not to be newest first, in this walk or one before.
+    pub(super) unordered: bool,
     /// Groups of equal starts lie across joints whatever is done; only a list that is still can be proven then.
     pub(super) ties: bool,
     /// Windows that were answered with the first page; `None` once another page was answered with something else.
@@ -95,6 +103,8 @@ impl Plan {
             goal,
             settings,
             base: 1,
+            zero: Zero::Nothing,
+            echo: None,
             largest: settings.per_page.max(1),
             overlap: u64::from(settings.overlap.max(1)),
             phase: Phase::Opening(Opening::default()),
@@ -104,11 +114,13 @@ impl Plan {
             begun_at: 0,
             planned_to: 0,
             chain: None,
+            top: Vec::new(),
             reach: 0,
             totals: Totals::default(),
             end: End::default(),
             seam: 0,
             forward: None,
+            unordered: false,
             ties: false,
             ignored: Some(0),
             barren: 0,
@@ -190,7 +202,7 @@ impl Plan {
                 self.settle()
             }
             Phase::Heading(_) => {
-                self.heading(request.window, page.as_ref().map_or(&[], |page| page.rows.as_slice()));
+                self.heading(&page.unwrap_or_else(nothing));
                 Ok(())
             }
             Phase::Passing(_) | Phase::Done => Ok(()),
@@ -239,15 +251,24 @@ impl Plan {
                 };
             }
             Phase::Locating(locate) if self.flying == 0 => {
-                let found = locate.found();
                 if let Some(window) = locate.window() {
                     window
                 } else {
-                    self.begin(found);
+                    let (found, order, slack) = (locate.found(), locate.order(), self.settings.slack);
+                    let is_sorted = order.is_newest_first(slack) && order.tells(slack);
+                    self.unordered = !is_sorted;
+                    self.begin(if is_sorted { found } else { Window { size: self.largest, page: 1 } });
                     return self.request();
                 }
             }
-            Phase::Heading(head) if self.flying == 0 => head.window(),
+            Phase::Heading(head) if self.flying == 0 => {
+                let window = head.window();
+                if window.page == 1 && self.zero == Zero::First {
+                    // By its other name, so that both are known to be the head.
+                    return Some(Request { window, page: 0, refusable: true });
+                }
+                window
+            }
             Phase::Walking => self.walking()?,
             Phase::Passing(passes) => passes.next()?,
             Phase::Locating(_) | Phase::Heading(_) | Phase::Done => return None,
@@ -292,14 +313,25 @@ impl Plan {
         self.phase = Phase::Passing(Box::new(Passes::new(size)));
     }
 
-    /// Goes over to reading the head again. A range is not bound to the head.
+    /// Goes over to reading the head again: what moved up while the walk was above it shows there.
     pub(super) fn finish_at_head(&mut self) {
         self.slots.clear();
-        let old = self.chain.as_ref().map_or_else(Vec::new, |chain| chain.head().to_vec());
-        self.phase = match self.goal {
-            Goal::Range { .. } => Phase::Done,
-            Goal::Full | Goal::Nightly { .. } => Phase::Heading(Head::new(old, Window { size: self.largest, page: 1 })),
-        };
+        let is_found = !self.begins_at_head();
+        if is_found && self.unordered {
+            // It was looked for by an order that the list has not.
+            if !self.begin_again() {
+                self.phase = Phase::Done;
+            }
+            return;
+        }
+        let old = self.chain.as_ref().filter(|_| !is_found).map(|chain| chain.head().to_vec());
+        let old = old.unwrap_or_else(|| std::mem::take(&mut self.top));
+        self.phase = Phase::Heading(Head::new(old, Window { size: self.largest, page: 1 }));
+    }
+
+    /// Whether it came to its end.
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Done)
     }
 
     pub(super) const fn chain(&self) -> Option<&Chain> {

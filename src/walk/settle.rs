@@ -17,8 +17,10 @@ const IGNORED: u32 = 3;
 
 /// What is wrong with an answer.
 enum Fault {
-    /// Not as many rows as there should be, or another page than was asked for.
+    /// Not as many rows as there should be.
     Odd(String),
+    /// By its own number, another page than was asked for.
+    Other(String),
     /// More rows than asked for, or another size by its own word: the size is not honoured.
     Size(u32),
     /// The first page again.
@@ -54,7 +56,11 @@ impl Plan {
             }
             Some(Fault::Size(size)) => self.pass(size),
             Some(Fault::Odd(fault)) => self.leave_out(fault, &page),
-            None => {
+            // Rows say more than numbers: whether it is another page the joint will tell.
+            fault @ (Some(Fault::Other(_)) | None) => {
+                if fault.is_some() {
+                    self.echo = None;
+                }
                 self.totals.observe(&page);
                 self.join(slot, page);
             }
@@ -66,24 +72,36 @@ impl Plan {
         let Window { size, page: number } = page.window;
         let listed = page.listed();
         let echo = page.info.per_page.and_then(|echo| u32::try_from(echo).ok()).filter(|&echo| echo > 0);
-        if listed > u64::from(size) || size < self.largest && echo.is_some_and(|echo| echo != size) && listed > 0 {
+        // Rows say more of the size than words do.
+        let is_as_asked = listed == self.wanted(page).unwrap_or(u64::from(size));
+        let is_other = size < self.largest && echo.is_some_and(|echo| echo != size) && !is_as_asked;
+        if listed > u64::from(size) || is_other && listed > 0 {
             return Some(Fault::Size(u32::try_from(listed).unwrap_or(u32::MAX).max(echo.unwrap_or(0))));
         }
         let is_first = self.chain.as_ref().is_some_and(|chain| chain.head().starts_with(&page.rows));
-        let suspect = self.ignored.is_some() && self.begins_at_head() && !self.totals.grew();
+        let suspect = self.ignored.is_some() && self.begins_at_head() && !self.totals.grew(page);
         if suspect && is_first && number > 1 && !page.is_short() && self.reach > u64::from(size) {
             return Some(Fault::First);
         }
-        let total = super::totals::believable(page).or_else(|| self.totals.latest())?;
-        let wanted = total.saturating_sub(page.window.offset()).min(u64::from(size));
-        if listed < wanted && slot.purpose != Purpose::Behind {
+        self.oddity(page, slot.purpose == Purpose::Behind)
+    }
+
+    /// Whether an answer has not as many rows as it should have, or is another page than was asked for.
+    fn oddity(&self, page: &Page, may_be_short: bool) -> Option<Fault> {
+        let Window { size, page: number } = page.window;
+        let (listed, wanted) = (page.listed(), self.wanted(page));
+        if let Some(wanted) = wanted.filter(|&wanted| listed < wanted && !may_be_short) {
             return Some(Fault::Odd(format!("page {number} of {size} sessions each had {listed} of {wanted}")));
         }
-        let asked = i64::try_from(number).unwrap_or(i64::MAX);
-        let other = page.info.current_page.filter(|&current| current != asked && current + 1 != asked);
-        other
-            .filter(|_| wanted > 0)
-            .map(|current| Fault::Odd(format!("page {number} was answered with page {current}")))
+        let asked = i64::try_from(number).unwrap_or(i64::MAX).saturating_add(self.echo?);
+        let other = page.info.current_page.filter(|&current| current != asked && wanted != Some(0));
+        other.map(|current| Fault::Other(format!("page {asked} was answered with page {current}")))
+    }
+
+    /// Rows that a page should have, as far as is known.
+    fn wanted(&self, page: &Page) -> Option<u64> {
+        let total = super::totals::believable(page).or_else(|| self.totals.latest())?;
+        Some(total.saturating_sub(page.window.offset()).min(u64::from(page.window.size)))
     }
 
     /// Any later page that holds something else than the first one shows that `page` is not ignored.
@@ -95,8 +113,8 @@ impl Plan {
         }
     }
 
-    fn begins_at_head(&self) -> bool {
-        !matches!(self.goal, Goal::Range { .. })
+    pub(super) const fn begins_at_head(&self) -> bool {
+        self.begun_at == 0
     }
 
     /// An answer that stays wrong can't join anything. What it lacks must come from the windows around it.
@@ -138,7 +156,8 @@ impl Plan {
         let chain = Chain::new(page.rows.clone());
         if let Goal::Range { to, .. } = self.goal {
             let top = page.rows.first().and_then(|row| row.start);
-            let late = page.window.page == 1 || top.is_some_and(|top| top >= to.saturating_add(chain.order().slack()));
+            let margin = self.settings.slack.max(chain.order().slack());
+            let late = page.window.page == 1 || top.is_some_and(|top| top >= to.saturating_add(margin));
             if !late {
                 let earlier = Window { page: page.window.page - 1, ..page.window };
                 return self.begin(earlier);
@@ -268,26 +287,37 @@ impl Plan {
 
     /// Whether the chain now reaches as far as the goal.
     fn check_goal(&mut self, rows: &[Listed]) {
-        if !self.is_newest_first() {
+        self.unordered |= !self.is_newest_first();
+        if self.unordered {
             return;
         }
-        let before = |row: &Listed, time: i64| row.start.is_none_or(|start| start < time.saturating_sub(self.slack()));
+        // Rows that stand a little too low or too high may not have shown yet.
+        let margin = self.settings.slack.max(self.slack());
+        let before = |row: &Listed, time: i64| row.start.is_none_or(|start| start < time.saturating_sub(margin));
+        let tells = self.chain.as_ref().is_some_and(|chain| chain.order().tells(self.settings.slack));
         match self.goal {
-            Goal::Nightly { down_to } if rows.iter().all(|row| before(row, down_to)) => {
+            Goal::Since { from } if tells && rows.iter().all(|row| before(row, from)) => self.finish_at_head(),
+            Goal::Nightly { down_to } if tells && rows.iter().all(|row| before(row, down_to)) => {
                 self.question = Some(rows.iter().map(|row| row.id).collect());
             }
-            Goal::Range { from, .. } if rows.iter().any(|row| before(row, from)) => self.finish_at_head(),
-            Goal::Full | Goal::Nightly { .. } | Goal::Range { .. } => {}
+            Goal::Range { from, .. } if tells && rows.iter().any(|row| before(row, from)) => self.finish_at_head(),
+            Goal::Full | Goal::Since { .. } | Goal::Nightly { .. } | Goal::Range { .. } => {}
         }
     }
 
     /// Takes the head as it is at the end.
-    pub(super) fn heading(&mut self, window: Window, rows: &[Listed]) {
+    pub(super) fn heading(&mut self, page: &Page) {
+        let oddity = self.oddity(page, false);
         let Phase::Heading(head) = &mut self.phase else { return };
-        if head.window() != window {
-            return; // an answer that was in flight when the goal was reached
+        if head.window() != page.window || oddity.is_some() && head.ask_again() {
+            return; // an answer that was in flight when the goal was reached, or one that is odd
         }
-        match head.answer(rows, self.overlap, self.largest) {
+        if let Some(Fault::Odd(oddity) | Fault::Other(oddity)) = oddity {
+            self.reasons.push(format!("the head of the list could not be read again: {oddity}"));
+        } else {
+            self.totals.observe(page);
+        }
+        match head.answer(&page.rows, self.overlap, self.largest) {
             Seen::More => return,
             Seen::Lost => self.reasons.push("the head of the list moved too fast to be read again".to_owned()),
             Seen::Met { inserted, unchanged, order } => {

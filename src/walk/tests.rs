@@ -1,5 +1,6 @@
 //! The plan against small lists that move while they are read.
 
+mod chaos;
 mod exhaustive;
 mod model;
 mod random;

@@ -17,8 +17,12 @@ pub struct Totals {
 
 /// The total of an answer where it is positive and agrees with what the answer holds.
 pub fn believable(page: &Page) -> Option<u64> {
+    believable_at(page, page.window.offset())
+}
+
+fn believable_at(page: &Page, offset: u64) -> Option<u64> {
     let total = plausible(page.info)?;
-    (total >= page.end() || page.listed() == 0).then_some(total)
+    (total >= offset + page.listed() || page.listed() == 0).then_some(total)
 }
 
 fn plausible(info: PageInfo) -> Option<u64> {
@@ -28,9 +32,18 @@ fn plausible(info: PageInfo) -> Option<u64> {
 impl Totals {
     /// Takes an answer into account.
     pub fn observe(&mut self, page: &Page) {
+        self.observe_at(page, page.window.offset());
+    }
+
+    /// The same for one whose rows are not where they were asked for.
+    pub fn observe_at(&mut self, page: &Page, offset: u64) {
         let empty = page.listed() == 0 && page.window.offset() == 0 && page.info.total == Some(0);
-        let Some(total) = believable(page).or(empty.then_some(0)) else {
+        let Some(total) = believable_at(page, offset).or(empty.then_some(0)) else {
             self.missing = true;
+            // Fewer than there are rows: whatever was said of the list's length is no help.
+            if page.listed() > 0 && page.info.total.is_some() {
+                self.latest = None;
+            }
             return;
         };
         self.changed |= self.first.is_some_and(|first| first != total);
@@ -49,9 +62,10 @@ impl Totals {
         self.first.filter(|_| !self.changed && !self.missing)
     }
 
-    /// Whether the list has more sessions than it had at first: what was its head may now be its second page.
-    pub fn grew(&self) -> bool {
-        self.latest > self.first
+    /// Whether the list has more sessions than it had at first, by this answer or one before: what was its head may now
+    /// be its second page.
+    pub fn grew(&self, page: &Page) -> bool {
+        self.latest.max(believable(page)) > self.first
     }
 
     /// The total, if every answer gave one and none was lower than the one before.

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::evidence::Evidence;
 use super::goal::Goal;
 use super::plan::Plan;
+use crate::timestamp;
 
 /// What only the whole stage can tell, counted over the answers from [`Plan::since`] on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -88,12 +89,11 @@ impl Plan {
     #[must_use]
     pub fn finish(self, tally: Tally) -> Verdict {
         let (evidence, reasons) = self.judge(tally);
-        let slack = self.is_newest_first().then(|| self.slack());
-        let starts = |rows: &[super::Listed]| {
-            (rows.iter().filter_map(|row| row.start).max(), rows.last().and_then(|row| row.start))
-        };
-        let newest = self.chain().and_then(|chain| starts(chain.head()).0);
-        let oldest = self.chain().and_then(|chain| starts(chain.tail()).1);
+        let is_sorted = self.is_newest_first() && !self.unordered && self.passes().is_none();
+        let slack = is_sorted.then(|| self.slack());
+        let newest = self.chain().and_then(|chain| chain.head().iter().filter_map(|row| row.start).max());
+        let oldest = self.chain().and_then(|chain| chain.order().oldest());
+        let (newest, oldest) = self.passes().map_or((newest, oldest), super::passes::Passes::bounds);
         Verdict {
             evidence,
             reasons,
@@ -115,8 +115,11 @@ impl Plan {
             return passes.judge(tally.distinct);
         }
         let mut reasons = self.reasons.clone();
+        if !self.is_over() {
+            reasons.push("the walk did not come to its end".to_owned());
+        }
         let Tally { distinct, moved } = tally;
-        let whole = !matches!(self.goal, Goal::Range { .. }) && self.covers_all();
+        let whole = self.begins_at_head() && self.covers_all();
         let total = self.totals.constant().filter(|_| whole);
         if let Some(total) = total.filter(|&total| distinct + self.counts.unusable < total) {
             reasons.push(format!("the list has {total} sessions, but {distinct} different ones were read"));
@@ -126,7 +129,7 @@ impl Plan {
         }
         let still = self.is_still() && total.is_some_and(|total| distinct <= total);
         if still {
-            return (Evidence::Chain, vec![format!("{}; nothing changed meanwhile", Evidence::Chain.row().ground)]);
+            return (Evidence::Chain, vec![format!("{}; nothing changed meanwhile", self.ground())]);
         }
         if !self.is_ordered() {
             let what = if self.is_newest_first() {
@@ -139,6 +142,23 @@ impl Plan {
         if moved > 0 {
             return (Evidence::None, vec![format!("{moved} sessions changed their start while the list was read")]);
         }
-        (Evidence::Chain, vec![Evidence::Chain.row().ground.to_owned()])
+        (Evidence::Chain, vec![self.ground()])
+    }
+
+    /// What a chain has shown, in words.
+    fn ground(&self) -> String {
+        let text = timestamp::text;
+        let whole = self.covers_all() && self.begins_at_head();
+        let what = match self.goal {
+            Goal::Nightly { down_to } if !whole => {
+                format!("from the first session to known ones before {}", text(down_to))
+            }
+            Goal::Since { from } if !whole => format!("from the first session to one before {}", text(from)),
+            Goal::Range { from, to } if !self.unordered => {
+                format!("from a session after {} or the first, to one before {} or the last", text(to), text(from))
+            }
+            _ => "from the first session to the last".to_owned(),
+        };
+        format!("the answers overlap without a gap {what}")
     }
 }

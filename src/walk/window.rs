@@ -43,6 +43,16 @@ fn furthest(reach: u64, overlap: u64, largest: u32) -> Option<Window> {
     (best.end() > reach).then_some(best)
 }
 
+/// Whether windows of up to this size can overlap all through a list of this length.
+pub fn can_overlap(length: u64, overlap: u64, largest: u32) -> bool {
+    let mut reach = u64::from(largest);
+    while reach < length {
+        let Some(window) = reaching(reach, overlap, largest) else { return false };
+        reach = window.end();
+    }
+    true
+}
+
 /// The first window of this size that lies wholly behind a position.
 pub fn behind(position: u64, size: u32) -> Window {
     Window { size, page: position.div_ceil(u64::from(size)).max(1) + 1 }
@@ -90,6 +100,7 @@ mod tests {
         assert_eq!(reaching(12, 1, 4), None);
         assert_eq!(reaching(4, 1, 4), Some(Window { size: 3, page: 2 }));
         assert_eq!(reaching(1, 2, 4), Some(Window { size: 4, page: 1 }));
+        assert!(can_overlap(10_000_000, 2, 100) && can_overlap(3, 2, 4) && !can_overlap(13, 1, 4));
         assert_eq!(behind(250, 100), Window { size: 100, page: 4 });
         assert_eq!(behind(300, 100), Window { size: 100, page: 4 });
     }

@@ -20,6 +20,8 @@ fn every_way_of_the_api_is_told() {
         (Options { page_cap: Some(20), ..Options::new(account) }, "page_size_given", serde_json::json!(20)),
         (Options { one_page_size: Some(50), ..Options::new(account) }, "evidence", serde_json::json!("twice")),
         (Options { page_cap: Some(20), ..Options::new(account) }, "evidence", serde_json::json!("chain")),
+        // So small pages don't overlap everywhere.
+        (Options { page_cap: Some(4), ..Options::new(account) }, "evidence", serde_json::json!("twice")),
         (Options { total: Total::Missing, ..Options::new(account) }, "total", serde_json::Value::Null),
         (Options { past_end: PastEnd::NotFound404, ..Options::new(account) }, "behind_the_end", "status 404".into()),
         (Options::new(List::new(account, Order::OldestFirst)), "newest_first", serde_json::json!(false)),
@@ -29,6 +31,24 @@ fn every_way_of_the_api_is_told() {
         let ran = check(&Bed::new(options));
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_eq!(ran.receipt()[name], expected, "{name}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_run_reaches_the_evidence_that_was_told() {
+    let account = Account::new(4, 450, Shape::Plain);
+    for options in [
+        Options::new(account),
+        Options { page_cap: Some(4), ..Options::new(account) },
+        Options { page_cap: Some(12), page_zero: PageZero::ZeroBased, ..Options::new(account) },
+        Options { one_page_size: Some(50), ..Options::new(account) },
+        Options { total: Total::Missing, ..Options::new(account) },
+        Options::new(List::new(account, Order::OldestFirst)),
+    ] {
+        let bed = Bed::new(options);
+        let told = check(&bed).receipt();
+        let ran = bed.run(&["--json"]).receipt();
+        assert_eq!((&ran["walk"]["evidence"], &ran["exit_code"]), (&told["evidence"], &0.into()), "{told:#}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rollbook::sim::{Account, Change, Options, Script, Shape, Spacing};
+use rollbook::sim::{Account, Change, List, Options, Order, Script, Shape, Spacing};
 use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran};
@@ -112,6 +112,88 @@ fn many_that_vanish_at_once_are_told() {
 }
 
 #[test]
+fn an_empty_list_is_no_proof_where_the_dataset_has_rows() {
+    let account = account(4);
+    let mut bed = Bed::new(Options::new(account));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    bed.serve(Options::new(Account::new(8, 0, Shape::Plain)));
+    for arguments in [&["--full"][..], &[]] {
+        let ran = nightly(&bed, arguments);
+        assert_eq!((ran.code, &ran.receipt()["outcome"]), (3, &"not_proven".into()), "{ran:?}");
+    }
+    assert_eq!(ids(&bed).len(), 4);
+}
+
+#[test]
+fn a_session_that_is_listed_again_is_no_longer_gone() {
+    let account = account(500);
+    let mut bed = Bed::new(Options::new(account));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    for _ in 0..2 {
+        bed.serve(changed(account, vec![Change::delete(30)]));
+        let receipt = nightly(&bed, &[]).receipt();
+        assert_eq!(receipt["walk"]["vanished"]["gone"], serde_json::json!([account.session(30).id]), "{receipt:#}");
+        bed.serve(Options::new(account));
+        assert_eq!(nightly(&bed, &[]).code, 0);
+    }
+}
+
+#[test]
+fn more_running_sessions_than_one_run_asks_for_are_asked_for_in_turn() {
+    let open = Account::new(8, 3_000, Shape::AllOpen).spaced(Spacing::every(600_000));
+    let mut bed = Bed::new(Options::new(open));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    let mut asked = BTreeSet::new();
+    for (turn, waiting) in [(1, 1_500), (2, 1_500), (3, 1_500)] {
+        bed.serve(Options::new(open));
+        let ran = nightly(&bed, &[]);
+        let vanished = ran.receipt()["walk"]["vanished"].clone();
+        assert_eq!((ran.code, &vanished["asked"]), (0, &1_000.into()), "{turn}: {vanished:#}");
+        assert!(vanished["waiting"].as_u64() > Some(waiting - 200), "{turn}: {vanished:#}");
+        let log = bed.server.requests().log;
+        asked.extend(log.into_iter().filter(|request| !request.target.contains('?')).map(|request| request.target));
+    }
+    // Three days and the newest are in the list's first pages; all others had their turn.
+    assert!(asked.len() > 2_400, "{}", asked.len());
+}
+
+#[test]
+fn a_night_that_cannot_ask_for_a_running_session_is_not_proven() {
+    let account = account(3_000);
+    let open = rollbook::sim::Session { end: None, ..account.session(2_000) };
+    let mut bed = Bed::new(changed(account, vec![Change::replace(2_000, open.clone())]));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    let fresh = account.fresh(1, account.start(0) + HOUR);
+    let script = Script::new()
+        .before(1, Change::InsertHead(fresh.clone()))
+        .answer_session(&open.id, rollbook::sim::Answer::status(500));
+    bed.serve(Options { script, ..Options::new(account) });
+    let ran = nightly(&bed, &[]);
+    assert_eq!((ran.code, &ran.receipt()["walk"]["vanished"]["failed"]), (3, &1.into()), "{ran:?}");
+    // What was read is there all the same.
+    assert!(ids(&bed).contains(&fresh.id));
+    // One that is gone leaves the ledger, and is named.
+    bed.serve(changed(account, vec![Change::delete(open.id.as_str()), Change::InsertHead(fresh)]));
+    let receipt = nightly(&bed, &[]).receipt();
+    assert_eq!(receipt["walk"]["vanished"]["gone"], serde_json::json!([open.id]), "{receipt:#}");
+    assert_eq!(nightly(&bed, &[]).receipt()["walk"]["vanished"]["asked"], 0);
+}
+
+#[test]
+fn running_sessions_of_great_age_are_left_to_full_walks() {
+    let account = account(3_000);
+    let open = rollbook::sim::Session { end: None, ..account.session(2_000) };
+    let mut bed = Bed::new(changed(account, vec![Change::replace(2_000, open.clone())]));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    bed.serve(changed(account, vec![Change::delete(2_000)]));
+    for (age, asked) in [("10d", 0), ("3650d", 1)] {
+        let mut command = bed.command(&["export", "--json"]);
+        let ran = Ran::of(command.env("ROLLBOOK_WALK_LEDGER_MAX_AGE", age).output().unwrap());
+        assert_eq!(ran.receipt()["walk"]["vanished"]["asked"], asked, "{age}: {ran:?}");
+    }
+}
+
+#[test]
 fn a_full_run_finds_what_nightly_runs_missed() {
     let account = account(3_000);
     let mut bed = Bed::new(Options::new(account));
@@ -213,6 +295,78 @@ fn a_range_at_either_end_or_without_sessions() {
     let expected = (0..account.len()).filter(|index| account.start(*index) < last + DAY).count();
     assert_eq!(count(&bed, &["--from", "2019-01", "--to", &day]), expected);
     assert_eq!(count(&bed, &["--from", "2019-01"]), 3_000);
+}
+
+#[test]
+fn a_backfill_reads_a_list_of_another_order_to_its_end() {
+    let account = account(3_000);
+    let (from, to) = (account.start(2_000), account.start(1_000));
+    let expected: BTreeSet<String> = (1_001..=2_000).map(|index| account.session(index).id).collect();
+    let arguments = ["backfill", "--json", "--from", &crate::bed::time(from), "--to", &crate::bed::time(to)];
+    for order in [Order::OldestFirst, Order::Shuffled(7)] {
+        let bed = Bed::new(Options::new(List::new(account, order)));
+        // By what is read at first, then by what the full walk has found.
+        for _ in 0..2 {
+            let ran = Ran::of(bed.command(&arguments).output().unwrap());
+            let receipt = ran.receipt();
+            assert_eq!((ran.code, &receipt["walk"]["evidence"]), (0, &"chain".into()), "{order:?}: {receipt:#}");
+            assert!(ids(&bed).is_superset(&expected));
+            assert_eq!(nightly(&bed, &["--full"]).code, 0);
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_finds_nothing_is_not_believed() {
+    let account = Account::new(2, 3_000, Shape::Plain);
+    // The list with the filter leaves the sessions out; without it they are there.
+    let day = rollbook::timestamp::text(account.start(2_999) / DAY * DAY);
+    let bed = Bed::new(Options::new(account));
+    let ran = Ran::of(
+        bed.command(&["backfill", "--json", "--api", "v2", "--from", "2017-01", "--to", &day]).output().unwrap(),
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let filtered = |request: &rollbook::sim::Request| request.target.contains("startDate");
+    let log = bed.server.requests().log;
+    assert!(log.iter().any(filtered) && !log.iter().all(filtered), "{log:?}");
+}
+
+#[test]
+fn a_range_of_the_second_version_holds_nothing_else() {
+    let account = Account::new(2, 3_000, Shape::Plain).spaced(Spacing::every(300));
+    let (from, to) = (account.start(2_000), account.start(1_000));
+    let arguments = ["backfill", "--json", "--from", &crate::bed::time(from), "--to", &crate::bed::time(to)];
+    let expected: BTreeSet<String> = (1_001..=2_000).map(|index| account.session(index).id).collect();
+    for version in ["v1", "v2"] {
+        let bed = Bed::new(Options::new(account));
+        let ran = Ran::of(bed.command(&[&arguments[..], &["--api", version]].concat()).output().unwrap());
+        assert_eq!(ran.code, 0, "{version}: {ran:?}");
+        assert_eq!(ids(&bed), expected, "{version}");
+    }
+}
+
+#[test]
+fn a_range_of_meetings() {
+    let account = Account::new(2, 3_000, Shape::Plain);
+    let meetings: BTreeSet<String> = (150..200).map(|index| account.meeting_id(index)).collect();
+    let chosen: Vec<&str> = meetings.iter().take(3).map(String::as_str).collect();
+    let (from, to) = (account.start(2_000), account.start(100));
+    let (first, last) = (crate::bed::time(from), crate::bed::time(to));
+    let mut arguments = vec!["backfill", "--json", "--from", &first, "--to", &last];
+    arguments.extend(chosen.iter().flat_map(|id| ["--meeting-id", id]));
+    let is_chosen = |id: Option<&str>| id.is_some_and(|id| chosen.contains(&id));
+    let expected: BTreeSet<String> = (101..=2_000)
+        .map(|index| account.session(index))
+        .filter(|session| is_chosen(session.meeting_id.as_deref()))
+        .map(|session| session.id)
+        .collect();
+    assert!(!expected.is_empty());
+    for version in ["v1", "v2"] {
+        let bed = Bed::new(Options::new(account));
+        let ran = Ran::of(bed.command(&[&arguments[..], &["--api", version]].concat()).output().unwrap());
+        assert_eq!(ran.code, 0, "{version}: {ran:?}");
+        assert_eq!(ids(&bed), expected, "{version}");
+    }
 }
 
 #[test]

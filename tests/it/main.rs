@@ -11,6 +11,7 @@ mod check;
 mod commands;
 mod continuing;
 mod damage;
+mod floor;
 mod front;
 mod incremental;
 mod moves;

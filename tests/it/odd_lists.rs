@@ -92,6 +92,69 @@ fn page_sizes_bases_and_ends() {
 }
 
 #[test]
+fn a_list_that_moves_while_the_server_is_found_out() {
+    for page_zero in [PageZero::AsFirst, PageZero::Error400, PageZero::ZeroBased] {
+        for change in [Change::InsertFresh(0), Change::delete(3)] {
+            for request in 1..8 {
+                for every in [false, true] {
+                    let script = Script::new();
+                    let script =
+                        if every { script.every(1, 1, change.clone()) } else { script.before(request, change.clone()) };
+                    let bed = Bed::new(Options { page_zero, script, ..plain() });
+                    let ran = bed.run(&["--json"]);
+                    let read: std::collections::BTreeSet<_> =
+                        bed.rows(Table::Sessions).into_iter().map(|row| row[0].1.clone()).collect();
+                    let listed =
+                        bed.server.with_list(|list| list.sessions().map(|session| session.id).collect::<Vec<_>>());
+                    let known = |id: &&String| account().index_of(id).is_some();
+                    let lost = listed.iter().filter(known).filter(|id| !read.contains(*id)).count();
+                    let what = format!("{page_zero:?} {change:?} {request} {every}");
+                    assert!(lost == 0 || ran.code == 3, "{what}: {lost} lost: {ran:?}");
+                    assert!(ran.code == 0, "{what}: {ran:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_server_says_of_its_pages() {
+    // Rows tell more than words: pages of the asked size overlap.
+    for size in ["20", "100", "\"7\""] {
+        expect(&format!("perPage {size}"), every(Answer::Info(Field::PerPage, Some(size.to_owned()))), 0, "chain");
+    }
+    expect("no perPage", every(Answer::Info(Field::PerPage, None)), 0, "chain");
+    for page in ["1", "77", "\"x\""] {
+        expect(
+            &format!("currentPage {page}"),
+            every(Answer::Info(Field::CurrentPage, Some(page.to_owned()))),
+            0,
+            "chain",
+        );
+    }
+    expect("no currentPage", every(Answer::Info(Field::CurrentPage, None)), 0, "chain");
+    for total in [0, 20, 100, 949] {
+        expect(&format!("total {total}"), Options { total: Total::Stale(total), ..plain() }, 0, "chain");
+    }
+    for past_end in [PastEnd::LastPage, PastEnd::NotFound404] {
+        for size in [20, 95, 300] {
+            expect(
+                &format!("{past_end:?} {size}"),
+                Options { past_end, one_page_size: Some(size), ..plain() },
+                0,
+                "twice",
+            );
+        }
+    }
+    // However far ahead is asked for.
+    for latency in [0, 30] {
+        let latency = std::time::Duration::from_millis(latency);
+        let ran = Bed::new(Options { ignore_page: true, latency, ..plain() }).run(&["--json"]);
+        assert_eq!(ran.code, 8, "{ran:?}");
+    }
+}
+
+#[test]
 fn other_orders_are_proven_while_the_list_is_still() {
     let moved = || Script::new().every(6, 1, Change::InsertFresh(0));
     for order in [Order::OldestFirst, Order::Shuffled(3), Order::ByEnd] {

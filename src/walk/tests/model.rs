@@ -1,6 +1,6 @@
 //! A list that moves while it is read, in memory, and a driver for plans over it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::walk::{Answer, Contract, Goal, Listed, Outcome, PageInfo, Plan, Request, Settings, Tally, Verdict};
 
@@ -24,20 +24,27 @@ pub enum Change {
 #[derive(Debug, Clone)]
 pub struct Model {
     pub rows: Vec<Listed>,
-    /// Rows listed throughout.
-    pub persistent: BTreeSet<u128>,
+    /// Rows listed throughout, as they were at first.
+    pub persistent: BTreeMap<u128, Listed>,
     pub fresh: u128,
     /// Largest page that is given.
     pub cap: u64,
     pub zero_based: bool,
+    /// The size of every page, whatever is asked for.
+    pub one_size: Option<u64>,
 }
 
 impl Model {
     /// Rows with these starts, newest first.
     pub fn new(starts: impl IntoIterator<Item = i64>) -> Self {
         let rows: Vec<_> = (1..).zip(starts).map(|(id, start)| Listed { id, start: Some(start) }).collect();
-        let persistent = rows.iter().map(|row| row.id).collect();
-        Self { rows, persistent, fresh: 1_000_000, cap: u64::MAX, zero_based: false }
+        Self::of(rows)
+    }
+
+    /// These rows, in this order.
+    pub fn of(rows: Vec<Listed>) -> Self {
+        let persistent = rows.iter().map(|row| (row.id, *row)).collect();
+        Self { rows, persistent, fresh: 1_000_000, cap: u64::MAX, zero_based: false, one_size: None }
     }
 
     /// So many rows with distinct starts.
@@ -74,7 +81,7 @@ impl Model {
 
     /// The honest answer.
     pub fn answer(&self, request: Request) -> Outcome {
-        let size = u64::from(request.window.size).min(self.cap);
+        let size = self.one_size.unwrap_or_else(|| u64::from(request.window.size).min(self.cap));
         let base = u64::from(!self.zero_based);
         let page = request.page.max(base) - base;
         let len = self.rows.len() as u64;
@@ -95,7 +102,8 @@ impl Model {
 #[derive(Debug)]
 pub struct Walked {
     pub verdict: Verdict,
-    pub lost: Vec<u128>,
+    /// Listed throughout, and in no answer.
+    pub lost: Vec<Listed>,
     pub requests: u64,
 }
 
@@ -152,7 +160,7 @@ pub fn drive_on(
     let distinct: BTreeSet<_> = starts.iter().map(|row| row.0).collect();
     let tally = Tally { distinct: distinct.len() as u64, moved: (starts.len() - distinct.len()) as u64 };
     let seen: BTreeSet<_> = pages.iter().flatten().map(|row| row.id).collect();
-    let lost = model.persistent.difference(&seen).copied().collect();
+    let lost = model.persistent.values().filter(|row| !seen.contains(&row.id)).copied().collect();
     Ok(Walked { verdict: plan.finish(tally), lost, requests })
 }
 

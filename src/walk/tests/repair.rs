@@ -113,7 +113,7 @@ fn a_page_that_stays_short_is_told() {
     })
     .unwrap();
     assert_eq!(walked.verdict.evidence, Evidence::None);
-    assert_eq!(walked.lost, [45]);
+    assert_eq!(walked.lost.iter().map(|row| row.id).collect::<Vec<_>>(), [45]);
 }
 
 #[test]
@@ -228,6 +228,28 @@ fn a_row_that_is_touched_costs_the_proof_or_is_seen() {
             };
             let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut model, 1, |_| 0, serve).unwrap();
             assert!(walked.lost.is_empty() || walked.verdict.evidence == Evidence::None, "{walked:?}");
+        }
+    }
+}
+
+#[test]
+fn the_last_page_again_is_no_page_of_a_pass() {
+    for (fixed, len, width) in [(20_u32, 95, 8), (20, 100, 3), (7, 95, 8), (30, 20, 2)] {
+        let serve = |_, request: Request, model: &mut Model| {
+            let last = (model.rows.len() as u64).div_ceil(u64::from(fixed)).max(1);
+            let page = request.page.clamp(1, last);
+            model.answer(Request { page, ..request })
+        };
+        for seed in 0..50_usize {
+            let mut model = Model { one_size: Some(u64::from(fixed)), ..Model::plain(len) };
+            let mut turn = seed;
+            let choose = |flying: usize| {
+                turn = turn.wrapping_mul(31).wrapping_add(7) % 100_003;
+                turn / 3 % flying
+            };
+            let plan = Plan::new(Goal::Full, settings(10, 2));
+            let walked = drive(plan, &mut model, width, choose, serve).unwrap();
+            assert!(walked.lost.is_empty() && walked.verdict.evidence >= Evidence::Twice, "{fixed} {len}: {walked:?}");
         }
     }
 }
