@@ -1,6 +1,7 @@
-//! Text that is not valid Unicode, made readable: the broken part becomes U+FFFD, and the record is named.
+//! Text that no parser takes, made readable, and the records named in which that was needed.
 //!
-//! Names cut in the middle of an emoji reach the API's JSON as lone surrogates (`\ud83d`). They must not cost the page.
+//! What is not valid Unicode becomes U+FFFD: names cut in the middle of an emoji reach the API's JSON as lone surrogates
+//! (`\ud83d`). A number beyond any float (`1e999`) becomes a text. Neither must cost the page.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -27,11 +28,12 @@ pub fn utf8(body: &[u8]) -> Mended<'_> {
     Mended { text, touched }
 }
 
-/// Replaces lone surrogate escapes; for a text that the parser refused.
-pub fn surrogates(mended: Mended<'_>) -> Mended<'static> {
+/// Replaces lone surrogate escapes and quotes numbers that are too large; for a text that the parser refused.
+pub fn refused(mended: Mended<'_>) -> Mended<'static> {
+    let mend = |text: &str| quote_numbers(&replace_surrogates(text));
     let mut touched = mended.touched;
-    touched.extend(records_where(&mended.text, |record| replace_surrogates(record) != record));
-    Mended { text: Cow::Owned(replace_surrogates(&mended.text)), touched }
+    touched.extend(records_where(&mended.text, |record| mend(record) != record));
+    Mended { text: Cow::Owned(mend(&mended.text)), touched }
 }
 
 fn records_where(text: &str, broken: impl Fn(&str) -> bool) -> BTreeSet<usize> {
@@ -63,6 +65,38 @@ fn replace_surrogates(text: &str) -> String {
     mended
 }
 
+fn quote_numbers(text: &str) -> String {
+    let mut mended = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        let (before, found) = rest.split_at(at);
+        let (token, after) = found.split_at(token_length(found));
+        mended.push_str(before);
+        if token.parse().is_ok_and(f64::is_infinite) {
+            mended.extend(["\"", token, "\""]);
+        } else {
+            mended.push_str(token);
+        }
+        rest = after;
+    }
+    mended.push_str(rest);
+    mended
+}
+
+/// The length of the string or number that a text begins with.
+fn token_length(text: &str) -> usize {
+    let Some(string) = text.strip_prefix('"') else {
+        return text.find(|c: char| !c.is_ascii_digit() && !"+-.eE".contains(c)).unwrap_or(text.len());
+    };
+    let mut escaped = false;
+    let closing = string.find(|c: char| {
+        let is_end = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        is_end
+    });
+    closing.map_or(text.len(), |at| at + 2)
+}
+
 /// The UTF-16 unit of a `\uXXXX` escape at the start of a text.
 fn unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
@@ -76,11 +110,20 @@ mod tests {
     #[test]
     fn lone_surrogates_are_replaced_and_named() {
         let body = br#"{"data":[{"id":"a","n":"\ud83d\ude00"},{"id":"b","n":"x\ud83d"},{"id":"c","n":"\\ud83d"}]}"#;
-        let mended = surrogates(utf8(body));
+        let mended = refused(utf8(body));
         assert_eq!(
             mended.text,
             r#"{"data":[{"id":"a","n":"\ud83d\ude00"},{"id":"b","n":"x\ufffd"},{"id":"c","n":"\\ud83d"}]}"#
         );
+        assert_eq!(mended.touched.into_iter().collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn numbers_beyond_any_float_become_text() {
+        let body = br#"{"data":[{"id":"1e999 \" 1e999","d":1.5e3},{"id":"b","d":-1E+999},{"id":"c","d":0}]}"#;
+        let mended = refused(utf8(body));
+        let expected = r#"{"data":[{"id":"1e999 \" 1e999","d":1.5e3},{"id":"b","d":"-1E+999"},{"id":"c","d":0}]}"#;
+        assert_eq!(mended.text, expected);
         assert_eq!(mended.touched.into_iter().collect::<Vec<_>>(), [1]);
     }
 

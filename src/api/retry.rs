@@ -59,8 +59,9 @@ pub(super) fn is_passing(status: StatusCode) -> bool {
 /// How long the server asks to wait: whole seconds, or until an HTTP date (RFC 9110, 10.2.3). Anything else is ignored.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than fit are still a wish to be left alone.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
@@ -120,7 +121,9 @@ mod tests {
         assert_eq!(read(" 0 "), Some(0));
         assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
         assert_eq!(read("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
+        assert_eq!(read("99999999999999999999999"), Some(u64::MAX));
         assert_eq!(read("soon"), None);
+        assert_eq!(read(""), None);
         assert_eq!(read("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }

@@ -99,7 +99,7 @@ pub fn page(body: &[u8], options: &Options) -> Result<Flat, FlattenError> {
         Ok(page) => rows(&page, &mended, options),
         Err(ShapeError::NoData) => Err(ShapeError::NoData.into()),
         Err(ShapeError::Json(_)) => {
-            let mended = mend::surrogates(mended);
+            let mended = mend::refused(mended);
             rows(&model::page(&mended.text)?, &mended, options)
         }
     }

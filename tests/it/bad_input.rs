@@ -8,6 +8,7 @@ use rollbook::sim::{Account, Answer, Auth, Canned, Clock, Field, Options, PastEn
 use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook};
+use crate::python::measured;
 
 fn account() -> Options {
     Options::new(Account::new(3, 250, Shape::Plain))
@@ -83,6 +84,12 @@ fn what_is_no_page_of_sessions_is_never_no_sessions() {
 #[test]
 fn a_bomb_does_not_fill_the_memory() {
     expect(scripted(Script::new().answer_every(1, 1, Answer::Bomb(200 << 20))), 8, "67108864");
+    // A mebibyte is all that may be read of it, so memory must stay near what an idle run needs.
+    let bed = Bed::new(scripted(Script::new().answer_every(1, 1, Answer::Bomb(500 << 20))));
+    let mut export = bed.export(&[]);
+    let (ran, figures) = measured(export.env("ROLLBOOK_API_MAX_BODY_BYTES", "1048576"));
+    assert!(ran.code == 8 && ran.stderr.contains("raise [api] max_body_bytes"), "{ran:?}");
+    assert!(figures.peak_mib < 48, "{figures:?}");
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use clap::CommandFactory;
+use rollbook::cli::Cli;
 use rollbook::sim::{Account, Options, Shape};
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook};
-
-const COMMANDS: [&str; 8] = ["export", "backfill", "check", "demo", "simulate", "config", "completions", "man"];
 
 fn run(folder: &Path, arguments: &[&str]) -> Ran {
     Ran::of(rollbook(folder).args(arguments).output().unwrap())
@@ -94,7 +94,7 @@ fn what_simulate_serves_can_be_exported() {
 #[test]
 fn every_command_explains_itself() {
     let folder = tempfile::tempdir().unwrap();
-    for command in COMMANDS {
+    for command in Cli::command().get_subcommands().map(clap::Command::get_name) {
         for help in ["-h", "--help"] {
             let ran = run(folder.path(), &[command, help]);
             assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::bed::Ran;
+
 /// The interpreter that has the pinned packages.
 pub fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -27,4 +29,25 @@ pub fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}\n{}\n{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// What a run took.
+#[derive(Debug, serde::Deserialize)]
+pub struct Figures {
+    pub wall_s: f64,
+    pub cpu_s: f64,
+    pub peak_mib: u64,
+}
+
+/// Runs a command that starts from an empty environment, and measures it.
+pub fn measured(command: &Command) -> (Ran, Figures) {
+    let mut measure = Command::new("python3");
+    measure.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers/measure.py"));
+    measure.arg(command.get_program()).args(command.get_args());
+    measure.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut ran = Ran::of(measure.output().unwrap());
+    let figures = ran.stdout.lines().last().map(ToOwned::to_owned).unwrap_or_default();
+    ran.stdout.truncate(ran.stdout.trim_end().len() - figures.len());
+    let figures = serde_json::from_str(&figures).unwrap_or_else(|error| panic!("no figures ({error}): {ran:?}"));
+    (ran, figures)
 }

@@ -147,6 +147,11 @@ fn odd_records_keep_their_row_and_go_raw_to_the_rejects() {
                 ("anomalies", ""),
             ],
         ),
+        (
+            r#"{"id": "a", "activeDuration": 1e999, "odd": -1e999}"#,
+            3,
+            &[("active_duration", "null"), ("anomalies", "bad_text,bad_value")],
+        ),
         (r#"{"name": "no id"}"#, 3, &[]),
         (r"null", 3, &[]),
         (
