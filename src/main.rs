@@ -83,7 +83,7 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Export(export) => ended(commands::export(setting, &cli.global, export, stop).await?, cli),
             Command::Backfill(backfill) => ended(commands::backfill(setting, &cli.global, backfill, stop).await?, cli),
             Command::Check => tokio::select! {
-                checked = commands::check(setting, cli.global.json) => print(checked?.as_bytes()),
+                checked = commands::check(setting, cli.global.json, stop.clone()) => print(checked?.as_bytes()),
                 stopped = stop.wait() => Err(stopped),
             },
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),

@@ -157,24 +157,11 @@ impl Run {
         if self.dry_run {
             return Ok(None);
         }
+        layout.store().heed(&self.stop);
         if layout.store().folder().is_none() {
             block_in_place(|| probe(layout.store(), &self.run_id))?;
         }
-        let deadline = Instant::now() + terms.wait.unwrap_or_default();
-        loop {
-            let taken = block_in_place(|| Lease::take(layout, &self.run_id, *terms, &self.clock))?;
-            if taken.is_some() {
-                return Ok(taken);
-            }
-            if Instant::now() >= deadline {
-                return Err(lease::held(layout));
-            }
-            tracing::info!("waiting for another run that is writing to the dataset");
-            tokio::select! {
-                stopped = self.stop.wait() => return Err(stopped),
-                () = tokio::time::sleep(lease::LOOK) => {}
-            }
-        }
+        lease::obtain(layout, &self.run_id, *terms, &self.clock, &self.stop).await.map(Some)
     }
 
     /// Reads what is there, and decides what to cover.
