@@ -94,7 +94,7 @@ async fn run(task: Task, setting: Setting<'_>, stop: Stop) -> Result<Ended> {
 }
 
 /// `check`: what the API does, and what a run would do and could prove.
-pub async fn check(setting: Setting<'_>, json: bool) -> Result<String> {
+pub async fn check(setting: Setting<'_>, json: bool, stop: Stop) -> Result<String> {
     let Setting { config, environment, clock, .. } = setting;
     let credentials =
         Credentials::resolve(|name| environment.get(name).map(str::to_owned), |path| std::fs::read_to_string(path))?;
@@ -103,6 +103,7 @@ pub async fn check(setting: Setting<'_>, json: bool) -> Result<String> {
     let work = Work::Export { full: false, meetings: Vec::new() };
     let run_id = run_id(&clock);
     let Destination { layout, .. } = Destination::open(&config, environment, &run_id, true)?;
+    layout.store().heed(&stop);
     if layout.store().folder().is_none() {
         block_in_place(|| rollbook::store::probe(layout.store(), &run_id))?;
     }

@@ -88,7 +88,7 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Backfill(backfill) => ended(commands::backfill(setting, &cli.global, backfill, stop).await?, cli),
             Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
             Command::Check => tokio::select! {
-                checked = commands::check(setting, cli.global.json) => print(checked?.as_bytes()),
+                checked = commands::check(setting, cli.global.json, stop.clone()) => print(checked?.as_bytes()),
                 stopped = stop.wait() => Err(stopped),
             },
             Command::Verify(verify) => {

@@ -55,6 +55,7 @@ pub const KEYS: &[Key] = &[
     key("dataset.max_rejects", Number, "0", "New unreadable records that a run may have before it exits with 3."),
     key("dataset.keep_unknown_fields", Flag, "false", "Whether fields unknown to this version are kept, as JSON in the column extra."),
     key("store.options", Text, "", "Options of the object store, name=value and commas: \"aws_endpoint=https://s3.example\"; no secrets."),
+    key("store.retry_budget", Text, "150s", "For one request to an object store with all its attempts and the waiting between them."),
     key("stage.dir", Text, "", "A local folder where rows wait to be published; empty is beside the dataset, or the state folder."),
 ];
 

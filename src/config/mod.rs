@@ -113,6 +113,8 @@ pub struct Config {
     pub dataset: Dataset,
     /// `[store] options`: names and values for an object store.
     pub store_options: Vec<(String, String)>,
+    /// `[store] retry_budget`: for one request to an object store with all its attempts and the waiting between them.
+    pub store_retry_budget: Duration,
     /// `[stage] dir`: where rows wait before they are published; beside the dataset when `None`.
     pub stage_dir: Option<PathBuf>,
 }
@@ -160,6 +162,7 @@ impl Config {
                 keep_unknown_fields: values.read("dataset.keep_unknown_fields", boolean)?,
             },
             store_options: values.read("store.options", pairs)?,
+            store_retry_budget: values.read("store.retry_budget", timeout)?,
             stage_dir: values.read("stage.dir", optional_path)?,
         })
     }

@@ -75,7 +75,8 @@ fn the_readme_lists_every_setting_with_its_default() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, walk, dataset, store_options, stage_dir } = with_files(None, &[], &[], vec![]).unwrap().config;
+    let Config { api, walk, dataset, store_options, store_retry_budget, stage_dir } =
+        with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
         base_url: "https://api.videosdk.live".parse().unwrap(),
@@ -93,6 +94,7 @@ fn the_defaults_are_the_documented_ones() {
     let expected =
         Dataset { url, partition_by: PartitionBy::Month, since: None, max_rejects: 0, keep_unknown_fields: false };
     assert_eq!((dataset, store_options, stage_dir), (expected, vec![], None));
+    assert_eq!(store_retry_budget, Duration::from_secs(150));
     assert_eq!(
         walk,
         Walk {

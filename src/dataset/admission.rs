@@ -1,7 +1,5 @@
 //! Before anything is written: the store is shown to be safe, and the dataset to be free.
 
-use std::time::Instant;
-
 use tokio::task::block_in_place;
 
 use super::destination::Destination;
@@ -26,21 +24,9 @@ pub async fn admit(
         return Ok(None);
     }
     let Destination { layout, terms, .. } = destination;
+    layout.store().heed(stop);
     if layout.store().folder().is_none() {
         block_in_place(|| probe(layout.store(), run_id))?;
     }
-    let deadline = Instant::now() + terms.wait.unwrap_or_default();
-    loop {
-        if let Some(lease) = block_in_place(|| Lease::take(layout, run_id, *terms, clock))? {
-            return Ok(Some(lease));
-        }
-        if Instant::now() >= deadline {
-            return Err(lease::held(layout));
-        }
-        tracing::info!("waiting for another run that is writing to the dataset");
-        tokio::select! {
-            stopped = stop.wait() => return Err(stopped),
-            () = tokio::time::sleep(lease::LOOK) => {}
-        }
-    }
+    lease::obtain(layout, run_id, *terms, clock, stop).await.map(Some)
 }

@@ -35,9 +35,13 @@ impl Destination {
             None if is_local => Path::new(url).join("_rollbook/stage"),
             None => state_folder(environment)?.join(name(url, is_local)),
         };
+        if !config.store_options.is_empty() {
+            store::refuse_unknown(url, &config.store_options)?;
+        }
         let options = environment.store_options().chain(config.store_options.iter().cloned()).collect();
         let faults = environment.get("ROLLBOOK_TEST_FAULTS").and_then(Faults::parse);
-        let means = Means { options, spool: stage.clone(), run_id: run_id.to_owned(), faults };
+        let (spool, run_id, budget) = (stage.clone(), run_id.to_owned(), config.store_retry_budget);
+        let means = Means { options, spool, run_id, budget, faults };
         let layout = Layout::new(store::open(url, means)?, config.dataset.partition_by);
         let lease = environment.get("ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());

@@ -8,13 +8,15 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::task::block_in_place;
 
 use super::layout::Layout;
 use crate::api::Clock;
 use crate::error::{Error, Kind, Result};
+use crate::signal::Stop;
 use crate::store::{Access, Swap, Version, failed};
 use crate::timestamp;
 
@@ -22,8 +24,8 @@ use crate::timestamp;
 const BEAT: Duration = Duration::from_secs(10);
 /// So many beats may be missing.
 const MISSING: u32 = 3;
-/// How often one that waits should look again.
-pub const LOOK: Duration = Duration::from_millis(500);
+/// How often one that waits looks again.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How to come by a lease.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,27 +60,48 @@ struct Record {
     released: bool,
 }
 
-impl Lease {
-    /// Takes the lease, or returns `None` where another run holds it.
-    ///
-    /// # Errors
-    /// `Destination` where it can't be written.
-    pub fn take(layout: &Layout, run_id: &str, terms: Terms, clock: &Clock) -> Result<Option<Self>> {
-        match layout.store().folder() {
-            _ if terms.is_off => Ok(Some(Self::Off)),
-            Some(folder) => Ok(lock(folder)?.map(Self::Locked)),
-            None => Ok(renew(layout, run_id, terms.beat.unwrap_or(BEAT), clock)?.map(Self::Renewed)),
+/// What one that asks for the lease is told.
+enum Answer {
+    Given(Lease),
+    /// Another run is alive that holds it.
+    Held,
+    /// The one that holds it has not been heard of for long. Whether it is dead is seen by waiting a little.
+    Silent,
+}
+
+/// Takes the lease; waits for another run as long as the terms say.
+///
+/// # Errors
+/// `Lease` where another run holds it; `Destination` where it can't be read or written; a signal.
+pub async fn obtain(layout: &Layout, run_id: &str, terms: Terms, clock: &Clock, stop: &Stop) -> Result<Lease> {
+    let mut candidate = Candidate { layout, run_id, terms, clock, seen: None };
+    let deadline = Instant::now() + terms.wait.unwrap_or_default();
+    let mut has_said = false;
+    loop {
+        match block_in_place(|| candidate.ask())? {
+            Answer::Given(lease) => return Ok(lease),
+            Answer::Held if Instant::now() >= deadline => return Err(held(layout)),
+            Answer::Held | Answer::Silent => {}
+        }
+        if !has_said {
+            tracing::info!("waiting for another run that is writing to the dataset");
+            has_said = true;
+        }
+        tokio::select! {
+            stopped = stop.wait() => return Err(stopped),
+            () = tokio::time::sleep(LOOK) => {}
         }
     }
 }
 
-/// The error of a run that does not wait any longer.
-pub fn held(layout: &Layout) -> Error {
+fn held(layout: &Layout) -> Error {
     Error::new(Kind::Lease, format!("another run is writing to the dataset: {}", layout.place()))
         .hint("run the same command again when that run is done, or wait for it with --wait")
 }
 
-fn lock(folder: &Path) -> Result<Option<File>> {
+fn lock(layout: &Layout, folder: &Path) -> Result<Option<File>> {
+    // Refuses a link that leads out of the dataset.
+    layout.store().open(&Layout::own("lock"))?;
     let folder = folder.join("_rollbook");
     fs::create_dir_all(&folder)
         .map_err(|error| failed("cannot create the dataset's folder", folder.display(), error))?;
@@ -92,24 +115,55 @@ fn lock(folder: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Takes the lease in an object store, unless another run is alive that holds it.
-fn renew(layout: &Layout, run_id: &str, beat: Duration, clock: &Clock) -> Result<Option<Renewing>> {
-    let Some((record, version)) = read(layout)? else {
-        return Renewing::begin(layout, Record::new(1, run_id, clock), None, beat, clock);
-    };
-    if !record.released {
-        let patience = beat * MISSING;
-        // A clock that is wrong can only make this run wait or give up, never take what is held.
-        if record.age(clock) < patience {
-            return Ok(None);
+/// A run that wants the lease.
+struct Candidate<'a> {
+    layout: &'a Layout,
+    run_id: &'a str,
+    terms: Terms,
+    clock: &'a Clock,
+    /// What another run's lease was when it last changed, and since when.
+    seen: Option<(Version, Instant)>,
+}
+
+impl Candidate<'_> {
+    fn ask(&mut self) -> Result<Answer> {
+        match self.layout.store().folder() {
+            _ if self.terms.is_off => Ok(Answer::Given(Lease::Off)),
+            Some(folder) => {
+                Ok(lock(self.layout, folder)?.map_or(Answer::Held, |lock| Answer::Given(Lease::Locked(lock))))
+            }
+            None => self.ask_objects(),
         }
-        std::thread::sleep(patience);
-        if read(layout)?.is_none_or(|(_, now)| now != version) {
-            return Ok(None);
-        }
-        tracing::warn!("the run that held the dataset is gone: {}", record.run_id);
     }
-    Renewing::begin(layout, Record::new(record.epoch + 1, run_id, clock), Some(&version), beat, clock)
+
+    fn ask_objects(&mut self) -> Result<Answer> {
+        let Some((record, version)) = read(self.layout)? else { return self.begin(1, None) };
+        if record.released {
+            return self.begin(record.epoch + 1, Some(&version));
+        }
+        let patience = self.terms.beat.unwrap_or(BEAT) * MISSING;
+        match &self.seen {
+            Some((seen, since)) if *seen == version => {
+                if since.elapsed() >= patience {
+                    tracing::warn!("the run that held the dataset is gone: {}", record.run_id);
+                    return self.begin(record.epoch + 1, Some(&version));
+                }
+            }
+            Some(_) => {
+                self.seen = Some((version, Instant::now()));
+                return Ok(Answer::Held);
+            }
+            None => self.seen = Some((version, Instant::now())),
+        }
+        // A clock that is wrong can only make this run wait or give up, never take what is held.
+        Ok(if record.age(self.clock) < patience { Answer::Held } else { Answer::Silent })
+    }
+
+    fn begin(&self, epoch: u64, before: Option<&Version>) -> Result<Answer> {
+        let (record, beat) = (Record::new(epoch, self.run_id, self.clock), self.terms.beat.unwrap_or(BEAT));
+        let renewing = Renewing::begin(self.layout, record, before, beat, self.clock)?;
+        Ok(renewing.map_or(Answer::Held, |renewing| Answer::Given(Lease::Renewed(renewing))))
+    }
 }
 
 fn read(layout: &Layout) -> Result<Option<(Record, Version)>> {

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Access, Draft, Store, Swap, Version, failed};
 use crate::error::Result;
+use crate::signal::Stop;
 
-/// What goes wrong, and at which step; steps are counted from 1, one before and one after each change of a file.
+/// What goes wrong, and at which step; steps are counted from 1: one before and one after each change of a file, and for
+/// faults one before each reading as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Faults {
     /// The process dies there, as by SIGKILL.
@@ -33,6 +35,9 @@ impl Faults {
     }
 }
 
+/// The operating system's number for a disk that fails.
+const EIO: i32 = 5;
+
 /// A store with faults.
 #[derive(Debug)]
 pub struct Faulty {
@@ -47,6 +52,11 @@ impl Faulty {
         Self { inner, faults, steps: AtomicU64::new(0) }
     }
 
+    /// Reading changes nothing: to die before it is to die after the change before it.
+    fn reads(&self, what: &str, path: &str) -> Result<()> {
+        if matches!(self.faults, Faults::Die(_)) { Ok(()) } else { self.step(what, path) }
+    }
+
     fn step(&self, what: &str, path: &str) -> Result<()> {
         let step = self.steps.fetch_add(1, Ordering::SeqCst) + 1;
         let broken = match self.faults {
@@ -56,7 +66,7 @@ impl Faulty {
             Faults::Die(_) => false,
         };
         if broken {
-            let cause = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            let cause = std::io::Error::from_raw_os_error(EIO);
             return Err(failed(&format!("cannot {what} the file (step {step})"), self.place(path), cause));
         }
         Ok(())
@@ -69,10 +79,12 @@ impl Store for Faulty {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<(String, Version)>> {
+        self.reads("list", folder)?;
         self.inner.list(folder)
     }
 
     fn open(&self, path: &str) -> Result<Option<(File, Version)>> {
+        self.reads("open", path)?;
         self.inner.open(path)
     }
 
@@ -108,5 +120,9 @@ impl Store for Faulty {
 
     fn folder(&self) -> Option<&Path> {
         self.inner.folder()
+    }
+
+    fn heed(&self, stop: &Stop) {
+        self.inner.heed(stop);
     }
 }

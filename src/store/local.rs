@@ -8,9 +8,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::error::{Error, Kind, Result};
+use crate::signal::Stop;
 
 /// rollbook's own folder.
 const OWN: &str = "_rollbook";
@@ -37,29 +39,35 @@ impl Local {
     /// Makes the folder of a file, and refuses one that leads out of the dataset.
     fn folder_for(&self, target: &Path) -> Result<PathBuf> {
         let folder = folder_of(target).to_owned();
-        fs::create_dir_all(&folder).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
         self.refuse_outside(&folder)?;
+        make(&folder).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
         Ok(folder)
     }
 
+    /// Refuses a path that a symbolic link leads out of the dataset, or nowhere.
     fn refuse_outside(&self, path: &Path) -> Result<()> {
-        let real = |path: &Path| {
-            fs::canonicalize(path).map_err(|error| failed("cannot read the folder", path.display(), error))
-        };
-        if real(path)?.starts_with(real(&self.root)?) {
-            return Ok(());
+        let Ok(root) = fs::canonicalize(&self.root) else { return Ok(()) }; // nothing is there yet
+        let there = path.ancestors().find(|path| fs::symlink_metadata(path).is_ok()).unwrap_or(path);
+        match fs::canonicalize(there) {
+            Ok(real) if real.starts_with(&root) => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("cannot read the folder", there.display(), error))
+            }
+            _ => {
+                let what = format!("a symbolic link leads out of the dataset: {}", there.display());
+                Err(Error::new(Kind::Destination, what).hint("replace the link by what it leads to"))
+            }
         }
-        let what = format!("a symbolic link leads out of the dataset: {}", path.display());
-        Err(Error::new(Kind::Destination, what).hint("replace the link by what it leads to"))
     }
 
     fn temporary(&self, target: &Path) -> Result<(File, PathBuf)> {
         let folder = self.folder_for(target)?;
         sweep(&folder)?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let path = folder.join(format!(".{name}.{}.tmp", self.run_id));
         loop {
-            let file = OpenOptions::new().write(true).read(true).create(true).truncate(true).mode(0o600).open(&path);
+            let path = folder.join(self.name(&name));
+            // Never a file, nor a link, that is there already.
+            let file = OpenOptions::new().write(true).read(true).create_new(true).mode(0o600).open(&path);
             let file = file.map_err(|error| failed("cannot create the file", path.display(), error))?;
             file.lock().map_err(|error| failed("cannot lock the file", path.display(), error))?;
             // Before it was locked, another run may have swept it.
@@ -73,17 +81,26 @@ impl Local {
         }
     }
 
+    /// A temporary name that no other file has.
+    fn name(&self, name: &str) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        format!(".{name}.{}.{}.tmp", self.run_id, NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// The permissions that the umask gives new files; learnt by making one.
     fn usual_mode(&self) -> Result<u32> {
         if let Some(mode) = self.mode.get() {
             return Ok(*mode);
         }
-        let folder = self.path(OWN);
-        let path = folder.join(format!(".mode.{}.tmp", self.run_id));
-        let learnt = fs::create_dir_all(&folder)
-            .and_then(|()| File::create(&path))
-            .and_then(|file| file.metadata())
-            .and_then(|metadata| fs::remove_file(&path).map(|()| metadata.permissions().mode() & 0o666));
+        let path = self.path(OWN).join(self.name("mode"));
+        let folder = self.folder_for(&path)?;
+        let made = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|file| file.metadata());
+        // Another run may have swept it.
+        let removed = fs::remove_file(&path).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        });
+        let learnt = made.and_then(|metadata| removed.map(|()| metadata.permissions().mode() & 0o666));
         let mode = learnt.map_err(|error| failed("cannot write to the folder", folder.display(), error))?;
         Ok(*self.mode.get_or_init(|| mode))
     }
@@ -91,28 +108,32 @@ impl Local {
     /// Keeps every other swap in this dataset waiting, while it lives.
     fn alone(&self) -> Result<File> {
         let path = self.path(OWN).join("swap");
-        let opened = fs::create_dir_all(self.path(OWN))
-            .and_then(|()| OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path));
+        self.folder_for(&path)?;
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let locked = opened.and_then(|file| file.lock().map(|()| file));
         locked.map_err(|error| failed("cannot lock the dataset", path.display(), error))
     }
 
-    fn walk(&self, folder: &str, found: &mut Vec<(String, Version)>) -> io::Result<()> {
+    fn walk(&self, folder: &str, found: &mut Vec<(String, Version)>) -> Result<()> {
+        let unreadable = |error| failed("cannot read the folder", self.place(folder), error);
         let entries = match fs::read_dir(self.path(folder)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+            Err(error) => return Err(unreadable(error)),
         };
         for entry in entries {
-            let entry = entry?;
+            let entry = entry.map_err(unreadable)?;
             let name = entry.file_name();
             let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                self.refuse_outside(&entry.path())?;
+            }
             let path = format!("{folder}/{name}");
             match fs::metadata(entry.path()) {
                 Ok(metadata) if metadata.is_dir() => self.walk(&path, found)?,
                 Ok(metadata) => found.push((path, version(&metadata))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(unreadable(error)),
             }
         }
         Ok(())
@@ -126,19 +147,20 @@ impl Store for Local {
 
     fn list(&self, folder: &str) -> Result<Vec<(String, Version)>> {
         let mut found = Vec::new();
-        self.walk(folder, &mut found).map_err(|error| failed("cannot read the folder", self.place(folder), error))?;
+        self.refuse_outside(&self.path(folder))?;
+        self.walk(folder, &mut found)?;
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(found)
     }
 
     fn open(&self, path: &str) -> Result<Option<(File, Version)>> {
         let place = self.path(path);
+        self.refuse_outside(&place)?;
         let file = match File::open(&place) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed("cannot read the file", place.display(), error)),
         };
-        self.refuse_outside(&place)?;
         let metadata = file.metadata().map_err(|error| failed("cannot read the file", place.display(), error))?;
         Ok(Some((file, version(&metadata))))
     }
@@ -159,14 +181,15 @@ impl Store for Local {
         let target = self.path(&draft.path);
         let Some(name) = draft.name.clone() else { return Ok(Swap::Lost) };
         let broken = |what, error: io::Error| failed(what, name.display(), error);
-        draft.file.sync_all().map_err(|error| broken("cannot flush the file to the disk", error))?;
         let mode = match access {
             Access::Usual => self.usual_mode()?,
             Access::Private => 0o600,
         };
         let permissions = fs::Permissions::from_mode(mode);
         draft.file.set_permissions(permissions).map_err(|error| broken("cannot set permissions", error))?;
+        draft.file.sync_all().map_err(|error| broken("cannot flush the file to the disk", error))?;
         let _alone = self.alone()?;
+        self.refuse_outside(&target)?;
         let current = match fs::metadata(&target) {
             Ok(metadata) => Some(version(&metadata)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -202,6 +225,7 @@ impl Store for Local {
 
     fn remove(&self, path: &str) -> Result<()> {
         let place = self.path(path);
+        self.refuse_outside(folder_of(&place))?;
         match fs::remove_file(&place) {
             Ok(()) => flush_folder(folder_of(&place)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -212,12 +236,28 @@ impl Store for Local {
     fn folder(&self) -> Option<&Path> {
         Some(&self.root)
     }
+
+    fn heed(&self, _: &Stop) {} // no call takes long
 }
 
 /// A file that was replaced is another one to the file system, or has another length or time.
 fn version(metadata: &fs::Metadata) -> Version {
     let tag = format!("{}-{}-{}.{:09}", metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
     Version { tag, number: None }
+}
+
+/// Makes a folder and those above it, durably.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(folder);
+    make(parent)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
+        _ => {}
+    }
+    File::open(parent)?.sync_all()
 }
 
 /// Makes names in a folder durable.
@@ -234,10 +274,9 @@ fn sweep(folder: &Path) -> Result<()> {
         if !(name.starts_with('.') && name.ends_with(".tmp")) {
             continue;
         }
-        // Whoever holds the lock is alive. It is held until the file is gone, so that nobody begins to write it meanwhile.
-        if let Ok(file) = File::open(&path)
-            && file.try_lock().is_ok()
-        {
+        let Ok(file) = File::open(&path) else { continue };
+        // Whoever holds the lock is alive. It is held here until the file is gone, so that nobody begins to use it.
+        if file.try_lock().is_ok() {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(failed("cannot remove the leftover", path.display(), error));

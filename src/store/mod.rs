@@ -3,31 +3,46 @@
 //! What makes writing safe is one operation: [`Store::swap`] replaces a file only if it still has the version that was
 //! read. Whoever loses reads again. Paths are relative to the dataset, with `/` between their names.
 
+mod connect;
 mod faulty;
 mod local;
 mod probe;
+mod refusal;
 mod remote;
+mod service;
+mod spool;
 
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::signal::Stop;
+pub use connect::{SCHEMES, refuse_unknown};
 pub use faulty::Faults;
 pub use local::Local;
 pub use probe::probe;
-pub use remote::{CEILING, Remote, SCHEMES};
+pub use remote::{CEILING, Remote};
 
 /// What a file was when it was read: one version, the same bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Version {
     /// An etag, or what the file system says of the file.
     tag: String,
-    /// The store's own number of the version, where it keeps one.
+    /// The store's own number of the version, where it keeps one and has told it: a list does not.
     number: Option<String>,
 }
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.tag == other.tag
+    }
+}
+
+impl Eq for Version {}
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +120,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// The folder, if it is on this machine.
     fn folder(&self) -> Option<&Path>;
+
+    /// From now on, no call takes long once this is asked to stop.
+    fn heed(&self, stop: &Stop);
 }
 
 impl dyn Store + '_ {
@@ -133,6 +151,8 @@ pub struct Means {
     pub spool: PathBuf,
     /// Tells the temporary files of two runs apart.
     pub run_id: String,
+    /// For one request to an object store with all its attempts and the waiting between them.
+    pub budget: Duration,
     /// Faults to be shown, in tests.
     pub faults: Option<Faults>,
 }
@@ -142,9 +162,9 @@ pub struct Means {
 /// # Errors
 /// `Config` where the URL or an option can't be used.
 pub fn open(url: &str, means: Means) -> Result<Arc<dyn Store>> {
-    let Means { options, spool, run_id, faults } = means;
+    let Means { options, spool, run_id, budget, faults } = means;
     let store: Arc<dyn Store> = if is_remote(url) {
-        Arc::new(Remote::connect(url, options, &spool)?)
+        Arc::new(Remote::open(url, &options, &spool, budget)?)
     } else {
         Arc::new(Local::new(url, &run_id))
     };

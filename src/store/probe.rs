@@ -27,9 +27,11 @@ pub fn probe(store: &dyn Store, run_id: &str) -> Result<()> {
         }
         Ok(())
     };
-    let result = probed();
-    let removed = store.remove(&path);
-    result.and(removed)
+    match probed() {
+        // What can't be written to need not be asked to remove anything.
+        Err(error) if error.kind() != Kind::Config => Err(error),
+        result => result.and(store.remove(&path)),
+    }
 }
 
 fn unsafe_store(store: &dyn Store, what: &str) -> Error {

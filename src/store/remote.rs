@@ -1,40 +1,54 @@
 //! An object store: `s3://`, `az://` or `gs://`. A file is made on the local disk and sent whole, on a condition.
 //!
 //! Calls wait for their answers on threads that are not the runtime's own, so that the rest of the program need not know
-//! that a network is behind them.
+//! that a network is behind them. No call waits forever: not for a dead store, and not long after a signal.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::future::Future;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::{Duration, Instant};
 
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
-use url::Url;
 
+use super::connect::connect;
+use super::refusal::{Silent, refusal};
+use super::service::Limits;
+use super::spool::Spool;
 use super::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::error::{Error, Kind, Result};
-
-/// How the URL of an object store begins.
-pub const SCHEMES: [&str; 3] = ["s3://", "az://", "gs://"];
+use crate::signal::Stop;
 
 /// The largest file that is sent, in bytes. It is held in memory while it is sent: a condition can be put on an upload
 /// in one piece only.
 pub const CEILING: u64 = 1 << 30;
+
+/// After a signal, a request is given up that takes longer than this; and so after one that has spent its budget.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Pieces of a file that may wait to be written to the spool.
+const QUEUE: usize = 4;
 
 /// A dataset in an object store.
 pub struct Remote {
     store: Arc<dyn ObjectStore>,
     root: Key,
     url: String,
-    spool: PathBuf,
+    folder: PathBuf,
+    spool: Spool,
     runtime: Option<Runtime>,
-    /// What was read already.
-    read: Mutex<HashMap<String, (File, Version)>>,
+    budget: Duration,
+    stop: OnceLock<Stop>,
+    gave_up: Arc<AtomicBool>,
+    /// Whether the last request has spent its budget: the next one then gets no more than a short time.
+    is_dead: AtomicBool,
 }
 
 impl std::fmt::Debug for Remote {
@@ -44,143 +58,209 @@ impl std::fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// The dataset at a URL. Nothing is asked yet.
+    /// The dataset at a URL. Nothing is asked yet. `spool`: a folder on this machine; `budget`: for one request with all
+    /// its attempts and waits.
     ///
     /// # Errors
     /// `Config` where the URL or an option can't be used.
-    pub fn connect(url: &str, options: Vec<(String, String)>, spool: &Path) -> Result<Self> {
+    pub fn open(url: &str, options: &[(String, String)], spool: &Path, budget: Duration) -> Result<Self> {
         // Whoever installed a provider first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(Kind::Config, format!("the object store can't be used: {url}"))
-                .because(error)
-                .hint("check the URL, `store.options` and the credentials in the environment")
-        };
-        let parsed = Url::parse(url).map_err(|error| wrong(error.into()))?;
-        let (store, root) = object_store::parse_url_opts(&parsed, options).map_err(|error| wrong(error.into()))?;
+        let (store, root) = connect(url, options, budget)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|error| wrong(error.into()))?;
-        std::fs::create_dir_all(spool).map_err(|error| failed("cannot create the folder", spool.display(), error))?;
-        let (url, spool) = (url.trim_end_matches('/').to_owned(), spool.to_owned());
-        Ok(Self { store: Arc::from(store), root, url, spool, runtime: Some(runtime), read: Mutex::default() })
+        let runtime =
+            runtime.map_err(|error| Error::new(Kind::Unexpected, "cannot start the runtime").because(error))?;
+        let (url, folder) = (url.trim_end_matches('/').to_owned(), spool.to_owned());
+        let spool = Spool::new(spool).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
+        let (runtime, stop, gave_up, is_dead) =
+            (Some(runtime), OnceLock::new(), Arc::default(), AtomicBool::new(false));
+        Ok(Self { store, root, url, folder, spool, runtime, budget, stop, gave_up, is_dead })
     }
 
     fn key(&self, path: &str) -> Key {
         path.split('/').fold(self.root.clone(), Key::join)
     }
 
-    /// Waits for an answer.
+    /// For one request with all its attempts, the last of which may begin when the budget is nearly spent.
+    fn limit(&self, bytes: u64) -> Duration {
+        let budget = if self.is_dead.load(Ordering::Relaxed) { GRACE.min(self.budget) } else { self.budget };
+        budget + Limits::within(budget).sending(bytes)
+    }
+
+    /// Waits for an answer, for so long at most.
     fn wait<T: Send + 'static>(
         &self,
+        limit: Duration,
         asked: impl Future<Output = object_store::Result<T>> + Send + 'static,
     ) -> object_store::Result<T> {
+        let begun = Instant::now();
+        let (stop, gave_up) = (self.stop.get().cloned(), Arc::clone(&self.gave_up));
+        let Some(runtime) = self.runtime.as_ref().filter(|_| !gave_up.load(Ordering::Relaxed)) else {
+            return Err(Silent(GRACE).into());
+        };
         let (sender, receiver) = mpsc::channel();
-        if let Some(runtime) = &self.runtime {
-            runtime.spawn(async move {
-                let _ = sender.send(asked.await);
-            });
-        }
-        let lost = |_| object_store::Error::Generic { store: "rollbook", source: "the request was dropped".into() };
-        receiver.recv().unwrap_or_else(|error| Err(lost(error)))
-    }
-
-    fn spooled(&self) -> Result<File> {
-        tempfile::tempfile_in(&self.spool)
-            .map_err(|error| failed("cannot write to the stage", self.spool.display(), error))
-    }
-
-    fn known(&self, path: &str) -> Option<(File, Version)> {
-        let known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let (file, version) = known.get(path)?;
-        Some((file.try_clone().ok()?, version.clone()))
+        runtime.spawn(async move {
+            let answer = tokio::select! {
+                answer = asked => answer,
+                () = tokio::time::sleep(limit) => Err(Silent(limit).into()),
+                () = long_after(stop) => {
+                    gave_up.store(true, Ordering::Relaxed);
+                    Err(Silent(GRACE).into())
+                }
+            };
+            let _ = sender.send(answer);
+        });
+        let answer = receiver.recv().unwrap_or_else(|_| Err(Silent(limit).into()));
+        self.is_dead.store(answer.is_err() && begun.elapsed() >= self.budget, Ordering::Relaxed);
+        answer
     }
 
     /// Gets a file into the spool; `None` where there is none.
     fn get(&self, path: &str) -> Result<Option<(File, Version)>> {
-        let wrong = |error| self.failed("cannot read the file", path, error);
-        let known = self.known(path);
-        let etag = known.as_ref().map(|(_, version)| quoted(version));
+        let known = self.spool.version(path);
         let (store, key) = (Arc::clone(&self.store), self.key(path));
-        let options = GetOptions { if_none_match: etag, ..GetOptions::default() };
-        let answer = match self.wait(async move { store.get_opts(&key, options).await }) {
-            Ok(answer) => answer,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(object_store::Error::NotModified { .. }) => return Ok(known),
-            Err(error) => return Err(wrong(error)),
+        let options = GetOptions { if_none_match: known.as_ref().map(quoted), ..GetOptions::default() };
+        let answer = self.wait(self.limit(0), async move { store.get_opts(&key, options).await });
+        let answer = match (answer, known) {
+            (Ok(answer), _) => answer,
+            (Err(object_store::Error::NotFound { .. }), _) => return Ok(None),
+            (Err(object_store::Error::NotModified { .. }), Some(known)) => {
+                let opened = self.spool.open(path, &known).map_err(|error| self.spooling(error))?;
+                return Ok(opened.map(|file| (file, known)));
+            }
+            (Err(error), _) => return Err(self.failed("cannot read the file", path, error)),
         };
         let version = version_of(&answer.meta);
-        let mut file = self.spooled()?;
-        let (sender, pieces) = mpsc::sync_channel(4);
+        let mut copy = self.spool.begin().map_err(|error| self.spooling(error))?;
+        self.receive(path, answer.into_stream(), &mut copy)?;
+        let file = self.spool.keep(path, copy, version.clone()).map_err(|error| self.spooling(error))?;
+        Ok(Some((file, version)))
+    }
+
+    fn receive(
+        &self,
+        path: &str,
+        mut pieces: impl StreamExt<Item = object_store::Result<Bytes>> + Send + Unpin + 'static,
+        copy: &mut NamedTempFile,
+    ) -> Result<()> {
+        let (sender, received) = mpsc::sync_channel(QUEUE);
+        let wait = Limits::within(self.budget).sending(0);
         if let Some(runtime) = &self.runtime {
             runtime.spawn(async move {
-                let mut stream = answer.into_stream();
                 loop {
-                    let piece = stream.try_next().await.transpose();
-                    let Some(piece) = piece else { break };
-                    if sender.send(piece).is_err() {
+                    let piece = match tokio::time::timeout(wait, pieces.next()).await {
+                        Ok(None) => break,
+                        Ok(Some(piece)) => piece,
+                        Err(_) => Err(Silent(wait).into()),
+                    };
+                    let is_last = piece.is_err();
+                    if sender.send(piece).is_err() || is_last {
                         break;
                     }
                 }
             });
         }
-        for piece in pieces {
-            let piece = piece.map_err(wrong)?;
-            file.write_all(&piece).map_err(|error| failed("cannot write to the stage", self.spool.display(), error))?;
+        for piece in received {
+            let piece = piece.map_err(|error| self.failed("cannot read the file", path, error))?;
+            copy.write_all(&piece).map_err(|error| self.spooling(error))?;
         }
-        let kept = file.try_clone().map_err(|error| failed("cannot use the stage", self.spool.display(), error))?;
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.insert(path.to_owned(), (kept, version.clone()));
-        Ok(Some((file, version)))
+        Ok(())
     }
 
-    fn failed(&self, what: &str, path: &str, error: object_store::Error) -> Error {
-        use object_store::Error as Cause;
-        let hint = match &error {
-            Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
-                "check the credentials in the environment and what they allow there"
-            }
-            Cause::NotFound { .. } => "check that the bucket or container is there",
-            _ => "check the object store, then run the same command again",
+    /// Sends a file; `None` where the condition does not hold.
+    fn send(&self, path: &str, bytes: Bytes, expected: Option<&Version>) -> Result<Option<Version>> {
+        let mode = match expected {
+            None => PutMode::Create,
+            Some(expected) => match self.numbered(path, expected)? {
+                Some(version) => PutMode::Update(version),
+                None => return Ok(None),
+            },
         };
-        Error::new(Kind::Destination, format!("{what}: {}", self.place(path))).because(error).hint(hint)
-    }
-
-    fn send(&self, draft: &Draft, expected: Option<&Version>) -> Result<Option<Version>> {
-        let bytes = self.bytes(draft)?;
-        let mode = expected.map_or(PutMode::Create, |version| {
-            PutMode::Update(UpdateVersion { e_tag: Some(quoted(version)), version: version.number.clone() })
-        });
-        let (store, key) = (Arc::clone(&self.store), self.key(&draft.path));
+        let (store, key, limit) = (Arc::clone(&self.store), self.key(path), self.limit(bytes.len() as u64));
         let put = async move { store.put_opts(&key, bytes.into(), PutOptions::from(mode)).await };
-        match self.wait(put) {
+        match self.wait(limit, put) {
             Ok(put) => Ok(Some(version(put.e_tag, put.version))),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
-            Err(error) => Err(self.failed("cannot write the file", &draft.path, error)),
+            Err(error) => Err(self.failed("cannot write the file", path, error)),
         }
     }
 
-    fn bytes(&self, draft: &Draft) -> Result<Vec<u8>> {
+    /// A version as the store wants to have it. Google's needs its number, which a list does not tell; `None` where
+    /// another version is there by now.
+    fn numbered(&self, path: &str, version: &Version) -> Result<Option<UpdateVersion>> {
+        let mut number = version.number.clone();
+        if number.is_none() && self.url.starts_with("gs://") {
+            let (store, key) = (Arc::clone(&self.store), self.key(path));
+            let meta = match self.wait(self.limit(0), async move { store.head(&key).await }) {
+                Ok(meta) => meta,
+                Err(object_store::Error::NotFound { .. }) => return Ok(None),
+                Err(error) => return Err(self.failed("cannot read the file", path, error)),
+            };
+            if version_of(&meta) != *version {
+                return Ok(None);
+            }
+            number = meta.version;
+        }
+        Ok(Some(UpdateVersion { e_tag: Some(quoted(version)), version: number }))
+    }
+
+    fn bytes(&self, draft: &Draft) -> Result<Bytes> {
         let mut file = draft.writer();
-        let wrong = |error: std::io::Error| failed("cannot read the stage back", self.spool.display(), error);
-        let length = file.metadata().map_err(wrong)?.len();
+        let length = file.metadata().map_err(|error| self.spooling(error))?.len();
         if length > CEILING {
-            let what = format!("the file is larger than can be sent ({length} bytes): {}", self.place(&draft.path));
+            let place = self.place(&draft.path);
+            let what = format!("the file has {length} bytes, more than can be sent at once ({CEILING}): {place}");
             return Err(Error::new(Kind::Destination, what)
                 .hint("export to a new place with `dataset.partition_by = \"day\"`, which makes smaller files"));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut bytes)).map_err(wrong)?;
-        Ok(bytes)
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.read_to_end(&mut bytes))
+            .map_err(|error| self.spooling(error))?;
+        Ok(bytes.into())
     }
 
-    /// Whether the object is what the draft is: then an earlier attempt landed though its answer was lost.
-    fn landed(&self, draft: &Draft) -> Result<Option<Version>> {
-        let Some((mut file, version)) = self.open(&draft.path)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)
-            .map_err(|error| failed("cannot read the stage back", self.spool.display(), error))?;
-        Ok((bytes == self.bytes(draft)?).then_some(version))
+    /// Whether the object is what was sent: then an earlier attempt landed though its answer was lost.
+    fn landed(&self, path: &str, sent: &[u8]) -> Result<Option<Version>> {
+        let Some((file, version)) = self.open(path)? else { return Ok(None) };
+        let same = is_same(file, sent).map_err(|error| self.spooling(error))?;
+        Ok(same.then_some(version))
     }
+
+    fn spooling(&self, error: io::Error) -> Error {
+        failed("cannot use the stage", self.folder.display(), error)
+    }
+
+    fn failed(&self, what: &str, path: &str, error: object_store::Error) -> Error {
+        let stopped = self.stop.get().and_then(|stop| stop.check().err());
+        match stopped.filter(|_| self.gave_up.load(Ordering::Relaxed)) {
+            Some(stopped) => stopped,
+            None => refusal(&format!("{what}: {}", self.place(path)), error),
+        }
+    }
+}
+
+/// Is over some time after the signal.
+async fn long_after(stop: Option<Stop>) {
+    match stop {
+        Some(stop) => drop(stop.wait().await),
+        None => std::future::pending().await,
+    }
+    tokio::time::sleep(GRACE).await;
+}
+
+fn is_same(mut file: File, sent: &[u8]) -> io::Result<bool> {
+    if file.metadata()?.len() != sent.len() as u64 {
+        return Ok(false);
+    }
+    let mut piece = vec![0; 1 << 16];
+    for sent in sent.chunks(piece.len()) {
+        file.read_exact(&mut piece[..sent.len()])?;
+        if piece[..sent.len()] != *sent {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Store for Remote {
@@ -190,8 +270,18 @@ impl Store for Remote {
 
     fn list(&self, folder: &str) -> Result<Vec<(String, Version)>> {
         let (store, prefix) = (Arc::clone(&self.store), self.key(folder));
-        let listed = self.wait(async move { store.list(Some(&prefix)).try_collect::<Vec<_>>().await });
-        let listed = listed.map_err(|error| self.failed("cannot list the folder", folder, error))?;
+        // Each thousand files is a request, so no limit fits all lists; what bounds them is that each piece comes in time.
+        let wait = self.limit(0);
+        let all = async move {
+            let mut listed = Vec::new();
+            let mut items = store.list(Some(&prefix));
+            while let Some(item) = within(wait, items.try_next()).await? {
+                listed.push(item);
+            }
+            Ok(listed)
+        };
+        let listed =
+            self.wait(Duration::MAX, all).map_err(|error| self.failed("cannot list the folder", folder, error))?;
         let relative = |meta: &ObjectMeta| {
             let parts: Vec<_> = meta.location.prefix_match(&self.root)?.map(|part| part.as_ref().to_owned()).collect();
             Some(parts.join("/"))
@@ -202,13 +292,12 @@ impl Store for Remote {
     }
 
     fn open(&self, path: &str) -> Result<Option<(File, Version)>> {
-        let Some((mut file, version)) = self.get(path)? else { return Ok(None) };
-        file.seek(SeekFrom::Start(0)).map_err(|error| failed("cannot use the stage", self.spool.display(), error))?;
-        Ok(Some((file, version)))
+        self.get(path)
     }
 
     fn begin(&self, path: &str) -> Result<Draft> {
-        Ok(Draft { file: self.spooled()?, path: path.to_owned(), name: None })
+        let file = self.spool.nameless().map_err(|error| self.spooling(error))?;
+        Ok(Draft { file, path: path.to_owned(), name: None })
     }
 
     fn flush(&self, _: &Draft) -> Result<()> {
@@ -216,9 +305,10 @@ impl Store for Remote {
     }
 
     fn swap(&self, draft: Draft, expected: Option<&Version>, _: Access) -> Result<Swap> {
-        let sent = match self.send(&draft, expected)? {
+        let bytes = self.bytes(&draft)?;
+        let sent = match self.send(&draft.path, bytes.clone(), expected)? {
             Some(version) => Some(version),
-            None => self.landed(&draft)?,
+            None => self.landed(&draft.path, &bytes)?,
         };
         Ok(sent.map_or(Swap::Lost, Swap::Done))
     }
@@ -226,8 +316,7 @@ impl Store for Remote {
     fn set_aside(&self, path: &str, aside: &str) -> Result<bool> {
         let Some((mut file, _)) = self.open(path)? else { return Ok(false) };
         let draft = self.begin(aside)?;
-        std::io::copy(&mut file, &mut draft.writer())
-            .map_err(|error| failed("cannot write to the stage", self.spool.display(), error))?;
+        io::copy(&mut file, &mut draft.writer()).map_err(|error| self.spooling(error))?;
         match self.swap(draft, None, Access::Private)? {
             Swap::Done(_) => self.remove(path).map(|()| true),
             Swap::Lost => Err(raced(&self.place(aside))),
@@ -236,7 +325,7 @@ impl Store for Remote {
 
     fn remove(&self, path: &str) -> Result<()> {
         let (store, key) = (Arc::clone(&self.store), self.key(path));
-        match self.wait(async move { store.delete(&key).await }) {
+        match self.wait(self.limit(0), async move { store.delete(&key).await }) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed("cannot remove the file", path, error)),
         }
@@ -244,6 +333,10 @@ impl Store for Remote {
 
     fn folder(&self) -> Option<&Path> {
         None
+    }
+
+    fn heed(&self, stop: &Stop) {
+        let _ = self.stop.set(stop.clone()); // A process has one.
     }
 }
 
@@ -254,6 +347,10 @@ impl Drop for Remote {
             runtime.shutdown_background();
         }
     }
+}
+
+async fn within<T>(limit: Duration, asked: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(Silent(limit).into()))
 }
 
 fn version_of(meta: &ObjectMeta) -> Version {
@@ -267,4 +364,40 @@ fn version(etag: Option<String>, number: Option<String>) -> Version {
 
 fn quoted(version: &Version) -> String {
     format!("\"{}\"", version.tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(spool: &Path) -> Remote {
+        let options =
+            [("aws_access_key_id", "x"), ("aws_secret_access_key", "x"), ("aws_endpoint", "http://127.0.0.1:9")];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Remote::open("s3://bucket/data", &options, spool, Duration::from_secs(1)).unwrap()
+    }
+
+    #[test]
+    fn a_file_over_the_ceiling_is_refused_before_it_is_read() {
+        let spool = tempfile::tempdir().unwrap();
+        let remote = remote(spool.path());
+        let draft = remote.begin("sessions/part-0.parquet").unwrap();
+        draft.writer().set_len(CEILING + 1).unwrap();
+        let error = remote.swap(draft, None, Access::Usual).unwrap_err();
+        assert_eq!(error.kind(), Kind::Destination);
+        assert_eq!(
+            error.render(),
+            "error: the file has 1073741825 bytes, more than can be sent at once (1073741824): \
+             s3://bucket/data/sessions/part-0.parquet\n\
+             hint: export to a new place with `dataset.partition_by = \"day\"`, which makes smaller files"
+        );
+    }
+
+    #[test]
+    fn a_version_is_its_etag_with_or_without_quotes_and_number() {
+        let of = |etag: &str, number: Option<&str>| version(Some(etag.to_owned()), number.map(str::to_owned));
+        assert_eq!(of("\"abc\"", None), of("abc", Some("17")));
+        assert_ne!(of("abc", Some("17")), of("abd", Some("17")));
+        assert_eq!(quoted(&of("abc", None)), "\"abc\"");
+    }
 }

@@ -77,6 +77,11 @@ impl Bed {
         rows
     }
 
+    /// Pages of the list that were asked for; single sessions do not count.
+    pub fn pages(&self) -> usize {
+        self.server.requests().log.iter().filter(|request| request.target.contains("page=")).count()
+    }
+
     /// The bytes of every published file, by path.
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();

@@ -241,7 +241,7 @@ fn days_and_an_undivided_dataset_are_made_whole_again_too() {
 fn a_repair_that_dies_or_fails_at_any_step_is_finished_by_the_next() {
     for faults in ["die", "fail"] {
         let mut completed = false;
-        for step in 1..40 {
+        for step in 1..200 {
             let bed = exported();
             let whole = rows(&bed);
             keep(&part(&bed, Table::Participants), |length| length / 3);

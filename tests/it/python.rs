@@ -7,9 +7,18 @@ use crate::bed::Ran;
 
 /// The interpreter that has the pinned packages.
 pub fn python() -> PathBuf {
+    environment("requirements.txt", "python")
+}
+
+/// One with a DuckDB that can read from S3: the extension for it is packaged for fewer versions.
+pub fn python_with_s3() -> PathBuf {
+    environment("requirements-s3.txt", "python-s3")
+}
+
+fn environment(requirements: &str, folder: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let requirements = root.join("tests/readers/requirements.txt");
-    let folder = root.join("target/python");
+    let requirements = root.join("tests/readers").join(requirements);
+    let folder = root.join("target").join(folder);
     std::fs::create_dir_all(&folder).unwrap();
     let lock = std::fs::File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();

@@ -192,7 +192,7 @@ fn a_run_that_fails_while_it_publishes_records_what_is_in_place() {
     let bed = Bed::new(Options { script, ..Options::new(account(50)) });
     let obstacle = bed.dataset().join("participants/start_month=2027-01");
     std::fs::create_dir_all(obstacle.parent().unwrap()).unwrap();
-    std::os::unix::fs::symlink("/nowhere", &obstacle).unwrap();
+    std::fs::write(&obstacle, "").unwrap();
     let ran = bed.run(&["--json"]);
     assert_eq!(ran.code, 6, "{ran:?}");
     let receipt = ran.receipt();

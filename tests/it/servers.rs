@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rollbook::store::Means;
+use rollbook::tables::Table;
+
 use crate::python::{python, run};
 
 /// The account that every Azurite has, and its key.
@@ -16,6 +19,7 @@ const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6t
 pub struct ObjectStore {
     child: Child,
     scheme: &'static str,
+    pub port: u16,
     /// What a program needs to get in.
     pub environment: Vec<(String, String)>,
     _folder: tempfile::TempDir,
@@ -28,7 +32,7 @@ impl ObjectStore {
         let mut command = Command::new(python().with_file_name("moto_server"));
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         let store = Self::start(command, port, "s3", s3(port), tempfile::tempdir().unwrap());
-        request(port, "PUT /bucket HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        store.ask("PUT", "/bucket", "", "");
         store
     }
 
@@ -76,7 +80,7 @@ impl ObjectStore {
         folder: tempfile::TempDir,
     ) -> Self {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let store = Self { child, scheme, environment, _folder: folder };
+        let store = Self { child, scheme, port, environment, _folder: folder };
         for _ in 0..600 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return store;
@@ -92,6 +96,45 @@ impl ObjectStore {
             s3 = boto3.client('s3', endpoint_url=os.environ['AWS_ENDPOINT'])\n\
             s3.put_object(Bucket='bucket', Key=sys.argv[1], Body=sys.argv[2].encode())";
         run(Command::new(python()).args(["-c", script, key, text]).envs(self.environment.clone()));
+    }
+
+    /// What a program needs that reaches it by another port.
+    pub fn through(&self, port: u16) -> Vec<(String, String)> {
+        let place = |value: &String| value.replace(&format!("127.0.0.1:{}", self.port), &format!("127.0.0.1:{port}"));
+        self.environment.iter().map(|(name, value)| (name.clone(), place(value))).collect()
+    }
+
+    /// Has the bucket keep all versions of its files.
+    pub fn keep_versions(&self) {
+        let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        self.ask("PUT", "/bucket?versioning", "", body);
+    }
+
+    /// The paths of all files under a prefix of the bucket; for S3.
+    pub fn files(&self, prefix: &str) -> Vec<String> {
+        let listed = self.ask("GET", &format!("/bucket?list-type=2&prefix={prefix}"), "", "");
+        assert!(!listed.contains("<NextContinuationToken>"), "too many files for one answer");
+        let keys = listed.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+        keys.map(|(key, _)| key.to_owned()).collect()
+    }
+
+    /// Copies a dataset; for S3.
+    pub fn copy(&self, from: &str, to: &str) {
+        for file in self.files(&format!("{from}/")) {
+            let target = file.replacen(from, to, 1);
+            self.ask("PUT", &format!("/bucket/{target}"), &format!("x-amz-copy-source: /bucket/{file}\r\n"), "");
+        }
+    }
+
+    fn ask(&self, method: &str, target: &str, headers: &str, body: &str) -> String {
+        let length = body.len();
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}");
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        socket.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{head}{answer}");
+        answer
     }
 
     /// The URL of a dataset in it.
@@ -122,15 +165,6 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Sends a request and reads the answer.
-fn request(port: u16, request: &str) -> String {
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    socket.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 /// A program of the pinned packages.
 fn node(program: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -146,4 +180,20 @@ fn node(program: &str) -> Command {
         std::fs::write(stamp, wanted).unwrap();
     }
     Command::new(folder.join("node_modules/.bin").join(program))
+}
+
+/// Copies the tables of a dataset in an object store into a folder, as a reader of its own would fetch them.
+pub fn download(environment: &[(String, String)], url: &str, folder: &Path) {
+    let options = environment.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+    let spool = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (run_id, budget) = ("download".to_owned(), Duration::from_secs(10));
+    let store = rollbook::store::open(url, Means { options, spool, run_id, budget, faults: None }).unwrap();
+    for table in Table::ALL {
+        for (path, _) in store.list(table.name()).unwrap() {
+            let (bytes, _) = store.read(&path).unwrap().unwrap();
+            let target = folder.join(&path);
+            std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+            std::fs::write(target, bytes).unwrap();
+        }
+    }
 }

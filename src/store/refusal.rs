@@ -1,0 +1,123 @@
+//! What an object store says when it fails, in one line, and the next step.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use object_store::Error as Cause;
+
+use super::service::NotImplemented;
+use crate::error::{Error, Kind};
+
+/// Characters of a store's words that are shown.
+const EXCERPT: usize = 400;
+
+/// What stores call credentials that were good once.
+const EXPIRED: [&str; 5] =
+    ["ExpiredToken", "TokenRefreshRequired", "RequestExpired", "AuthenticationFailed", "InvalidToken"];
+
+/// Where credentials are asked for that nobody has given.
+const NO_CREDENTIALS: [&str; 3] = ["169.254.169.254", "169.254.170.2", "metadata.google.internal"];
+
+/// No answer came for so long.
+#[derive(Debug, thiserror::Error)]
+#[error("the store gave no answer for {} s", .0.as_secs())]
+pub struct Silent(pub Duration);
+
+impl From<Silent> for Cause {
+    fn from(silent: Silent) -> Self {
+        Self::Generic { store: "the network", source: Box::new(silent) }
+    }
+}
+
+/// The store's words, cut to a line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Words(String);
+
+const NO_PLACE: &str = "check that the bucket or container is there";
+
+/// What stores say where it is not.
+const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
+
+/// The error of a request that has failed; `what` names the path.
+pub fn refusal(what: &str, cause: Cause) -> Error {
+    let words = words(&cause);
+    let says = |known: &[&str]| known.iter().any(|known| words.contains(known));
+    let hint = match &cause {
+        _ if says(&EXPIRED) => {
+            "the credentials have expired or are not valid: renew them, then run the same command again"
+        }
+        _ if says(&NO_CREDENTIALS) => {
+            "no credentials are set and this machine has no role: set AWS_ACCESS_KEY_ID or the like"
+        }
+        Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
+            "check the credentials in the environment and what they allow there"
+        }
+        Cause::NotFound { .. } => NO_PLACE,
+        _ if says(&NO_BUCKET) => NO_PLACE,
+        Cause::NotImplemented { .. } => "the store must support conditional writes",
+        _ if is_not_implemented(&cause) => "the store must support conditional writes",
+        _ => "check the object store, then run the same command again",
+    };
+    let kind = match cause {
+        Cause::NotImplemented { .. } => Kind::Config,
+        _ if is_not_implemented(&cause) => Kind::Config,
+        _ => Kind::Destination,
+    };
+    Error::new(kind, what).because(Words(words)).hint(hint)
+}
+
+fn is_not_implemented(cause: &Cause) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(cause);
+    while let Some(error) = next {
+        if error.is::<NotImplemented>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// All causes in one line: some of them hold those below them, some don't.
+fn words(cause: &Cause) -> String {
+    let mut words = cause.to_string();
+    let mut next = cause.source();
+    while let Some(error) = next {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        next = error.source();
+    }
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generic(text: &str) -> Cause {
+        Cause::Generic { store: "S3", source: text.to_owned().into() }
+    }
+
+    #[test]
+    fn one_line_with_the_cause_and_a_hint() {
+        let long = format!("status 400:\n<Error><Code>ExpiredToken</Code>{}</Error>", "x".repeat(9000));
+        let text = refusal("cannot write the file: s3://b/x", generic(&long)).render();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("ExpiredToken") && text.contains("hint: the credentials have expired"), "{text}");
+        assert!(text.len() < 1000, "{text}");
+    }
+
+    #[test]
+    fn what_is_not_implemented_is_a_matter_of_configuration() {
+        let cause = Cause::Generic { store: "S3", source: Box::new(NotImplemented) };
+        let error = refusal("cannot write the file: s3://b/x", cause);
+        assert_eq!(error.kind(), Kind::Config);
+        assert_eq!(refusal("x", Silent(Duration::from_secs(3)).into()).kind(), Kind::Destination);
+    }
+}

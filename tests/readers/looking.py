@@ -1,0 +1,68 @@
+"""What somebody sees who reads a dataset by plain globs with DuckDB, while it is being written or after a kill."""
+
+import pathlib
+
+import duckdb
+
+from checks import KEYS, NONE, TRUTHS
+
+AGAIN = 3
+
+
+def connect(port=None):
+    """A connection; with a port, to an S3 on this machine that takes any credentials."""
+    db = duckdb.connect()
+    db.execute("set enable_external_file_cache = false")
+    if port:
+        import duckdb_extension_httpfs
+
+        folder = pathlib.Path(duckdb_extension_httpfs.__path__[0])
+        (extension,) = folder.glob("extensions/*/httpfs.duckdb_extension")
+        db.execute(f"load '{extension}'")
+        db.execute(
+            "create secret (type s3, key_id 'test', secret 'test', region 'us-east-1', "
+            f"endpoint '127.0.0.1:{port}', use_ssl false, url_style 'path')"
+        )
+    return db
+
+
+def read(db, query):
+    """A query opens a file twice, for its columns and for its rows; if it is swapped in between, it has to be run again."""
+    for attempt in range(AGAIN):
+        try:
+            return db.execute(query).fetchall()
+        except duckdb.Error:
+            if attempt == AGAIN - 1:
+                raise
+
+
+def look(db, dataset):
+    """The keys of all tables, and what is wrong with them."""
+    keys, wrong = {}, []
+    # Children first: sessions are written before them.
+    for table in reversed(KEYS):
+        glob = f"{dataset}/{table}/*/*.parquet"
+        try:
+            if db.execute(f"select count(*) from glob('{glob}')").fetchone() == (0,):
+                continue
+            rows = read(db, f"select {KEYS[table]} from read_parquet('{glob}', hive_partitioning = true)")
+        except duckdb.Error as error:
+            wrong.append(f"{table}: {error}")
+            continue
+        keys[table] = set(rows)
+        if len(keys[table]) != len(rows):
+            wrong.append(f"{table}: a key is doubled")
+    if not wrong and not {key[0] for key in keys.get("participants", ())} <= {key[0] for key in keys.get("sessions", ())}:
+        wrong.append("a participant lacks its session")
+    return keys, wrong
+
+
+def sums(db, dataset):
+    """Rows and sums of a dataset at rest, and what does not fit together."""
+    for table in KEYS:
+        glob = f"{dataset}/{table}/*/*.parquet"
+        db.execute(f"create or replace temp table {table} as from read_parquet('{glob}', hive_partitioning = true)")
+    scalar = lambda query: int(db.execute(query).fetchone()[0])
+    found = {table: scalar(f"select count(*) from {table}") for table in KEYS}
+    found |= {name: scalar(query) for name, query in TRUTHS.items()}
+    return found, [what for what, query in NONE.items() if scalar(query)]
