@@ -94,13 +94,13 @@ impl Local {
         }
         let path = self.path(OWN).join(self.name("mode"));
         let folder = self.folder_for(&path)?;
-        let made = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|file| file.metadata());
+        let trial = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|file| file.metadata());
         // Another run may have swept it.
         let removed = fs::remove_file(&path).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => Ok(()),
             _ => Err(error),
         });
-        let learnt = made.and_then(|metadata| removed.map(|()| metadata.permissions().mode() & 0o666));
+        let learnt = trial.and_then(|metadata| removed.map(|()| metadata.permissions().mode() & 0o666));
         let mode = learnt.map_err(|error| failed("cannot write to the folder", folder.display(), error))?;
         Ok(*self.mode.get_or_init(|| mode))
     }

@@ -3,6 +3,7 @@
 //! What makes writing safe is one operation: [`Store::swap`] replaces a file only if it still has the version that was
 //! read. Whoever loses reads again. Paths are relative to the dataset, with `/` between their names.
 
+mod calls;
 mod connect;
 mod faulty;
 mod local;

@@ -40,10 +40,10 @@ const NO_PLACE: &str = "check that the bucket or container is there";
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 
 /// The error of a request that has failed; `what` names the path.
-pub fn refusal(what: &str, cause: Cause) -> Error {
-    let words = words(&cause);
+pub fn refusal(what: &str, cause: &Cause) -> Error {
+    let words = words(cause);
     let says = |known: &[&str]| known.iter().any(|known| words.contains(known));
-    let hint = match &cause {
+    let hint = match cause {
         _ if says(&EXPIRED) => {
             "the credentials have expired or are not valid: renew them, then run the same command again"
         }
@@ -56,12 +56,12 @@ pub fn refusal(what: &str, cause: Cause) -> Error {
         Cause::NotFound { .. } => NO_PLACE,
         _ if says(&NO_BUCKET) => NO_PLACE,
         Cause::NotImplemented { .. } => "the store must support conditional writes",
-        _ if is_not_implemented(&cause) => "the store must support conditional writes",
+        _ if is_not_implemented(cause) => "the store must support conditional writes",
         _ => "check the object store, then run the same command again",
     };
     let kind = match cause {
         Cause::NotImplemented { .. } => Kind::Config,
-        _ if is_not_implemented(&cause) => Kind::Config,
+        _ if is_not_implemented(cause) => Kind::Config,
         _ => Kind::Destination,
     };
     Error::new(kind, what).because(Words(words)).hint(hint)
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn one_line_with_the_cause_and_a_hint() {
         let long = format!("status 400:\n<Error><Code>ExpiredToken</Code>{}</Error>", "x".repeat(9000));
-        let text = refusal("cannot write the file: s3://b/x", generic(&long)).render();
+        let text = refusal("cannot write the file: s3://b/x", &generic(&long)).render();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("ExpiredToken") && text.contains("hint: the credentials have expired"), "{text}");
         assert!(text.len() < 1000, "{text}");
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn what_is_not_implemented_is_a_matter_of_configuration() {
         let cause = Cause::Generic { store: "S3", source: Box::new(NotImplemented) };
-        let error = refusal("cannot write the file: s3://b/x", cause);
+        let error = refusal("cannot write the file: s3://b/x", &cause);
         assert_eq!(error.kind(), Kind::Config);
-        assert_eq!(refusal("x", Silent(Duration::from_secs(3)).into()).kind(), Kind::Destination);
+        assert_eq!(refusal("x", &Silent(Duration::from_secs(3)).into()).kind(), Kind::Destination);
     }
 }

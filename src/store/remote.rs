@@ -1,26 +1,24 @@
 //! An object store: `s3://`, `az://` or `gs://`. A file is made on the local disk and sent whole, on a condition.
 //!
 //! Calls wait for their answers on threads that are not the runtime's own, so that the rest of the program need not know
-//! that a network is behind them. No call waits forever: not for a dead store, and not long after a signal.
+//! that a network is behind them.
 
 use std::fs::File;
-use std::future::Future;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use tempfile::NamedTempFile;
-use tokio::runtime::Runtime;
 
+use super::calls::{Calls, within};
 use super::connect::connect;
-use super::refusal::{Silent, refusal};
-use super::service::Limits;
+use super::refusal::refusal;
 use super::spool::Spool;
 use super::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::error::{Error, Kind, Result};
@@ -29,9 +27,6 @@ use crate::signal::Stop;
 /// The largest file that is sent, in bytes. It is held in memory while it is sent: a condition can be put on an upload
 /// in one piece only.
 pub const CEILING: u64 = 1 << 30;
-
-/// After a signal, a request is given up that takes longer than this; and so after one that has spent its budget.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Pieces of a file that may wait to be written to the spool.
 const QUEUE: usize = 4;
@@ -43,12 +38,7 @@ pub struct Remote {
     url: String,
     folder: PathBuf,
     spool: Spool,
-    runtime: Option<Runtime>,
-    budget: Duration,
-    stop: OnceLock<Stop>,
-    gave_up: Arc<AtomicBool>,
-    /// Whether the last request has spent its budget: the next one then gets no more than a short time.
-    is_dead: AtomicBool,
+    calls: Calls,
 }
 
 impl std::fmt::Debug for Remote {
@@ -67,52 +57,13 @@ impl Remote {
         // Whoever installed a provider first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (store, root) = connect(url, options, budget)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime =
-            runtime.map_err(|error| Error::new(Kind::Unexpected, "cannot start the runtime").because(error))?;
         let (url, folder) = (url.trim_end_matches('/').to_owned(), spool.to_owned());
         let spool = Spool::new(spool).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
-        let (runtime, stop, gave_up, is_dead) =
-            (Some(runtime), OnceLock::new(), Arc::default(), AtomicBool::new(false));
-        Ok(Self { store, root, url, folder, spool, runtime, budget, stop, gave_up, is_dead })
+        Ok(Self { store, root, url, folder, spool, calls: Calls::new(budget)? })
     }
 
     fn key(&self, path: &str) -> Key {
         path.split('/').fold(self.root.clone(), Key::join)
-    }
-
-    /// For one request with all its attempts, the last of which may begin when the budget is nearly spent.
-    fn limit(&self, bytes: u64) -> Duration {
-        let budget = if self.is_dead.load(Ordering::Relaxed) { GRACE.min(self.budget) } else { self.budget };
-        budget + Limits::within(budget).sending(bytes)
-    }
-
-    /// Waits for an answer, for so long at most.
-    fn wait<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        asked: impl Future<Output = object_store::Result<T>> + Send + 'static,
-    ) -> object_store::Result<T> {
-        let begun = Instant::now();
-        let (stop, gave_up) = (self.stop.get().cloned(), Arc::clone(&self.gave_up));
-        let Some(runtime) = self.runtime.as_ref().filter(|_| !gave_up.load(Ordering::Relaxed)) else {
-            return Err(Silent(GRACE).into());
-        };
-        let (sender, receiver) = mpsc::channel();
-        runtime.spawn(async move {
-            let answer = tokio::select! {
-                answer = asked => answer,
-                () = tokio::time::sleep(limit) => Err(Silent(limit).into()),
-                () = long_after(stop) => {
-                    gave_up.store(true, Ordering::Relaxed);
-                    Err(Silent(GRACE).into())
-                }
-            };
-            let _ = sender.send(answer);
-        });
-        let answer = receiver.recv().unwrap_or_else(|_| Err(Silent(limit).into()));
-        self.is_dead.store(answer.is_err() && begun.elapsed() >= self.budget, Ordering::Relaxed);
-        answer
     }
 
     /// Gets a file into the spool; `None` where there is none.
@@ -120,7 +71,7 @@ impl Remote {
         let known = self.spool.version(path);
         let (store, key) = (Arc::clone(&self.store), self.key(path));
         let options = GetOptions { if_none_match: known.as_ref().map(quoted), ..GetOptions::default() };
-        let answer = self.wait(self.limit(0), async move { store.get_opts(&key, options).await });
+        let answer = self.calls.wait(self.calls.limit(0), async move { store.get_opts(&key, options).await });
         let answer = match (answer, known) {
             (Ok(answer), _) => answer,
             (Err(object_store::Error::NotFound { .. }), _) => return Ok(None),
@@ -140,26 +91,20 @@ impl Remote {
     fn receive(
         &self,
         path: &str,
-        mut pieces: impl StreamExt<Item = object_store::Result<Bytes>> + Send + Unpin + 'static,
+        mut pieces: BoxStream<'static, object_store::Result<Bytes>>,
         copy: &mut NamedTempFile,
     ) -> Result<()> {
         let (sender, received) = mpsc::sync_channel(QUEUE);
-        let wait = Limits::within(self.budget).sending(0);
-        if let Some(runtime) = &self.runtime {
-            runtime.spawn(async move {
-                loop {
-                    let piece = match tokio::time::timeout(wait, pieces.next()).await {
-                        Ok(None) => break,
-                        Ok(Some(piece)) => piece,
-                        Err(_) => Err(Silent(wait).into()),
-                    };
-                    let is_last = piece.is_err();
-                    if sender.send(piece).is_err() || is_last {
-                        break;
-                    }
+        self.calls.spawn(|wait| async move {
+            loop {
+                let piece = within(wait, pieces.try_next()).await.transpose();
+                let Some(piece) = piece else { break };
+                let is_last = piece.is_err();
+                if sender.send(piece).is_err() || is_last {
+                    break;
                 }
-            });
-        }
+            }
+        });
         for piece in received {
             let piece = piece.map_err(|error| self.failed("cannot read the file", path, error))?;
             copy.write_all(&piece).map_err(|error| self.spooling(error))?;
@@ -176,9 +121,9 @@ impl Remote {
                 None => return Ok(None),
             },
         };
-        let (store, key, limit) = (Arc::clone(&self.store), self.key(path), self.limit(bytes.len() as u64));
+        let (store, key, limit) = (Arc::clone(&self.store), self.key(path), self.calls.limit(bytes.len() as u64));
         let put = async move { store.put_opts(&key, bytes.into(), PutOptions::from(mode)).await };
-        match self.wait(limit, put) {
+        match self.calls.wait(limit, put) {
             Ok(put) => Ok(Some(version(put.e_tag, put.version))),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
             Err(error) => Err(self.failed("cannot write the file", path, error)),
@@ -191,7 +136,7 @@ impl Remote {
         let mut number = version.number.clone();
         if number.is_none() && self.url.starts_with("gs://") {
             let (store, key) = (Arc::clone(&self.store), self.key(path));
-            let meta = match self.wait(self.limit(0), async move { store.head(&key).await }) {
+            let meta = match self.calls.wait(self.calls.limit(0), async move { store.head(&key).await }) {
                 Ok(meta) => meta,
                 Err(object_store::Error::NotFound { .. }) => return Ok(None),
                 Err(error) => return Err(self.failed("cannot read the file", path, error)),
@@ -232,21 +177,8 @@ impl Remote {
     }
 
     fn failed(&self, what: &str, path: &str, error: object_store::Error) -> Error {
-        let stopped = self.stop.get().and_then(|stop| stop.check().err());
-        match stopped.filter(|_| self.gave_up.load(Ordering::Relaxed)) {
-            Some(stopped) => stopped,
-            None => refusal(&format!("{what}: {}", self.place(path)), error),
-        }
+        self.calls.stopped().unwrap_or_else(|| refusal(&format!("{what}: {}", self.place(path)), &error))
     }
-}
-
-/// Is over some time after the signal.
-async fn long_after(stop: Option<Stop>) {
-    match stop {
-        Some(stop) => drop(stop.wait().await),
-        None => std::future::pending().await,
-    }
-    tokio::time::sleep(GRACE).await;
 }
 
 fn is_same(mut file: File, sent: &[u8]) -> io::Result<bool> {
@@ -271,7 +203,7 @@ impl Store for Remote {
     fn list(&self, folder: &str) -> Result<Vec<(String, Version)>> {
         let (store, prefix) = (Arc::clone(&self.store), self.key(folder));
         // Each thousand files is a request, so no limit fits all lists; what bounds them is that each piece comes in time.
-        let wait = self.limit(0);
+        let wait = self.calls.limit(0);
         let all = async move {
             let mut listed = Vec::new();
             let mut items = store.list(Some(&prefix));
@@ -280,8 +212,10 @@ impl Store for Remote {
             }
             Ok(listed)
         };
-        let listed =
-            self.wait(Duration::MAX, all).map_err(|error| self.failed("cannot list the folder", folder, error))?;
+        let listed = self
+            .calls
+            .wait(Duration::MAX, all)
+            .map_err(|error| self.failed("cannot list the folder", folder, error))?;
         let relative = |meta: &ObjectMeta| {
             let parts: Vec<_> = meta.location.prefix_match(&self.root)?.map(|part| part.as_ref().to_owned()).collect();
             Some(parts.join("/"))
@@ -325,7 +259,7 @@ impl Store for Remote {
 
     fn remove(&self, path: &str) -> Result<()> {
         let (store, key) = (Arc::clone(&self.store), self.key(path));
-        match self.wait(self.limit(0), async move { store.delete(&key).await }) {
+        match self.calls.wait(self.calls.limit(0), async move { store.delete(&key).await }) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed("cannot remove the file", path, error)),
         }
@@ -336,21 +270,8 @@ impl Store for Remote {
     }
 
     fn heed(&self, stop: &Stop) {
-        let _ = self.stop.set(stop.clone()); // A process has one.
+        self.calls.heed(stop);
     }
-}
-
-impl Drop for Remote {
-    fn drop(&mut self) {
-        // It may be dropped on a thread of another runtime, which must not wait.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-async fn within<T>(limit: Duration, asked: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
-    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(Silent(limit).into()))
 }
 
 fn version_of(meta: &ObjectMeta) -> Version {

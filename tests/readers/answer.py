@@ -1,16 +1,19 @@
 """Answers questions about datasets with DuckDB, one line of JSON each; with a port, about datasets in the S3 there.
 
 `look DATASET`: the keys of all tables. `sums DATASET`: rows and sums. `watch DATASET` looks again and again until `end`:
-no committed key may be gone, but for those of a session that has changed.
+no key that was there may be gone. In an S3 it copies the files first, each in one piece: DuckDB asks for a file in pieces,
+which may be of two versions where it is swapped in between.
 """
 
 import json
 import sys
+import tempfile
 import threading
 
-from looking import connect, look, sums
+from looking import connect, fetch, look, sums
 
-db = connect(*sys.argv[1:])
+ports = sys.argv[1:]
+db = connect(*ports)
 
 
 class Watch:
@@ -24,7 +27,10 @@ class Watch:
         self.thread.start()
 
     def round(self):
-        keys, self.wrong = look(self.cursor, self.dataset)
+        with tempfile.TemporaryDirectory() as copy:
+            for port in ports:
+                fetch(port, self.dataset, copy)
+            keys, self.wrong = look(self.cursor, copy if ports else self.dataset)
         for table, found in keys.items():
             gone = self.known.get(table, set()) - found
             self.wrong += [f"{table}: gone: {key}" for key in sorted(gone)[:5]]
@@ -32,8 +38,11 @@ class Watch:
         self.rounds += 1
 
     def run(self):
-        while not self.wrong and not self.ended.is_set():
-            self.round()
+        try:
+            while not self.wrong and not self.ended.is_set():
+                self.round()
+        except Exception as error:
+            self.wrong = [f"{type(error).__name__}: {error}"]
 
     def end(self):
         self.ended.set()

@@ -1,6 +1,8 @@
 """What somebody sees who reads a dataset by plain globs with DuckDB, while it is being written or after a kill."""
 
 import pathlib
+import re
+import urllib.request
 
 import duckdb
 
@@ -24,6 +26,26 @@ def connect(port=None):
             f"endpoint '127.0.0.1:{port}', use_ssl false, url_style 'path')"
         )
     return db
+
+
+def fetch(port, dataset, folder):
+    """Copies the files of a dataset in that S3, each in one piece, as it is at the moment; children first."""
+    bucket, _, prefix = dataset.removeprefix("s3://").partition("/")
+
+    def ask(target):
+        # Of any signature.
+        signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/{bucket}{target}", headers={"Authorization": signed})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.read()
+
+    for table in reversed(KEYS):
+        listed = ask(f"?list-type=2&prefix={prefix}/{table}/").decode()
+        paths = re.findall("<Key>([^<]*[.]parquet)</Key>", listed)
+        for path in paths:
+            target = pathlib.Path(folder, path.removeprefix(f"{prefix}/"))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(ask(f"/{path}"))
 
 
 def read(db, query):
