@@ -90,7 +90,9 @@ fn races(place: &Place, rounds: u32, mut check: impl FnMut(&str)) {
         let children = beds.each_ref().map(start);
         for child in children {
             let ran = Ran::of(child.wait_with_output().unwrap());
-            assert_eq!(ran.code, 0, "{round}: {ran:?}");
+            // One that begins late finds sessions of the other half, which its own list does not have.
+            let has_lost = ran.code == 3 && ran.stdout.contains("vanished from the list");
+            assert!(ran.code == 0 || has_lost, "{round}: {ran:?}");
         }
         check(&name);
     }
