@@ -43,7 +43,7 @@ pub use sample::Share;
 const ROUNDS: u32 = 5;
 
 /// So long one waits for the next swap of a run that may be publishing, before its traces are called damage.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is to be verified, and how.
 pub struct Verify<'a> {

@@ -322,7 +322,7 @@ fn flipped_bytes_are_always_seen() {
     for table in Table::ALL {
         let path = part(&bed, table, MONTH);
         let whole = fs::read(&path).unwrap();
-        for _ in 0..60 {
+        for _ in 0..20 {
             let mut bytes = whole.clone();
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let at = usize::try_from(random >> 33).unwrap() % bytes.len();
