@@ -47,11 +47,11 @@ impl Erasures {
     /// Reads what was purged. `epoch`: the last one that the dataset has seen.
     ///
     /// # Errors
-    /// `Destination` where it can't be read, or is not there though it was; `Config` where a newer version wrote it.
+    /// `Unreadable` where it is damaged, old, or not there though it was; `Destination`; `Config` where a newer version wrote it.
     pub fn load(layout: &Layout, epoch: u64) -> Result<Self> {
         let place = layout.store().place(&path());
         let lost = |what: &str| {
-            Error::new(Kind::Destination, format!("{what}: {place}"))
+            Error::new(Kind::Unreadable, format!("{what}: {place}"))
                 .hint("put the file back from the latest copy of the dataset; without it, purged data would return")
         };
         let Some((text, version)) = layout.store().read(&path())? else {
@@ -142,7 +142,8 @@ impl Erasures {
     }
 }
 
-fn path() -> String {
+/// Where it is, relative to the dataset.
+pub fn path() -> String {
     Layout::own("erasures.json")
 }
 

@@ -174,7 +174,8 @@ struct Opened {
     version: u32,
 }
 
-fn schema_version(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<u32> {
+/// The schema version that a file says it is of.
+pub fn schema_version(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<u32> {
     let pairs = builder.metadata().file_metadata().key_value_metadata()?;
     pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY)?.value.as_ref()?.parse().ok()
 }

@@ -6,10 +6,10 @@ use std::io::{Seek, SeekFrom};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::dataset::encode;
-use crate::dataset::published::strange;
+use crate::dataset::published::{schema_version, strange};
 use crate::error::Result;
 use crate::store::{Store, Version, raced};
-use crate::tables::Table;
+use crate::tables::{SCHEMA_VERSION, Table};
 
 /// What a look at a file showed.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Looked {
     pub sha256: Option<String>,
     /// Its rows by its own account.
     pub rows: Option<u64>,
+    /// Whether it is of an older schema version, and will be upgraded.
+    pub is_old: bool,
     /// What is wrong with it.
     pub damage: Option<String>,
 }
@@ -35,19 +37,19 @@ pub fn look(store: &dyn Store, path: &str, table: Table, version: &Version) -> R
         Ok(digest) => digest,
         Err(error) => return Ok(Looked { damage: Some(unreadable(&error)), ..Looked::default() }),
     };
-    let (rows, damage) = match rows(file, bytes, table) {
-        Ok(rows) => (Some(rows), None),
-        Err(what) => (None, Some(what)),
+    let (rows, is_old, damage) = match rows(file, bytes, table) {
+        Ok((rows, is_old)) => (Some(rows), is_old, None),
+        Err(what) => (None, false, Some(what)),
     };
-    Ok(Looked { bytes, sha256: Some(sha256), rows, damage })
+    Ok(Looked { bytes, sha256: Some(sha256), rows, is_old, damage })
 }
 
 fn unreadable(error: &std::io::Error) -> String {
     format!("the file can't be read: {error}")
 }
 
-/// The rows that a file has by its own account, or why it has none.
-fn rows(mut file: File, bytes: u64, table: Table) -> Result<u64, String> {
+/// The rows that a file has by its own account and whether it is of an older schema version, or why it can't be read.
+fn rows(mut file: File, bytes: u64, table: Table) -> Result<(u64, bool), String> {
     if bytes == 0 {
         return Err("the file is empty".to_owned());
     }
@@ -55,5 +57,6 @@ fn rows(mut file: File, bytes: u64, table: Table) -> Result<u64, String> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)
         .map_err(|error| format!("the file is no Parquet file, or was cut off: {error}"))?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).map_err(|error| error.to_string())?;
-    strange(&builder, table).map_or(Ok(rows), Err)
+    let is_old = schema_version(&builder).is_some_and(|version| version < SCHEMA_VERSION);
+    strange(&builder, table).map_or(Ok((rows, is_old)), Err)
 }

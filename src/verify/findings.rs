@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 
 use crate::dataset::layout::Partition;
-use crate::dataset::state;
+use crate::dataset::{erasures, state};
 use crate::error::Error;
 
 /// Sets bad files aside.
@@ -21,6 +21,8 @@ pub struct Damage {
     pub next: String,
     /// Whose partition's files are to be set aside; `None`: this file alone.
     pub partition: Option<Partition>,
+    /// Whether the partition has a file whose bytes no record knows.
+    pub is_unrecorded: bool,
 }
 
 /// Something that does no harm.
@@ -58,6 +60,12 @@ impl Findings {
         self.add(None, &state::path(), what, "rollbook export (it sets the state aside and reads the whole list)");
     }
 
+    /// The list of erasures is lost.
+    pub fn erasures(&mut self, error: &Error) {
+        let next = "put the file back from the latest copy of the dataset; without it, purged data would return";
+        self.add(None, &erasures::path(), &error.to_string(), next);
+    }
+
     /// Something that does no harm.
     pub fn notice(&mut self, path: &str, what: &str) {
         self.notices.push(Notice { path: path.to_owned(), what: what.to_owned() });
@@ -76,7 +84,7 @@ impl Findings {
 
     fn add(&mut self, partition: Option<Partition>, path: &str, what: &str, next: &str) {
         let [path, what, next] = [path, what, next].map(str::to_owned);
-        self.damages.push(Damage { path, what, next, partition });
+        self.damages.push(Damage { path, what, next, partition, is_unrecorded: false });
     }
 
     /// Damage by path, and notices. A run that was stopped between two swaps leaves tables that disagree; the next one
@@ -84,6 +92,7 @@ impl Findings {
     pub fn close(mut self) -> (Vec<Damage>, Vec<Notice>) {
         for damage in &mut self.damages {
             if damage.partition.is_some_and(|partition| self.unrecorded.contains(&partition)) {
+                damage.is_unrecorded = true;
                 damage.next =
                     format!("rollbook export (a run may have been stopped here), then verify again; else {REPAIR}");
             }

@@ -23,8 +23,10 @@ mod sample;
 mod twice;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::config::PartitionBy;
+use crate::dataset::erasures::Erasures;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::{Published, Versions};
 use crate::error::{Error, Kind, Result};
@@ -39,6 +41,9 @@ pub use sample::Share;
 
 /// How often one begins anew when other runs publish meanwhile.
 const ROUNDS: u32 = 5;
+
+/// So long one waits for the next swap of a run that may be publishing, before its traces are called damage.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is to be verified, and how.
 pub struct Verify<'a> {
@@ -66,7 +71,11 @@ impl Verify<'_> {
     pub fn run(&self) -> Result<Report> {
         for _ in 0..ROUNDS {
             let found = Published::versions(self.layout)?;
-            match self.round(&found) {
+            let looked = self.round(&found);
+            if looked.as_ref().is_ok_and(Report::may_be_under_way) {
+                std::thread::sleep(PAUSE);
+            }
+            match looked {
                 // Between two swaps of a run the tables of a partition disagree, which is no damage.
                 Ok(report) if report.is_sound() || Published::versions(self.layout)? == found => return Ok(report),
                 Err(error) if error.kind() != Kind::Raced => return Err(error),
@@ -86,22 +95,28 @@ impl Verify<'_> {
         }
         let mut report = Report::new(self.layout, found.len() as u64);
         self.missing(found, &records, &mut findings)?;
+        match Erasures::load(self.layout, records.erasures()) {
+            Err(error) if error.kind() == Kind::Unreadable => findings.erasures(&error),
+            loaded => drop(loaded?),
+        }
         let sample = self.share.map(|share| share.of(self.layout, found.keys().copied(), records.last_run()));
         let published = Published::of(self.layout, found);
         let mut ids = Vec::new();
         self.progress.phase("verifying", published.len() as u64);
         for part in &published {
-            let readable = self.files(part, &found[&part.partition()], &records, &mut report, &mut findings)?;
+            let (readable, is_old) =
+                self.files(part, &found[&part.partition()], &records, &mut report, &mut findings)?;
             if readable[Table::Sessions as usize].is_some() {
                 ids.push(part.clone());
             }
             let is_chosen = sample.as_ref().is_none_or(|sample| sample.contains(&part.partition()));
-            if is_chosen && self.rows(part, readable, &mut findings)? {
+            if is_chosen && !is_old && self.rows(part, readable, &mut findings)? {
                 report.checked.push(part.partition());
             }
             self.progress.step();
         }
-        twice::check(self.layout, &ids, report.rows[Table::Sessions as usize], self.stop, &mut findings)?;
+        let sessions = report.rows[Table::Sessions as usize];
+        twice::check(self.layout, &ids, (sessions, records.moving()), self.stop, &mut findings)?;
         report.finish(findings);
         Ok(report)
     }
@@ -135,7 +150,7 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// Looks at the files of a partition as files.
+    /// Looks at the files of a partition as files; says, too, whether it is of an older schema version.
     fn files(
         &self,
         part: &Published,
@@ -143,8 +158,9 @@ impl Verify<'_> {
         records: &Records,
         report: &mut Report,
         findings: &mut Findings,
-    ) -> Result<Readable> {
+    ) -> Result<(Readable, bool)> {
         let mut readable = Readable::default();
+        let mut is_old = false;
         for (table, version) in Table::ALL.into_iter().zip(versions) {
             let Some(version) = version else { continue };
             self.stop.check()?;
@@ -155,6 +171,10 @@ impl Verify<'_> {
             if let Some(rows) = looked.rows {
                 report.rows[table as usize] += rows;
             }
+            if looked.is_old && !is_old {
+                findings.notice(&path, "of an older schema version; the next export upgrades the partition");
+            }
+            is_old |= looked.is_old;
             let known = records.know(&path, &looked);
             match (looked.damage.or(known.damage), known.notice) {
                 (Some(what), _) => findings.damage(Some(part.partition()), &path, &what),
@@ -166,7 +186,7 @@ impl Verify<'_> {
                 }
             }
         }
-        Ok(readable)
+        Ok((readable, is_old))
     }
 
     /// Looks at the rows of a partition; says whether all of them could be looked at.

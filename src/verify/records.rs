@@ -10,6 +10,7 @@ use crate::dataset::layout::Layout;
 use crate::dataset::receipt;
 use crate::dataset::state::{self, Found, State};
 use crate::error::Result;
+use crate::flatten::identity;
 
 /// So many partitions that were taken away are named.
 const NAMED: usize = 10;
@@ -22,6 +23,10 @@ pub struct Records {
     /// By path and SHA-256: rows.
     receipts: BTreeMap<String, BTreeMap<String, u64>>,
     last_run: Option<String>,
+    /// The last purge that is known of.
+    erasures: u64,
+    /// Hashes of the ids of sessions that are on their way from one partition to another.
+    moving: BTreeSet<u128>,
     any: bool,
 }
 
@@ -46,6 +51,8 @@ impl Records {
                 let files = state.files().map(|(path, rows, sha256)| (path.to_owned(), (rows, sha256.to_owned())));
                 records.state = Some(files.collect());
                 records.last_run = state.last_run().map(str::to_owned);
+                records.erasures = state.erasures();
+                records.moving = state.moving().keys().map(|id| identity(id)).collect();
                 records.any = true;
             }
             Found::Damaged => {
@@ -59,6 +66,7 @@ impl Records {
             let Some(stored) = stored else {
                 return findings.notice(&path, "the receipt can't be read; what it named is not known");
             };
+            records.erasures = records.erasures.max(stored.erasures);
             for file in stored.partitions {
                 records.receipts.entry(file.path).or_default().insert(file.sha256, file.rows);
             }
@@ -77,6 +85,16 @@ impl Records {
     /// The last run that published.
     pub fn last_run(&self) -> Option<&str> {
         self.last_run.as_deref()
+    }
+
+    /// The last purge that is known of; 0 for none.
+    pub const fn erasures(&self) -> u64 {
+        self.erasures
+    }
+
+    /// Hashes of the ids of sessions that may be in two partitions, until the next run has moved them.
+    pub const fn moving(&self) -> &BTreeSet<u128> {
+        &self.moving
     }
 
     /// Whether state or receipts name a file.

@@ -47,7 +47,8 @@ pub struct Done {
 pub fn plan(layout: &Layout, damages: &[Damage]) -> Result<Repair> {
     let partitions: BTreeSet<_> = damages.iter().filter_map(|damage| damage.partition).collect();
     let state = damages.iter().any(|damage| damage.path == state::path());
-    let loose = damages.iter().filter(|damage| damage.partition.is_none() && damage.path != state::path());
+    // What lies between the tables and belongs to no partition goes alone; rollbook's own files stay.
+    let loose = damages.iter().filter(|damage| damage.partition.is_none() && !damage.path.starts_with("_rollbook/"));
     let mut files: Vec<_> = loose.map(|damage| (damage.path.clone(), true)).collect();
     let there = Published::versions(layout)?;
     for partition in &partitions {

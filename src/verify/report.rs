@@ -59,11 +59,19 @@ impl Report {
         self.damages.is_empty()
     }
 
+    /// Whether what looks like damage is where no record knows the bytes, as while a run publishes.
+    pub fn may_be_under_way(&self) -> bool {
+        self.damages.iter().any(|damage| damage.is_unrecorded)
+    }
+
     /// What was damaged has been set aside, or would be.
     pub fn repaired(&mut self, layout: &Layout, done: Done) {
         for damage in &mut self.damages {
-            let commands = damage.partition.map(|partition| recovery(layout, &BTreeSet::from([partition])));
-            damage.next = commands.map_or_else(|| "nothing".to_owned(), |commands| commands.join(", "));
+            if let Some(partition) = damage.partition {
+                damage.next = recovery(layout, &BTreeSet::from([partition])).join(", ");
+            } else if done.set_aside.contains(&damage.path) {
+                "nothing more".clone_into(&mut damage.next);
+            }
         }
         self.repaired = Some(done);
     }
@@ -75,6 +83,9 @@ impl Report {
         let hint = match &self.repaired {
             None => "`rollbook verify --repair` sets bad files aside and says what to run then".to_owned(),
             Some(Done { is_dry: true, .. }) => "without --dry-run the files named above are set aside".to_owned(),
+            Some(Done { set_aside, .. }) if set_aside.is_empty() => {
+                "nothing could be repaired; see what is named next".to_owned()
+            }
             Some(Done { commands, .. }) if commands.is_empty() => "run `rollbook verify` again".to_owned(),
             Some(Done { commands, .. }) => format!("run `{}`, then `rollbook verify` again", commands.join("`, `")),
         };

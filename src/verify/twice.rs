@@ -1,12 +1,13 @@
 //! One session in two places: ids are compared over all partitions by their 128-bit hashes, a range of hashes at a
 //! time, so that memory does not grow with the dataset.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::Findings;
 use crate::dataset::identity::{AT_ONCE, pass_of};
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::Published;
+use crate::dataset::state;
 use crate::error::{Kind, Result};
 use crate::flatten::identity;
 use crate::signal::Stop;
@@ -15,17 +16,19 @@ use crate::tables::Table;
 /// Two places that share sessions: how many, and the hash of one of them.
 type Shared = BTreeMap<(Partition, Partition), (u64, u128)>;
 
-/// Looks for ids that occur twice among the sessions of these partitions, `sessions` in all.
+/// Looks for ids that occur twice among the sessions of these partitions, `sessions` in all. Those that are `moving` may be
+/// in two.
 ///
 /// # Errors
 /// `Raced`, `Destination`; the signal's kind.
 pub fn check(
     layout: &Layout,
     published: &[Published],
-    sessions: u64,
+    (sessions, moving): (u64, &BTreeSet<u128>),
     stop: &Stop,
     findings: &mut Findings,
 ) -> Result<()> {
+    let mut on_their_way = 0_u64;
     let mut shared = Shared::new();
     let passes = sessions.div_ceil(AT_ONCE);
     for pass in 0..passes {
@@ -46,9 +49,19 @@ pub fn check(
         }
         held.sort_unstable();
         for pair in held.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+            if moving.contains(&pair[0].0) && pair[0].1 != pair[1].1 {
+                on_their_way += 1;
+                continue;
+            }
             let entry = shared.entry((pair[0].1, pair[1].1)).or_insert((0, pair[0].0));
             entry.0 += 1;
         }
+    }
+    if on_their_way > 0 {
+        let what = format!(
+            "{on_their_way} sessions are on their way to another partition and in both; the next run ends that"
+        );
+        findings.notice(&state::path(), &what);
     }
     for (pair, (count, hash)) in shared {
         let id = name(published, pair.0, hash)?;

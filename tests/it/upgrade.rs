@@ -24,7 +24,7 @@ fn options(changes: Vec<Change>) -> Options {
 }
 
 /// Rewrites every file and the state as an older version would have left them.
-fn downgrade(bed: &Bed) {
+pub fn downgrade(bed: &Bed) {
     for (path, _) in bed.files() {
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
         let schema = builder.schema().clone();

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::bed::{Bed, Ran, TOKEN, rollbook};
 use crate::damage::everything;
 use crate::servers::ObjectStore;
+use crate::upgrade::downgrade;
 
 const MONTH: &str = "start_month=2026-11";
 
@@ -321,7 +322,7 @@ fn flipped_bytes_are_always_seen() {
     for table in Table::ALL {
         let path = part(&bed, table, MONTH);
         let whole = fs::read(&path).unwrap();
-        for _ in 0..60 {
+        for _ in 0..20 {
             let mut bytes = whole.clone();
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let at = usize::try_from(random >> 33).unwrap() % bytes.len();
@@ -338,6 +339,100 @@ fn flipped_bytes_are_always_seen() {
         fs::write(&path, whole).unwrap();
     }
     assert_eq!(kinds, BTreeSet::from([0, 9]));
+}
+
+/// Whatever a run that died has left, the next one mends it, and nothing says that files should be set aside.
+#[test]
+fn what_dead_runs_leave_is_told_from_damage() {
+    let moved = |start: &str| {
+        let record = format!(r#"{{"id": "m", "start": {start}, "participants": [{{"timelog": []}}]}}"#);
+        let changes = vec![Change::raw(0, record), Change::InsertFresh(5)];
+        Options { script: Script::new().before(1, changes), ..Options::new(Account::new(5, 40, Shape::Plain)) }
+    };
+    let mut seen = BTreeSet::new();
+    for step in 1..200 {
+        let mut bed = Bed::new(moved("\"2024-05-05T00:00:00Z\""));
+        assert_eq!(bed.run(&["-q"]).code, 0);
+        bed.serve(moved("\"2024-03-03T00:00:00Z\""));
+        let mut command = bed.export(&["-q"]);
+        let died = !command.env("ROLLBOOK_TEST_FAULTS", format!("die:{step}")).output().unwrap().status.success();
+        let ran = verify(&bed, &["--json"]);
+        let found = report(&ran);
+        for damage in found["damages"].as_array().unwrap() {
+            assert!(damage["next"].as_str().unwrap().starts_with("rollbook export (a run may"), "{step}: {damage}");
+        }
+        assert!(matches!(ran.code, 0 | 9), "{step}: {ran:?}");
+        let on_their_way = lines(&found, "notices").iter().any(|(_, what)| what.contains("on their way"));
+        seen.insert((ran.code, on_their_way));
+        assert_eq!(bed.run(&["-q"]).code, 0);
+        // A file that the next run had no reason to touch may stay in no receipt.
+        let ran = verify(&bed, &[]);
+        assert_eq!(ran.code, 0, "{step}: {ran:?}");
+        if !died {
+            assert!(
+                step > 20 && seen.contains(&(0, false)) && seen.iter().any(|(_, moving)| *moving),
+                "{step}: {seen:?}"
+            );
+            return;
+        }
+    }
+    panic!("there is no end");
+}
+
+#[test]
+fn a_look_while_exports_run_never_sees_damage() {
+    let mut bed = Bed::new(Options::new(Account::new(61, 300, Shape::Realistic)));
+    assert_eq!(bed.run(&["-q"]).code, 0);
+    for night in 1..=6 {
+        let changes: Vec<_> = (0..night * 10).map(Change::InsertFresh).collect();
+        let script = Script::new().before(1, changes);
+        bed.serve(Options { script, ..Options::new(Account::new(61, 300, Shape::Realistic)) });
+        let mut export = bed.export(&["-q"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+        loop {
+            let ended = export.try_wait().unwrap();
+            let ran = verify(&bed, &[]);
+            assert_eq!(ran.code, 0, "{ran:?}");
+            if let Some(status) = ended {
+                assert!(status.success());
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_older_schema_version_is_a_notice_until_an_export_has_upgraded_it() {
+    let bed = exported();
+    downgrade(&bed);
+    let ran = verify(&bed, &["--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let notices = lines(&report(&ran), "notices");
+    assert_eq!(
+        notices.iter().filter(|(_, what)| what.contains("of an older schema version")).count(),
+        3,
+        "{notices:?}"
+    );
+    assert_eq!(bed.run(&["-q"]).code, 0);
+    let ran = verify(&bed, &["--json"]);
+    assert_eq!((ran.code, &report(&ran)["notices"]), (0, &Value::Array(vec![])), "{ran:?}");
+}
+
+#[test]
+fn a_lost_list_of_erasures_is_damage_that_no_repair_hides() {
+    let bed = exported();
+    let purged = bed.command(&["purge", "--participant-name", "Nobody At All", "-q"]).output().unwrap();
+    assert!(purged.status.success(), "{purged:?}");
+    assert_eq!(verify(&bed, &[]).code, 0);
+    fs::remove_file(bed.dataset().join("_rollbook/erasures.json")).unwrap();
+    let before = bed.files();
+    for arguments in [&["--json"][..], &["--json", "--repair"]] {
+        let ran = verify(&bed, arguments);
+        assert_eq!(ran.code, 9, "{ran:?}");
+        let report = report(&ran);
+        assert_eq!(report["damages"][0]["path"], "_rollbook/erasures.json");
+        assert!(report["damages"][0]["next"].as_str().unwrap().starts_with("put the file back"), "{ran:?}");
+    }
+    assert!(before == bed.files());
 }
 
 #[test]
