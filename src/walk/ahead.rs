@@ -17,7 +17,7 @@ impl Plan {
                 return None;
             }
             if !matches!(self.phase, Phase::Walking) {
-                return self.request().map(|request| request.window);
+                return None; // The next phase has requests of its own.
             }
         }
     }

@@ -94,7 +94,9 @@ impl Passes {
         let listed = page.map_or(0, Page::listed);
         let total = self.totals.latest();
         let wanted = total.map(|total| total.saturating_sub(window.offset()).min(self.size.into()));
-        if wanted.is_some_and(|wanted| listed < wanted) && tries < AGAIN {
+        // An empty page ends the pass; one that is so for a moment must not.
+        let is_odd = wanted.is_some_and(|wanted| listed < wanted) && tries < AGAIN;
+        if is_odd || listed == 0 && tries == 0 {
             self.planned.push((window.page, tries + 1));
             return;
         }

@@ -269,7 +269,11 @@ impl Plan {
                 }
                 window
             }
-            Phase::Walking => self.walking()?,
+            Phase::Walking => match self.walking() {
+                Some(window) => window,
+                None if matches!(self.phase, Phase::Walking) => return None,
+                None => return self.request(),
+            },
             Phase::Passing(passes) => passes.next()?,
             Phase::Locating(_) | Phase::Heading(_) | Phase::Done => return None,
         };

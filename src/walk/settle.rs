@@ -41,7 +41,9 @@ impl Plan {
 
     fn take(&mut self, mut slot: Slot, page: Page) -> Result<(), Contract> {
         let fault = self.fault(&slot, &page);
-        if fault.is_some() && slot.tries < AGAIN {
+        // Without a total nothing tells the end from a page that is empty for a moment.
+        let is_blank = page.listed() == 0 && self.wanted(&page).is_none() && slot.tries == 0;
+        if is_blank || fault.is_some() && slot.tries < AGAIN {
             slot.tries += 1;
             self.slots.push_front(slot);
             return Ok(());
