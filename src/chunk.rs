@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
 use arrow_schema::ArrowError;
+use arrow_select::take::take;
 
 use crate::tables::{PARENT_COLUMNS, Table};
 
@@ -61,12 +62,19 @@ impl Chunk {
         Self { batches, offsets, keys, open }
     }
 
-    /// From staged batches, whose children lack what repeats their session: it is filled in here.
+    /// From staged batches, whose children lack what repeats their session or participant: it is filled in here.
     pub fn widen(staged: [RecordBatch; 3]) -> Result<Self, ArrowError> {
         let [sessions, participants, timelogs] = staged;
         let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&sessions, name));
-        let participants = with_parents(Table::Participants, &sessions, &participants, &offsets[0])?;
-        let timelogs = with_parents(Table::Timelogs, &sessions, &timelogs, &offsets[1])?;
+        let mut of_timelogs = parents(&sessions, &offsets[1])?;
+        let participant = rows_of(&child_offsets(&participants, "join_count"));
+        let participant_id = take(column(&participants, "participant_id"), &participant, None)?;
+        of_timelogs.extend(timelogs.columns().iter().cloned());
+        of_timelogs.insert(PARENT_COLUMNS + 1, participant_id);
+        let mut of_participants = parents(&sessions, &offsets[0])?;
+        of_participants.extend(participants.columns().iter().cloned());
+        let participants = RecordBatch::try_new(Table::Participants.schema(), of_participants)?;
+        let timelogs = RecordBatch::try_new(Table::Timelogs.schema(), of_timelogs)?;
         Ok(Self::new([sessions, participants, timelogs], offsets))
     }
 
@@ -140,23 +148,17 @@ pub fn child_offsets(sessions: &RecordBatch, counts: &str) -> Vec<usize> {
     offsets
 }
 
-fn with_parents(
-    table: Table,
-    sessions: &RecordBatch,
-    own: &RecordBatch,
-    offsets: &[usize],
-) -> Result<RecordBatch, ArrowError> {
-    let mut columns = parents(sessions, offsets)?;
-    columns.extend(own.columns().iter().cloned());
-    RecordBatch::try_new(table.schema(), columns)
-}
-
 /// What child rows repeat of their sessions; `offsets` say where each session's begin.
 fn parents(sessions: &RecordBatch, offsets: &[usize]) -> Result<Vec<ArrayRef>, ArrowError> {
-    let mut parents = Vec::new();
-    for (session, bounds) in (0_u32..).zip(offsets.windows(2)) {
-        parents.resize(bounds[1], session);
+    let rows = rows_of(offsets);
+    sessions.columns()[..PARENT_COLUMNS].iter().map(|column| take(column, &rows, None)).collect()
+}
+
+/// For each child row, the row of its parent.
+fn rows_of(offsets: &[usize]) -> UInt32Array {
+    let mut parents = Vec::with_capacity(offsets.last().copied().unwrap_or_default());
+    for (parent, bounds) in (0_u32..).zip(offsets.windows(2)) {
+        parents.resize(bounds[1], parent);
     }
-    let parents = UInt32Array::from(parents);
-    (0..PARENT_COLUMNS).map(|index| arrow_select::take::take(sessions.column(index), &parents, None)).collect()
+    parents.into()
 }

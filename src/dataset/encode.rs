@@ -197,11 +197,11 @@ fn form(table: Table, name: &str, kind: Type) -> Form {
 fn encoding(table: Table, name: &str, kind: Type) -> Option<Encoding> {
     match (kind, name) {
         (Type::Time | Type::Millis | Type::Count, _) => Some(Encoding::DELTA_BINARY_PACKED),
-        // Repeated from one row to the next: only the difference is stored.
-        (Type::Text, "session_id") if table != Table::Sessions => Some(Encoding::DELTA_BYTE_ARRAY),
+        // Repeated from one row to the next, or like it, since they begin with a time: only the difference is stored.
+        (Type::Text, "session_id") => Some(Encoding::DELTA_BYTE_ARRAY),
         (Type::Text, "participant_id") if table == Table::Timelogs => Some(Encoding::DELTA_BYTE_ARRAY),
         // All different: a dictionary would be built and thrown away.
-        (Type::Text, "session_id" | "chat_link" | "participant_id") => Some(Encoding::PLAIN),
+        (Type::Text, "chat_link" | "participant_id") => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
         _ => None,
     }
 }

@@ -127,9 +127,9 @@ table! {
 }
 
 table! {
-    /// `timelogs`, without what repeats the session
+    /// `timelogs`, without what repeats the session or the participant
     Timelogs, Table::Timelogs, {
-        participant_index: Count, participant_id: Text, timelog_index: Count, started_at: Time, ended_at: Time,
+        participant_index: Count, timelog_index: Count, started_at: Time, ended_at: Time,
         duration_ms: Millis, effective_started_at: Time, effective_ended_at: Time, is_open: Flag, is_excluded: Flag,
         anomalies: Texts,
     }

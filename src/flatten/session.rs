@@ -234,7 +234,7 @@ impl<'a> Flattener<'a> {
         }
         let id = text(&participant.id, &mut entry.anomalies);
         let name = text(&participant.name, &mut entry.anomalies);
-        self.timelogs(bounds, index, id.as_deref(), &participant.timelogs, &mut entry);
+        self.timelogs(bounds, index, &participant.timelogs, &mut entry);
         if attendance::unite(&mut self.entry) {
             entry.anomalies.add(Anomaly::Overlap);
         }
@@ -259,14 +259,7 @@ impl<'a> Flattener<'a> {
         entry
     }
 
-    fn timelogs(
-        &mut self,
-        bounds: Bounds,
-        participant_index: usize,
-        participant_id: Option<&str>,
-        timelogs: &Entries,
-        entry: &mut EntryTotals,
-    ) {
+    fn timelogs(&mut self, bounds: Bounds, participant_index: usize, timelogs: &Entries, entry: &mut EntryTotals) {
         self.entry.clear();
         if matches!(timelogs, Entries::Other) {
             entry.anomalies.add(Anomaly::BadTimelog);
@@ -290,7 +283,6 @@ impl<'a> Flattener<'a> {
             let duration = start.zip(end).filter(|(start, end)| start <= end).map(|(start, end)| millis(end - start));
             let rows = &mut self.builders.timelogs;
             rows.participant_index.append_value(count(participant_index));
-            rows.participant_id.append_option(participant_id);
             rows.timelog_index.append_value(count(index));
             rows.started_at.append_option(start);
             rows.ended_at.append_option(end);

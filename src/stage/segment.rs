@@ -1,12 +1,13 @@
 //! A segment's bytes: the buffers of its three batches one after the other, each with its length, at multiples of eight.
+//! Of columns that are null or empty throughout there is nothing but a mark.
 //!
 //! Written with one copy and read back with none: arrays are views of what was read. Reading refuses what is not whole;
 //! that the bytes are those that were written is the journal's to check.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, make_array};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, make_array, new_null_array};
+use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 
 use super::StageError;
@@ -14,21 +15,53 @@ use crate::tables::{Table, Type};
 
 /// Where buffers begin.
 const ALIGNMENT: usize = 8;
+/// More rows than any page has.
+const MOST_ROWS: usize = 1 << 28;
 
 /// Adds the bytes of three staged batches.
 pub fn write(out: &mut Vec<u8>, batches: &[RecordBatch; 3]) {
     for (table, batch) in Table::ALL.into_iter().zip(batches) {
         out.extend((batch.num_rows() as u64).to_le_bytes());
-        for (column, array) in staged(table).zip(batch.columns()) {
-            put_bits(out, array.nulls().filter(|nulls| nulls.null_count() > 0).map(NullBuffer::inner));
-            put_column(out, column, array);
+        for (column, array) in table.staged_columns().zip(batch.columns()) {
+            let fill = Fill::of(column.kind, array);
+            out.extend((fill as u64).to_le_bytes());
+            if fill == Fill::Some {
+                put_bits(out, array.nulls().map(NullBuffer::inner));
+            }
+            if matches!(fill, Fill::All | Fill::Some) {
+                put_column(out, column.kind, array);
+            }
         }
     }
 }
 
-/// The kinds of a table's staged columns.
-fn staged(table: Table) -> impl Iterator<Item = Type> {
-    table.columns()[table.repeated()..].iter().map(|column| column.kind)
+/// What of a column there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fill {
+    /// A value in each row.
+    All,
+    /// Null in some rows.
+    Some,
+    /// Null in all rows.
+    Null,
+    /// No text in any row's list, or false in all rows.
+    Empty,
+}
+
+impl Fill {
+    fn of(kind: Type, array: &ArrayRef) -> Self {
+        match (kind, array.null_count()) {
+            (Type::Texts, _) if array.as_list::<i32>().values().is_empty() => Self::Empty,
+            (Type::Flag, 0) if array.as_boolean().true_count() == 0 => Self::Empty,
+            (_, 0) => Self::All,
+            (_, nulls) if nulls == array.len() => Self::Null,
+            _ => Self::Some,
+        }
+    }
+
+    fn from_number(number: usize) -> Option<Self> {
+        [Self::All, Self::Some, Self::Null, Self::Empty].into_iter().find(|fill| *fill as usize == number)
+    }
 }
 
 fn put_column(out: &mut Vec<u8>, kind: Type, array: &ArrayRef) {
@@ -87,25 +120,50 @@ pub fn read(bytes: Buffer) -> Result<[RecordBatch; 3], StageError> {
     Ok([rest.batch(Table::Sessions)?, rest.batch(Table::Participants)?, rest.batch(Table::Timelogs)?])
 }
 
+/// Lists without texts, or flags that are all false.
+fn empty(array: ArrayDataBuilder, kind: Type, rows: usize) -> Result<ArrayDataBuilder, StageError> {
+    match kind {
+        Type::Flag => Ok(array.add_buffer(MutableBuffer::from_len_zeroed(rows.div_ceil(8)).into())),
+        Type::Texts => {
+            let offsets = MutableBuffer::from_len_zeroed((rows + 1) * size_of::<i32>());
+            Ok(array.add_buffer(offsets.into()).add_child_data(ArrayData::new_empty(&Type::Text.arrow())))
+        }
+        Type::Text | Type::Time | Type::Count | Type::Millis | Type::Double => Err(StageError::Torn),
+    }
+}
+
 /// What is left to be read.
 struct Rest(Buffer);
 
 impl Rest {
     fn batch(&mut self, table: Table) -> Result<RecordBatch, StageError> {
         let rows = self.number()?;
-        let columns = staged(table).map(|kind| self.column(kind, rows)).collect::<Result<Vec<_>, _>>()?;
-        Ok(RecordBatch::try_new(table.staged_schema(), columns)?)
+        let columns = table.staged_columns().map(|column| self.column(column.kind, rows));
+        Ok(RecordBatch::try_new(table.staged_schema(), columns.collect::<Result<Vec<_>, _>>()?)?)
     }
 
     fn column(&mut self, kind: Type, rows: usize) -> Result<ArrayRef, StageError> {
-        let nulls = Some(self.take()?).filter(|bits| !bits.is_empty());
-        let array = ArrayData::builder(kind.arrow()).len(rows).null_bit_buffer(nulls);
-        let array = match kind {
+        let fill = Fill::from_number(self.number()?).ok_or(StageError::Torn)?;
+        let array = ArrayData::builder(kind.arrow()).len(rows);
+        let array = match fill {
+            Fill::Null if rows <= MOST_ROWS => return Ok(new_null_array(&kind.arrow(), rows)),
+            Fill::Empty if rows <= MOST_ROWS => empty(array, kind, rows)?,
+            Fill::Null | Fill::Empty => return Err(StageError::Torn),
+            Fill::All => self.values(array, kind, rows)?,
+            Fill::Some => {
+                let array = array.null_bit_buffer(Some(self.take()?));
+                self.values(array, kind, rows)?
+            }
+        };
+        Ok(make_array(array.build()?))
+    }
+
+    fn values(&mut self, array: ArrayDataBuilder, kind: Type, rows: usize) -> Result<ArrayDataBuilder, StageError> {
+        Ok(match kind {
             Type::Text => array.add_buffer(self.take()?).add_buffer(self.take()?),
             Type::Texts => self.texts(array, rows)?,
             Type::Time | Type::Count | Type::Millis | Type::Double | Type::Flag => array.add_buffer(self.take()?),
-        };
-        Ok(make_array(array.build()?))
+        })
     }
 
     /// The offsets of a list, and its values.

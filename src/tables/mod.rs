@@ -65,15 +65,22 @@ impl Table {
         Arc::clone(&SCHEMAS[self as usize])
     }
 
-    /// The Arrow schema in the stage: children leave out what they repeat of their session.
+    /// The Arrow schema in the stage.
     pub fn staged_schema(self) -> SchemaRef {
         static SCHEMAS: LazyLock<[SchemaRef; 3]> =
-            LazyLock::new(|| Table::ALL.map(|table| schema_of(&table.columns()[table.repeated()..])));
+            LazyLock::new(|| Table::ALL.map(|table| schema_of(table.staged_columns())));
         Arc::clone(&SCHEMAS[self as usize])
     }
 
+    /// The columns in the stage: children leave out what they repeat of their session, timelogs that of their
+    /// participant, too.
+    pub fn staged_columns(self) -> impl Iterator<Item = &'static Column> {
+        let repeats = move |column: &&Column| self == Self::Timelogs && column.name == "participant_id";
+        self.columns()[self.repeated()..].iter().filter(move |column| !repeats(column))
+    }
+
     /// How many leading columns repeat the session.
-    pub const fn repeated(self) -> usize {
+    const fn repeated(self) -> usize {
         match self {
             Self::Sessions => 0,
             Self::Participants | Self::Timelogs => PARENT_COLUMNS,
@@ -140,8 +147,8 @@ impl Type {
     }
 }
 
-fn schema_of(columns: &[Column]) -> SchemaRef {
-    let fields = columns.iter().map(|column| Field::new(column.name, column.kind.arrow(), column.nullable));
+fn schema_of<'a>(columns: impl IntoIterator<Item = &'a Column>) -> SchemaRef {
+    let fields = columns.into_iter().map(|column| Field::new(column.name, column.kind.arrow(), column.nullable));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
