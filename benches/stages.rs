@@ -107,7 +107,9 @@ fn encode(bencher: Bencher, table: Table) {
     bencher.counter(BytesCount::new(rows.get_array_memory_size())).bench(|| {
         let file = tempfile::tempfile().unwrap();
         let mut encoder = Encoder::new(table, &file).unwrap();
-        batches.iter().for_each(|batch| encoder.write(batch).unwrap());
+        for batch in batches {
+            encoder.write(batch).unwrap();
+        }
         encoder.close().unwrap()
     });
 }

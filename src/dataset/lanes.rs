@@ -27,7 +27,7 @@ pub fn in_order<T: Send>(
     mut take: impl FnMut(T) -> Result<bool>,
 ) -> Result<bool> {
     let (jobs, queue) = mpsc::channel();
-    let (done, made) = mpsc::channel();
+    let (done, arrived) = mpsc::channel();
     let (queue, over) = (Mutex::new(queue), AtomicBool::new(false));
     let work = |done: mpsc::Sender<(usize, T)>| {
         while let Some(number) = next(&queue) {
@@ -54,7 +54,7 @@ pub fn in_order<T: Send>(
                     begun.start += 1;
                 }
                 while !early.contains_key(&number) {
-                    early.extend(Some(made.recv().map_err(|_| failed())?));
+                    early.extend(Some(arrived.recv().map_err(|_| failed())?));
                 }
                 if let Some(thing) = early.remove(&number)
                     && !take(thing)?
@@ -104,13 +104,13 @@ mod tests {
 
     #[test]
     fn little_is_made_that_nobody_takes() {
-        let made = AtomicUsize::new(0);
+        let count = AtomicUsize::new(0);
         let make = |number: usize| {
-            made.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(1, Ordering::Relaxed);
             number
         };
         assert!(!in_order(1000, make, |number| Ok(number < 5)).unwrap());
-        assert!(made.load(Ordering::Relaxed) <= 6 + lanes() * AHEAD);
+        assert!(count.load(Ordering::Relaxed) <= 6 + lanes() * AHEAD);
         let failed = in_order(1000, make, |_| Err(failed()));
         assert_eq!(failed.unwrap_err().kind(), Kind::Unexpected);
     }

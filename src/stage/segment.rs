@@ -73,9 +73,9 @@ fn put_column(out: &mut Vec<u8>, kind: Type, array: &ArrayRef) {
         Type::Double => put(out, array.as_primitive::<Float64Type>().values().inner()),
         Type::Flag => put_bits(out, Some(array.as_boolean().values())),
         Type::Texts => {
-            let list = array.as_list::<i32>();
-            let (first, last) = put_offsets(out, list.value_offsets());
-            let texts = list.values().slice(first, last - first);
+            let lists = array.as_list::<i32>();
+            let (first, last) = put_offsets(out, lists.value_offsets());
+            let texts = lists.values().slice(first, last - first);
             put_texts(out, texts.as_string());
         }
     }
@@ -90,7 +90,9 @@ fn put_texts(out: &mut Vec<u8>, texts: &StringArray) {
 fn put_offsets(out: &mut Vec<u8>, offsets: &[i32]) -> (usize, usize) {
     let first = offsets.first().copied().unwrap_or_default();
     begin(out, size_of_val(offsets));
-    offsets.iter().for_each(|offset| out.extend((offset - first).to_le_bytes()));
+    for offset in offsets {
+        out.extend((offset - first).to_le_bytes());
+    }
     pad(out);
     let index = |offset: i32| usize::try_from(offset).unwrap_or_default();
     (index(first), index(offsets.last().copied().unwrap_or_default()))

@@ -79,7 +79,7 @@ impl Remote {
                 let opened = self.spool.open(path, &known).map_err(|error| self.spooling(error))?;
                 return Ok(opened.map(|file| (file, known)));
             }
-            (Err(error), _) => return Err(self.failed("cannot read the file", path, error)),
+            (Err(error), _) => return Err(self.failed("cannot read the file", path, &error)),
         };
         let version = version_of(&answer.meta);
         let mut copy = self.spool.begin().map_err(|error| self.spooling(error))?;
@@ -106,7 +106,7 @@ impl Remote {
             }
         });
         for piece in received {
-            let piece = piece.map_err(|error| self.failed("cannot read the file", path, error))?;
+            let piece = piece.map_err(|error| self.failed("cannot read the file", path, &error))?;
             copy.write_all(&piece).map_err(|error| self.spooling(error))?;
         }
         Ok(())
@@ -126,7 +126,7 @@ impl Remote {
         match self.calls.wait(limit, put) {
             Ok(put) => Ok(Some(version(put.e_tag, put.version))),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
-            Err(error) => Err(self.failed("cannot write the file", path, error)),
+            Err(error) => Err(self.failed("cannot write the file", path, &error)),
         }
     }
 
@@ -139,7 +139,7 @@ impl Remote {
             let meta = match self.calls.wait(self.calls.limit(0), async move { store.head(&key).await }) {
                 Ok(meta) => meta,
                 Err(object_store::Error::NotFound { .. }) => return Ok(None),
-                Err(error) => return Err(self.failed("cannot read the file", path, error)),
+                Err(error) => return Err(self.failed("cannot read the file", path, &error)),
             };
             if version_of(&meta) != *version {
                 return Ok(None);
@@ -176,8 +176,8 @@ impl Remote {
         failed("cannot use the stage", self.folder.display(), error)
     }
 
-    fn failed(&self, what: &str, path: &str, error: object_store::Error) -> Error {
-        self.calls.stopped().unwrap_or_else(|| refusal(&format!("{what}: {}", self.place(path)), &error))
+    fn failed(&self, what: &str, path: &str, error: &object_store::Error) -> Error {
+        self.calls.stopped().unwrap_or_else(|| refusal(&format!("{what}: {}", self.place(path)), error))
     }
 }
 
@@ -215,7 +215,7 @@ impl Store for Remote {
         let listed = self
             .calls
             .wait(Duration::MAX, all)
-            .map_err(|error| self.failed("cannot list the folder", folder, error))?;
+            .map_err(|error| self.failed("cannot list the folder", folder, &error))?;
         let relative = |meta: &ObjectMeta| {
             let parts: Vec<_> = meta.location.prefix_match(&self.root)?.map(|part| part.as_ref().to_owned()).collect();
             Some(parts.join("/"))
@@ -261,7 +261,7 @@ impl Store for Remote {
         let (store, key) = (Arc::clone(&self.store), self.key(path));
         match self.calls.wait(self.calls.limit(0), async move { store.delete(&key).await }) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed("cannot remove the file", path, error)),
+            Err(error) => Err(self.failed("cannot remove the file", path, &error)),
         }
     }
 

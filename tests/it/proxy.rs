@@ -141,11 +141,10 @@ fn answer(status: u16, text: &str) -> String {
 }
 
 fn forward(asked: &Asked, body: &[u8], upstream: u16) -> std::io::Result<Vec<u8>> {
-    let mut request = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", asked.method, asked.target);
-    for (name, value) in asked.headers.iter().filter(|(name, _)| name != "connection") {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str("\r\n");
+    let others = asked.headers.iter().filter(|(name, _)| name != "connection");
+    let headers: Vec<_> = others.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let (method, target) = (&asked.method, &asked.target);
+    let request = format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n{}\r\n", headers.concat());
     let mut store = TcpStream::connect(("127.0.0.1", upstream))?;
     store.write_all(request.as_bytes())?;
     store.write_all(body)?;

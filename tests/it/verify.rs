@@ -65,17 +65,17 @@ fn read(path: &Path) -> RecordBatch {
     arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap()
 }
 
-fn write(path: &Path, table: Table, batch: RecordBatch) {
+fn write(path: &Path, table: Table, batch: &RecordBatch) {
     let file = File::create(path).unwrap();
     let mut encoder = Encoder::new(table, &file).unwrap();
-    encoder.write(&batch).unwrap();
+    encoder.write(batch).unwrap();
     encoder.close().unwrap();
 }
 
 /// Changes a table's rows as another program might, or a defect.
 fn change(bed: &Bed, table: Table, change: impl FnOnce(RecordBatch) -> RecordBatch) {
     let path = part(bed, table, MONTH);
-    write(&path, table, change(read(&path)));
+    write(&path, table, &change(read(&path)));
 }
 
 fn take(batch: &RecordBatch, rows: impl IntoIterator<Item = usize>) -> RecordBatch {
