@@ -107,7 +107,7 @@ fn encode(bencher: Bencher, table: Table) {
     bencher.counter(BytesCount::new(rows.get_array_memory_size())).bench(|| {
         let file = tempfile::tempfile().unwrap();
         let mut encoder = Encoder::new(table, &file).unwrap();
-        for batch in batches {
+        for batch in &batches {
             encoder.write(batch).unwrap();
         }
         encoder.close().unwrap()
