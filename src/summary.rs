@@ -9,7 +9,7 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
     let verb = if dry_run { "read (dry run, nothing written)" } else { "exported" };
     let mut text = format!(
         "{verb}: {} ({} still running)\n",
-        counted(receipt.walk.distinct, "session"),
+        counted(receipt.sessions, "session"),
         grouped(receipt.open_sessions)
     );
     let _ = writeln!(text, "covered: {}", covered(receipt));

@@ -57,6 +57,8 @@ pub struct Resolution {
     pub superseded: BTreeMap<Partition, Bits>,
     /// Those of them whose session now belongs to another partition.
     pub leaving: BTreeMap<Partition, Bits>,
+    /// Different sessions that are staged.
+    pub sessions: u64,
     /// Sessions that are still running by their latest version.
     pub open: u64,
     /// Counts of each walk.
@@ -193,6 +195,7 @@ impl Resolution {
     fn take(&mut self, versions: &[Identity], is_known: bool, questions: &Questions) {
         let mut staged = versions.iter().filter(|version| version.has_row());
         if let Some(winner) = staged.next() {
+            self.sessions += 1;
             self.open += u64::from(winner.is_open());
             let settled = questions.settled.as_ref();
             let is_settled = settled.zip(winner.start()).is_some_and(|(settled, start)| settled.contains(&start));

@@ -43,6 +43,8 @@ pub struct Receipt {
     pub walk: Walk,
     /// Rows read, those that were read twice counted twice.
     pub rows: Rows,
+    /// Different sessions that got rows; those that were listed and not wanted count in `walk.distinct` only.
+    pub sessions: u64,
     /// Different sessions still running.
     pub open_sessions: u64,
     /// Records kept raw.
@@ -313,6 +315,7 @@ impl Receipt {
             api: Api { version: version_name(api.version), base_url: api.base_url.origin().ascii_serialization() },
             walk: Walk::default(),
             rows: Rows::default(),
+            sessions: 0,
             open_sessions: 0,
             rejects: Rejects::default(),
             partitions: Vec::new(),

@@ -238,7 +238,7 @@ impl Run {
         scene.before.lose(&vanished.gone, &back);
         scene.before.ask_on_behind(asked_to);
         receipt.walk.lose(vanished);
-        receipt.open_sessions = resolved.open;
+        (receipt.sessions, receipt.open_sessions) = (resolved.sessions, resolved.open);
         receipt.rejects = staged.rejects.close()?;
         Ok(Checked { stage: staged.stage, resolved, verdict })
     }

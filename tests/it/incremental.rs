@@ -267,6 +267,7 @@ fn a_backfill_finds_its_range() {
             .collect();
         let exported = ids(&bed);
         assert!(expected.len() > 100 && exported == expected, "{} of {}", exported.len(), expected.len());
+        assert_eq!(receipt["sessions"], expected.len(), "what was only passed on the way counts as exported");
         // 10,000 pages: the day itself takes two or three.
         assert!(receipt["walk"]["requests"].as_u64().unwrap() <= 30, "{receipt:#}");
         // It moves no fence.
