@@ -204,12 +204,14 @@ impl Job {
     /// Counts what goes of a partition, and rewrites it if anything does.
     fn partition(&self, rules: &Rules, partition: Partition, versions: Versions, done: &mut Done) -> Result<Removed> {
         let published = Published::one(&self.layout, partition, versions.clone());
-        let mut removed = Removed::default();
+        let (mut removed, mut changes) = (Removed::default(), false);
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
-            removed += rules.select(&chunk).removed();
+            let selection = rules.select(&chunk);
+            removed += selection.removed();
+            changes |= selection.changes();
         }
-        if removed == Removed::default() || self.dry_run {
+        if !changes || self.dry_run {
             return Ok(removed);
         }
         let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };

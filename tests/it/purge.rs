@@ -256,3 +256,26 @@ fn what_cannot_be_meant_is_refused() {
     }
     assert!(!bed.folder.path().join("elsewhere").exists());
 }
+
+#[test]
+fn a_purge_that_dies_at_any_step_is_finished_by_the_same_purge() {
+    for step in 1.. {
+        assert!(step < 200, "there is no end");
+        let bed = Bed::new(Options::new(Account::new(9, 60, Shape::Realistic)));
+        assert_eq!(bed.run(&[]).code, 0);
+        let (names, _) = people(&bed);
+        let arguments = ["purge", "--participant-name", &names[0]];
+        let mut command = bed.command(&arguments);
+        command.env("ROLLBOOK_TEST_FAULTS", format!("die:{step}")).stdout(Stdio::null()).stderr(Stdio::null());
+        let is_whole = command.status().unwrap().success();
+        let again = purge(&bed, &arguments[1..]);
+        assert_eq!(again.code, 0, "step {step}: {again:?}");
+        let ran = Ran::of(bed.command(&["verify"]).output().unwrap());
+        assert_eq!(ran.code, 0, "step {step}: {ran:?}");
+        let full = bed.run(&["--json"]);
+        assert_eq!((full.code, changed(&full)), (0, 0), "step {step}: {full:?}");
+        if is_whole {
+            return;
+        }
+    }
+}
