@@ -156,7 +156,8 @@ impl Resolution {
         }
     }
 
-    /// A run that was killed while it moved sessions has left some of them in two partitions: they leave the old one.
+    /// A run that was killed while it moved sessions has left some of them in two partitions: they leave the old one. Of
+    /// those that are staged nothing is left to finish; the old one may be where they belong by now.
     fn finish_moves(&mut self, published: &[Published], moving: &Moving) -> Result<()> {
         if moving.is_empty() {
             return Ok(());
@@ -171,7 +172,9 @@ impl Resolution {
         }
         for (id, places) in places.into_iter().filter(|(_, places)| places.len() > 1) {
             for (partition, row) in places.into_iter().filter(|(partition, _)| moving.get(&id) == Some(partition)) {
-                self.replace(partition, row, true);
+                if !self.superseded.get(&partition).is_some_and(|rows| rows.has(row)) {
+                    self.replace(partition, row, true);
+                }
             }
         }
         Ok(())

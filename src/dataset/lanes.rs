@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
@@ -20,7 +21,7 @@ pub fn lanes() -> usize {
 }
 
 /// Makes things number `0..count` on threads of their own and takes them one after the other on this one, until `take`
-/// fails or says that it is enough; returns whether it never did.
+/// fails or says that it is enough; returns whether it never did. One that panics is an error (`Unexpected`).
 pub fn in_order<T: Send>(
     count: usize,
     make: impl Fn(usize) -> T + Sync,
@@ -29,10 +30,15 @@ pub fn in_order<T: Send>(
     let (jobs, queue) = mpsc::channel();
     let (done, arrived) = mpsc::channel();
     let (queue, over) = (Mutex::new(queue), AtomicBool::new(false));
-    let work = |done: mpsc::Sender<(usize, T)>| {
+    let work = |done: mpsc::Sender<(usize, Option<T>)>| {
         while let Some(number) = next(&queue) {
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            // A lane that only died would be waited for without end.
+            let thing = catch_unwind(AssertUnwindSafe(|| make(number))).ok();
             // Whoever was waiting for it may be gone.
-            if over.load(Ordering::Relaxed) || done.send((number, make(number))).is_err() {
+            if done.send((number, thing)).is_err() {
                 break;
             }
         }
@@ -56,9 +62,7 @@ pub fn in_order<T: Send>(
                 while !early.contains_key(&number) {
                     early.extend(Some(arrived.recv().map_err(|_| failed())?));
                 }
-                if let Some(thing) = early.remove(&number)
-                    && !take(thing)?
-                {
+                if !take(early.remove(&number).flatten().ok_or_else(failed)?)? {
                     return Ok(false);
                 }
             }
@@ -112,6 +116,15 @@ mod tests {
         assert!(!in_order(1000, make, |number| Ok(number < 5)).unwrap());
         assert!(count.load(Ordering::Relaxed) <= 6 + lanes() * AHEAD);
         let failed = in_order(1000, make, |_| Err(failed()));
+        assert_eq!(failed.unwrap_err().kind(), Kind::Unexpected);
+    }
+    #[test]
+    fn a_panic_is_an_error_and_not_waited_for() {
+        let make = |number: usize| {
+            assert!(number != 3, "the third is bad");
+            number
+        };
+        let failed = in_order(100, make, |_| Ok(true));
         assert_eq!(failed.unwrap_err().kind(), Kind::Unexpected);
     }
 }

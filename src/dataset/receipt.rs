@@ -278,12 +278,33 @@ pub struct Stored {
 ///
 /// # Errors
 /// `Destination` where a receipt can't be read.
-pub fn each(layout: &Layout, mut each: impl FnMut(String, Option<Stored>)) -> Result<()> {
-    for (path, _) in layout.store().list(&Layout::own(RUNS))? {
+pub fn each(layout: &Layout, each: impl FnMut(String, Option<Stored>)) -> Result<()> {
+    each_since(layout, "", each)
+}
+
+/// The same of a run and of those after it.
+fn each_since(layout: &Layout, run_id: &str, mut each: impl FnMut(String, Option<Stored>)) -> Result<()> {
+    let first = stored_at(run_id);
+    let listed = layout.store().list(&Layout::own(RUNS))?.into_iter();
+    for path in listed.map(|(path, _)| path).filter(|path| *path >= first) {
         let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
         each(path, serde_json::from_slice(&text).ok());
     }
     Ok(())
+}
+
+fn stored_at(run_id: &str) -> String {
+    Layout::own(&format!("{RUNS}/{run_id}.json"))
+}
+
+/// The number of the last purge that the receipts of a run and of those after it name; 0 for none.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read.
+pub fn purges_since(layout: &Layout, run_id: &str) -> Result<u64> {
+    let mut last = 0;
+    each_since(layout, run_id, |_, stored| last = stored.map_or(0, |stored| stored.erasures).max(last))?;
+    Ok(last)
 }
 
 /// The paths of all files that the receipts of a dataset name, relative to it, and the number of the last purge.
@@ -338,7 +359,7 @@ impl Receipt {
 
     /// Stores it in the dataset.
     pub fn store(&self, layout: &Layout) -> Result<()> {
-        let path = Layout::own(&format!("{RUNS}/{}.json", self.run_id));
+        let path = stored_at(&self.run_id);
         let draft = layout.store().draft(&path, format!("{}\n", self.json()).as_bytes())?;
         match layout.store().swap(draft, None, Access::Usual)? {
             Swap::Done(_) => Ok(()),

@@ -1,12 +1,11 @@
 //! Rejects: raw records that could not become a row, or not all of one, kept in `_rollbook/rejects/<run_id>.jsonl`.
 //!
-//! Raw records may hold personal data. Those of the erased are taken out before they are written, and after
+//! Raw records may hold personal data. The erased are not in them when they come here, and after
 //! [`DAYS`] days only a record's hash is left, by which it is known that it was recorded before.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -54,7 +53,6 @@ impl Line {
 pub struct Rejects {
     layout: Layout,
     run_id: String,
-    denied: Option<Arc<Denied>>,
     file: Option<Draft>,
     known: BTreeSet<u128>,
     seen: BTreeSet<u128>,
@@ -64,7 +62,7 @@ pub struct Rejects {
 
 impl Rejects {
     /// Rejects of a run; reads which were recorded before, and lets go of old ones. `now` in microseconds.
-    pub fn new(layout: &Layout, run_id: &str, denied: Option<Arc<Denied>>, now: i64, dry_run: bool) -> Result<Self> {
+    pub fn new(layout: &Layout, run_id: &str, now: i64, dry_run: bool) -> Result<Self> {
         let mut known = BTreeSet::new();
         for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
             let mut is_raw = false;
@@ -78,16 +76,12 @@ impl Rejects {
             }
         }
         let (layout, run_id, seen) = (layout.clone(), run_id.to_owned(), BTreeSet::new());
-        Ok(Self { layout, run_id, denied, file: None, known, seen, new: 0, dry_run })
+        Ok(Self { layout, run_id, file: None, known, seen, new: 0, dry_run })
     }
 
     /// Keeps the rejects of a page.
     pub fn add(&mut self, page: u64, rejects: Vec<Reject>) -> Result<()> {
         for Reject { index, reason, raw } in rejects {
-            let raw = match &self.denied {
-                Some(denied) => denied.scrub(&raw).into_owned(),
-                None => raw,
-            };
             let content = identity(&raw);
             if !self.seen.insert(content) {
                 continue;

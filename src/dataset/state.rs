@@ -317,6 +317,16 @@ impl State {
         self.erasures
     }
 
+    /// The last purge that the dataset has seen: this state may be a copy from before it, so the receipts of its last
+    /// run and of those after it are asked, too.
+    ///
+    /// # Errors
+    /// `Destination` where a receipt can't be read.
+    pub fn purges(&self, layout: &Layout) -> Result<u64> {
+        let since = self.last_run.as_deref().unwrap_or_default();
+        Ok(self.erasures.max(receipt::purges_since(layout, since)?))
+    }
+
     /// Remembers a purge.
     pub fn know(&mut self, erasures: u64) {
         self.erasures = self.erasures.max(erasures);

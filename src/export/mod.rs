@@ -158,7 +158,7 @@ impl Run {
         let layout = &self.destination.layout;
         let source = Origin::new(&self.config.api, self.account.clone());
         let before = State::load(layout, self.config.dataset.partition_by, source, &self.run_id, self.dry_run)?;
-        let erasures = Erasures::load(layout, before.erasures())?;
+        let erasures = Erasures::load(layout, before.purges(layout)?)?;
         if before.erasures() < erasures.epoch() {
             tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
         }
@@ -244,7 +244,7 @@ impl Run {
     }
 
     async fn publish(&self, scene: Scene, checked: Checked, evidence: Evidence) -> Result<Done> {
-        let Scene { chosen, before, driver, found, _lease, .. } = scene;
+        let Scene { chosen, before, driver, found, erasures, _lease, .. } = scene;
         let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
         let Checked { stage, resolved, verdict } = checked;
         let stopped = Arc::new(AtomicBool::new(false));
@@ -257,6 +257,7 @@ impl Run {
             found,
             stage,
             resolution: resolved,
+            erasures,
             run_id: stage_run,
             stopped: Arc::clone(&stopped),
             progress: Arc::clone(&self.progress),
@@ -311,7 +312,7 @@ pub fn would(
     let source = Origin::new(&config.api, account);
     let state = State::load(layout, config.dataset.partition_by, source, run_id, true)?;
     Published::versions(layout)?;
-    let erasures = Erasures::load(layout, state.erasures())?;
+    let erasures = Erasures::load(layout, state.purges(layout)?)?;
     let floor = goal::floor(&[config.dataset.since, erasures.floor()]);
     let chosen = goal::choose(work, state.covered(), floor, config, clock.micros())?;
     Ok(crate::summary::goal(&chosen.shown))

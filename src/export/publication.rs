@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::dataset::erasures::Erasures;
 use crate::dataset::identity::{self, Bits, Moving, Questions, Resolution};
 use crate::dataset::lanes::{in_order, lanes};
 use crate::dataset::layout::{Layout, Partition};
@@ -14,7 +15,7 @@ use crate::dataset::merge::{Merge, Sources};
 use crate::dataset::publish::{Change, Part, Place, Ready};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::state::{Covered, State};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::stage::Stage;
 use crate::store::raced;
@@ -32,6 +33,8 @@ pub struct Publication {
     /// The dataset's files, and what follows from them for the staged rows.
     pub found: BTreeMap<Partition, Versions>,
     pub resolution: Resolution,
+    /// The number of the last purge when the rows were read.
+    pub erasures: u64,
     pub run_id: String,
     /// Once set, no further partition is begun.
     pub stopped: Arc<AtomicBool>,
@@ -93,8 +96,10 @@ impl Publication {
     fn partitions(&mut self, done: &mut Parts) -> Result<bool> {
         let mut finished = BTreeMap::new();
         for _ in 0..ROUNDS {
+            self.refuse_if_purged()?;
             match self.round(&mut finished, done) {
-                Ok(Round::Complete) => return Ok(true),
+                // A purge that begins from now on finds what was published.
+                Ok(Round::Complete) => return self.refuse_if_purged().map(|()| true),
                 Ok(Round::Stopped) => return Ok(false),
                 Err(error) if error.kind() != Kind::Raced => return Err(error),
                 Ok(Round::Stale) | Err(_) => self.look_again()?,
@@ -181,6 +186,15 @@ impl Publication {
     fn announce(&mut self) -> Result<()> {
         let moving = self.resolution.moving(&Published::of(&self.layout, &self.found))?;
         if self.state.moves(&moving) { self.state.store(&self.layout, &self.run_id) } else { Ok(()) }
+    }
+
+    /// What was read before a purge may hold what must not come back.
+    fn refuse_if_purged(&self) -> Result<()> {
+        if Erasures::load(&self.layout, self.erasures)?.epoch() == self.erasures {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Destination, format!("the dataset was purged meanwhile: {}", self.layout.place()))
+            .hint("run the same purge once more, in case this run has brought something back, then this command"))
     }
 
     /// Whether the dataset is other than it was found, but for what this run has finished.

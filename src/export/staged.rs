@@ -69,20 +69,14 @@ impl Run {
     /// The stage, and what a stopped run of the same goal has left in it.
     pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
         let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
-        let denied = scene.driver.source.denied.clone();
-        let rejects = Rejects::new(layout, &self.run_id, denied, scene.now, self.dry_run)?;
+        let rejects = Rejects::new(layout, &self.run_id, scene.now, self.dry_run)?;
         let folder = &self.destination.stage;
         let (stage, recalled) = if self.dry_run {
             (Stage::nameless(folder, scene.now)?, Vec::new())
         } else {
             let header = Header {
-                key: format!(
-                    "{} {} {} {}",
-                    before.origin(),
-                    chosen.key(),
-                    self.config.dataset.keep_unknown_fields,
-                    scene.erasures
-                ),
+                key: format!("{} {} {}", before.origin(), chosen.key(), self.config.dataset.keep_unknown_fields),
+                erasures: scene.erasures,
                 begun_at: scene.now,
                 run_id: self.run_id.clone(),
                 last_run: before.last_run().map(str::to_owned),

@@ -56,7 +56,7 @@ pub struct Reject {
     pub index: usize,
     /// Why: names of anomalies, or `no_usable_id`.
     pub reason: String,
-    /// The record as the API sent it.
+    /// The record as the API sent it, but for those who have been erased.
     pub raw: String,
 }
 
@@ -158,7 +158,7 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
         }
     }
     let (batches, unknown) = flattener.finish()?;
-    let rejects = rejects(rejected, &mended.text);
+    let rejects = rejects(rejected, &mended.text, options.denied.as_deref());
     Ok(Flat { batches, entries, info: page.info, listed, unusable, rejects, unknown })
 }
 
@@ -170,13 +170,15 @@ struct Found<'a> {
     session: &'a Session<'a>,
 }
 
-/// The page is read a second time only when something of it must be kept raw.
-fn rejects(mut rejected: Vec<(usize, String)>, text: &str) -> Vec<Reject> {
+/// The page is read a second time only when something of it must be kept raw. The erased are taken out here, before
+/// anything reaches the disk.
+fn rejects(mut rejected: Vec<(usize, String)>, text: &str, denied: Option<&Denied>) -> Vec<Reject> {
     if rejected.is_empty() {
         return Vec::new();
     }
     rejected.sort_unstable();
     let raw = model::raw_records(text);
-    let of = |index: usize| raw.get(index).map_or_else(String::new, |raw| raw.get().to_owned());
+    let scrubbed = |raw: &str| denied.map_or(Cow::Borrowed(raw), |denied| denied.scrub(raw)).into_owned();
+    let of = |index: usize| raw.get(index).map_or_else(String::new, |raw| scrubbed(raw.get()));
     rejected.into_iter().map(|(index, reason)| Reject { index, reason, raw: of(index) }).collect()
 }

@@ -134,7 +134,7 @@ impl Job {
     fn run(&self, done: &mut Done) -> Result<()> {
         let mut state = self.state()?;
         let seen = match &state {
-            Some(state) => state.erasures(),
+            Some(state) => state.purges(&self.layout)?,
             None => receipt::named(&self.layout)?.1,
         };
         let mut erasures = Erasures::load(&self.layout, seen)?;
@@ -174,7 +174,9 @@ impl Job {
     fn partitions(&self, rules: &Rules, done: &mut Done) -> Result<()> {
         let found = Published::versions(&self.layout)?;
         self.progress.phase("purging", found.len() as u64);
-        for (partition, versions) in found {
+        // The newest first, since those of an older schema version are upgraded on the way: a reader that takes its columns
+        // from the first file finds them in all others, too.
+        for (partition, versions) in found.into_iter().rev() {
             self.stop.check()?;
             let removed =
                 self.until_settled(partition, versions, |versions| self.partition(rules, partition, versions, done))?;
@@ -201,15 +203,17 @@ impl Job {
         Err(raced(&self.layout.place()))
     }
 
-    /// Counts what goes of a partition, and rewrites it if anything does.
+    /// Counts what goes of a partition, and rewrites it if anything does, or if it is of an older schema version.
     fn partition(&self, rules: &Rules, partition: Partition, versions: Versions, done: &mut Done) -> Result<Removed> {
         let published = Published::one(&self.layout, partition, versions.clone());
-        let mut removed = Removed::default();
+        let (mut removed, mut changes) = (Removed::default(), published.is_old()?);
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
-            removed += rules.select(&chunk).removed();
+            let selection = rules.select(&chunk);
+            removed += selection.removed();
+            changes |= selection.changes();
         }
-        if removed == Removed::default() || self.dry_run {
+        if !changes || self.dry_run {
             return Ok(removed);
         }
         let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };

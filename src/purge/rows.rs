@@ -1,12 +1,14 @@
 //! What a purge leaves of published sessions. Pure.
 //!
 //! A session that started before the floor goes whole. Of a session with an erased participant the entry and its timelogs
-//! go, the positions of the others stay, and every number is computed anew, as if the API had never listed the entry.
+//! go, the positions of the others stay, and every number is computed anew, as if the API had never listed the entry. So it
+//! is for a session that has lost its entries already: a purge that was killed may have left the numbers from before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
 use arrow_array::{Array, BooleanArray, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
@@ -33,7 +35,7 @@ pub struct Selection {
     kept: [Vec<bool>; 3],
     /// For each child table: the first row of each session that stays, and the number of rows at the end.
     offsets: [Vec<usize>; 2],
-    /// Sessions, among those that stay, that have lost an entry.
+    /// Sessions, among those that stay, that have lost an entry, now or to a purge that was killed.
     robbed: Vec<bool>,
 }
 
@@ -45,8 +47,8 @@ impl Rules {
         let mut selection = Selection { kept, offsets: [vec![0], vec![0]], robbed: Vec::new() };
         let ids = column(participants, "participant_id").as_string::<i32>();
         let names = column(participants, "name").as_string::<i32>();
-        let [index, of] = [participants, timelogs]
-            .map(|batch| column(batch, "participant_index").as_primitive::<arrow_array::types::Int32Type>());
+        let [index, of] =
+            [participants, timelogs].map(|batch| column(batch, "participant_index").as_primitive::<Int32Type>());
         for session in 0..chunk.len() {
             let (start, _) = chunk.key(session);
             if self.floor.zip(start).is_some_and(|(floor, start)| start < floor) {
@@ -59,10 +61,20 @@ impl Rules {
             selection.kept[0][session] = true;
             entries.for_each(|row| selection.kept[1][row] = !gone.contains(&index.value(row)));
             logs.for_each(|row| selection.kept[2][row] = !gone.contains(&of.value(row)));
-            selection.end_session(chunk, session, !gone.is_empty());
+            let is_robbed = !gone.is_empty() || self.denied.is_some() && lacks_rows(chunk, session);
+            selection.end_session(chunk, session, is_robbed);
         }
         selection
     }
+}
+
+/// Whether a session counts other rows than it has.
+fn lacks_rows(chunk: &Chunk, session: usize) -> bool {
+    let counts = ["participant_count", "timelog_count"];
+    chunk.children(session).into_iter().zip(counts).any(|(rows, count)| {
+        let count = column(&chunk.batches()[0], count).as_primitive::<Int32Type>().value(session);
+        usize::try_from(count) != Ok(rows.len())
+    })
 }
 
 fn text(column: &StringArray, row: usize) -> Option<&str> {
@@ -77,6 +89,11 @@ impl Selection {
             self.offsets[child].push(before + kept);
         }
         self.robbed.push(is_robbed);
+    }
+
+    /// Whether anything is other than it was.
+    pub fn changes(&self) -> bool {
+        self.robbed.contains(&true) || self.removed() != Removed::default()
     }
 
     /// How many rows do not stay.

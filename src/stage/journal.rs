@@ -20,6 +20,9 @@ use crate::walk::{Listed, PageInfo, Window};
 pub struct Header {
     /// Everything that must be the same.
     pub key: String,
+    /// The number of the last purge. What was staged before another one holds what must not be kept.
+    #[serde(default)]
+    pub erasures: u64,
     /// When the first of the runs began, in microseconds.
     pub begun_at: i64,
     /// That run.

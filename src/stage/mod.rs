@@ -172,7 +172,11 @@ impl Stage {
                     }
                     records = read.records;
                 }
-                Err(why) => set_aside(folder, why)?,
+                Err(Unusable::Purged) => {
+                    tracing::info!("what a stopped run had read is removed, since a purge came after it");
+                    remove(folder)?;
+                }
+                Err(Unusable::Other(why)) => set_aside(folder, why)?,
             }
         }
         let is_new = records.is_empty();
@@ -223,17 +227,7 @@ impl Stage {
     /// # Errors
     /// `Destination` where a file can't be removed.
     pub fn erase(folder: &Path) -> Result<()> {
-        for name in NAMES {
-            for path in [folder.join(name), folder.join(ASIDE).join(name)] {
-                match std::fs::remove_file(&path) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(failed("cannot remove the stage", path.display(), error));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
+        remove(folder).map_err(|error| failed("cannot remove the stage", folder.display(), error))
     }
 
     /// When the first run began that has staged here, in microseconds: no response is older.
@@ -399,22 +393,47 @@ enum StageError {
     Torn,
 }
 
+/// Why a stage can't be continued.
+enum Unusable {
+    /// It was begun before a purge.
+    Purged,
+    /// Something that leaves its data as good as they were.
+    Other(&'static str),
+}
+
 /// What can be continued, or why it can't.
-fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, &'static str> {
-    let read = read.ok_or("it is damaged")?;
+fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, Unusable> {
+    use Unusable::{Other, Purged};
+    let read = read.ok_or(Other("it is damaged"))?;
+    if read.header.erasures != header.erasures {
+        return Err(Purged);
+    }
     if fresh {
-        return Err("a fresh run was asked for");
+        return Err(Other("a fresh run was asked for"));
     }
     if read.header.key != header.key {
-        return Err("it is of another account, goal, setting or version");
+        return Err(Other("it is of another account, goal, setting or version"));
     }
     if header.last_run != read.header.last_run && header.last_run.as_ref() != Some(&read.header.run_id) {
-        return Err("another run has published since");
+        return Err(Other("another run has published since"));
     }
     if header.begun_at.saturating_sub(read.header.begun_at) > MOST_AGE {
-        return Err("it is older than a day");
+        return Err(Other("it is older than a day"));
     }
     Ok(read)
+}
+
+/// Removes the files of a stage, and those that were set aside.
+fn remove(folder: &Path) -> std::io::Result<()> {
+    for name in NAMES {
+        for path in [folder.join(name), folder.join(ASIDE).join(name)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Moves the files of a stage out of the way; those that were there before go.

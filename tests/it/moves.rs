@@ -58,6 +58,13 @@ fn a_stopped_move_to_an_earlier_month_is_finished_though_nothing_is_left_of_the_
 }
 
 #[test]
+fn a_stopped_move_that_is_taken_back_loses_nothing() {
+    let (march, may) = ("\"2024-03-03T00:00:00Z\"", "\"2024-05-05T00:00:00Z\"");
+    at_every_step(march, may, Some(march), &["--fresh"]);
+    at_every_step(may, march, Some(may), &["--fresh"]);
+}
+
+#[test]
 fn two_sessions_change_places() {
     let months = ["2024-03-03", "2024-05-05"];
     let options = |order: [usize; 2]| {

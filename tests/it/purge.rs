@@ -137,7 +137,8 @@ fn old_sessions_are_gone_for_good() {
 fn a_dataset_without_its_erasures_is_refused() {
     let bed = exported();
     let (names, id) = people(&bed);
-    let path = bed.dataset().join("_rollbook/erasures.json");
+    let [path, state] = ["erasures", "state"].map(|name| bed.dataset().join(format!("_rollbook/{name}.json")));
+    let old_state = std::fs::read(&state).unwrap();
     assert_eq!(purge(&bed, &["--participant-name", &names[0]]).code, 0);
     let old = std::fs::read(&path).unwrap();
     assert_eq!(purge(&bed, &["--participant-id", &id]).code, 0);
@@ -157,7 +158,13 @@ fn a_dataset_without_its_erasures_is_refused() {
     refused("the list of erasures is damaged: ");
     std::fs::remove_file(&path).unwrap();
     refused("the list of erasures is missing: ");
-    std::fs::remove_file(bed.dataset().join("_rollbook/state.json")).unwrap();
+    // A state that knows of no purge is an old copy, too.
+    std::fs::write(&state, old_state).unwrap();
+    refused("the list of erasures is missing: ");
+    std::fs::write(&path, &old).unwrap();
+    refused("the list of erasures is an old copy: ");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_file(state).unwrap();
     refused("the list of erasures is missing: ");
     std::fs::write(&path, &current).unwrap();
     assert_eq!(bed.run(&[]).code, 0);
@@ -211,6 +218,68 @@ fn raw_records_and_the_stage_are_purged_and_raw_records_expire() {
     assert_eq!((once_more.code, &once_more.receipt()["rejects"]["new"]), (0, &0.into()), "{once_more:?}");
 }
 
+/// A list whose first session has Ann Lee among its participants, answered slowly.
+fn with_ann(end: &str) -> Options {
+    let record = format!(
+        r#"{{"id":"r","start":"2024-05-05T00:00:00Z","end":"{end}","participants":[{{"name":"Ann Lee"}},{{"name":"Bob"}}]}}"#
+    );
+    let script = Script::new().before(1, Change::raw(0, record));
+    Options { script, latency: Duration::from_millis(200), ..Options::new(account()) }
+}
+
+/// Files in a folder that hold a name in plain text.
+fn holding(folder: &std::path::Path, name: &str) -> Vec<std::path::PathBuf> {
+    let holds = |path: &std::path::PathBuf| {
+        std::fs::read(path).unwrap().windows(name.len()).any(|window| window == name.as_bytes())
+    };
+    walk(folder).into_iter().filter(holds).collect()
+}
+
+fn killed(bed: &Bed, stage: &std::path::Path) {
+    let mut command = bed.export(&["-q"]);
+    command.env("ROLLBOOK_STAGE_DIR", stage).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn the_erased_are_in_no_stage_that_a_later_run_has_seen() {
+    let mut bed = exported();
+    bed.serve(with_ann("soon"));
+    let stage = bed.folder.path().join("elsewhere");
+    killed(&bed, &stage);
+    assert!(!holding(&stage, "Ann Lee").is_empty(), "nothing was staged");
+    // The purge does not know of this folder; the next run that uses it does the rest.
+    assert_eq!(purge(&bed, &["--participant-name", "Ann Lee"]).code, 0);
+    for _ in 0..2 {
+        killed(&bed, &stage);
+        assert!(!holding(&stage, "Bob").is_empty(), "nothing was staged");
+        assert_eq!(holding(bed.folder.path(), "Ann Lee"), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn a_run_that_has_read_somebody_who_is_purged_meanwhile_publishes_nothing() {
+    let mut bed = exported();
+    bed.serve(with_ann("2024-05-05T01:00:00Z"));
+    let mut command = bed.export(&["--fresh"]);
+    let child =
+        command.env("ROLLBOOK_TEST_LEASE", "off").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let mut command = bed.command(&["purge", "--participant-name", "Ann Lee"]);
+    assert_eq!(Ran::of(command.env("ROLLBOOK_TEST_LEASE", "off").output().unwrap()).code, 0);
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert!(ran.code == 6 && ran.stderr.contains("error: the dataset was purged meanwhile: "), "{ran:?}");
+    assert!(ran.stderr.contains("hint: run the same purge once more"), "{ran:?}");
+    for _ in 0..2 {
+        assert!(!counted(&bed, Table::Participants, "name").contains_key("Ann Lee"));
+        bed.run(&["-q"]);
+    }
+    assert!(counted(&bed, Table::Participants, "name").contains_key("Bob"));
+}
+
 #[test]
 fn a_purge_that_dies_at_any_step_is_finished_by_the_next() {
     let mut died_after_writing = false;
@@ -255,4 +324,27 @@ fn what_cannot_be_meant_is_refused() {
         assert!(ran.code == 2 && ran.stderr.contains(message), "{arguments:?}: {ran:?}");
     }
     assert!(!bed.folder.path().join("elsewhere").exists());
+}
+
+#[test]
+fn a_purge_that_dies_at_any_step_is_finished_by_the_same_purge() {
+    for step in 1.. {
+        assert!(step < 200, "there is no end");
+        let bed = Bed::new(Options::new(Account::new(9, 60, Shape::Realistic)));
+        assert_eq!(bed.run(&[]).code, 0);
+        let (names, _) = people(&bed);
+        let arguments = ["purge", "--participant-name", &names[0]];
+        let mut command = bed.command(&arguments);
+        command.env("ROLLBOOK_TEST_FAULTS", format!("die:{step}")).stdout(Stdio::null()).stderr(Stdio::null());
+        let is_whole = command.status().unwrap().success();
+        let again = purge(&bed, &arguments[1..]);
+        assert_eq!(again.code, 0, "step {step}: {again:?}");
+        let ran = Ran::of(bed.command(&["verify"]).output().unwrap());
+        assert_eq!(ran.code, 0, "step {step}: {ran:?}");
+        let full = bed.run(&["--json"]);
+        assert_eq!((full.code, changed(&full)), (0, 0), "step {step}: {full:?}");
+        if is_whole {
+            return;
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -112,4 +112,35 @@ fn a_newer_dataset_is_refused() {
     std::fs::write(state, text.replace("\"schema_version\": 1", "\"schema_version\": 2")).unwrap();
     let ran = bed.run(&[]);
     assert!(ran.code == 2 && ran.stderr.contains("a newer version of rollbook"), "{ran:?}");
+}
+
+#[test]
+fn a_purge_of_an_older_dataset_leaves_what_globs_can_read() {
+    let record = |id: &str, start: &str, name: &str| {
+        format!(r#"{{"id": "{id}", "start": {start}, "participants": [{{"name": "{name}"}}]}}"#)
+    };
+    let changes = vec![
+        Change::raw(0, record("a", "null", "Ann Lee")),
+        Change::raw(1, record("b", "\"2024-05-05T00:00:00Z\"", "Bob")),
+    ];
+    for step in 1.. {
+        let bed = Bed::new(options(changes.clone()));
+        assert_eq!(bed.run(&[]).code, 0);
+        downgrade(&bed);
+        let purge = || {
+            let mut command = bed.command(&["purge", "--participant-name", "Ann Lee"]);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let is_whole = purge().env("ROLLBOOK_TEST_FAULTS", format!("die:{step}")).status().unwrap().success();
+        globs_can_be_read(&bed.dataset());
+        assert!(purge().status().unwrap().success());
+        globs_can_be_read(&bed.dataset());
+        assert_eq!(Ran::of(bed.command(&["verify"]).output().unwrap()).code, 0);
+        assert!(bed.rows(Table::Participants).iter().all(|row| row.iter().all(|(_, value)| value != "Ann Lee")));
+        if is_whole {
+            assert!(step > 8, "{step} steps only");
+            return;
+        }
+    }
 }
