@@ -62,8 +62,8 @@ pub struct Global {
     /// Settings file [default: ./rollbook.toml or ~/.config/rollbook/rollbook.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Folder of the dataset [default: ./rollbook-data]
-    #[arg(long, global = true, value_name = "PATH")]
+    /// The dataset: a folder, or s3://, az:// or gs:// [default: ./rollbook-data]
+    #[arg(long, global = true, value_name = "PLACE")]
     pub dest: Option<String>,
     /// Origin of the API.
     #[arg(long, global = true, value_name = "URL", help = "Origin of the API [default: https://api.videosdk.live]")]
@@ -411,7 +411,8 @@ Options:
 Everywhere:
       --config <FILE>        Settings file [default: ./rollbook.toml or
                              ~/.config/rollbook/rollbook.toml]
-      --dest <PATH>          Folder of the dataset [default: ./rollbook-data]
+      --dest <PLACE>         The dataset: a folder, or s3://, az:// or gs:// [default:
+                             ./rollbook-data]
       --base-url <URL>       Origin of the API [default: https://api.videosdk.live]
       --api <VERSION>        Version of the sessions API: v1 or v2 [default: v1]
       --dry-run              Walk and count, but write nothing; same exit codes

@@ -4,6 +4,7 @@
 //! everything behind this stage merges sorted runs and never sorts rows.
 
 mod builders;
+mod persons;
 mod session;
 
 use std::borrow::Cow;

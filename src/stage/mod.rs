@@ -6,12 +6,13 @@
 
 mod cut;
 mod journal;
+mod leftover;
 mod segment;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -27,7 +28,8 @@ use crate::store::failed;
 use crate::walk::{PageInfo, Window};
 pub use cut::Cut;
 pub use journal::{Header, Recalled};
-use journal::{Journal, Read, Record, SegmentRecord};
+use journal::{Journal, Record, SegmentRecord};
+use leftover::{NAMES, Unusable, open, remove, set_aside, usable};
 
 /// One staged session row, as the identity checks need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,13 +111,6 @@ pub struct Stage {
     /// Keeps other runs from staging in the same files.
     alone: Option<File>,
 }
-
-/// The files of a stage that can be continued.
-const NAMES: [&str; 3] = ["rows", "identities", "journal"];
-/// The folder for those that can't be.
-const ASIDE: &str = "aside";
-/// How long a stage can be continued, in microseconds.
-const MOST_AGE: i64 = 24 * 3_600_000_000;
 
 impl Stage {
     /// An empty stage without names in a folder, which is made if it is missing. A dead run leaves nothing behind.
@@ -391,67 +386,6 @@ enum StageError {
     /// A segment without its batches.
     #[error("a staged segment is incomplete")]
     Torn,
-}
-
-/// Why a stage can't be continued.
-enum Unusable {
-    /// It was begun before a purge.
-    Purged,
-    /// Something that leaves its data as good as they were.
-    Other(&'static str),
-}
-
-/// What can be continued, or why it can't.
-fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, Unusable> {
-    use Unusable::{Other, Purged};
-    let read = read.ok_or(Other("it is damaged"))?;
-    if read.header.erasures != header.erasures {
-        return Err(Purged);
-    }
-    if fresh {
-        return Err(Other("a fresh run was asked for"));
-    }
-    if read.header.key != header.key {
-        return Err(Other("it is of another account, goal, setting or version"));
-    }
-    if header.last_run != read.header.last_run && header.last_run.as_ref() != Some(&read.header.run_id) {
-        return Err(Other("another run has published since"));
-    }
-    if header.begun_at.saturating_sub(read.header.begun_at) > MOST_AGE {
-        return Err(Other("it is older than a day"));
-    }
-    Ok(read)
-}
-
-/// Removes the files of a stage, and those that were set aside.
-fn remove(folder: &Path) -> std::io::Result<()> {
-    for name in NAMES {
-        for path in [folder.join(name), folder.join(ASIDE).join(name)] {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Moves the files of a stage out of the way; those that were there before go.
-fn set_aside(folder: &Path, why: &str) -> std::io::Result<()> {
-    let aside = folder.join(ASIDE);
-    tracing::warn!("what a stopped run had read is set aside, since {why}: {}", aside.display());
-    std::fs::create_dir_all(&aside)?;
-    for name in NAMES {
-        match std::fs::rename(folder.join(name), aside.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// Ids of the sessions of a response that were still running.

@@ -1,0 +1,76 @@
+//! What an earlier run has left in a stage's folder: whether it can be continued, and how it goes if not.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::journal::{Header, Read};
+
+/// The files of a stage that can be continued.
+pub const NAMES: [&str; 3] = ["rows", "identities", "journal"];
+/// The folder for those that can't be.
+const ASIDE: &str = "aside";
+/// How long a stage can be continued, in microseconds.
+const MOST_AGE: i64 = 24 * 3_600_000_000;
+
+/// Why a stage can't be continued.
+pub enum Unusable {
+    /// It was begun before a purge.
+    Purged,
+    /// Something that leaves its data as good as they were.
+    Other(&'static str),
+}
+
+/// What can be continued, or why it can't.
+pub fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, Unusable> {
+    use Unusable::{Other, Purged};
+    let read = read.ok_or(Other("it is damaged"))?;
+    if read.header.erasures != header.erasures {
+        return Err(Purged);
+    }
+    if fresh {
+        return Err(Other("a fresh run was asked for"));
+    }
+    if read.header.key != header.key {
+        return Err(Other("it is of another account, goal, setting or version"));
+    }
+    if header.last_run != read.header.last_run && header.last_run.as_ref() != Some(&read.header.run_id) {
+        return Err(Other("another run has published since"));
+    }
+    if header.begun_at.saturating_sub(read.header.begun_at) > MOST_AGE {
+        return Err(Other("it is older than a day"));
+    }
+    Ok(read)
+}
+
+/// Removes the files of a stage, and those that were set aside.
+pub fn remove(folder: &Path) -> std::io::Result<()> {
+    for name in NAMES {
+        for path in [folder.join(name), folder.join(ASIDE).join(name)] {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves the files of a stage out of the way; those that were there before go.
+pub fn set_aside(folder: &Path, why: &str) -> std::io::Result<()> {
+    let aside = folder.join(ASIDE);
+    tracing::warn!("what a stopped run had read is set aside, since {why}: {}", aside.display());
+    std::fs::create_dir_all(&aside)?;
+    for name in NAMES {
+        match std::fs::rename(folder.join(name), aside.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Opens a file of a stage, or makes it; its owner alone may read it.
+pub fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
