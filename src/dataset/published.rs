@@ -24,6 +24,9 @@ const SESSIONS: usize = 2048;
 /// Child rows read at a time.
 const ROWS: usize = 8192;
 
+/// How often other runs may come between.
+const ROUNDS: u32 = 100;
+
 /// The versions of a partition's files, in the order of [`Table::ALL`]; `None` where one is not there.
 pub type Versions = [Option<Version>; 3];
 
@@ -79,6 +82,25 @@ impl Published {
             }
         }
         Ok(found)
+    }
+
+    /// Does something with the partitions of these versions, and once more with those that are there by then where another
+    /// run has replaced a file meanwhile.
+    ///
+    /// # Errors
+    /// Its own; `Raced` where other runs keep writing; as [`Layout::existing`].
+    pub fn until_settled<T>(
+        layout: &Layout,
+        found: &mut BTreeMap<Partition, Versions>,
+        mut each: impl FnMut(&[Self]) -> Result<T>,
+    ) -> Result<T> {
+        for _ in 0..ROUNDS {
+            match each(&Self::of(layout, found)) {
+                Err(error) if error.kind() == Kind::Raced => *found = Self::versions(layout)?,
+                done => return done,
+            }
+        }
+        Err(raced(&layout.place()))
     }
 
     /// Which partition it is.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
@@ -40,7 +40,7 @@ use crate::walk::{Evidence, Plan, Settings, Verdict};
 use drive::{Driver, Source};
 use goal::Chosen;
 pub use goal::Work;
-use lookup::{Ledger, Unseen};
+use lookup::{Ledger, Span, Unseen};
 use publication::{Done, Publication};
 use staged::Staged;
 
@@ -85,7 +85,6 @@ struct Scene {
     driver: Driver,
     before: State,
     found: BTreeMap<Partition, Versions>,
-    published: Arc<Vec<Published>>,
     chosen: Chosen,
     /// The number of the last purge.
     erasures: u64,
@@ -163,7 +162,6 @@ impl Run {
             tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
         }
         let found = Published::versions(layout)?;
-        let published = Arc::new(Published::of(layout, &found));
         let now = self.clock.micros();
         let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
         let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
@@ -172,7 +170,6 @@ impl Run {
             erasures: erasures.epoch(),
             before,
             found,
-            published,
             chosen,
             now,
             _lease: lease,
@@ -195,7 +192,7 @@ impl Run {
                 plan.recall(*window, *info, rows.clone(), *unusable);
             }
             let begin = staged.stage.responses();
-            let is_known = |ids: &[u128]| known(&scene.published, ids);
+            let is_known = |ids: &[u128]| scene.knows(ids);
             staged = scene.driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
             walks.push((counted(&plan, earlier, begin..staged.stage.responses()), plan));
         }
@@ -210,7 +207,7 @@ impl Run {
             settled: scene.chosen.settled(scene.before.covered(), self.config.walk.lookback),
             moving: scene.before.moving(),
         };
-        let (mut staged, mut resolved) = resolve(staged, &scene.published, &questions).await?;
+        let (mut staged, mut resolved) = scene.resolve(staged, &questions).await?;
         let verdicts = walks.into_iter().zip(&resolved.tallies).map(|((_, plan), tally)| plan.finish(*tally));
         let verdict = verdicts.reduce(Verdict::and);
         let verdict = verdict.ok_or_else(|| Error::new(Kind::Unexpected, "nothing was walked"))?;
@@ -222,10 +219,9 @@ impl Run {
         }
 
         let span = if verdict.evidence >= self.config.walk.accept { scene.chosen.span(&verdict) } else { None };
-        let looks_for = |start| scene.chosen.looks_for(start, scene.now, self.config.walk.ledger_max_age);
-        let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
-        let ledger = Ledger { span, is_empty, gone: scene.before.gone(), asked_to: scene.before.asked_to() };
-        let mut unseen = Unseen::find(&scene.published, &resolved, &ledger, looks_for)?;
+        let max_age = self.config.walk.ledger_max_age;
+        let mut unseen;
+        (staged, resolved, unseen) = scene.unseen(staged, resolved, &questions, span, max_age).await?;
         unseen.also(open);
         let (back, asked_to) = (unseen.back(), unseen.asked_to());
         let (found, vanished) = unseen.ask(&scene.driver.source, &self.stop).await?;
@@ -233,7 +229,7 @@ impl Run {
             for flat in found {
                 staged.add(None, flat, &scene.driver.layout)?;
             }
-            (staged, resolved) = resolve(staged, &scene.published, &questions).await?;
+            (staged, resolved) = scene.resolve(staged, &questions).await?;
         }
         scene.before.lose(&vanished.gone, &back);
         scene.before.ask_on_behind(asked_to);
@@ -297,6 +293,53 @@ impl Run {
     }
 }
 
+impl Scene {
+    /// Whether one of these sessions is in the dataset.
+    fn knows(&self, ids: &[u128]) -> Result<bool> {
+        let mut found = self.found.clone();
+        Published::until_settled(&self.driver.layout, &mut found, |published| known(published, ids))
+    }
+
+    /// Finds the sessions that the walks should have returned and did not.
+    async fn unseen(
+        &mut self,
+        mut staged: Staged,
+        mut resolved: Resolution,
+        questions: &Questions,
+        span: Option<Span>,
+        max_age: Duration,
+    ) -> Result<(Staged, Resolution, Unseen)> {
+        let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
+        loop {
+            let looks_for = |start| self.chosen.looks_for(start, self.now, max_age);
+            let ledger = Ledger { span, is_empty, gone: self.before.gone(), asked_to: self.before.asked_to() };
+            let published = Published::of(&self.driver.layout, &self.found);
+            match Unseen::find(&published, &resolved, &ledger, looks_for) {
+                // Rows are known by their number in the files that were found.
+                Err(error) if error.kind() == Kind::Raced => {
+                    self.found = Published::versions(&self.driver.layout)?;
+                    (staged, resolved) = self.resolve(staged, questions).await?;
+                }
+                unseen => return Ok((staged, resolved, unseen?)),
+            }
+        }
+    }
+
+    /// Resolves what is staged against the dataset, which is looked at anew where another run has published meanwhile.
+    async fn resolve(&mut self, mut staged: Staged, questions: &Questions) -> Result<(Staged, Resolution)> {
+        let (layout, mut found, questions) = (self.driver.layout.clone(), self.found.clone(), questions.clone());
+        let worker = spawn_blocking(move || {
+            let Staged { stage, cut, .. } = &mut staged;
+            let resolve = |published: &[Published]| identity::resolve_all(stage, Some(cut), published, &questions);
+            let resolution = Published::until_settled(&layout, &mut found, resolve)?;
+            Ok((staged, found, resolution))
+        });
+        let (staged, found, resolution) = joined(worker.await)??;
+        self.found = found;
+        Ok((staged, resolution))
+    }
+}
+
 /// What a run would cover, in words; reads the dataset's state and writes nothing.
 ///
 /// # Errors
@@ -346,19 +389,6 @@ fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-async fn resolve(
-    mut staged: Staged,
-    published: &Arc<Vec<Published>>,
-    questions: &Questions,
-) -> Result<(Staged, Resolution)> {
-    let (published, questions) = (Arc::clone(published), questions.clone());
-    let worker = spawn_blocking(move || {
-        let resolution = identity::resolve_all(&staged.stage, Some(&mut staged.cut), &published, &questions)?;
-        Ok((staged, resolution))
-    });
-    joined(worker.await)?
 }
 
 fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T> {

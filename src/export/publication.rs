@@ -207,18 +207,10 @@ impl Publication {
     fn look_again(&mut self) -> Result<()> {
         tracing::debug!("the dataset has changed; looking at it anew");
         let questions = Questions { moving: self.state.moving(), ..Questions::default() };
-        for _ in 0..ROUNDS {
-            self.found = Published::versions(&self.layout)?;
-            let published = Published::of(&self.layout, &self.found);
-            match identity::resolve(&self.stage, &published, &questions) {
-                Err(error) if error.kind() == Kind::Raced => {}
-                resolved => {
-                    self.resolution = resolved?;
-                    return Ok(());
-                }
-            }
-        }
-        Err(raced(&self.layout.place()))
+        self.found = Published::versions(&self.layout)?;
+        let resolve = |published: &[Published]| identity::resolve(&self.stage, published, &questions);
+        self.resolution = Published::until_settled(&self.layout, &mut self.found, resolve)?;
+        Ok(())
     }
 
     /// The partitions of an older schema version, the newest first: a reader that takes its columns from the first file

@@ -112,6 +112,27 @@ fn two_exporters_at_once_in_a_folder() {
 }
 
 #[test]
+fn two_exporters_at_once_on_a_dataset_that_is_there() {
+    let place = Place::folder();
+    let after = served(changes());
+    let [_, complete] = place.committed(&after);
+    for round in 0..30 {
+        let name = format!("again-{round}");
+        place.copy("committed", &name);
+        // The one is at each of its steps when the other publishes.
+        let start = |wait: u64| {
+            std::thread::sleep(std::time::Duration::from_millis(wait));
+            place.export(&after, &name).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        for child in [start(0), start(3 * round)] {
+            let ran = Ran::of(child.wait_with_output().unwrap());
+            assert_eq!(ran.code, 0, "{name}: {ran:?}");
+        }
+        assert!(place.look(&name) == complete, "{name}: not the union of both");
+    }
+}
+
+#[test]
 fn two_exporters_at_once_in_an_object_store() {
     races_here(&Place::moto(), 50);
 }
