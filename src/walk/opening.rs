@@ -77,7 +77,7 @@ impl Plan {
         page.window.size = self.largest;
         let newest_first = Chain::new(page.rows.clone()).order().is_newest_first(self.settings.slack);
         match self.goal {
-            Goal::Range { to, .. } if newest_first => {
+            Goal::Range { to, .. } if newest_first && !self.unordered => {
                 let to = to.saturating_add(self.settings.slack);
                 self.phase = Phase::Locating(Locate::new(to, self.largest, self.totals.latest(), &page.rows));
                 self.top = page.rows;

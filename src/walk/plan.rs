@@ -73,7 +73,7 @@ pub struct Plan {
     pub(super) seam: u32,
     /// Where the last repair that joined the chain ended.
     pub(super) forward: Option<u64>,
-    /// The list was seen not to be newest first, in this walk or one before.
+    /// The list was seen not to be newest first: in this walk, one before, or by the run that was stopped.
     pub(super) unordered: bool,
     /// Groups of equal starts lie across joints whatever is done; only a list that is still can be proven then.
     pub(super) ties: bool,
@@ -238,7 +238,7 @@ impl Plan {
 
     pub(super) fn request(&mut self) -> Option<Request> {
         if self.counts.requests == 0 && self.flying == 0 {
-            self.recall.close(self.settings.slack);
+            self.unordered |= !self.recall.close(self.settings.slack);
         }
         let window = match &mut self.phase {
             Phase::Opening(opening) => {
@@ -256,7 +256,7 @@ impl Plan {
                 } else {
                     let (found, order, slack) = (locate.found(), locate.order(), self.settings.slack);
                     let is_sorted = order.is_newest_first(slack) && order.tells(slack);
-                    self.unordered = !is_sorted;
+                    self.unordered |= !is_sorted;
                     self.begin(if is_sorted { found } else { Window { size: self.largest, page: 1 } });
                     return self.request();
                 }

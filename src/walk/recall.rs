@@ -76,11 +76,15 @@ impl Recall {
         }
     }
 
-    /// Leaves the longest chain alone; nothing of a list that is not newest first can be used.
-    pub fn close(&mut self, slack: i64) {
+    /// Leaves the longest chain alone. Nothing of a list that is not newest first can be used, but that it is not says
+    /// what order to expect: the first rows of today alone may look otherwise. Returns whether it was newest first.
+    pub fn close(&mut self, slack: i64) -> bool {
+        let before = self.pieces.len();
         self.pieces.retain(|piece| piece.chain.order().is_newest_first(slack));
+        let is_newest_first = self.pieces.len() == before;
         self.pieces.sort_by_key(|piece| std::cmp::Reverse(piece.to.saturating_sub(piece.from)));
         self.pieces.truncate(1);
+        is_newest_first
     }
 
     /// Whether there is nothing to meet.

@@ -1,7 +1,7 @@
 //! Servers that answer oddly, one case each.
 
-use super::model::{Change, Model, Walked, drive, quiet, settings};
-use crate::walk::{Contract, Evidence, Goal, Outcome, PageInfo, Plan, Request};
+use super::model::{Change, Model, Walked, drive, drive_on, quiet, settings};
+use crate::walk::{Contract, Evidence, Goal, Outcome, PageInfo, Plan, Request, Window};
 
 /// A full walk with 4 in flight whose answers may be altered.
 fn altered(model: &mut Model, mut alter: impl FnMut(u64, Request, &mut Outcome)) -> Result<Walked, Contract> {
@@ -251,5 +251,31 @@ fn the_last_page_again_is_no_page_of_a_pass() {
             let walked = drive(plan, &mut model, width, choose, serve).unwrap();
             assert!(walked.lost.is_empty() && walked.verdict.evidence >= Evidence::Twice, "{fixed} {len}: {walked:?}");
         }
+    }
+}
+
+/// A list that is oldest first, 20 seconds a step. While a run was stopped, sessions came in at the head and an old one
+/// moved there: the first page alone now looks newest first, and lies wholly before the floor.
+#[test]
+fn an_order_that_a_stopped_run_has_seen_is_not_forgotten() {
+    const SECOND: i64 = 1_000_000;
+    for goal in [
+        Goal::Since { from: 540 * SECOND },
+        Goal::Nightly { down_to: 540 * SECOND },
+        Goal::Range { from: 540 * SECOND, to: 600 * SECOND },
+    ] {
+        let mut model = Model::new((0..60).map(|step| step * 20 * SECOND));
+        let window = Window { size: 10, page: 1 };
+        let Outcome::Page { info, rows, unusable } = model.answer(Request { window, page: 1, refusable: false }) else {
+            panic!("no page")
+        };
+        (0..8).for_each(|_| model.change(Change::Insert));
+        model.change(Change::Touch(30));
+        let mut plan = Plan::new(goal, settings(10, 2));
+        plan.recall(window, info, rows.clone(), unusable);
+        let read = vec![(window, info, rows, unusable)];
+        let walked = drive_on(plan, &mut model, 1, |_| 0, |_, request, model| model.answer(request), read).unwrap();
+        proven(&walked);
+        assert_eq!(walked.verdict.slack, None, "{walked:?}");
     }
 }
