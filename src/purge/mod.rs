@@ -146,20 +146,28 @@ impl Job {
         done.erasures = if self.dry_run { seen } else { erasures.epoch() };
         let rules = Rules { floor: erasures.floor(), denied: erasures.denied()? };
         let purged = self.partitions(&rules, done);
-        if self.dry_run {
-            purged?;
-        } else {
+        if !self.dry_run {
             if let Some(state) = &mut state {
                 state.record(&done.parts);
-                state.know(erasures.epoch());
-                let stored = state.store(&self.layout, &self.run_id);
-                purged.and(stored)?;
-            } else {
-                purged?;
+                if purged.is_ok() {
+                    state.know(erasures.epoch());
+                }
+                state.store(&self.layout, &self.run_id)?;
             }
             Stage::erase(&self.stage)?;
         }
         done.removed.rejects = rejects::purge(&self.layout, rules.denied.as_deref(), rules.floor, self.dry_run)?;
+        self.tell_of_repairs()?;
+        purged
+    }
+
+    /// What a repair has set aside may be all that is left of some sessions, so a person must decide.
+    fn tell_of_repairs(&self) -> Result<()> {
+        let folder = Layout::own("damaged");
+        if !self.layout.store().list(&folder)?.is_empty() {
+            let place = self.layout.store().place(&folder);
+            tracing::warn!("what repairs have set aside may hold what was purged; look, and remove it: {place}");
+        }
         Ok(())
     }
 

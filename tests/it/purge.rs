@@ -82,6 +82,14 @@ fn the_erased_are_gone_as_if_they_had_never_been_listed() {
 
     is_sound(&bed);
 
+    let aside = bed.dataset().join("_rollbook/damaged/some-run");
+    assert!(!ran.stderr.contains("set aside"), "{ran:?}");
+    std::fs::create_dir_all(&aside).unwrap();
+    std::fs::write(aside.join("part-0.parquet"), "").unwrap();
+    let told = purge(&bed, &[&arguments[..], &["--dry-run"]].concat());
+    assert!(told.stderr.contains("what repairs have set aside may hold what was purged"), "{told:?}");
+    std::fs::remove_dir_all(aside.parent().unwrap()).unwrap();
+
     // What the same list gives without them is, to the byte, what the purge has left.
     let again = bed.run(&["--json"]);
     assert_eq!((again.code, changed(&again)), (0, 0), "{again:?}");
