@@ -11,7 +11,7 @@ use rollbook::config::{Config, Environment};
 use rollbook::dataset::admission;
 use rollbook::dataset::destination::Destination;
 use rollbook::dataset::erasures::Erase;
-use rollbook::dataset::receipt::Receipt;
+use rollbook::dataset::receipt::{self, Receipt};
 use rollbook::erasure::Identifier;
 use rollbook::error::{Error, Kind, Result};
 use rollbook::export::{Run, Work};
@@ -67,7 +67,7 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
         .map_err(|error| Error::new(Kind::Unexpected, "the system has no random numbers").because(error))?;
     let dry_run = global.dry_run;
     let job = rollbook::purge::Purge { erase, config, destination, dry_run, run_id, key, clock, stop, progress };
-    let rollbook::purge::Ended { receipt, error } = job.execute().await;
+    let receipt::Ended { receipt, error } = job.execute().await;
     let text = if error.is_none() { summary::of_purge(&receipt, &dataset, dry_run) } else { String::new() };
     Ok(Ended { receipt, text, error })
 }
@@ -205,7 +205,7 @@ async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, sto
     destination.terms.wait = wait;
     let run =
         Run { command, work, config, client, account, destination, dry_run, fresh, run_id, clock, stop, progress };
-    let rollbook::export::Ended { receipt, error } = run.execute().await;
+    let receipt::Ended { receipt, error } = run.execute().await;
     let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
     Ok(Ended { receipt, text, error })
 }

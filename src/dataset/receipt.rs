@@ -11,7 +11,7 @@ use super::publish::Part;
 use super::state::version_name;
 use crate::api::Clock;
 use crate::config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Access, Swap, raced};
 use crate::walk::{Evidence, Verdict};
 
@@ -77,6 +77,14 @@ pub struct Removed {
     pub timelogs: u64,
     /// Raw records that were dropped, or lost somebody.
     pub rejects: u64,
+}
+
+/// How a run ended: always with a receipt.
+pub struct Ended {
+    /// The record of the run.
+    pub receipt: Receipt,
+    /// What stopped it, if anything did.
+    pub error: Option<Error>,
 }
 
 /// What a run had to cover.

@@ -27,7 +27,7 @@ use crate::dataset::identity::{self, Questions, Resolution};
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
-use crate::dataset::receipt::{self, Receipt};
+use crate::dataset::receipt::{self, Ended, Receipt};
 use crate::dataset::state::{Source as Origin, State};
 use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
@@ -70,14 +70,6 @@ pub struct Run {
     pub stop: Stop,
     /// What a person watches.
     pub progress: Arc<Progress>,
-}
-
-/// How a run ended: always with a receipt.
-pub struct Ended {
-    /// The record of the run.
-    pub receipt: Receipt,
-    /// What stopped it, if anything did.
-    pub error: Option<Error>,
 }
 
 /// What a run finds before its first request.

@@ -19,7 +19,7 @@ use crate::dataset::erasures::{Erase, Erasures};
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::publish::{Change, Part, Place};
 use crate::dataset::published::{Published, Versions};
-use crate::dataset::receipt::{self, Receipt, Removed};
+use crate::dataset::receipt::{self, Ended, Receipt, Removed};
 use crate::dataset::rejects;
 use crate::dataset::state::{Found, State};
 use crate::erasure::Hash;
@@ -54,14 +54,6 @@ pub struct Purge {
     pub stop: Stop,
     /// What a person watches.
     pub progress: Arc<Progress>,
-}
-
-/// How a purge ended: always with a receipt.
-pub struct Ended {
-    /// The record of the purge.
-    pub receipt: Receipt,
-    /// What stopped it, if anything did.
-    pub error: Option<Error>,
 }
 
 /// The part that needs no clock, on a blocking thread.
