@@ -10,7 +10,7 @@ use super::joined;
 use crate::dataset::identity::Resolution;
 use crate::dataset::published::Published;
 use crate::dataset::receipt::Vanished;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::flatten::Flat;
 use crate::signal::Stop;
 
@@ -154,6 +154,8 @@ impl Unseen {
                     found.push(flat);
                 }
                 Ok(None) => vanished.gone.push(id),
+                // No other request would be answered either; what was read stays staged.
+                Err(error) if error.kind() == Kind::Credentials => return Err(error),
                 Err(error) => {
                     tracing::warn!("the session could not be asked for: {id}: {error}");
                     vanished.failed += 1;

@@ -172,6 +172,10 @@ fn a_night_that_cannot_ask_for_a_running_session_is_not_proven() {
     assert_eq!((ran.code, &ran.receipt()["walk"]["vanished"]["failed"]), (3, &1.into()), "{ran:?}");
     // What was read is there all the same.
     assert!(ids(&bed).contains(&fresh.id));
+    // Credentials that are refused are told as such, whenever that is.
+    let refused = Script::new().answer_session(&open.id, rollbook::sim::Answer::status(403));
+    bed.serve(Options { script: refused, ..Options::new(account) });
+    assert_eq!(nightly(&bed, &[]).code, 4);
     // One that is gone leaves the ledger, and is named.
     bed.serve(changed(account, vec![Change::delete(open.id.as_str()), Change::InsertHead(fresh)]));
     let receipt = nightly(&bed, &[]).receipt();
