@@ -1,10 +1,10 @@
 //! The head of the list, read again at the end: until the last surviving row of the walk's first answer is met in its
 //! old order. So a row that moved up while the walk was below it shows, and what is new is taken along.
 
-use super::Listed;
 use super::chain::{Joint, joint};
 use super::order::Order;
 use super::window::{Window, reaching};
+use super::{Listed, Page};
 
 /// Answers at most until the old head must be met.
 const MOST: u32 = 64;
@@ -53,6 +53,17 @@ impl Head {
         self.window
     }
 
+    /// Whether nothing is there where the head was.
+    pub const fn is_gone(&self, page: &Page) -> bool {
+        page.listed() == 0 && self.rows.is_empty() && !self.old.is_empty()
+    }
+
+    /// Whether an answer without rows is the first of its kind here: without a total nothing tells the end of the list
+    /// from a page that is empty for a moment.
+    pub const fn is_blank(&self, page: &Page) -> bool {
+        page.listed() == 0 && !self.old.is_empty() && self.tries == 0
+    }
+
     /// Whether that window is to be asked for once more, since its answer is odd.
     pub const fn ask_again(&mut self) -> bool {
         self.tries += 1;
@@ -89,7 +100,7 @@ impl Head {
         let next = reaching(self.window.end(), overlap, largest);
         match next.filter(|_| self.asked < MOST && !nothing) {
             Some(window) => {
-                self.window = window;
+                (self.window, self.tries) = (window, 0);
                 Seen::More
             }
             // The list ends before the old head is met whole: what is left of it was seen in order.

@@ -58,8 +58,7 @@ impl Plan {
         let told = Zero::tell(&first.rows, &zero.rows, is_last);
         // A page that is empty, or another one, for a moment would set all pages off by one. Where page 0 is the first
         // one, the head is read by that name again at the end.
-        let is_empty = first.listed() == 0 && zero.listed() == 0 && first.info.total == Some(0);
-        let is_sure = told == Some(Zero::First) || told == opening.told || is_last || is_empty;
+        let is_sure = told == Some(Zero::First) || told == opening.told || is_last;
         let Some(told) = told.filter(|_| is_sure) else {
             *opening = Opening { tries: opening.tries + 1, told, ..Opening::default() };
             return;

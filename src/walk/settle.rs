@@ -311,8 +311,13 @@ impl Plan {
     pub(super) fn heading(&mut self, page: &Page) {
         let oddity = self.oddity(page, false);
         let Phase::Heading(head) = &mut self.phase else { return };
-        if head.window() != page.window || oddity.is_some() && head.ask_again() {
-            return; // an answer that was in flight when the goal was reached, or one that is odd
+        if head.window() != page.window {
+            return; // an answer that was in flight when the goal was reached
+        }
+        let gone = head.is_gone(page).then(|| Fault::Odd("nothing is there".to_owned()));
+        let oddity = oddity.or(gone);
+        if (oddity.is_some() || head.is_blank(page)) && head.ask_again() {
+            return;
         }
         if let Some(Fault::Odd(oddity) | Fault::Other(oddity)) = oddity {
             self.reasons.push(format!("the head of the list could not be read again: {oddity}"));

@@ -279,3 +279,50 @@ fn an_order_that_a_stopped_run_has_seen_is_not_forgotten() {
         assert_eq!(walked.verdict.slack, None, "{walked:?}");
     }
 }
+
+/// At the end the head is read by its other name, page 0. Refused or empty for a moment, it must not pass for a head
+/// that has not changed where no total tells otherwise.
+#[test]
+fn a_head_that_is_gone_for_a_moment_is_asked_for_again() {
+    for (times, is_refused, evidence) in
+        [(1, true, Evidence::Chain), (1, false, Evidence::Chain), (9, true, Evidence::None), (9, false, Evidence::None)]
+    {
+        let (mut model, mut gone) = (Model::plain(30), 0);
+        let plan = Plan::new(Goal::Full, settings(10, 2));
+        let serve = |number: u64, request: Request, model: &mut Model| {
+            let mut outcome = model.answer(request);
+            let Outcome::Page { info, rows, .. } = &mut outcome else { panic!("no page") };
+            (info.total, info.last_page) = (None, None);
+            if number > 3 && request.window == (Window { size: 10, page: 1 }) && gone < times {
+                gone += 1;
+                rows.clear();
+                return if is_refused { Outcome::Refused { status: 404 } } else { outcome };
+            }
+            outcome
+        };
+        let walked = drive(plan, &mut model, 1, |_| 0, serve).unwrap();
+        assert!(gone > 0);
+        assert_eq!(walked.verdict.evidence, evidence, "{is_refused} {walked:?}");
+    }
+}
+
+/// A server that counts from 0 and tells 0 for every total. Its only page with rows is empty for a moment.
+#[test]
+fn a_first_page_that_is_empty_for_a_moment_is_no_empty_list() {
+    let mut model = Model::plain(1);
+    model.zero_based = true;
+    let mut gone = false;
+    let serve = |_, request: Request, model: &mut Model| {
+        let mut outcome = model.answer(request);
+        let Outcome::Page { info, rows, .. } = &mut outcome else { panic!("no page") };
+        (info.total, info.last_page) = (Some(0), None);
+        if request.page == 0 && !gone {
+            gone = true;
+            rows.clear();
+        }
+        outcome
+    };
+    let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut model, 1, |_| 0, serve).unwrap();
+    assert!(gone);
+    assert_eq!(walked.lost, [], "{walked:?}");
+}
