@@ -155,8 +155,9 @@ fn export(
     config: &Config,
     now: i64,
 ) -> Chosen {
-    // A list that was not newest first is read to its end in any case.
-    let is_sorted = covered.is_none_or(|covered| covered.newest_first);
+    // Only where a walk of the whole list has found it newest first is nothing wanted below the floor: the head of another
+    // list may look like it.
+    let is_sorted = covered.is_some_and(|covered| covered.newest_first);
     let all = floor.filter(|_| is_sorted).map_or(Goal::Full, |from| Goal::Since { from });
     let (goal, why) = if full {
         (all, None)
@@ -314,7 +315,7 @@ mod tests {
     fn a_floor_is_under_every_goal() {
         let kept = |since: i64| Kept { range: None, since: Some(since * DAY) };
         let first = chosen(false, None, Some(40));
-        assert_eq!((first.goal, first.kept), (Goal::Since { from: 40 * DAY }, kept(40)));
+        assert_eq!((first.goal, first.kept), (Goal::Full, kept(40)));
         assert_eq!(first.shown.since.as_deref(), Some("1970-02-10T00:00:00Z"));
         let before = covered(2).down_to(Some(40 * DAY));
         // The same floor, or a higher one.
