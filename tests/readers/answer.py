@@ -30,10 +30,7 @@ class Watch:
         with tempfile.TemporaryDirectory() as copy:
             for port in ports:
                 fetch(port, self.dataset, copy)
-            keys, self.wrong = look(self.cursor, copy if ports else self.dataset)
-        for table, found in keys.items():
-            gone = self.known.get(table, set()) - found
-            self.wrong += [f"{table}: gone: {key}" for key in sorted(gone)[:5]]
+            keys, self.wrong = look(self.cursor, copy if ports else self.dataset, self.known)
         self.known |= keys
         self.rounds += 1
 

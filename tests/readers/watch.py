@@ -12,15 +12,13 @@ from looking import connect, look
 db = connect()
 ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-known, rounds, wrong = set(), 0, []
+known, rounds, wrong = {}, 0, []
 print("watching", flush=True)
 while not wrong:
     last = ended.is_set()
-    keys, wrong = look(db, sys.argv[1])
-    if not wrong:
-        sessions = keys.get("sessions", set())
-        wrong = [f"gone: {key}" for key in known - sessions]
-        known |= sessions
+    keys, wrong = look(db, sys.argv[1], known)
+    if not wrong and "sessions" in keys:
+        known["sessions"] = keys["sessions"]
     rounds += 1
     if last:
         break
