@@ -93,9 +93,6 @@ impl<'a> Place<'a> {
             Table::ALL.into_iter().zip(drafts.into_iter().zip(written).zip(self.versions))
         {
             let changed = !is_there(store, &draft, version.as_ref())?;
-            if changed {
-                store.flush(&draft)?;
-            }
             files.push(Made { table, draft, written, version, changed });
         }
         if self.change == Change::Removing {
@@ -112,6 +109,11 @@ impl Ready<'_> {
     /// `Raced` where another run has replaced a file meanwhile; `Destination`. The partition's files are then each the
     /// old one or the new one, whole.
     pub fn swap(self, mut placed: impl FnMut(Part)) -> Result<Versions> {
+        // First all of them, so that a partition's swaps follow one another at once; and here, so that those who make files
+        // need not wait for the disk.
+        for made in self.files.iter().filter(|made| made.changed) {
+            self.store.flush(&made.draft, Access::Usual)?;
+        }
         let mut versions = Versions::default();
         for Made { table, draft, written, version, changed } in self.files {
             let path = draft.path().to_owned();

@@ -3,12 +3,13 @@
 //! A temporary name never ends in `.parquet`, and its file is locked while its writer lives, so that the leftovers of
 //! dead runs can be told from the files of live ones.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::error::{Error, Kind, Result};
@@ -24,12 +25,14 @@ pub struct Local {
     run_id: String,
     /// The permissions that the umask gives new files.
     mode: OnceLock<u32>,
+    /// Folders with new folders in them whose names are not durable yet.
+    unflushed: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Local {
     /// The dataset in this folder, which need not be there yet.
     pub fn new(root: impl Into<PathBuf>, run_id: &str) -> Self {
-        Self { root: root.into(), run_id: run_id.to_owned(), mode: OnceLock::new() }
+        Self { root: root.into(), run_id: run_id.to_owned(), mode: OnceLock::new(), unflushed: Mutex::default() }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -40,8 +43,36 @@ impl Local {
     fn folder_for(&self, target: &Path) -> Result<PathBuf> {
         let folder = folder_of(target).to_owned();
         self.refuse_outside(&folder)?;
-        make(&folder).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
+        self.make(&folder).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
         Ok(folder)
+    }
+
+    /// Makes a folder and those above it; their names are flushed with the first file that is put in place there.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let parent = folder_of(folder);
+        self.make(parent)?;
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
+            _ => {}
+        }
+        self.unflushed.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.to_owned());
+        Ok(())
+    }
+
+    /// Makes the names in a folder durable, and those of the new folders that lead to it.
+    fn flush_names(&self, folder: &Path) -> Result<()> {
+        flush_folder(folder)?;
+        for above in folder.ancestors().skip(1) {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            let is_new = self.unflushed.lock().unwrap_or_else(PoisonError::into_inner).remove(above);
+            if is_new {
+                flush_folder(above)?;
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a path that a symbolic link leads out of the dataset, or nowhere.
@@ -170,24 +201,25 @@ impl Store for Local {
         Ok(Draft { file, path: path.to_owned(), name: Some(name) })
     }
 
-    fn flush(&self, draft: &Draft) -> Result<()> {
-        draft
-            .file
-            .sync_all()
-            .map_err(|error| failed("cannot flush the file to the disk", self.place(&draft.path), error))
+    fn flush(&self, draft: &Draft, access: Access) -> Result<()> {
+        let broken = |what, error: io::Error| failed(what, self.place(&draft.path), error);
+        let mode = match access {
+            Access::Usual => self.usual_mode()?,
+            Access::Private => 0o600,
+        };
+        let metadata = draft.file.metadata().map_err(|error| broken("cannot read the file", error))?;
+        // What has not changed need not be flushed once more.
+        if metadata.permissions().mode() & 0o777 != mode {
+            let permissions = fs::Permissions::from_mode(mode);
+            draft.file.set_permissions(permissions).map_err(|error| broken("cannot set permissions", error))?;
+        }
+        draft.file.sync_all().map_err(|error| broken("cannot flush the file to the disk", error))
     }
 
     fn swap(&self, mut draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {
         let target = self.path(&draft.path);
         let Some(name) = draft.name.clone() else { return Ok(Swap::Lost) };
-        let broken = |what, error: io::Error| failed(what, name.display(), error);
-        let mode = match access {
-            Access::Usual => self.usual_mode()?,
-            Access::Private => 0o600,
-        };
-        let permissions = fs::Permissions::from_mode(mode);
-        draft.file.set_permissions(permissions).map_err(|error| broken("cannot set permissions", error))?;
-        draft.file.sync_all().map_err(|error| broken("cannot flush the file to the disk", error))?;
+        self.flush(&draft, access)?;
         let _alone = self.alone()?;
         self.refuse_outside(&target)?;
         let current = match fs::metadata(&target) {
@@ -200,8 +232,9 @@ impl Store for Local {
         }
         fs::rename(&name, &target).map_err(|error| failed("cannot replace the file", target.display(), error))?;
         draft.name = None;
-        flush_folder(folder_of(&target))?;
-        let metadata = draft.file.metadata().map_err(|error| broken("cannot read the file", error))?;
+        self.flush_names(folder_of(&target))?;
+        let metadata = draft.file.metadata();
+        let metadata = metadata.map_err(|error| failed("cannot read the file", target.display(), error))?;
         Ok(Swap::Done(version(&metadata)))
     }
 
@@ -217,9 +250,7 @@ impl Store for Local {
         }
         // A file that can't be read can still be renamed.
         fs::rename(&from, &to).map_err(|error| failed("cannot set the file aside", from.display(), error))?;
-        for folder in folder.ancestors().take_while(|folder| folder.starts_with(&self.root)) {
-            flush_folder(folder)?;
-        }
+        self.flush_names(&folder)?;
         flush_folder(folder_of(&from)).map(|()| true)
     }
 
@@ -244,20 +275,6 @@ impl Store for Local {
 fn version(metadata: &fs::Metadata) -> Version {
     let tag = format!("{}-{}-{}.{:09}", metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
     Version { tag, number: None }
-}
-
-/// Makes a folder and those above it, durably.
-fn make(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder_of(folder);
-    make(parent)?;
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
-        _ => {}
-    }
-    File::open(parent)?.sync_all()
 }
 
 /// Makes names in a folder durable.

@@ -108,7 +108,7 @@ pub trait Store: Debug + Send + Sync {
     fn begin(&self, path: &str) -> Result<Draft>;
 
     /// Makes a draft's bytes durable where they are, so that [`Store::swap`] need not wait for that.
-    fn flush(&self, draft: &Draft) -> Result<()>;
+    fn flush(&self, draft: &Draft, access: Access) -> Result<()>;
 
     /// Puts a draft in place, durably, if the file there still has this version (`None`: if there is none).
     fn swap(&self, draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap>;
