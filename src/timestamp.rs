@@ -16,25 +16,70 @@ pub fn text(micros: i64) -> String {
 /// The API's own form, `2021-10-19T07:55:35.807Z`; it is most of all parsing, and needs no general reader.
 fn fixed(text: &[u8]) -> Option<i64> {
     let text: &[u8; 24] = text.try_into().ok()?;
-    let punctuation = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
-    let mut is_other = punctuation.iter().filter(|&&(at, mark)| text[at] != mark).count() > 0;
-    // Looked at once, at the end: a branch a digit costs more than the digit.
-    let mut number = |from: usize, to: usize| {
-        text[from..to].iter().fold(0_u32, |value, digit| {
-            let digit = digit.wrapping_sub(b'0');
-            is_other |= digit > 9;
-            value.wrapping_mul(10).wrapping_add(u32::from(digit))
-        })
-    };
-    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
-    let (hour, minute, second, milli) = (number(11, 13), number(14, 16), number(17, 19), number(20, 23));
+    let (date, to_minute, to_end) = (DATE.read(text, 0)?, TO_MINUTE.read(text, 8)?, TO_END.read(text, 16)?);
+    let year = date.pair(0) * 100 + date.pair(2);
+    let (month, day) = (date.pair(5), to_minute.pair(0));
+    let (hour, minute) = (to_minute.pair(3), to_minute.pair(6));
+    let (second, milli) = (to_end.pair(1), to_end.digit(4) * 100 + to_end.pair(5));
     // Days 29 to 31 and second 60 need a calendar: the general reader has one.
     let is_plain = (1..=12).contains(&month) && (1..=28).contains(&day) && hour < 24 && minute < 60 && second < 60;
-    if is_other || !is_plain {
+    if !is_plain {
         return None;
     }
     let seconds = days(year, month, day) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
     Some(seconds * 1_000_000 + i64::from(milli) * 1_000)
+}
+
+const DATE: Form = Form::new(*b"0000-00-");
+const TO_MINUTE: Form = Form::new(*b"00T00:00");
+const TO_END: Form = Form::new(*b":00.000Z");
+
+/// What eight characters must be: a `0` stands for a digit. They are looked at as one word, since a branch a character
+/// costs more than the character.
+struct Form {
+    characters: u64,
+    /// What makes a byte with its highest bit set of one that is too large: above 9 for a digit, above 0 for a mark.
+    excess: u64,
+}
+
+impl Form {
+    const fn new(characters: [u8; 8]) -> Self {
+        let mut excess = [0x7f; 8];
+        let mut at = 0;
+        while at < 8 {
+            if characters[at] == b'0' {
+                excess[at] = 0x7f - 9;
+            }
+            at += 1;
+        }
+        Self { characters: u64::from_le_bytes(characters), excess: u64::from_le_bytes(excess) }
+    }
+
+    /// The digits in a text from a place on; `None` where it is of another form.
+    fn read(&self, text: &[u8; 24], from: usize) -> Option<Digits> {
+        const HIGHEST: u64 = 0x8080_8080_8080_8080;
+        let word = u64::from_le_bytes(*text[from..].first_chunk()?);
+        // A mark that is right becomes 0, a digit its value.
+        let differences = word ^ self.characters;
+        let too_large = (((differences & !HIGHEST) + self.excess) | differences) & HIGHEST;
+        (too_large == 0).then_some(Digits(differences))
+    }
+}
+
+/// A byte a character: the value of a digit, 0 for a mark.
+#[derive(Clone, Copy)]
+struct Digits(u64);
+
+impl Digits {
+    fn digit(self, at: u32) -> u32 {
+        u32::from(self.0.to_le_bytes()[at as usize])
+    }
+
+    /// The number that two digits make.
+    fn pair(self, at: u32) -> u32 {
+        let pairs = self.0 * 10 + (self.0 >> 8);
+        u32::from(pairs.to_le_bytes()[at as usize])
+    }
 }
 
 /// Days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March, from the year -400 on.
