@@ -68,7 +68,7 @@ fn parse_and_flatten(bencher: Bencher, sessions: u64) {
     bencher.counter(BytesCount::of_slice(&body)).bench(|| flatten::page(&body, &Options::default()).unwrap());
 }
 
-/// A session's timelogs: counted, united, and the most people at once.
+/// A session's timelogs: counted, united, and passed over for the time with anybody and the most at once.
 #[divan::bench(args = [2_i64, 12, 1000])]
 fn attendance(bencher: Bencher, timelogs: i64) {
     let session = Bounds { start: Some(0), end: Some(1000), is_open: false };
@@ -78,9 +78,8 @@ fn attendance(bencher: Bencher, timelogs: i64) {
         spans.clear();
         let count = |(start, end): &(i64, i64)| attendance::count(session, Some(*start), Some(*end), false).effective;
         spans.extend(logs.iter().filter_map(count));
-        let most = attendance::peak(&spans, &mut moments);
         attendance::unite(&mut spans);
-        (most, attendance::length(&spans))
+        attendance::sweep(&spans, &mut moments)
     });
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, ListArray, StringArray};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 
 macro_rules! anomalies {
@@ -83,21 +83,24 @@ impl Anomalies {
         [BadParticipants, BadText, BadTimelog, BadTimestamp, BadValue].into_iter().any(|bad| self.has(bad))
     }
 
+    /// How many there are.
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
     /// The members, sorted by name.
     pub fn iter(self) -> impl Iterator<Item = Anomaly> {
-        Anomaly::ALL.iter().copied().filter(move |&anomaly| self.has(anomaly))
+        let all = if self.is_empty() { &[] } else { Anomaly::ALL };
+        all.iter().copied().filter(move |&anomaly| self.has(anomaly))
     }
 }
 
 /// A column of sets, as stored.
 pub fn column(sets: &[Anomalies]) -> ArrayRef {
     let element = Arc::new(Field::new("element", DataType::Utf8, false));
-    let mut lists = ListBuilder::with_capacity(StringBuilder::new(), sets.len()).with_field(element);
-    for set in sets {
-        set.iter().for_each(|anomaly| lists.values().append_value(anomaly.name()));
-        lists.append(true);
-    }
-    Arc::new(lists.finish())
+    let offsets = OffsetBuffer::from_lengths(sets.iter().map(|set| set.len()));
+    let names = StringArray::from_iter_values(sets.iter().flat_map(|set| set.iter().map(Anomaly::name)));
+    Arc::new(ListArray::new(element, offsets, Arc::new(names), None))
 }
 
 /// The sets of a stored column. A name that this version does not know is left out.

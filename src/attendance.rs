@@ -149,28 +149,50 @@ pub struct Moments {
     ends: Vec<i64>,
 }
 
-/// Most people at one moment. Each person's spans must be united; who has not left ends at [`Span::FOREVER`].
-/// Spans without length don't count.
-pub fn peak(people: &[Span], moments: &mut Moments) -> i32 {
+/// What spans come to together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// The time in at least one of them, in microseconds; of no use where one has not ended.
+    pub covered: i64,
+    /// Most spans at one moment.
+    pub most: i32,
+}
+
+/// Passes over spans in time order. Spans without length don't count; one that has not ended ends at [`Span::FOREVER`].
+pub fn sweep(spans: &[Span], moments: &mut Moments) -> Swept {
     let Moments { starts, ends } = moments;
     starts.clear();
     ends.clear();
-    for span in people.iter().filter(|span| span.start < span.end) {
+    for span in spans.iter().filter(|span| span.start < span.end) {
         starts.push(span.start);
         ends.push(span.end);
     }
+    // Which end belongs to which start makes no difference.
     starts.sort_unstable();
     ends.sort_unstable();
-    let mut left = 0;
-    let mut most = 0;
+    let (mut left, mut most, mut covered) = (0, 0, 0_i64);
+    let mut since = starts.first().copied().unwrap_or_default();
     for (came, start) in starts.iter().enumerate() {
         // At one moment those who leave go first: the intervals are half-open.
         while ends[left] <= *start {
             left += 1;
         }
+        if left == came && came > 0 {
+            covered += ends[came - 1] - since;
+            since = *start;
+        }
         most = most.max(came + 1 - left);
     }
-    i32::try_from(most).unwrap_or(i32::MAX)
+    let until = ends.last().copied().unwrap_or_default();
+    Swept {
+        covered: covered.saturating_add(until.saturating_sub(since)),
+        most: i32::try_from(most).unwrap_or(i32::MAX),
+    }
+}
+
+/// How long something took, in milliseconds; `None` where an end is not known or comes before the start.
+pub fn duration(start: Option<i64>, end: Option<i64>) -> Option<i64> {
+    start.zip(end).filter(|(start, end)| start <= end).map(|(start, end)| millis(end - start))
 }
 
 /// Floors microseconds to milliseconds.
@@ -226,11 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn peak_is_half_open_and_counts_those_present() {
-        let mut moments = Moments::default();
-        assert_eq!(peak(&[span(0, 10), span(10, 20)], &mut moments), 1);
-        assert_eq!(peak(&[span(0, 10), span(5, 5), span(9, 20)], &mut moments), 2);
-        assert_eq!(peak(&[span(0, 10), span(3, Span::FOREVER), span(30, Span::FOREVER)], &mut moments), 2);
+    fn the_most_are_counted_half_open_with_those_present() {
+        let most = |spans: &[Span]| sweep(spans, &mut Moments::default()).most;
+        assert_eq!(most(&[span(0, 10), span(10, 20)]), 1);
+        assert_eq!(most(&[span(0, 10), span(5, 5), span(9, 20)]), 2);
+        assert_eq!(most(&[span(0, 10), span(3, Span::FOREVER), span(30, Span::FOREVER)]), 2);
+        assert_eq!(most(&[span(-5, Span::FOREVER)]), 1);
+        assert_eq!(sweep(&[], &mut Moments::default()), Swept::default());
     }
 
     #[test]
@@ -274,11 +298,19 @@ mod tests {
         }
 
         #[test]
-        fn peak_is_what_a_count_at_each_moment_finds(mut spans in spans(), present in prop::collection::vec(0i64..80, 0..4)) {
+        fn what_is_covered_is_the_length_of_the_union(spans in spans()) {
+            prop_assert_eq!(sweep(&spans, &mut Moments::default()).covered, length(&united(&spans)));
+        }
+
+        #[test]
+        fn the_most_are_what_a_count_at_each_moment_finds(
+            mut spans in spans(),
+            present in prop::collection::vec(0i64..80, 0..4),
+        ) {
             spans.extend(present.into_iter().map(|since| span(since, Span::FOREVER)));
             let at = |t: i64| spans.iter().filter(|s| s.start <= t && t < s.end).count();
             let most = (0..100).map(at).max().unwrap();
-            prop_assert_eq!(usize::try_from(peak(&spans, &mut Moments::default())).unwrap(), most);
+            prop_assert_eq!(usize::try_from(sweep(&spans, &mut Moments::default()).most).unwrap(), most);
         }
     }
 }

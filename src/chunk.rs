@@ -1,5 +1,7 @@
 //! Some sessions with all their rows: three batches in one order, and which child rows belong to which session.
 
+mod widen;
+
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
@@ -40,7 +42,7 @@ impl Keys {
 
     /// The key of a row.
     pub fn key(&self, row: usize) -> Key<'_> {
-        (self.starts.is_valid(row).then(|| self.starts.value(row)), self.ids.value(row))
+        (time(&self.starts, row), self.ids.value(row))
     }
 }
 
@@ -62,20 +64,17 @@ impl Chunk {
         Self { batches, offsets, keys, open }
     }
 
-    /// From staged batches, whose children lack what repeats their session or participant: it is filled in here.
+    /// From staged batches, which lack what repeats or follows from other columns: it is filled in here.
     pub fn widen(staged: [RecordBatch; 3]) -> Result<Self, ArrowError> {
+        let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&staged[0], name));
         let [sessions, participants, timelogs] = staged;
-        let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&sessions, name));
-        let mut of_timelogs = parents(&sessions, &offsets[1])?;
-        let participant = rows_of(&child_offsets(&participants, "join_count"));
-        let participant_id = take(column(&participants, "participant_id"), &participant, None)?;
-        of_timelogs.extend(timelogs.columns().iter().cloned());
-        of_timelogs.insert(PARENT_COLUMNS + 1, participant_id);
-        let mut of_participants = parents(&sessions, &offsets[0])?;
-        of_participants.extend(participants.columns().iter().cloned());
-        let participants = RecordBatch::try_new(Table::Participants.schema(), of_participants)?;
-        let timelogs = RecordBatch::try_new(Table::Timelogs.schema(), of_timelogs)?;
-        Ok(Self::new([sessions, participants, timelogs], offsets))
+        let rows = [(&participants, &offsets[0]), (&timelogs, &offsets[1])];
+        if rows.iter().any(|(batch, offsets)| offsets.last() != Some(&batch.num_rows())) {
+            return Err(ArrowError::InvalidArgumentError("sessions have other rows than they say".to_owned()));
+        }
+        let of_participants = widen::participants(&sessions, &participants, &offsets[0])?;
+        let of_timelogs = widen::timelogs(&sessions, &participants, &timelogs, &offsets)?;
+        Ok(Self::new([sessions, of_participants, of_timelogs], offsets))
     }
 
     /// Number of sessions.
@@ -106,8 +105,7 @@ impl Chunk {
     /// Whether a session ends before it starts.
     pub fn is_backwards(&self, row: usize) -> bool {
         let ended_at = column(&self.batches[0], "ended_at").as_primitive::<TimestampMicrosecondType>();
-        let end = ended_at.is_valid(row).then(|| ended_at.value(row));
-        self.key(row).0.zip(end).is_some_and(|(start, end)| end < start)
+        self.key(row).0.zip(time(ended_at, row)).is_some_and(|(start, end)| end < start)
     }
 
     /// What the rows of a child table should repeat of their sessions, in the order of the columns.
@@ -133,6 +131,11 @@ impl Chunk {
 pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
     let index = batch.schema_ref().index_of(name).unwrap_or_default();
     batch.column(index)
+}
+
+/// A time, in microseconds.
+pub fn time(times: &TimestampMicrosecondArray, row: usize) -> Option<i64> {
+    times.is_valid(row).then(|| times.value(row))
 }
 
 /// The first child row of each session, from a column of counts, and the end.

@@ -16,7 +16,7 @@ use arrow_array::{
 use arrow_schema::ArrowError;
 
 use crate::attendance::{self, Bounds, Counted, Span, millis};
-use crate::chunk::{Chunk, column};
+use crate::chunk::{Chunk, column, time};
 use crate::tables::Table;
 
 /// The computed columns of all rows of a chunk.
@@ -168,14 +168,12 @@ impl<'a> Recount<'a> {
             attended_ms += self.entry(participant, from - timelogs.start..to - timelogs.start);
             next = to;
         }
-        attendance::unite(&mut self.all);
         let people = self.people();
-        let duration = start.zip(bounds.end).filter(|_| !bounds.is_backwards());
         let sessions = &mut self.sessions;
-        sessions.duration_ms.push(duration.map(|(start, end)| millis(end - start)));
-        sessions.occupied_ms.push(millis(attendance::length(&self.all)));
+        sessions.duration_ms.push(attendance::duration(start, bounds.end));
+        sessions.occupied_ms.push(millis(attendance::sweep(&self.all, &mut self.moments).covered));
         sessions.total_attended_ms.push(attended_ms);
-        sessions.peak_participants.push(attendance::peak(&people, &mut self.moments));
+        sessions.peak_participants.push(attendance::sweep(&people, &mut self.moments).most);
         sessions.participant_count.push(number(participants.len()));
         sessions.timelog_count.push(number(timelogs.len()));
     }
@@ -186,8 +184,7 @@ impl<'a> Recount<'a> {
         for row in timelogs {
             let (start, end) = (time(self.joined, row), time(self.left, row));
             let counted = attendance::count(bounds, start, end, self.is_open.value(row));
-            let duration = start.zip(end).filter(|(start, end)| start <= end);
-            self.timelogs.duration_ms.push(duration.map(|(start, end)| millis(end - start)));
+            self.timelogs.duration_ms.push(attendance::duration(start, end));
             self.timelogs.effective_started_at.push(counted.effective.map(|span| span.start));
             self.timelogs.effective_ended_at.push(counted.effective.map(|span| span.end));
             self.counted.push(counted);
@@ -284,10 +281,6 @@ impl Timelogs {
 
 fn times(values: Vec<Option<i64>>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
-}
-
-fn time(column: &TimestampMicrosecondArray, row: usize) -> Option<i64> {
-    column.is_valid(row).then(|| column.value(row))
 }
 
 fn number(count: usize) -> i32 {

@@ -3,33 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Field};
+use arrow_schema::ArrowError;
 
-use crate::anomaly::{Anomalies, Anomaly};
+use crate::anomaly::{self, Anomalies};
 use crate::api::model::Lists;
 use crate::tables::Table;
-
-/// A column of anomalies.
-pub struct AnomaliesBuilder(ListBuilder<StringBuilder>);
-
-impl AnomaliesBuilder {
-    fn new(rows: usize) -> Self {
-        let list = ListBuilder::with_capacity(StringBuilder::new(), rows);
-        Self(list.with_field(Arc::new(Field::new("element", DataType::Utf8, false))))
-    }
-
-    pub fn append(&mut self, anomalies: Anomalies) {
-        if !anomalies.is_empty() {
-            for name in anomalies.iter().map(Anomaly::name) {
-                self.0.values().append_value(name);
-            }
-        }
-        self.0.append(true);
-    }
-}
 
 macro_rules! table {
     ($(#[$doc:meta])* $name:ident, $table:expr, { $($field:ident: $kind:ident,)* }) => {
@@ -42,7 +23,7 @@ macro_rules! table {
             }
 
             fn finish(self) -> Result<RecordBatch, ArrowError> {
-                let Self { $(mut $field,)* } = self;
+                let Self { $($field,)* } = self;
                 let columns: Vec<ArrayRef> = vec![$(finish!($kind, $field),)*];
                 RecordBatch::try_new($table.staged_schema(), columns)
             }
@@ -70,7 +51,7 @@ macro_rules! kind {
         BooleanBuilder
     };
     (Texts) => {
-        AnomaliesBuilder
+        Vec<Anomalies>
     };
 }
 
@@ -94,17 +75,18 @@ macro_rules! new {
         BooleanBuilder::with_capacity($rows)
     };
     (Texts, $rows:ident) => {
-        AnomaliesBuilder::new($rows)
+        Vec::with_capacity($rows)
     };
 }
 
 macro_rules! finish {
     (Texts, $field:ident) => {
-        Arc::new($field.0.finish()) as ArrayRef
+        anomaly::column(&$field)
     };
-    ($kind:ident, $field:ident) => {
-        Arc::new($field.finish()) as ArrayRef
-    };
+    ($kind:ident, $field:ident) => {{
+        let mut field = $field;
+        Arc::new(field.finish()) as ArrayRef
+    }};
 }
 
 table! {
@@ -118,21 +100,16 @@ table! {
 }
 
 table! {
-    /// `participants`, without what repeats the session
+    /// `participants`
     Participants, Table::Participants, {
         participant_index: Count, participant_id: Text, name: Text, first_joined_at: Time, last_left_at: Time,
-        join_count: Count, attended_ms: Millis, gross_ms: Millis, is_present: Flag, is_excluded: Flag,
-        anomalies: Texts, extra: Text,
+        join_count: Count, attended_ms: Millis, gross_ms: Millis, is_present: Flag, anomalies: Texts, extra: Text,
     }
 }
 
 table! {
-    /// `timelogs`, without what repeats the session or the participant
-    Timelogs, Table::Timelogs, {
-        participant_index: Count, timelog_index: Count, started_at: Time, ended_at: Time,
-        duration_ms: Millis, effective_started_at: Time, effective_ended_at: Time, is_open: Flag, is_excluded: Flag,
-        anomalies: Texts,
-    }
+    /// `timelogs`
+    Timelogs, Table::Timelogs, { started_at: Time, ended_at: Time, is_open: Flag, anomalies: Texts, }
 }
 
 /// The builders of one page.

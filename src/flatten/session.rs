@@ -56,6 +56,8 @@ struct SessionTotals {
     participants: usize,
     timelogs: usize,
     anomalies: Anomalies,
+    /// Whether the spans by person are other than those by entry.
+    people_differ: bool,
 }
 
 /// The session's start, for its place in the order.
@@ -134,10 +136,10 @@ impl<'a> Flattener<'a> {
         }
         let totals = self.participants(bounds, &session.participants);
         anomalies.merge(totals.anomalies);
-        attendance::unite(&mut self.all);
+        let swept = attendance::sweep(&self.all, &mut self.moments);
+        let peak =
+            if totals.people_differ { attendance::sweep(&self.people, &mut self.moments).most } else { swept.most };
 
-        let duration =
-            started_at.zip(ended_at).filter(|_| !bounds.is_backwards()).map(|(start, end)| millis(end - start));
         let meeting_id = text(&session.meeting_id, &mut anomalies);
         let custom_room_id = text(&session.custom_room_id, &mut anomalies);
         let region = text(&session.region, &mut anomalies);
@@ -155,15 +157,15 @@ impl<'a> Flattener<'a> {
         rows.region.append_option(region);
         rows.chat_link.append_option(chat_link);
         rows.active_duration.append_option(active_duration);
-        rows.duration_ms.append_option(duration);
-        rows.occupied_ms.append_value(millis(attendance::length(&self.all)));
+        rows.duration_ms.append_option(attendance::duration(started_at, ended_at));
+        rows.occupied_ms.append_value(millis(swept.covered));
         rows.total_attended_ms.append_value(totals.attended_ms);
-        rows.peak_participants.append_value(attendance::peak(&self.people, &mut self.moments));
+        rows.peak_participants.append_value(peak);
         rows.participant_count.append_value(count(totals.participants));
         rows.timelog_count.append_value(count(totals.timelogs));
         rows.is_open.append_value(is_open);
         rows.observed_at.append_option(is_open.then_some(self.options.observed_at));
-        rows.anomalies.append(anomalies);
+        rows.anomalies.push(anomalies);
         rows.extra.append_option(extra);
         Row { is_open, anomalies }
     }
@@ -188,6 +190,7 @@ impl<'a> Flattener<'a> {
             totals.timelogs += entry.timelogs;
             totals.anomalies.merge(entry.anomalies);
             self.all.extend_from_slice(&self.entry);
+            totals.people_differ |= entry.present_since.is_some() || persons.is_repeated(index);
             if let Some(since) = entry.present_since {
                 self.entry.push(Span { start: since, end: Span::FOREVER });
                 attendance::unite(&mut self.entry);
@@ -235,7 +238,7 @@ impl<'a> Flattener<'a> {
         }
         let id = text(&participant.id, &mut entry.anomalies);
         let name = text(&participant.name, &mut entry.anomalies);
-        self.timelogs(bounds, index, &participant.timelogs, &mut entry);
+        self.timelogs(bounds, &participant.timelogs, &mut entry);
         if attendance::unite(&mut self.entry) {
             entry.anomalies.add(Anomaly::Overlap);
         }
@@ -254,18 +257,17 @@ impl<'a> Flattener<'a> {
         rows.attended_ms.append_value(attended_ms);
         rows.gross_ms.append_value(millis(entry.gross));
         rows.is_present.append_value(is_present);
-        rows.is_excluded.append_value(false);
-        rows.anomalies.append(entry.anomalies);
+        rows.anomalies.push(entry.anomalies);
         rows.extra.append_option(extra);
         entry
     }
 
-    fn timelogs(&mut self, bounds: Bounds, participant_index: usize, timelogs: &Entries, entry: &mut EntryTotals) {
+    fn timelogs(&mut self, bounds: Bounds, timelogs: &Entries, entry: &mut EntryTotals) {
         self.entry.clear();
         if matches!(timelogs, Entries::Other) {
             entry.anomalies.add(Anomaly::BadTimelog);
         }
-        for (index, timelog) in timelogs.of(&self.lists.timelogs).iter().enumerate() {
+        for timelog in timelogs.of(&self.lists.timelogs) {
             let mut anomalies = Anomalies::NONE;
             let (start, end, is_open) = if let Some(timelog) = timelog {
                 let is_open = timelog.end.is_absent();
@@ -281,18 +283,11 @@ impl<'a> Flattener<'a> {
             entry.take(&counted);
             self.entry.extend(counted.effective);
 
-            let duration = start.zip(end).filter(|(start, end)| start <= end).map(|(start, end)| millis(end - start));
             let rows = &mut self.builders.timelogs;
-            rows.participant_index.append_value(count(participant_index));
-            rows.timelog_index.append_value(count(index));
             rows.started_at.append_option(start);
             rows.ended_at.append_option(end);
-            rows.duration_ms.append_option(duration);
-            rows.effective_started_at.append_option(counted.effective.map(|span| span.start));
-            rows.effective_ended_at.append_option(counted.effective.map(|span| span.end));
             rows.is_open.append_value(is_open);
-            rows.is_excluded.append_value(false);
-            rows.anomalies.append(anomalies);
+            rows.anomalies.push(anomalies);
         }
     }
 

@@ -11,8 +11,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::{IDENTITY_BYTES, StageError};
-use crate::flatten::Reject;
+use super::{StageError, identity};
+use crate::flatten::{Flat, Reject};
 use crate::walk::{Listed, PageInfo, Window};
 
 /// Whose stage it is: a run continues only what has the same key.
@@ -39,8 +39,8 @@ pub struct Record {
     pub(super) page: u64,
     pub(super) info: [Option<i64>; 4],
     pub(super) unusable: u64,
-    /// Hashed ids in hexadecimal, and starts.
-    pub(super) listed: Vec<(String, Option<i64>)>,
+    /// What it listed besides its staged rows.
+    pub(super) unstaged: Unstaged,
     pub(super) segments: Vec<SegmentRecord>,
     /// Rows and bytes of the stage with this response.
     pub(super) sessions: u64,
@@ -84,19 +84,52 @@ pub struct Recalled {
     pub rejects: Vec<Reject>,
 }
 
-impl From<Record> for Recalled {
-    fn from(record: Record) -> Self {
-        let [current_page, per_page, last_page, total] = record.info;
-        let id = |hex: &str| u128::from_str_radix(hex, 16).unwrap_or_default();
-        Self {
-            leg: record.leg,
-            window: Window { size: record.size, page: record.page },
+impl Record {
+    /// The response with what it listed.
+    pub(super) fn recalled(self, rows: Vec<Listed>) -> Recalled {
+        let [current_page, per_page, last_page, total] = self.info;
+        Recalled {
+            leg: self.leg,
+            window: Window { size: self.size, page: self.page },
             info: PageInfo { current_page, per_page, last_page, total },
-            rows: record.listed.iter().map(|(hex, start)| Listed { id: id(hex), start: *start }).collect(),
-            unusable: record.unusable,
-            open: record.open,
-            rejects: record.rejects,
+            rows,
+            unusable: self.unusable,
+            open: self.open,
+            rejects: self.rejects,
         }
+    }
+}
+
+/// Sessions that a response listed and that got no row: their places among all that it listed, hashed ids in
+/// hexadecimal, and starts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Unstaged(Vec<(usize, String, Option<i64>)>);
+
+impl Unstaged {
+    /// Those of a page.
+    pub fn of(flat: &Flat) -> Self {
+        if flat.listed.len() == flat.entries.len() {
+            return Self::default();
+        }
+        let mut staged: Vec<_> = flat.entries.iter().map(|entry| (entry.position, entry.id, entry.start)).collect();
+        staged.sort_unstable();
+        let mut staged = staged.into_iter().peekable();
+        let mut has_row =
+            |row: &Listed| staged.next_if(|(_, id, start)| (*id, *start) == (row.id, row.start)).is_some();
+        let rest = flat.listed.iter().enumerate().filter(|(_, row)| !has_row(row));
+        Self(rest.map(|(at, row)| (at, format!("{:x}", row.id), row.start)).collect())
+    }
+
+    /// All that the response listed, in order, from the identities of its rows.
+    fn joined(&self, identities: &[u8]) -> Vec<Listed> {
+        let mut staged: Vec<_> = identity::read(identities).collect();
+        staged.sort_unstable_by_key(|identity| identity.position());
+        let mut listed: Vec<_> = staged.iter().map(|row| Listed { id: row.id, start: row.start() }).collect();
+        for (at, hex, start) in &self.0 {
+            let id = u128::from_str_radix(hex, 16).unwrap_or_default();
+            listed.insert((*at).min(listed.len()), Listed { id, start: *start });
+        }
+        listed
     }
 }
 
@@ -133,8 +166,8 @@ impl Journal {
 pub struct Read {
     /// Whose it is.
     pub header: Header,
-    /// The responses.
-    pub records: Vec<Record>,
+    /// The responses, and what each of them listed.
+    pub records: Vec<(Record, Vec<Listed>)>,
     /// Bytes of the journal that were used.
     pub length: u64,
 }
@@ -150,16 +183,24 @@ pub fn read(journal: &Path, rows: &File, identities: &File) -> std::io::Result<O
     };
     let (mut length, text) = next()?;
     let Some(header) = text.and_then(|text| serde_json::from_str(&text).ok()) else { return Ok(None) };
-    let mut records: Vec<Record> = Vec::new();
+    let mut records: Vec<(Record, _)> = Vec::new();
     loop {
         let (bytes, text) = next()?;
         let Some(record) = text.and_then(|text| serde_json::from_str::<Record>(&text).ok()) else { break };
-        let (end, sessions) = records.last().map_or((0, 0), |last| (last.end, last.sessions));
-        if hash(rows, identities, end..record.end, sessions..record.sessions)? != Some(record.hash) {
+        let (end, sessions) = records.last().map_or((0, 0), |(last, _)| (last.end, last.sessions));
+        let size = identity::BYTES as u64;
+        let staged = [(rows, end..record.end), (identities, sessions * size..record.sessions * size)];
+        let [Some(rows), Some(identities)] = staged.map(|(file, range)| part(file, range)) else { break };
+        let (rows, identities) = (rows?, identities?);
+        let mut hasher = Xxh3::new();
+        hasher.update(&rows);
+        hasher.update(&identities);
+        if hasher.digest() != record.hash {
             break;
         }
         length += bytes;
-        records.push(record);
+        let listed = record.unstaged.joined(&identities);
+        records.push((record, listed));
     }
     Ok(Some(Read { header, records, length }))
 }
@@ -171,25 +212,17 @@ fn checked(line: &[u8]) -> Option<&str> {
     (u64::from_str_radix(sum, 16).ok()? == xxh3_64(text.as_bytes())).then_some(text)
 }
 
-/// The checksum of a response's rows and identities; `None` where they are not there.
-fn hash(
-    rows: &File,
-    identities: &File,
-    bytes: std::ops::Range<u64>,
-    sessions: std::ops::Range<u64>,
-) -> std::io::Result<Option<u64>> {
-    let mut hasher = Xxh3::new();
-    let size = IDENTITY_BYTES as u64;
-    for (file, range) in [(rows, bytes), (identities, sessions.start * size..sessions.end * size)] {
-        let Some(length) = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok()) else {
-            return Ok(None);
-        };
-        if file.metadata()?.len() < range.end {
-            return Ok(None);
-        }
-        let mut buffer = vec![0; length];
-        file.read_exact_at(&mut buffer, range.start)?;
-        hasher.update(&buffer);
+/// Bytes of a file; `None` where they are not there.
+fn part(file: &File, range: std::ops::Range<u64>) -> Option<std::io::Result<Vec<u8>>> {
+    let length = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
+    let read = || {
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, range.start).map(|()| bytes)
+    };
+    let is_there = file.metadata().map(|metadata| metadata.len() >= range.end);
+    match is_there {
+        Ok(false) => None,
+        Ok(true) => Some(read()),
+        Err(error) => Some(Err(error)),
     }
-    Ok(Some(hasher.digest()))
 }

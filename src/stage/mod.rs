@@ -5,6 +5,7 @@
 //! a run that was stopped can be continued; a dry run has none, and files without names.
 
 mod cut;
+mod identity;
 mod journal;
 mod leftover;
 mod segment;
@@ -25,60 +26,12 @@ use crate::dataset::layout::{Layout, Partition};
 use crate::error::Result;
 use crate::flatten::{Entry, Flat};
 use crate::store::failed;
-use crate::walk::{PageInfo, Window};
+use crate::walk::{Listed, PageInfo, Window};
 pub use cut::Cut;
+pub use identity::Identity;
 pub use journal::{Header, Recalled};
-use journal::{Journal, Record, SegmentRecord};
-use leftover::{NAMES, Unusable, open, remove, set_aside, usable};
-
-/// One staged session row, as the identity checks need it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    /// Hash of the id.
-    pub id: u128,
-    /// Which version of an id wins: ended before open, then the later response, then the later position.
-    pub rank: u64,
-    /// Number of the row in the stage.
-    pub ordinal: u64,
-    /// See [`Identity::start`]; [`NO_START`] for none.
-    start: i64,
-}
-
-impl Identity {
-    /// A session that was listed in a response and got no row.
-    pub fn without_row(id: u128, response: u64, start: Option<i64>) -> Self {
-        Self { id, rank: response << POSITION_BITS, ordinal: NO_ROW, start: start.unwrap_or(NO_START) }
-    }
-
-    /// Whether it is staged, or was only listed.
-    pub const fn has_row(self) -> bool {
-        self.ordinal != NO_ROW
-    }
-
-    /// The session's start, in microseconds.
-    pub fn start(self) -> Option<i64> {
-        (self.start != NO_START).then_some(self.start)
-    }
-
-    /// Whether the session was still running.
-    pub const fn is_open(self) -> bool {
-        self.rank & ENDED == 0
-    }
-
-    /// Number of the response it came with, from 0.
-    pub const fn response(self) -> u64 {
-        (self.rank & !ENDED) >> POSITION_BITS
-    }
-}
-
-const IDENTITY_BYTES: usize = 40;
-/// A rank's highest bit, then the response, then the position in it.
-const ENDED: u64 = 1 << 63;
-const POSITION_BITS: u32 = 24;
-/// No number that a row can have.
-const NO_ROW: u64 = u64::MAX;
-/// No time that a session can have.
-const NO_START: i64 = i64::MIN;
+use journal::{Journal, Record, SegmentRecord, Unstaged};
+use leftover::{NAMES, Unusable, open, remove, set_aside, shorten, usable};
 
 /// Index entry of a segment.
 #[derive(Debug, Clone)]
@@ -161,7 +114,7 @@ impl Stage {
             let read = journal::read(&journal, &open(&rows)?, &open(&identities)?)?;
             match usable(read, header, fresh) {
                 Ok(read) => {
-                    open(&journal)?.set_len(read.length)?;
+                    shorten(&open(&journal)?, read.length)?;
                     if !read.records.is_empty() {
                         first = read.header;
                     }
@@ -177,7 +130,7 @@ impl Stage {
         let is_new = records.is_empty();
         let [rows, identities, mut journal] = [open(&rows)?, open(&identities)?, open(&journal)?];
         if is_new {
-            journal.set_len(0)?;
+            shorten(&journal, 0)?;
         }
         journal.seek(SeekFrom::End(0))?;
         let journal = if is_new { Journal::begin(journal, header)? } else { Journal::go_on(journal) };
@@ -185,14 +138,14 @@ impl Stage {
         stage.begun_by = Some(first.run_id);
         stage.alone = Some(alone);
         let recalled = records.into_iter().map(|record| stage.recall(record)).collect();
-        stage.rows.set_len(stage.end)?;
+        shorten(&stage.rows, stage.end)?;
         stage.rows.seek(SeekFrom::End(0))?;
-        stage.identities.set_len(stage.sessions * IDENTITY_BYTES as u64)?;
+        shorten(&stage.identities, stage.sessions * identity::BYTES as u64)?;
         stage.identities.seek(SeekFrom::End(0))?;
         Ok((stage, recalled))
     }
 
-    fn recall(&mut self, record: Record) -> Recalled {
+    fn recall(&mut self, (record, listed): (Record, Vec<Listed>)) -> Recalled {
         for SegmentRecord { day, first_start, first_id, first_ordinal, offset, length } in &record.segments {
             let (first_id, first_start) = (first_id.clone(), *first_start);
             let segment =
@@ -202,7 +155,7 @@ impl Stage {
         self.end = record.end;
         self.sessions = record.sessions;
         self.responses += 1;
-        record.into()
+        record.recalled(listed)
     }
 
     /// Removes it from the disk: what was in it is published.
@@ -273,7 +226,7 @@ impl Stage {
                 page: window.page,
                 info: [current_page, per_page, last_page, total],
                 unusable: flat.unusable,
-                listed: flat.listed.iter().map(|row| (format!("{:x}", row.id), row.start)).collect(),
+                unstaged: Unstaged::of(flat),
                 segments,
                 sessions: self.sessions,
                 end: self.end,
@@ -316,13 +269,7 @@ impl Stage {
         self.scratch.clear();
         let first = self.sessions - entries.len() as u64;
         for (ordinal, entry) in (first..).zip(entries) {
-            let ended = if entry.is_open { 0 } else { ENDED };
-            let rank = ended | self.responses << POSITION_BITS | u64::from(entry.position);
-            let start = entry.start.unwrap_or(NO_START).cast_unsigned();
-            self.scratch.extend(entry.id.to_le_bytes());
-            for number in [rank, ordinal, start] {
-                self.scratch.extend(number.to_le_bytes());
-            }
+            Identity::of(entry, self.responses, ordinal).write(&mut self.scratch);
         }
         self.identities.write_all(&self.scratch)?;
         self.hasher.update(&self.scratch);
@@ -356,18 +303,13 @@ impl Stage {
     }
 
     fn read_identities(&self, mut each: impl FnMut(Identity)) -> Result<(), StageError> {
-        let mut bytes = vec![0; IDENTITY_BYTES * 4096];
+        let mut bytes = vec![0; identity::BYTES * 4096];
         let mut offset = 0;
-        let end = self.sessions * IDENTITY_BYTES as u64;
+        let end = self.sessions * identity::BYTES as u64;
         while offset < end {
             let length = usize::try_from(end - offset).unwrap_or(usize::MAX).min(bytes.len());
             self.identities.read_exact_at(&mut bytes[..length], offset)?;
-            for record in bytes[..length].chunks_exact(IDENTITY_BYTES) {
-                let number =
-                    |at: usize| record[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
-                let id = u128::from(number(8)) << 64 | u128::from(number(0));
-                each(Identity { id, rank: number(16), ordinal: number(24), start: number(32).cast_signed() });
-            }
+            identity::read(&bytes[..length]).for_each(&mut each);
             offset += length as u64;
         }
         Ok(())

@@ -162,7 +162,7 @@ impl Rest {
 
     fn values(&mut self, array: ArrayDataBuilder, kind: Type, rows: usize) -> Result<ArrayDataBuilder, StageError> {
         Ok(match kind {
-            Type::Text => array.add_buffer(self.take()?).add_buffer(self.take()?),
+            Type::Text => array.add_buffer(self.offsets()?).add_buffer(self.take()?),
             Type::Texts => self.texts(array, rows)?,
             Type::Time | Type::Count | Type::Millis | Type::Double | Type::Flag => array.add_buffer(self.take()?),
         })
@@ -170,12 +170,19 @@ impl Rest {
 
     /// The offsets of a list, and its values.
     fn texts(&mut self, list: ArrayDataBuilder, rows: usize) -> Result<ArrayDataBuilder, StageError> {
-        let offsets = self.take()?;
+        let offsets = self.offsets()?;
         let count = offsets.get(rows * size_of::<i32>()..).and_then(|last| last.first_chunk()).copied();
         let count = usize::try_from(i32::from_le_bytes(count.ok_or(StageError::Torn)?)).unwrap_or_default();
         let texts = ArrayData::builder(Type::Text.arrow()).len(count);
-        let texts = texts.add_buffer(self.take()?).add_buffer(self.take()?).build()?;
+        let texts = texts.add_buffer(self.offsets()?).add_buffer(self.take()?).build()?;
         Ok(list.add_buffer(offsets).add_child_data(texts))
+    }
+
+    /// The next buffer, which is of offsets.
+    fn offsets(&mut self) -> Result<Buffer, StageError> {
+        self.take().and_then(|buffer| {
+            if buffer.len().is_multiple_of(size_of::<i32>()) { Ok(buffer) } else { Err(StageError::Torn) }
+        })
     }
 
     /// The next buffer.
@@ -236,7 +243,7 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(read(Buffer::from(&bytes[..length])).is_err(), "{length}");
         }
-        for at in (0..bytes.len()).step_by(3) {
+        for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0xff;
             // Another value may be read, but nothing panics.

@@ -76,3 +76,18 @@ pub(super) const TIMELOGS: &[Column] = &[
     must("is_excluded", Type::Flag, "false until exclusion rules exist"),
     must("anomalies", Type::Texts, ANOMALIES),
 ];
+
+/// What of a participant's row need not be staged.
+pub(super) const FOLLOWING_OF_PARTICIPANTS: &[&str] = &["is_excluded"];
+
+/// What of a timelog's row follows from its participant, from its place among that one's timelogs, and from its times and
+/// the session's.
+pub(super) const FOLLOWING_OF_TIMELOGS: &[&str] = &[
+    "participant_index",
+    "participant_id",
+    "timelog_index",
+    "duration_ms",
+    "effective_started_at",
+    "effective_ended_at",
+    "is_excluded",
+];

@@ -72,19 +72,14 @@ impl Table {
         Arc::clone(&SCHEMAS[self as usize])
     }
 
-    /// The columns in the stage: children leave out what they repeat of their session, timelogs that of their
-    /// participant, too.
+    /// The columns in the stage: what repeats a row's session or participant, or follows from other columns, is not there.
     pub fn staged_columns(self) -> impl Iterator<Item = &'static Column> {
-        let repeats = move |column: &&Column| self == Self::Timelogs && column.name == "participant_id";
-        self.columns()[self.repeated()..].iter().filter(move |column| !repeats(column))
-    }
-
-    /// How many leading columns repeat the session.
-    const fn repeated(self) -> usize {
-        match self {
-            Self::Sessions => 0,
-            Self::Participants | Self::Timelogs => PARENT_COLUMNS,
-        }
+        let (repeated, following) = match self {
+            Self::Sessions => (0, [].as_slice()),
+            Self::Participants => (PARENT_COLUMNS, columns::FOLLOWING_OF_PARTICIPANTS),
+            Self::Timelogs => (PARENT_COLUMNS, columns::FOLLOWING_OF_TIMELOGS),
+        };
+        self.columns()[repeated..].iter().filter(move |column| !following.contains(&column.name))
     }
 }
 

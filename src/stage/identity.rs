@@ -1,0 +1,82 @@
+//! What the identity checks need to know of a staged row: one fixed record each.
+
+use crate::flatten::Entry;
+
+/// One staged session row, as the identity checks need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Hash of the id.
+    pub id: u128,
+    /// Which version of an id wins: ended before open, then the later response, then the later position.
+    pub rank: u64,
+    /// Number of the row in the stage.
+    pub ordinal: u64,
+    /// See [`Identity::start`]; [`NO_START`] for none.
+    start: i64,
+}
+
+impl Identity {
+    /// A staged row of a response.
+    pub fn of(entry: &Entry, response: u64, ordinal: u64) -> Self {
+        let ended = if entry.is_open { 0 } else { ENDED };
+        let rank = ended | response << POSITION_BITS | u64::from(entry.position);
+        Self { id: entry.id, rank, ordinal, start: entry.start.unwrap_or(NO_START) }
+    }
+
+    /// A session that was listed in a response and got no row.
+    pub fn without_row(id: u128, response: u64, start: Option<i64>) -> Self {
+        Self { id, rank: response << POSITION_BITS, ordinal: NO_ROW, start: start.unwrap_or(NO_START) }
+    }
+
+    /// Whether it is staged, or was only listed.
+    pub const fn has_row(self) -> bool {
+        self.ordinal != NO_ROW
+    }
+
+    /// The session's start, in microseconds.
+    pub fn start(self) -> Option<i64> {
+        (self.start != NO_START).then_some(self.start)
+    }
+
+    /// Whether the session was still running.
+    pub const fn is_open(self) -> bool {
+        self.rank & ENDED == 0
+    }
+
+    /// Number of the response it came with, from 0.
+    pub const fn response(self) -> u64 {
+        (self.rank & !ENDED) >> POSITION_BITS
+    }
+
+    /// Where it stood in its response.
+    pub const fn position(self) -> u64 {
+        self.rank & ((1 << POSITION_BITS) - 1)
+    }
+
+    /// Adds its bytes.
+    pub fn write(self, out: &mut Vec<u8>) {
+        out.extend(self.id.to_le_bytes());
+        for number in [self.rank, self.ordinal, self.start.cast_unsigned()] {
+            out.extend(number.to_le_bytes());
+        }
+    }
+}
+
+/// The identities in some bytes.
+pub fn read(bytes: &[u8]) -> impl Iterator<Item = Identity> {
+    bytes.chunks_exact(BYTES).map(|record| {
+        let number = |at: usize| record[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+        let id = u128::from(number(8)) << 64 | u128::from(number(0));
+        Identity { id, rank: number(16), ordinal: number(24), start: number(32).cast_signed() }
+    })
+}
+
+/// Of an identity in its file.
+pub const BYTES: usize = 40;
+/// A rank's highest bit, then the response, then the position in it.
+const ENDED: u64 = 1 << 63;
+const POSITION_BITS: u32 = 24;
+/// No number that a row can have.
+const NO_ROW: u64 = u64::MAX;
+/// No time that a session can have.
+const NO_START: i64 = i64::MIN;
