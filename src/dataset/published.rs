@@ -108,6 +108,11 @@ impl Published {
         self.partition
     }
 
+    /// Its files that were found.
+    pub const fn found(&self) -> &Versions {
+        &self.versions
+    }
+
     /// The partition of a session by its start, in microseconds.
     pub fn home(&self, start: Option<i64>) -> Partition {
         self.layout.partition(start)

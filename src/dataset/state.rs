@@ -1,5 +1,8 @@
 //! The state: what the dataset is and whose, and every published file. Written after the files it speaks of.
 
+mod covered;
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -9,11 +12,12 @@ use super::layout::{Layout, Partition};
 use super::publish::Part;
 use super::published::Published;
 use super::receipt;
-use crate::config::{Api, ApiVersion, PartitionBy};
+use crate::config::PartitionBy;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Swap, Version, failed, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
-use crate::timestamp;
+pub use covered::Covered;
+pub use source::{Source, version_name};
 
 /// Version of the state file's own form.
 const LAYOUT_VERSION: u32 = 1;
@@ -49,54 +53,6 @@ pub struct State {
     version: Option<Version>,
 }
 
-/// How far unfiltered exports have covered the list. Times are RFC 3339.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Covered {
-    fence: String,
-    full_at: String,
-    /// Whether the last full walk found the list newest first.
-    pub newest_first: bool,
-    /// Nothing that started earlier was asked for.
-    #[serde(default)]
-    since: Option<String>,
-}
-
-impl Covered {
-    /// Times in microseconds.
-    pub fn new(fence: i64, full_at: i64, newest_first: bool) -> Self {
-        Self { fence: timestamp::text(fence), full_at: timestamp::text(full_at), newest_first, since: None }
-    }
-
-    /// The same of a run that left out what started before this, in microseconds.
-    #[must_use]
-    pub fn down_to(self, since: Option<i64>) -> Self {
-        Self { since: since.map(timestamp::text), ..self }
-    }
-
-    /// Below this start nothing was asked for, in microseconds.
-    pub fn since(&self) -> Option<i64> {
-        timestamp::parse(self.since.as_deref()?)
-    }
-
-    /// The start below which everything is covered and settled, in microseconds.
-    pub fn fence(&self) -> Option<i64> {
-        timestamp::parse(&self.fence)
-    }
-
-    /// When the last full walk began, in microseconds.
-    pub fn full_at(&self) -> Option<i64> {
-        timestamp::parse(&self.full_at)
-    }
-}
-
-/// Where the sessions come from; a dataset holds those of one account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    base_url: String,
-    api_version: String,
-    account: Option<String>,
-}
-
 /// A dataset's state as one finds it.
 #[derive(Debug)]
 pub enum Found {
@@ -112,23 +68,6 @@ pub enum Found {
 struct Recorded {
     rows: u64,
     sha256: String,
-}
-
-impl Source {
-    /// The source of a run. All of loopback is one origin: the simulated API has another port each time.
-    pub fn new(api: &Api, account: Option<String>) -> Self {
-        let loopback = matches!(api.base_url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        let base_url = if loopback { "loopback".to_owned() } else { api.base_url.origin().ascii_serialization() };
-        Self { base_url, api_version: version_name(api.version).to_owned(), account }
-    }
-}
-
-/// The version as it is written.
-pub const fn version_name(version: ApiVersion) -> &'static str {
-    match version {
-        ApiVersion::V1 => "v1",
-        ApiVersion::V2 => "v2",
-    }
 }
 
 const fn partition_name(by: PartitionBy) -> &'static str {
@@ -237,7 +176,7 @@ impl State {
             "the dataset was written by a newer version of rollbook"
         } else if self.partition_by != run.partition_by {
             "the dataset is partitioned otherwise than `partition_by` says"
-        } else if self.source.base_url != run.source.base_url || self.source.account != run.source.account {
+        } else if !self.source.is_same_account(&run.source) {
             "the dataset holds the sessions of another account or base URL"
         } else {
             return Ok(());

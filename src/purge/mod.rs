@@ -16,9 +16,9 @@ use crate::config::{Config, PartitionBy};
 use crate::dataset::admission;
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::{Erase, Erasures};
-use crate::dataset::layout::{Layout, Partition};
+use crate::dataset::layout::Layout;
 use crate::dataset::publish::{Change, Part, Place};
-use crate::dataset::published::{Published, Versions};
+use crate::dataset::published::Published;
 use crate::dataset::receipt::{self, Ended, Receipt, Removed};
 use crate::dataset::rejects;
 use crate::dataset::state::{Found, State};
@@ -27,12 +27,9 @@ use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::signal::Stop;
 use crate::stage::Stage;
-use crate::store::{failed, raced};
+use crate::store::failed;
 use crate::timestamp;
 use rows::Rules;
-
-/// How often a partition is tried again that another run has replaced meanwhile.
-const ROUNDS: u32 = 100;
 
 /// What a purge needs from outside.
 pub struct Purge {
@@ -178,34 +175,18 @@ impl Job {
         // from the first file finds them in all others, too.
         for (partition, versions) in found.into_iter().rev() {
             self.stop.check()?;
-            let removed =
-                self.until_settled(partition, versions, |versions| self.partition(rules, partition, versions, done))?;
+            let removed = Published::until_settled(&self.layout, &mut [(partition, versions)].into(), |published| {
+                let found = published.iter().find(|published| published.partition() == partition);
+                found.map_or(Ok(Removed::default()), |published| self.partition(rules, published, done))
+            })?;
             done.removed += removed;
             self.progress.step();
         }
         Ok(())
     }
 
-    /// Does something to a partition, and once more where another run has replaced it meanwhile.
-    fn until_settled(
-        &self,
-        partition: Partition,
-        mut versions: Versions,
-        mut each: impl FnMut(Versions) -> Result<Removed>,
-    ) -> Result<Removed> {
-        for _ in 0..ROUNDS {
-            match each(versions) {
-                Err(error) if error.kind() == Kind::Raced => {}
-                result => return result,
-            }
-            versions = Published::versions(&self.layout)?.remove(&partition).unwrap_or_default();
-        }
-        Err(raced(&self.layout.place()))
-    }
-
     /// Counts what goes of a partition, and rewrites it if anything does, or if it is of an older schema version.
-    fn partition(&self, rules: &Rules, partition: Partition, versions: Versions, done: &mut Done) -> Result<Removed> {
-        let published = Published::one(&self.layout, partition, versions.clone());
+    fn partition(&self, rules: &Rules, published: &Published, done: &mut Done) -> Result<Removed> {
         let (mut removed, mut changes) = (Removed::default(), published.is_old()?);
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
@@ -216,6 +197,7 @@ impl Job {
         if !changes || self.dry_run {
             return Ok(removed);
         }
+        let (partition, versions) = (published.partition(), published.found().clone());
         let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };
         let mut chunks = published.chunks()?;
         let ready = place.prepare(
