@@ -80,3 +80,36 @@ pub fn open(path: &Path) -> std::io::Result<File> {
 pub fn shorten(file: &File, length: u64) -> std::io::Result<()> {
     if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(run_id: &str, last_run: Option<&str>, begun_at: i64) -> Header {
+        let (key, run_id, last_run) = ("key".to_owned(), run_id.to_owned(), last_run.map(str::to_owned));
+        Header { key, erasures: 0, begun_at, run_id, last_run }
+    }
+
+    /// Why the stage of a run that began at 0, when `before` had published, can't be continued.
+    fn refusal(before: Option<&str>, now: &Header) -> Option<&'static str> {
+        let read = Read { header: header("stopped", before, 0), records: Vec::new(), length: 0 };
+        match usable(Some(read), now, false) {
+            Ok(_) => None,
+            Err(Unusable::Other(why)) => Some(why),
+            Err(Unusable::Purged) => Some("purged"),
+        }
+    }
+
+    #[test]
+    fn a_stage_is_continued_for_a_day_and_while_nobody_else_has_published() {
+        assert_eq!(refusal(None, &header("next", None, MOST_AGE)), None);
+        assert_eq!(refusal(None, &header("next", None, MOST_AGE + 1)), Some("it is older than a day"));
+        assert_eq!(refusal(Some("first"), &header("next", Some("first"), 0)), None);
+        // The stopped run had begun to publish.
+        assert_eq!(refusal(Some("first"), &header("next", Some("stopped"), 0)), None);
+        for (before, last_run) in [(None, Some("other")), (Some("first"), Some("other")), (Some("first"), None)] {
+            assert_eq!(refusal(before, &header("next", last_run, 0)), Some("another run has published since"));
+        }
+        assert_eq!(refusal(None, &Header { erasures: 1, ..header("next", None, 0) }), Some("purged"));
+    }
+}

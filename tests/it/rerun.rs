@@ -156,6 +156,17 @@ fn another_cut_or_account_or_damage_is_refused() {
     let with = |name: &str, value: &str| Ran::of(bed.export(&[]).env(name, value).output().unwrap());
     let cut = with("ROLLBOOK_DATASET_PARTITION_BY", "day");
     assert_eq!(cut.code, 2, "{cut:?}");
+    let path = bed.dataset().join("_rollbook/state.json");
+    let state = std::fs::read_to_string(&path).unwrap();
+    for (ours, others) in
+        [("\"loopback\"", "\"https://other.example\""), ("\"account\": null", "\"account\": \"another\"")]
+    {
+        assert!(state.contains(ours), "{state}");
+        std::fs::write(&path, state.replace(ours, others)).unwrap();
+        let foreign = bed.run(&[]);
+        assert!(foreign.code == 2 && foreign.stderr.contains("another account or base URL"), "{foreign:?}");
+    }
+    std::fs::write(&path, &state).unwrap();
     let path = bed.dataset().join("timelogs/start_month=2026-11/part-0.parquet");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
