@@ -5,7 +5,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::thread;
 
+use super::lanes::lanes;
 use super::layout::Partition;
 use super::published::Published;
 use crate::error::Result;
@@ -15,6 +17,9 @@ use crate::walk::Tally;
 
 /// Identities held in memory at once (48 bytes each).
 pub const AT_ONCE: u64 = 1 << 20;
+
+/// Identities that take longer to sort than a thread takes to begin.
+const WORTH_A_THREAD: usize = 4096;
 
 /// One bit a row.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +116,7 @@ pub fn resolve_all(
         if let Some(cut) = &mut cut {
             cut.each(&mut take)?;
         }
-        held.sort_unstable_by_key(|identity| (identity.id, !identity.has_row(), Reverse(identity.rank)));
+        sort(&mut held, lanes());
         let known = resolution.supersede(&held, (pass, passes), published)?;
         let mut at = 0;
         for versions in held.chunk_by(|a, b| a.id == b.id) {
@@ -214,6 +219,20 @@ impl Resolution {
             }
         }
     }
+}
+
+/// Puts all versions of an id together, those staged first, the winner before all; on so many threads.
+fn sort(held: &mut [Identity], threads: usize) {
+    let order = |identity: &Identity| (identity.id, !identity.has_row(), Reverse(identity.rank));
+    if threads < 2 || held.len() < WORTH_A_THREAD {
+        held.sort_unstable_by_key(order);
+        return;
+    }
+    let (low, _, high) = held.select_nth_unstable_by_key(held.len() / 2, order);
+    thread::scope(|scope| {
+        scope.spawn(|| sort(low, threads - threads / 2));
+        sort(high, threads / 2);
+    });
 }
 
 /// The pass, of so many, in which an id is looked at: a range of hashes each.
