@@ -114,6 +114,41 @@ pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: boo
     counted
 }
 
+/// What the timelogs of one entry add up to, each for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// The earliest join, not clamped.
+    pub first_joined: Option<i64>,
+    /// The summed length, not clamped, in microseconds.
+    pub gross: i64,
+    /// Whether the participant is present.
+    pub is_present: bool,
+    last_left: Option<i64>,
+}
+
+impl Totals {
+    /// Adds a timelog.
+    pub fn add(&mut self, counted: &Counted) {
+        let joined = counted.raw.map(|span| span.start).or(counted.joined_at);
+        self.first_joined = earlier(self.first_joined, joined);
+        if let Some(span) = counted.raw {
+            self.gross += span.length();
+            self.last_left = self.last_left.max(Some(span.end));
+        }
+        self.is_present |= counted.is_present;
+    }
+
+    /// The latest leave, not clamped; `None` while present.
+    pub fn last_left(&self) -> Option<i64> {
+        self.last_left.filter(|_| !self.is_present)
+    }
+}
+
+/// The earlier of two moments, where there are two.
+pub fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    a.into_iter().chain(b).min()
+}
+
 /// Sorts spans and joins those that touch or overlap, in place. Says whether any two shared time.
 pub fn unite(spans: &mut Vec<Span>) -> bool {
     if spans.len() < 2 {

@@ -68,13 +68,8 @@ impl Chunk {
     pub fn widen(staged: [RecordBatch; 3]) -> Result<Self, ArrowError> {
         let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&staged[0], name));
         let [sessions, participants, timelogs] = staged;
-        let rows = [(&participants, &offsets[0]), (&timelogs, &offsets[1])];
-        if rows.iter().any(|(batch, offsets)| offsets.last() != Some(&batch.num_rows())) {
-            return Err(ArrowError::InvalidArgumentError("sessions have other rows than they say".to_owned()));
-        }
-        let of_participants = widen::participants(&sessions, &participants, &offsets[0])?;
-        let of_timelogs = widen::timelogs(&sessions, &participants, &timelogs, &offsets)?;
-        Ok(Self::new([sessions, of_participants, of_timelogs], offsets))
+        let [participants, timelogs] = widen::children(&sessions, &participants, &timelogs, &offsets)?;
+        Ok(Self::new([sessions, participants, timelogs], offsets))
     }
 
     /// Number of sessions.

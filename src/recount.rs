@@ -15,7 +15,7 @@ use arrow_array::{
 };
 use arrow_schema::ArrowError;
 
-use crate::attendance::{self, Bounds, Counted, Span, millis};
+use crate::attendance::{self, Bounds, Counted, Span, Totals, millis};
 use crate::chunk::{Chunk, column, time};
 use crate::tables::Table;
 
@@ -208,16 +208,17 @@ impl<'a> Recount<'a> {
         let id = self.participant_id.is_valid(row).then(|| self.participant_id.value(row));
         self.entries.push((id, begin..self.spans.len()));
 
-        let joined = |timelog: &Counted| timelog.raw.map(|span| span.start).or(timelog.joined_at);
-        let is_present = counted.iter().any(|timelog| timelog.is_present);
-        let raw = || counted.iter().filter_map(|timelog| timelog.raw);
+        let mut totals = Totals::default();
+        for timelog in counted {
+            totals.add(timelog);
+        }
         let participants = &mut self.participants;
-        participants.first_joined_at.push(counted.iter().filter_map(joined).min());
-        participants.last_left_at.push(raw().map(|span| span.end).max().filter(|_| !is_present));
+        participants.first_joined_at.push(totals.first_joined);
+        participants.last_left_at.push(totals.last_left());
         participants.join_count.push(number(counted.len()));
         participants.attended_ms.push(attended_ms);
-        participants.gross_ms.push(millis(raw().map(Span::length).sum()));
-        participants.is_present.push(is_present);
+        participants.gross_ms.push(millis(totals.gross));
+        participants.is_present.push(totals.is_present);
         attended_ms
     }
 

@@ -183,14 +183,25 @@ struct Form {
 fn form(table: Table, name: &str, kind: Type) -> Form {
     Form {
         encoding: encoding(table, name, kind),
-        // Packed differences of times don't shrink further, but for those that repeat from row to row.
-        compressed: !matches!(kind, Type::Time | Type::Millis) || name.starts_with("session_"),
+        compressed: shrinks(table, name, kind),
         // Where rows with like values are not together, least and greatest values help nobody to skip any.
         statistics: match (kind, name) {
             (Type::Time, _) | (Type::Text, "session_id") => EnabledStatistics::Page,
             (Type::Text | Type::Texts, _) => EnabledStatistics::None,
             _ => EnabledStatistics::Chunk,
         },
+    }
+}
+
+/// Whether compression finds anything in a column that is encoded already. It does where a value repeats the session's;
+/// packed differences and the numbers of a few words in a dictionary don't shrink further.
+fn shrinks(table: Table, name: &str, kind: Type) -> bool {
+    match kind {
+        Type::Time | Type::Millis => name.starts_with("session_"),
+        Type::Count => table != Table::Sessions,
+        Type::Text => !matches!(name, "status" | "region"),
+        Type::Texts => false,
+        Type::Double | Type::Flag => true,
     }
 }
 

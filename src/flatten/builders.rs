@@ -102,8 +102,8 @@ table! {
 table! {
     /// `participants`
     Participants, Table::Participants, {
-        participant_index: Count, participant_id: Text, name: Text, first_joined_at: Time, last_left_at: Time,
-        join_count: Count, attended_ms: Millis, gross_ms: Millis, is_present: Flag, anomalies: Texts, extra: Text,
+        participant_index: Count, participant_id: Text, name: Text, join_count: Count, attended_ms: Millis,
+        anomalies: Texts, extra: Text,
     }
 }
 

@@ -35,17 +35,14 @@ pub struct Flattener<'a> {
     /// Effective spans of the entry at hand.
     entry: Vec<Span>,
     moments: Moments,
-    /// Starts of ids.
-    keys: Vec<u64>,
+    /// Who has several entries in the session at hand, and their spans.
+    persons: Persons,
+    shared: Vec<(usize, Span)>,
 }
 
 #[derive(Default)]
 struct EntryTotals {
-    first_joined: Option<i64>,
-    last_left: Option<i64>,
     present_since: Option<i64>,
-    is_present: bool,
-    gross: i64,
     timelogs: usize,
     anomalies: Anomalies,
 }
@@ -112,7 +109,8 @@ impl<'a> Flattener<'a> {
             people: Vec::new(),
             entry: Vec::new(),
             moments: Moments::default(),
-            keys: Vec::new(),
+            persons: Persons::default(),
+            shared: Vec::new(),
         }
     }
 
@@ -179,33 +177,34 @@ impl<'a> Flattener<'a> {
         }
         let participants = participants.of(&self.lists.participants);
         let erased = self.erased(participants);
-        let persons = Persons::of(participants, &erased, &mut self.keys);
-        let mut shared = Vec::new();
+        self.persons.find(participants, &erased);
+        self.shared.clear();
         for (index, participant) in participants.iter().enumerate() {
             if erased.contains(&index) {
                 continue;
             }
             totals.participants += 1;
-            let entry = self.participant(bounds, index, participant.as_ref(), persons.is_repeated(index), &mut totals);
+            let person = self.persons.shared(index);
+            let entry = self.participant(bounds, index, participant.as_ref(), person.is_some(), &mut totals);
             totals.timelogs += entry.timelogs;
             totals.anomalies.merge(entry.anomalies);
             self.all.extend_from_slice(&self.entry);
-            totals.people_differ |= entry.present_since.is_some() || persons.is_repeated(index);
+            totals.people_differ |= entry.present_since.is_some() || person.is_some();
             if let Some(since) = entry.present_since {
                 self.entry.push(Span { start: since, end: Span::FOREVER });
                 attendance::unite(&mut self.entry);
             }
-            if persons.is_repeated(index) {
-                shared.push((persons.person[index], std::mem::take(&mut self.entry)));
-            } else {
-                self.people.extend_from_slice(&self.entry);
+            match person {
+                Some(person) => self.shared.extend(self.entry.iter().map(|span| (person, *span))),
+                None => self.people.extend_from_slice(&self.entry),
             }
         }
-        shared.sort_by_key(|(person, _)| *person);
-        for entries in shared.chunk_by(|a, b| a.0 == b.0) {
-            let mut person: Vec<Span> = entries.iter().flat_map(|(_, spans)| spans).copied().collect();
-            attendance::unite(&mut person);
-            self.people.extend(person);
+        self.shared.sort_unstable();
+        for spans in self.shared.chunk_by(|a, b| a.0 == b.0) {
+            self.entry.clear();
+            self.entry.extend(spans.iter().map(|(_, span)| *span));
+            attendance::unite(&mut self.entry);
+            self.people.extend_from_slice(&self.entry);
         }
         totals
     }
@@ -246,17 +245,12 @@ impl<'a> Flattener<'a> {
         totals.attended_ms += attended_ms;
         let extra = self.participant_extra(participant);
 
-        let is_present = entry.is_present;
         let rows = &mut self.builders.participants;
         rows.participant_index.append_value(count(index));
         rows.participant_id.append_option(id);
         rows.name.append_option(name);
-        rows.first_joined_at.append_option(entry.first_joined);
-        rows.last_left_at.append_option(entry.last_left.filter(|_| !is_present));
         rows.join_count.append_value(count(entry.timelogs));
         rows.attended_ms.append_value(attended_ms);
-        rows.gross_ms.append_value(millis(entry.gross));
-        rows.is_present.append_value(is_present);
         rows.anomalies.push(entry.anomalies);
         rows.extra.append_option(extra);
         entry
@@ -280,7 +274,7 @@ impl<'a> Flattener<'a> {
             anomalies.merge(counted.anomalies);
             entry.anomalies.merge(anomalies);
             entry.timelogs += 1;
-            entry.take(&counted);
+            entry.present_since = attendance::earlier(entry.present_since, counted.present_since);
             self.entry.extend(counted.effective);
 
             let rows = &mut self.builders.timelogs;
@@ -320,22 +314,5 @@ impl<'a> Flattener<'a> {
         let mut fields: BTreeMap<&str, _> = unknown.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
         fields.extend(timelogs.map(|timelogs| ("timelog", timelogs)));
         serde_json::to_string(&fields).ok()
-    }
-}
-
-impl EntryTotals {
-    fn take(&mut self, counted: &attendance::Counted) {
-        if let Some(span) = counted.raw {
-            self.gross += span.length();
-            self.last_left = self.last_left.max(Some(span.end));
-        }
-        let joined = counted.raw.map(|span| span.start).or(counted.joined_at);
-        if let Some(joined) = joined {
-            self.first_joined = Some(self.first_joined.map_or(joined, |first| first.min(joined)));
-        }
-        self.is_present |= counted.is_present;
-        if let Some(since) = counted.present_since {
-            self.present_since = Some(self.present_since.map_or(since, |first| first.min(since)));
-        }
     }
 }

@@ -77,8 +77,9 @@ pub(super) const TIMELOGS: &[Column] = &[
     must("anomalies", Type::Texts, ANOMALIES),
 ];
 
-/// What of a participant's row need not be staged.
-pub(super) const FOLLOWING_OF_PARTICIPANTS: &[&str] = &["is_excluded"];
+/// What of a participant's row follows from its timelogs, one by one.
+pub(super) const FOLLOWING_OF_PARTICIPANTS: &[&str] =
+    &["first_joined_at", "last_left_at", "gross_ms", "is_present", "is_excluded"];
 
 /// What of a timelog's row follows from its participant, from its place among that one's timelogs, and from its times and
 /// the session's.
