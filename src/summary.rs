@@ -15,7 +15,7 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
     let _ = writeln!(text, "covered: {}", covered(receipt));
     if !dry_run {
         let bytes: u64 = receipt.partitions.iter().map(|file| file.bytes).sum();
-        let changed = receipt.partitions.iter().filter(|file| file.changed).count();
+        let changed = grouped(receipt.partitions.iter().filter(|file| file.changed).count() as u64);
         let files = counted(receipt.partitions.len() as u64, "file");
         let _ = writeln!(text, "dataset: {dataset} ({files}, {changed} of them changed, {})", size(bytes));
     }
