@@ -4,7 +4,45 @@ use chrono::{DateTime, SecondsFormat};
 
 /// Reads a time; `None` where the text is not RFC 3339.
 pub fn parse(text: &str) -> Option<i64> {
-    fixed(text.as_bytes()).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros()))
+    Reader::default().parse(text)
+}
+
+/// Reads times, most of which are of the same day as the one before.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// Year and month as they stand in the text, the day, and its first moment.
+    known: Option<(u64, u32, i64)>,
+}
+
+impl Reader {
+    /// As [`parse`].
+    pub fn parse(&mut self, text: &str) -> Option<i64> {
+        let general = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros());
+        self.fixed(text.as_bytes()).or_else(general)
+    }
+
+    /// The API's own form, `2021-10-19T07:55:35.807Z`; it is most of all parsing, and needs no general reader.
+    fn fixed(&mut self, text: &[u8]) -> Option<i64> {
+        let text: &[u8; 24] = text.try_into().ok()?;
+        let (date, to_minute, to_end) =
+            (word(text, 0)?, TO_MINUTE.digits(word(text, 8)?)?, TO_END.digits(word(text, 16)?)?);
+        let (day, hour, minute) = (to_minute.pair(0), to_minute.pair(3), to_minute.pair(6));
+        let (second, milli) = (to_end.pair(1), to_end.digit(4) * 100 + to_end.pair(5));
+        // Second 60 needs a calendar: the general reader has one.
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let midnight = match self.known {
+            Some((of_date, of_day, midnight)) if (of_date, of_day) == (date, day) => midnight,
+            _ => {
+                let midnight = midnight(DATE.digits(date)?, day)?;
+                self.known = Some((date, day, midnight));
+                midnight
+            }
+        };
+        let millis = i64::from((hour * 3_600 + minute * 60 + second) * 1_000 + milli);
+        Some(midnight + millis * 1_000)
+    }
 }
 
 /// A time as RFC 3339, with as many fraction digits as it needs.
@@ -13,21 +51,16 @@ pub fn text(micros: i64) -> String {
     time.map_or_else(|| micros.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
-/// The API's own form, `2021-10-19T07:55:35.807Z`; it is most of all parsing, and needs no general reader.
-fn fixed(text: &[u8]) -> Option<i64> {
-    let text: &[u8; 24] = text.try_into().ok()?;
-    let (date, to_minute, to_end) = (DATE.read(text, 0)?, TO_MINUTE.read(text, 8)?, TO_END.read(text, 16)?);
-    let year = date.pair(0) * 100 + date.pair(2);
-    let (month, day) = (date.pair(5), to_minute.pair(0));
-    let (hour, minute) = (to_minute.pair(3), to_minute.pair(6));
-    let (second, milli) = (to_end.pair(1), to_end.digit(4) * 100 + to_end.pair(5));
-    // Days 29 to 31 and second 60 need a calendar: the general reader has one.
-    let is_plain = (1..=12).contains(&month) && (1..=28).contains(&day) && hour < 24 && minute < 60 && second < 60;
-    if !is_plain {
-        return None;
-    }
-    let seconds = days(year, month, day) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
-    Some(seconds * 1_000_000 + i64::from(milli) * 1_000)
+/// The first moment of a day; `None` for days 29 to 31, which need a calendar.
+fn midnight(date: Digits, day: u32) -> Option<i64> {
+    let (year, month) = (date.pair(0) * 100 + date.pair(2), date.pair(5));
+    let is_plain = (1..=12).contains(&month) && (1..=28).contains(&day);
+    is_plain.then(|| days(year, month, day) * 86_400_000_000)
+}
+
+/// Eight characters of a text, the first in the lowest byte.
+fn word(text: &[u8; 24], from: usize) -> Option<u64> {
+    text[from..].first_chunk().copied().map(u64::from_le_bytes)
 }
 
 const DATE: Form = Form::new(*b"0000-00-");
@@ -55,10 +88,9 @@ impl Form {
         Self { characters: u64::from_le_bytes(characters), excess: u64::from_le_bytes(excess) }
     }
 
-    /// The digits in a text from a place on; `None` where it is of another form.
-    fn read(&self, text: &[u8; 24], from: usize) -> Option<Digits> {
+    /// The digits in a word; `None` where it is of another form.
+    fn digits(&self, word: u64) -> Option<Digits> {
         const HIGHEST: u64 = 0x8080_8080_8080_8080;
-        let word = u64::from_le_bytes(*text[from..].first_chunk()?);
         // A mark that is right becomes 0, a digit its value.
         let differences = word ^ self.characters;
         let too_large = (((differences & !HIGHEST) + self.excess) | differences) & HIGHEST;
@@ -114,12 +146,38 @@ mod tests {
         }
     }
 
+    #[test]
+    fn any_byte_in_another_place_is_refused_or_read_by_the_general_reader() {
+        let text = "2021-10-19T07:55:35.807Z";
+        let mut reader = Reader::default();
+        for at in 0..text.len() {
+            for byte in 0..=u8::MAX {
+                let mut other = text.as_bytes().to_vec();
+                other[at] = byte;
+                let general = |text| DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros());
+                if let Ok(other) = std::str::from_utf8(&other) {
+                    assert_eq!(reader.parse(other), general(other), "{other:?}");
+                    assert_eq!(parse(other), general(other), "{other:?}");
+                }
+            }
+        }
+        assert_eq!(reader.parse("\0\0\0\0\0\0\0\x0000T00:00:00.000Z"), None);
+        assert_eq!(parse("\0\0\0\0\0\0\0\x0000T00:00:00.000Z"), None);
+    }
+
     proptest! {
         #[test]
-        fn the_fixed_form_equals_the_general_reader(millis in -62_167_219_200_000_i64..253_402_300_800_000) {
-            let time = DateTime::from_timestamp_millis(millis).unwrap();
-            let text = time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-            prop_assert_eq!(parse(&text), Some(millis * 1000));
+        fn the_fixed_form_equals_the_general_reader(
+            first in -62_167_219_200_000_i64..253_402_300_800_000,
+            steps in prop::collection::vec(-200_000_000_i64..200_000_000, 0..8),
+        ) {
+            let mut reader = Reader::default();
+            for millis in steps.into_iter().map(|step| first + step).chain([first]) {
+                let time = DateTime::from_timestamp_millis(millis).unwrap();
+                let text = time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+                let general = DateTime::parse_from_rfc3339(&text).ok().map(|_| millis * 1000);
+                prop_assert_eq!(reader.parse(&text), general);
+            }
         }
     }
 }

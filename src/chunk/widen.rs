@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BooleanBuilder, Int64Builder, TimestampMicrosecondBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
-use arrow_array::{ArrayRef, BooleanArray, Int32Array, RecordBatch};
-use arrow_buffer::BooleanBuffer;
+use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBufferBuilder};
 use arrow_schema::ArrowError;
 use arrow_select::take::take;
 
@@ -65,12 +64,9 @@ fn numbers(sessions: &RecordBatch, timelogs: &RecordBatch, entries: &[usize], jo
     let flags = |batch| column(batch, "is_open").as_boolean();
     let (is_running, is_open) = (flags(sessions), flags(timelogs));
 
-    let new = |rows| TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC");
-    let rows = timelogs.num_rows();
-    let (mut durations, mut starts, mut ends) = (Int64Builder::with_capacity(rows), new(rows), new(rows));
-    let rows = joins.len();
-    let (mut first_joined, mut last_left) = (new(rows), new(rows));
-    let (mut gross, mut present) = (Int64Builder::with_capacity(rows), BooleanBuilder::with_capacity(rows));
+    let [mut durations, mut starts, mut ends] = std::array::from_fn(|_| Numbers::with_capacity(timelogs.num_rows()));
+    let [mut first_joined, mut last_left, mut gross] = std::array::from_fn(|_| Numbers::with_capacity(joins.len()));
+    let mut present = BooleanBufferBuilder::new(joins.len());
     for (session, entries) in entries.windows(2).enumerate() {
         let (start, end) = (time(begun, session), time(ended, session));
         let bounds = Bounds { start, end, is_open: is_running.value(session) };
@@ -80,28 +76,54 @@ fn numbers(sessions: &RecordBatch, timelogs: &RecordBatch, entries: &[usize], jo
                 let (start, end) = (time(joined, row), time(left, row));
                 let counted = attendance::count(bounds, start, end, is_open.value(row));
                 totals.add(&counted);
-                durations.append_option(attendance::duration(start, end));
-                starts.append_option(counted.effective.map(|span| span.start));
-                ends.append_option(counted.effective.map(|span| span.end));
+                durations.push(attendance::duration(start, end));
+                starts.push(counted.effective.map(|span| span.start));
+                ends.push(counted.effective.map(|span| span.end));
             }
-            first_joined.append_option(totals.first_joined);
-            last_left.append_option(totals.last_left());
-            gross.append_value(millis(totals.gross));
-            present.append_value(totals.is_present);
+            first_joined.push(totals.first_joined);
+            last_left.push(totals.last_left());
+            gross.push(Some(millis(totals.gross)));
+            present.append(totals.is_present);
         }
     }
+    let present = BooleanArray::new(present.finish(), None);
     let of_participants: Made = vec![
-        ("first_joined_at", Arc::new(first_joined.finish())),
-        ("last_left_at", Arc::new(last_left.finish())),
-        ("gross_ms", Arc::new(gross.finish())),
-        ("is_present", Arc::new(present.finish())),
+        ("first_joined_at", first_joined.times()),
+        ("last_left_at", last_left.times()),
+        ("gross_ms", gross.millis()),
+        ("is_present", Arc::new(present)),
     ];
     let of_timelogs: Made = vec![
-        ("duration_ms", Arc::new(durations.finish())),
-        ("effective_started_at", Arc::new(starts.finish())),
-        ("effective_ended_at", Arc::new(ends.finish())),
+        ("duration_ms", durations.millis()),
+        ("effective_started_at", starts.times()),
+        ("effective_ended_at", ends.times()),
     ];
     (of_participants, of_timelogs)
+}
+
+/// A column in the making, in which nulls are rare.
+struct Numbers {
+    values: Vec<i64>,
+    nulls: NullBufferBuilder,
+}
+
+impl Numbers {
+    fn with_capacity(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows), nulls: NullBufferBuilder::new(rows) }
+    }
+
+    fn push(&mut self, value: Option<i64>) {
+        self.values.push(value.unwrap_or_default());
+        self.nulls.append(value.is_some());
+    }
+
+    fn times(mut self) -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::new(self.values.into(), self.nulls.finish()).with_timezone("UTC"))
+    }
+
+    fn millis(mut self) -> ArrayRef {
+        Arc::new(Int64Array::new(self.values.into(), self.nulls.finish()))
+    }
 }
 
 /// Puts the columns of a table in order: what repeats the session, then what is staged and what was made.

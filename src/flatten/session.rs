@@ -28,6 +28,7 @@ pub struct Flattener<'a> {
     lists: &'a Lists<'a>,
     builders: Builders,
     unknown: BTreeMap<String, u64>,
+    reader: timestamp::Reader,
     /// Effective spans of the session so far, united by entry.
     all: Vec<Span>,
     /// The same with those who are present, united by person.
@@ -59,11 +60,11 @@ struct SessionTotals {
 
 /// The session's start, for its place in the order.
 pub fn start(session: &Session<'_>) -> Option<i64> {
-    time(&session.start, &mut Anomalies::default())
+    time(&session.start, &mut timestamp::Reader::default(), &mut Anomalies::default())
 }
 
-fn time(value: &Scalar<'_>, anomalies: &mut Anomalies) -> Option<i64> {
-    let parsed = if let Scalar::Text(text) = value { timestamp::parse(text) } else { None };
+fn time(value: &Scalar<'_>, reader: &mut timestamp::Reader, anomalies: &mut Anomalies) -> Option<i64> {
+    let parsed = if let Scalar::Text(text) = value { reader.parse(text) } else { None };
     if parsed.is_none() && !value.is_absent() {
         anomalies.add(Anomaly::BadTimestamp);
     }
@@ -105,6 +106,7 @@ impl<'a> Flattener<'a> {
             lists,
             builders: Builders::new(lists),
             unknown: BTreeMap::new(),
+            reader: timestamp::Reader::default(),
             all: Vec::new(),
             people: Vec::new(),
             entry: Vec::new(),
@@ -124,8 +126,8 @@ impl<'a> Flattener<'a> {
         if mended {
             anomalies.add(Anomaly::BadText);
         }
-        let started_at = time(&session.start, &mut anomalies);
-        let ended_at = time(&session.end, &mut anomalies);
+        let started_at = time(&session.start, &mut self.reader, &mut anomalies);
+        let ended_at = time(&session.end, &mut self.reader, &mut anomalies);
         let status = text(&session.status, &mut anomalies);
         let is_open = session.end.is_absent() && status.as_deref() != Some("ended");
         let bounds = Bounds { start: started_at, end: ended_at, is_open };
@@ -265,7 +267,8 @@ impl<'a> Flattener<'a> {
             let mut anomalies = Anomalies::NONE;
             let (start, end, is_open) = if let Some(timelog) = timelog {
                 let is_open = timelog.end.is_absent();
-                (time(&timelog.start, &mut anomalies), time(&timelog.end, &mut anomalies), is_open)
+                let mut read = |value| time(value, &mut self.reader, &mut anomalies);
+                (read(&timelog.start), read(&timelog.end), is_open)
             } else {
                 anomalies.add(Anomaly::BadTimelog);
                 (None, None, false)
