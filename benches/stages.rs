@@ -21,6 +21,7 @@ use rollbook::sim::account::{Account, Shape};
 use rollbook::sim::wire;
 use rollbook::stage::Stage;
 use rollbook::tables::Table;
+use rollbook::timestamp;
 
 /// Sessions a page.
 const SIZES: [u64; 2] = [100, 1000];
@@ -68,6 +69,18 @@ fn parse_and_flatten(bencher: Bencher, sessions: u64) {
     bencher.counter(BytesCount::of_slice(&body)).bench(|| flatten::page(&body, &Options::default()).unwrap());
 }
 
+/// Times in the API's form, a minute apart.
+#[divan::bench]
+fn timestamps(bencher: Bencher) {
+    let texts: Vec<_> = (0..2000)
+        .map(|log| format!("2026-{:02}-07T{:02}:{:02}:35.807Z", log / 1440 + 8, log / 60 % 24, log % 60))
+        .collect();
+    bencher.counter(ItemsCount::new(texts.len())).bench(|| {
+        let mut reader = timestamp::Reader::default();
+        texts.iter().filter_map(|text| reader.parse(text)).sum::<i64>()
+    });
+}
+
 /// A session's timelogs: counted, united, and passed over for the time with anybody and the most at once.
 #[divan::bench(args = [2_i64, 12, 1000])]
 fn attendance(bencher: Bencher, timelogs: i64) {
@@ -89,6 +102,13 @@ fn append_to_the_stage(bencher: Bencher, sessions: u64) {
     let flat = flat(0, sessions);
     let mut stage = Stage::nameless(&std::env::temp_dir(), 0).unwrap();
     bencher.counter(ItemsCount::new(sessions)).bench_local(|| stage.append(&flat, &layout, None).unwrap());
+}
+
+/// What is staged of a page to rows as they are published.
+#[divan::bench(args = SIZES)]
+fn widen(bencher: Bencher, sessions: u64) {
+    let staged = flat(0, sessions).batches;
+    bencher.counter(ItemsCount::new(sessions)).bench(|| Chunk::widen(staged.clone()).unwrap());
 }
 
 #[divan::bench(args = Table::ALL)]
