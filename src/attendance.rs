@@ -20,7 +20,7 @@ impl Span {
 
     /// Its length in microseconds.
     pub const fn length(self) -> i64 {
-        self.end - self.start
+        self.end.saturating_sub(self.start)
     }
 }
 
@@ -114,7 +114,7 @@ pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: boo
     counted
 }
 
-/// What the timelogs of one entry add up to, each for itself.
+/// What the timelogs of one entry add up to where overlaps make no difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// The earliest join, not clamped.
@@ -132,7 +132,7 @@ impl Totals {
         let joined = counted.raw.map(|span| span.start).or(counted.joined_at);
         self.first_joined = earlier(self.first_joined, joined);
         if let Some(span) = counted.raw {
-            self.gross += span.length();
+            self.gross = self.gross.saturating_add(span.length());
             self.last_left = self.last_left.max(Some(span.end));
         }
         self.is_present |= counted.is_present;
@@ -144,7 +144,7 @@ impl Totals {
     }
 }
 
-/// The earlier of two moments, where there are two.
+/// The earlier of two moments; one alone is the earlier.
 pub fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
     a.into_iter().chain(b).min()
 }
@@ -174,7 +174,7 @@ pub fn unite(spans: &mut Vec<Span>) -> bool {
 
 /// The summed length of spans, in microseconds.
 pub fn length(spans: &[Span]) -> i64 {
-    spans.iter().map(|span| span.length()).sum()
+    spans.iter().fold(0, |sum, span| sum.saturating_add(span.length()))
 }
 
 /// Moments to sort, kept for the next session.
@@ -213,7 +213,7 @@ pub fn sweep(spans: &[Span], moments: &mut Moments) -> Swept {
             left += 1;
         }
         if left == came && came > 0 {
-            covered += ends[came - 1] - since;
+            covered = covered.saturating_add(ends[came - 1].saturating_sub(since));
             since = *start;
         }
         most = most.max(came + 1 - left);
@@ -227,7 +227,7 @@ pub fn sweep(spans: &[Span], moments: &mut Moments) -> Swept {
 
 /// How long something took, in milliseconds; `None` where an end is not known or comes before the start.
 pub fn duration(start: Option<i64>, end: Option<i64>) -> Option<i64> {
-    start.zip(end).filter(|(start, end)| start <= end).map(|(start, end)| millis(end - start))
+    start.zip(end).filter(|(start, end)| start <= end).map(|(start, end)| millis(end.saturating_sub(start)))
 }
 
 /// Floors microseconds to milliseconds.
@@ -274,6 +274,28 @@ mod tests {
         assert!(backwards.anomalies.has(Anomaly::EndBeforeStart));
         let unreadable = count(ENDED, Some(150), None, false);
         assert_eq!((unreadable.raw, unreadable.anomalies), (None, Anomalies::NONE));
+    }
+
+    #[test]
+    fn hand_computed_totals() {
+        let totals = |session: Bounds, logs: &[(Option<i64>, Option<i64>)]| {
+            let mut totals = Totals::default();
+            for (start, end) in logs {
+                totals.add(&count(session, *start, *end, end.is_none()));
+            }
+            (totals.first_joined, totals.last_left(), totals.gross, totals.is_present)
+        };
+        // Neither clamped nor united.
+        let logs = [(Some(150), Some(160)), (Some(90), Some(120)), (Some(110), Some(250))];
+        assert_eq!(totals(ENDED, &logs), (Some(90), Some(250), 10 + 30 + 140, false));
+        assert_eq!(totals(RUNNING, &[(Some(110), Some(120)), (Some(150), None)]), (Some(110), None, 10, true));
+        assert_eq!(totals(RUNNING, &[(Some(90), None)]), (Some(90), None, 0, true));
+        // Without an end it counts up to the session's, without a start for nothing.
+        assert_eq!(totals(ENDED, &[(Some(170), None), (None, Some(300))]), (Some(170), Some(200), 30, false));
+        assert_eq!(totals(ENDED, &[]), (None, None, 0, false));
+        let ages = [(Some(i64::MIN), Some(i64::MAX)); 3];
+        assert_eq!(totals(ENDED, &ages).2, i64::MAX);
+        assert_eq!((duration(Some(5_999), Some(9_000)), duration(Some(9_000), Some(5_999))), (Some(3), None));
     }
 
     #[test]

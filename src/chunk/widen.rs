@@ -38,8 +38,8 @@ pub fn children(
     of_timelogs.extend(places(participants, &joins));
     of_timelogs.push(("participant_id", participant_id));
     Ok([
-        publish(Table::Participants, parents(sessions, &offsets[0])?, participants, of_participants)?,
-        publish(Table::Timelogs, parents(sessions, &offsets[1])?, timelogs, of_timelogs)?,
+        complete(Table::Participants, parents(sessions, &offsets[0])?, participants, of_participants)?,
+        complete(Table::Timelogs, parents(sessions, &offsets[1])?, timelogs, of_timelogs)?,
     ])
 }
 
@@ -127,18 +127,19 @@ impl Numbers {
 }
 
 /// Puts the columns of a table in order: what repeats the session, then what is staged and what was made.
-fn publish(
+fn complete(
     table: Table,
     parents: Vec<ArrayRef>,
     staged: &RecordBatch,
     mut made: Made,
 ) -> Result<RecordBatch, ArrowError> {
-    let nobody = BooleanArray::new(BooleanBuffer::new_unset(staged.num_rows()), None);
-    made.push(("is_excluded", Arc::new(nobody)));
+    let falses = BooleanArray::new(BooleanBuffer::new_unset(staged.num_rows()), None);
+    made.push(("is_excluded", Arc::new(falses)));
     let mut columns = parents;
-    columns.extend(table.columns()[PARENT_COLUMNS..].iter().map(|wanted| {
-        let new = made.iter().find(|(name, _)| *name == wanted.name);
-        Arc::clone(new.map_or_else(|| column(staged, wanted.name), |(_, column)| column))
-    }));
+    for wanted in &table.columns()[PARENT_COLUMNS..] {
+        let new = made.iter().find(|(name, _)| *name == wanted.name).map(|(_, column)| column);
+        let column = new.or_else(|| staged.column_by_name(wanted.name));
+        columns.push(Arc::clone(column.ok_or_else(|| ArrowError::SchemaError(format!("not made: {}", wanted.name)))?));
+    }
     RecordBatch::try_new(table.schema(), columns)
 }

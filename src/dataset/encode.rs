@@ -193,8 +193,9 @@ fn form(table: Table, name: &str, kind: Type) -> Form {
     }
 }
 
-/// Whether compression finds anything in a column that is encoded already. It does where a value repeats the session's;
-/// packed differences and the numbers of a few words in a dictionary don't shrink further.
+/// Whether compression finds anything in a column that is encoded already. It does where rows repeat the session's value,
+/// or count from 0 for each session; other packed differences, and the numbers of a few words in a dictionary, don't
+/// shrink further.
 fn shrinks(table: Table, name: &str, kind: Type) -> bool {
     match kind {
         Type::Time | Type::Millis => name.starts_with("session_"),

@@ -240,3 +240,24 @@ fn sort(held: &mut [Identity], threads: usize) {
 pub fn pass_of(id: u128, passes: u64) -> u64 {
     ((u128::from((id >> 64) as u64) * u128::from(passes)) >> 64) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_sorted_on_any_number_of_threads() {
+        let order = |identity: &Identity| (identity.id, !identity.has_row(), Reverse(identity.rank));
+        for len in [0, 1, WORTH_A_THREAD - 1, WORTH_A_THREAD, 20_000] {
+            let hash = |number: usize| u128::from(xxhash_rust::xxh3::xxh3_64(&number.to_le_bytes())) % 900;
+            let listed: Vec<_> = (0..len).map(|at| Identity::without_row(hash(at), at as u64 % 50, None)).collect();
+            let mut wanted = listed.clone();
+            wanted.sort_by_key(order);
+            for threads in 0..6 {
+                let mut held = listed.clone();
+                sort(&mut held, threads);
+                assert!(held.iter().map(order).eq(wanted.iter().map(order)), "{len} on {threads}");
+            }
+        }
+    }
+}

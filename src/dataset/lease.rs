@@ -4,7 +4,7 @@
 //! renewed while its holder lives, and never deleted: each holder gives it a higher epoch. Whether a holder that seems
 //! dead is dead is seen by watching the file on one's own monotonic clock.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -17,7 +17,7 @@ use super::layout::Layout;
 use crate::api::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::signal::Stop;
-use crate::store::{Access, Swap, Version, failed};
+use crate::store::{Access, Swap, Version, failed, make};
 use crate::timestamp;
 
 /// How often a holder renews its lease.
@@ -103,8 +103,7 @@ fn lock(layout: &Layout, folder: &Path) -> Result<Option<File>> {
     // Refuses a link that leads out of the dataset.
     layout.store().open(&Layout::own("lock"))?;
     let folder = folder.join("_rollbook");
-    fs::create_dir_all(&folder)
-        .map_err(|error| failed("cannot create the dataset's folder", folder.display(), error))?;
+    make(&folder).map_err(|error| failed("cannot create the dataset's folder", folder.display(), error))?;
     let path = folder.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| failed("cannot open the lock", path.display(), error))?;

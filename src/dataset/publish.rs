@@ -112,7 +112,7 @@ impl Ready<'_> {
         // First all of them, so that a partition's swaps follow one another at once; and here, so that those who make files
         // need not wait for the disk.
         for made in self.files.iter().filter(|made| made.changed) {
-            self.store.flush(&made.draft, Access::Usual)?;
+            self.store.flush(&made.draft)?;
         }
         let mut versions = Versions::default();
         for Made { table, draft, written, version, changed } in self.files {

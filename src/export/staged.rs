@@ -75,7 +75,13 @@ impl Run {
             (Stage::nameless(folder, scene.now)?, Vec::new())
         } else {
             let header = Header {
-                key: format!("{} {} {}", before.origin(), chosen.key(), self.config.dataset.keep_unknown_fields),
+                key: format!(
+                    "{} {} {} {}",
+                    Stage::form(),
+                    before.origin(),
+                    chosen.key(),
+                    self.config.dataset.keep_unknown_fields
+                ),
                 erasures: scene.erasures,
                 begun_at: scene.now,
                 run_id: self.run_id.clone(),

@@ -7,7 +7,7 @@ use crate::api::model::Participant;
 pub struct Persons {
     /// Entries with an id by how it begins, which nearly always tells two apart.
     ids: Vec<(u64, usize)>,
-    /// For each entry that shares its id with others, one that they have in common.
+    /// For each entry that shares its id with others, the place of one of them.
     shared: Vec<Option<usize>>,
 }
 

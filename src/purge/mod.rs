@@ -215,6 +215,7 @@ impl Job {
         let mut parts = Vec::with_capacity(3);
         let swapped = ready.swap(|part| parts.push(part));
         parts.sort_unstable_by_key(|part| part.table);
+        done.parts.retain(|before| parts.iter().all(|part| part.path != before.path));
         done.parts.append(&mut parts);
         swapped?;
         Ok(removed)

@@ -19,13 +19,14 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_buffer::MutableBuffer;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::chunk::{Chunk, child_offsets};
 use crate::dataset::layout::{Layout, Partition};
 use crate::error::Result;
 use crate::flatten::{Entry, Flat};
 use crate::store::failed;
+use crate::tables::Table;
 use crate::walk::{Listed, PageInfo, Window};
 pub use cut::Cut;
 pub use identity::Identity;
@@ -45,6 +46,9 @@ pub struct Segment {
     offset: u64,
     length: usize,
 }
+
+/// Counts the changes of segments, identities and the journal, but for those of columns.
+const FORM: u32 = 2;
 
 /// Staged rows, by partition.
 pub struct Stage {
@@ -91,6 +95,14 @@ impl Stage {
             hasher: Xxh3::new(),
             alone: None,
         }
+    }
+
+    /// The form of a stage's files: one that is continued by another version must be of the same. The staged columns tell
+    /// of their own changes.
+    pub fn form() -> String {
+        let columns = |table: Table| table.staged_columns().map(|column| format!("{}:{:?} ", column.name, column.kind));
+        let columns: String = Table::ALL.into_iter().flat_map(columns).collect();
+        format!("{FORM}-{:016x}", xxh3_64(columns.as_bytes()))
     }
 
     /// A stage that outlives its run if that is stopped. Continues what an earlier run has left under the same key,
@@ -340,3 +352,6 @@ fn open_ids(flat: &Flat) -> Vec<String> {
 fn first_id(sessions: &RecordBatch) -> String {
     sessions.column(0).as_string::<i32>().iter().next().flatten().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,8 +93,8 @@ impl Store for Faulty {
         self.inner.begin(path)
     }
 
-    fn flush(&self, draft: &Draft, access: Access) -> Result<()> {
-        self.inner.flush(draft, access)
+    fn flush(&self, draft: &Draft) -> Result<()> {
+        self.inner.flush(draft)
     }
 
     fn swap(&self, draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {

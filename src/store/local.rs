@@ -25,14 +25,14 @@ pub struct Local {
     run_id: String,
     /// The permissions that the umask gives new files.
     mode: OnceLock<u32>,
-    /// Folders with new folders in them whose names are not durable yet.
-    unflushed: Mutex<BTreeSet<PathBuf>>,
+    /// Folders of the dataset whose own names are known to be durable.
+    named: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Local {
     /// The dataset in this folder, which need not be there yet.
     pub fn new(root: impl Into<PathBuf>, run_id: &str) -> Self {
-        Self { root: root.into(), run_id: run_id.to_owned(), mode: OnceLock::new(), unflushed: Mutex::default() }
+        Self { root: root.into(), run_id: run_id.to_owned(), mode: OnceLock::new(), named: Mutex::default() }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -43,33 +43,20 @@ impl Local {
     fn folder_for(&self, target: &Path) -> Result<PathBuf> {
         let folder = folder_of(target).to_owned();
         self.refuse_outside(&folder)?;
-        self.make(&folder).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
+        let made = make(&self.root).and_then(|()| fs::create_dir_all(&folder));
+        made.map_err(|error| failed("cannot create the folder", folder.display(), error))?;
         Ok(folder)
     }
 
-    /// Makes a folder and those above it; their names are flushed with the first file that is put in place there.
-    fn make(&self, folder: &Path) -> io::Result<()> {
-        if folder.is_dir() {
-            return Ok(());
-        }
-        let parent = folder_of(folder);
-        self.make(parent)?;
-        match fs::create_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
-            _ => {}
-        }
-        self.unflushed.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.to_owned());
-        Ok(())
-    }
-
-    /// Makes the names in a folder durable, and those of the new folders that lead to it.
+    /// Makes the names in a folder durable, and once a run the names of the folders that lead to it from the dataset's: they
+    /// may be of a run that died before it came to that, or of one that has not yet.
     fn flush_names(&self, folder: &Path) -> Result<()> {
         flush_folder(folder)?;
-        for above in folder.ancestors().skip(1) {
-            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-            let is_new = self.unflushed.lock().unwrap_or_else(PoisonError::into_inner).remove(above);
-            if is_new {
-                flush_folder(above)?;
+        for folder in folder.ancestors().take_while(|folder| **folder != self.root) {
+            let named = || self.named.lock().unwrap_or_else(PoisonError::into_inner);
+            if !named().contains(folder) {
+                flush_folder(folder_of(folder))?;
+                named().insert(folder.to_owned());
             }
         }
         Ok(())
@@ -201,25 +188,21 @@ impl Store for Local {
         Ok(Draft { file, path: path.to_owned(), name: Some(name) })
     }
 
-    fn flush(&self, draft: &Draft, access: Access) -> Result<()> {
-        let broken = |what, error: io::Error| failed(what, self.place(&draft.path), error);
-        let mode = match access {
-            Access::Usual => self.usual_mode()?,
-            Access::Private => 0o600,
-        };
-        let metadata = draft.file.metadata().map_err(|error| broken("cannot read the file", error))?;
-        // What has not changed need not be flushed once more.
-        if metadata.permissions().mode() & 0o777 != mode {
-            let permissions = fs::Permissions::from_mode(mode);
-            draft.file.set_permissions(permissions).map_err(|error| broken("cannot set permissions", error))?;
-        }
-        draft.file.sync_all().map_err(|error| broken("cannot flush the file to the disk", error))
+    fn flush(&self, draft: &Draft) -> Result<()> {
+        let flushed = draft.file.sync_all();
+        flushed.map_err(|error| failed("cannot flush the file to the disk", self.place(&draft.path), error))
     }
 
     fn swap(&self, mut draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {
         let target = self.path(&draft.path);
         let Some(name) = draft.name.clone() else { return Ok(Swap::Lost) };
-        self.flush(&draft, access)?;
+        let mode = match access {
+            Access::Usual => self.usual_mode()?,
+            Access::Private => 0o600,
+        };
+        let permitted = draft.file.set_permissions(fs::Permissions::from_mode(mode));
+        permitted.map_err(|error| failed("cannot set permissions", name.display(), error))?;
+        self.flush(&draft)?;
         let _alone = self.alone()?;
         self.refuse_outside(&target)?;
         let current = match fs::metadata(&target) {
@@ -275,6 +258,20 @@ impl Store for Local {
 fn version(metadata: &fs::Metadata) -> Version {
     let tag = format!("{}-{}-{}.{:09}", metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
     Version { tag, number: None }
+}
+
+/// Makes a folder and those above it, durably.
+pub fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(folder);
+    make(parent)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
+        _ => {}
+    }
+    File::open(parent)?.sync_all()
 }
 
 /// Makes names in a folder durable.

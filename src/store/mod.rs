@@ -24,7 +24,7 @@ use crate::error::{Error, Kind, Result};
 use crate::signal::Stop;
 pub use connect::{SCHEMES, refuse_unknown};
 pub use faulty::Faults;
-pub use local::Local;
+pub use local::{Local, make};
 pub use probe::probe;
 pub use remote::{CEILING, Remote};
 
@@ -108,7 +108,7 @@ pub trait Store: Debug + Send + Sync {
     fn begin(&self, path: &str) -> Result<Draft>;
 
     /// Makes a draft's bytes durable where they are, so that [`Store::swap`] need not wait for that.
-    fn flush(&self, draft: &Draft, access: Access) -> Result<()>;
+    fn flush(&self, draft: &Draft) -> Result<()>;
 
     /// Puts a draft in place, durably, if the file there still has this version (`None`: if there is none).
     fn swap(&self, draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap>;

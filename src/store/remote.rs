@@ -234,7 +234,7 @@ impl Store for Remote {
         Ok(Draft { file, path: path.to_owned(), name: None })
     }
 
-    fn flush(&self, _: &Draft, _: Access) -> Result<()> {
+    fn flush(&self, _: &Draft) -> Result<()> {
         Ok(()) // It is the store's copy that lasts.
     }
 

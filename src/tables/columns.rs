@@ -77,12 +77,12 @@ pub(super) const TIMELOGS: &[Column] = &[
     must("anomalies", Type::Texts, ANOMALIES),
 ];
 
-/// What of a participant's row follows from its timelogs, one by one.
+/// What of a participant's row follows from its timelogs, one by one, or is the same in every row.
 pub(super) const FOLLOWING_OF_PARTICIPANTS: &[&str] =
     &["first_joined_at", "last_left_at", "gross_ms", "is_present", "is_excluded"];
 
 /// What of a timelog's row follows from its participant, from its place among that one's timelogs, and from its times and
-/// the session's.
+/// the session's, or is the same in every row.
 pub(super) const FOLLOWING_OF_TIMELOGS: &[&str] = &[
     "participant_index",
     "participant_id",

@@ -1,0 +1,97 @@
+use std::fs::OpenOptions;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::PartitionBy;
+use crate::flatten::{self, Options};
+use crate::range::{Kept, Range};
+
+fn header(key: &str) -> Header {
+    Header { key: key.to_owned(), erasures: 0, begun_at: 0, run_id: "first".to_owned(), last_run: None }
+}
+
+/// Few ids and starts, so that they meet; now and then none, or one that can't be used.
+fn record() -> impl Strategy<Value = String> {
+    let start = prop_oneof![
+        6 => (0..30_u32).prop_map(|second| format!("\"2026-11-01T10:00:{second:02}.000Z\"")),
+        2 => (10..12_u32).prop_map(|month| format!("\"2026-{month}-01T00:00:00.000Z\"")),
+        1 => Just("null".to_owned()),
+    ];
+    let id = prop_oneof![8 => (0..6_u32).prop_map(|id| format!("\"s{id}\"")), 1 => Just("null".to_owned())];
+    let end = prop_oneof![Just("null"), Just("\"2026-11-01T10:01:00.000Z\"")];
+    let record = (id, start, end).prop_map(|(id, start, end)| format!(r#"{{"id":{id},"start":{start},"end":{end}}}"#));
+    prop_oneof![12 => record, 1 => Just("7".to_owned())]
+}
+
+fn kept() -> impl Strategy<Value = Kept> {
+    let at = |second: i64| 1_793_527_200_000_000 + second * 1_000_000;
+    let range = (0..20_i64, 1..20_i64).prop_map(move |(from, long)| Range { from: at(from), to: at(from + long) });
+    (prop::option::of(range), prop::option::of((0..25_i64).prop_map(at)))
+        .prop_map(|(range, since)| Kept { range, since })
+}
+
+fn append_all(stage: &mut Stage, flats: &[Flat], from: usize) {
+    let layout = Layout::local("unused", PartitionBy::Day);
+    for (page, flat) in flats.iter().enumerate().skip(from) {
+        let window = Window { size: 7, page: page as u64 };
+        stage.append(flat, &layout, Some((0, window))).unwrap();
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_a_stopped_run_was_shown_is_recalled_as_far_as_it_is_whole(
+        pages in prop::collection::vec(prop::collection::vec(record(), 0..12), 0..6),
+        kept in kept(),
+        torn in prop::option::of((0..3_usize, 1..200_u64)),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { kept, ..Options::default() };
+        let flat = |page: &Vec<String>| {
+            flatten::page(format!(r#"{{"data":[{}]}}"#, page.join(",")).as_bytes(), &options).unwrap()
+        };
+        let flats: Vec<_> = pages.iter().map(flat).collect();
+        let open = || Stage::open(folder.path(), &header("key"), false).unwrap();
+        let (mut stage, recalled) = open();
+        prop_assert!(recalled.is_empty());
+        append_all(&mut stage, &flats, 0);
+        drop(stage);
+        if let Some((name, bytes)) = torn {
+            let file = OpenOptions::new().write(true).open(folder.path().join(NAMES[name])).unwrap();
+            file.set_len(file.metadata().unwrap().len().saturating_sub(bytes)).unwrap();
+        }
+
+        let (mut stage, recalled) = open();
+        prop_assert!(torn.is_some() || recalled.len() == flats.len());
+        append_all(&mut stage, &flats, recalled.len());
+        drop(stage);
+        let (stage, recalled) = open();
+        prop_assert_eq!(recalled.len(), flats.len());
+        for (recalled, flat) in recalled.iter().zip(&flats) {
+            prop_assert_eq!(&recalled.rows, &flat.listed);
+            prop_assert_eq!(&recalled.open, &open_ids(flat));
+            prop_assert_eq!((recalled.unusable, &recalled.rejects), (flat.unusable, &flat.rejects));
+        }
+        let mut identities = Vec::new();
+        stage.identities(|identity| identities.push(identity)).unwrap();
+        let entries = (0..).zip(&flats).flat_map(|(response, flat)| flat.entries.iter().map(move |entry| (response, entry)));
+        let wanted: Vec<_> = (0..).zip(entries).map(|(row, (response, entry))| Identity::of(entry, response, row)).collect();
+        prop_assert_eq!(identities, wanted);
+        let rows = |partition| stage.segments(partition).iter().map(|segment| stage.load(segment).unwrap().len()).sum::<usize>();
+        prop_assert_eq!(stage.partitions().map(rows).sum::<usize>() as u64, stage.sessions());
+    }
+}
+
+#[test]
+fn a_stage_of_another_key_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let flat = flatten::page(br#"{"data":[{"id":"a"}]}"#, &Options::default()).unwrap();
+    let (mut stage, _) = Stage::open(folder.path(), &header("one form"), false).unwrap();
+    append_all(&mut stage, &[flat], 0);
+    drop(stage);
+    let (stage, recalled) = Stage::open(folder.path(), &header("another form"), false).unwrap();
+    assert!(recalled.is_empty() && stage.sessions() == 0);
+    assert!(folder.path().join("aside/rows").exists());
+    assert!(Stage::form().starts_with(&format!("{FORM}-")));
+}
