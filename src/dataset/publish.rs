@@ -108,11 +108,11 @@ impl Ready<'_> {
     /// # Errors
     /// `Raced` where another run has replaced a file meanwhile; `Destination`. The partition's files are then each the
     /// old one or the new one, whole.
-    pub fn swap(self, mut placed: impl FnMut(Part)) -> Result<Versions> {
+    pub fn swap(mut self, mut placed: impl FnMut(Part)) -> Result<Versions> {
         // First all of them, so that a partition's swaps follow one another at once; and here, so that those who make files
         // need not wait for the disk.
-        for made in self.files.iter().filter(|made| made.changed) {
-            self.store.flush(&made.draft)?;
+        for made in self.files.iter_mut().filter(|made| made.changed) {
+            self.store.flush(&mut made.draft)?;
         }
         let mut versions = Versions::default();
         for Made { table, draft, written, version, changed } in self.files {

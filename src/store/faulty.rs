@@ -93,7 +93,7 @@ impl Store for Faulty {
         self.inner.begin(path)
     }
 
-    fn flush(&self, draft: &Draft) -> Result<()> {
+    fn flush(&self, draft: &mut Draft) -> Result<()> {
         self.inner.flush(draft)
     }
 

@@ -55,8 +55,11 @@ impl Local {
         for folder in folder.ancestors().take_while(|folder| **folder != self.root) {
             let named = || self.named.lock().unwrap_or_else(PoisonError::into_inner);
             if !named().contains(folder) {
+                // Its neighbours' names become durable with its own.
+                let neighbours = fs::read_dir(folder_of(folder)).into_iter().flatten().flatten();
+                let neighbours: Vec<_> = neighbours.map(|entry| entry.path()).collect();
                 flush_folder(folder_of(folder))?;
-                named().insert(folder.to_owned());
+                named().extend(neighbours);
             }
         }
         Ok(())
@@ -185,12 +188,14 @@ impl Store for Local {
 
     fn begin(&self, path: &str) -> Result<Draft> {
         let (file, name) = self.temporary(&self.path(path))?;
-        Ok(Draft { file, path: path.to_owned(), name: Some(name) })
+        Ok(Draft { file, path: path.to_owned(), name: Some(name), flushed: false })
     }
 
-    fn flush(&self, draft: &Draft) -> Result<()> {
+    fn flush(&self, draft: &mut Draft) -> Result<()> {
         let flushed = draft.file.sync_all();
-        flushed.map_err(|error| failed("cannot flush the file to the disk", self.place(&draft.path), error))
+        flushed.map_err(|error| failed("cannot flush the file to the disk", self.place(&draft.path), error))?;
+        draft.flushed = true;
+        Ok(())
     }
 
     fn swap(&self, mut draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {
@@ -202,7 +207,10 @@ impl Store for Local {
         };
         let permitted = draft.file.set_permissions(fs::Permissions::from_mode(mode));
         permitted.map_err(|error| failed("cannot set permissions", name.display(), error))?;
-        self.flush(&draft)?;
+        // Where the bytes are flushed already, the permissions may follow with the name: losing them harms nobody.
+        if !draft.flushed {
+            self.flush(&mut draft)?;
+        }
         let _alone = self.alone()?;
         self.refuse_outside(&target)?;
         let current = match fs::metadata(&target) {

@@ -70,6 +70,8 @@ pub struct Draft {
     path: String,
     /// Its temporary name, if it has one.
     name: Option<PathBuf>,
+    /// Whether its bytes are durable.
+    flushed: bool,
 }
 
 impl Draft {
@@ -107,8 +109,8 @@ pub trait Store: Debug + Send + Sync {
     /// Begins a file that shall be at a path.
     fn begin(&self, path: &str) -> Result<Draft>;
 
-    /// Makes a draft's bytes durable where they are, so that [`Store::swap`] need not wait for that.
-    fn flush(&self, draft: &Draft) -> Result<()>;
+    /// Makes a draft's bytes durable where they are, so that [`Store::swap`] need not wait for that; none come after it.
+    fn flush(&self, draft: &mut Draft) -> Result<()>;
 
     /// Puts a draft in place, durably, if the file there still has this version (`None`: if there is none).
     fn swap(&self, draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap>;

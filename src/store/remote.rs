@@ -231,10 +231,10 @@ impl Store for Remote {
 
     fn begin(&self, path: &str) -> Result<Draft> {
         let file = self.spool.nameless().map_err(|error| self.spooling(error))?;
-        Ok(Draft { file, path: path.to_owned(), name: None })
+        Ok(Draft { file, path: path.to_owned(), name: None, flushed: false })
     }
 
-    fn flush(&self, _: &Draft) -> Result<()> {
+    fn flush(&self, _: &mut Draft) -> Result<()> {
         Ok(()) // It is the store's copy that lasts.
     }
 
