@@ -1,19 +1,15 @@
 //! Sessions that were listed and get no rows, since they started outside of what a run is for. They count for the proof.
 //!
-//! One fixed record each, in a file without a name.
+//! One identity each, in a file without a name.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::Identity;
+use super::identity::{self, Identity};
 use crate::error::Result;
 use crate::store::failed;
 use crate::walk::Listed;
-
-/// Id, response, whether there is a start, and the start.
-const BYTES: usize = 33;
 
 /// The listed sessions without rows.
 pub struct Cut {
@@ -37,40 +33,16 @@ impl Cut {
 
     /// Adds one that a response listed.
     pub fn add(&mut self, row: Listed, response: u64) -> Result<()> {
-        let Listed { id, start } = row;
-        let mut record = [0; BYTES];
-        record[..16].copy_from_slice(&id.to_le_bytes());
-        record[16..24].copy_from_slice(&response.to_le_bytes());
-        record[24] = u8::from(start.is_some());
-        record[25..].copy_from_slice(&start.unwrap_or_default().to_le_bytes());
         self.len += 1;
+        let record = Identity::without_row(row.id, response, row.start).bytes();
         self.file.write_all(&record).map_err(|error| failed("cannot write the stage", self.folder.display(), error))
     }
 
     /// Reads all of them, a bounded number at a time.
     pub fn each(&mut self, each: impl FnMut(Identity)) -> Result<()> {
-        self.read(each).map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
+        let read = self.file.flush().and_then(|()| identity::each(self.file.get_ref(), self.len, each));
+        read.map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
     }
-
-    fn read(&mut self, mut each: impl FnMut(Identity)) -> std::io::Result<()> {
-        self.file.flush()?;
-        let mut bytes = vec![0; BYTES * 4096];
-        let (mut offset, end) = (0, self.len * BYTES as u64);
-        while offset < end {
-            let length = usize::try_from(end - offset).unwrap_or(usize::MAX).min(bytes.len());
-            self.file.get_ref().read_exact_at(&mut bytes[..length], offset)?;
-            bytes[..length].chunks_exact(BYTES).for_each(|record| each(identity(record)));
-            offset += length as u64;
-        }
-        Ok(())
-    }
-}
-
-fn identity(record: &[u8]) -> Identity {
-    let number = |at: usize| record[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
-    let id = u128::from(number(8)) << 64 | u128::from(number(0));
-    let start = (record[24] != 0).then(|| number(25).cast_signed());
-    Identity::without_row(id, number(16), start)
 }
 
 #[cfg(test)]

@@ -1,8 +1,15 @@
-//! What the identity checks need to know of a staged row: one fixed record each.
+//! What the identity checks need to know of a listed session: one fixed record each.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 
 use crate::flatten::Entry;
 
-/// One staged session row, as the identity checks need it.
+/// Identities read at a time.
+const AT_ONCE: usize = 4096;
+
+/// One listed session, staged or not, as the identity checks need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// Hash of the id.
@@ -53,13 +60,29 @@ impl Identity {
         self.rank & ((1 << POSITION_BITS) - 1)
     }
 
-    /// Adds its bytes.
-    pub fn write(self, out: &mut Vec<u8>) {
-        out.extend(self.id.to_le_bytes());
-        for number in [self.rank, self.ordinal, self.start.cast_unsigned()] {
-            out.extend(number.to_le_bytes());
+    /// As it stands in a file.
+    pub fn bytes(self) -> [u8; BYTES] {
+        let mut record = [0; BYTES];
+        record[..16].copy_from_slice(&self.id.to_le_bytes());
+        let numbers = [self.rank, self.ordinal, self.start.cast_unsigned()];
+        for (bytes, number) in record[16..].chunks_exact_mut(8).zip(numbers) {
+            bytes.copy_from_slice(&number.to_le_bytes());
         }
+        record
     }
+}
+
+/// Calls with the first so many identities of a file, a bounded number of which is in memory.
+pub fn each(file: &File, count: u64, mut each: impl FnMut(Identity)) -> io::Result<()> {
+    let mut bytes = vec![0; BYTES * AT_ONCE];
+    let (mut offset, end) = (0, count * BYTES as u64);
+    while offset < end {
+        let length = usize::try_from(end - offset).unwrap_or(usize::MAX).min(bytes.len());
+        file.read_exact_at(&mut bytes[..length], offset)?;
+        read(&bytes[..length]).for_each(&mut each);
+        offset += length as u64;
+    }
+    Ok(())
 }
 
 /// The identities in some bytes.

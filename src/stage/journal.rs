@@ -189,9 +189,9 @@ pub fn read(journal: &Path, rows: &File, identities: &File) -> std::io::Result<O
         let Some(record) = text.and_then(|text| serde_json::from_str::<Record>(&text).ok()) else { break };
         let (end, sessions) = records.last().map_or((0, 0), |(last, _)| (last.end, last.sessions));
         let size = identity::BYTES as u64;
-        let staged = [(rows, end..record.end), (identities, sessions * size..record.sessions * size)];
-        let [Some(rows), Some(identities)] = staged.map(|(file, range)| part(file, range)) else { break };
-        let (rows, identities) = (rows?, identities?);
+        let rows = part(rows, end..record.end)?;
+        let identities = part(identities, sessions * size..record.sessions * size)?;
+        let (Some(rows), Some(identities)) = (rows, identities) else { break };
         let mut hasher = Xxh3::new();
         hasher.update(&rows);
         hasher.update(&identities);
@@ -213,16 +213,13 @@ fn checked(line: &[u8]) -> Option<&str> {
 }
 
 /// Bytes of a file; `None` where they are not there.
-fn part(file: &File, range: std::ops::Range<u64>) -> Option<std::io::Result<Vec<u8>>> {
-    let length = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
-    let read = || {
-        let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, range.start).map(|()| bytes)
-    };
-    let is_there = file.metadata().map(|metadata| metadata.len() >= range.end);
-    match is_there {
-        Ok(false) => None,
-        Ok(true) => Some(read()),
-        Err(error) => Some(Err(error)),
+fn part(file: &File, range: std::ops::Range<u64>) -> std::io::Result<Option<Vec<u8>>> {
+    let length = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok());
+    let Some(length) = length else { return Ok(None) };
+    if file.metadata()?.len() < range.end {
+        return Ok(None);
     }
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, range.start)?;
+    Ok(Some(bytes))
 }

@@ -281,7 +281,7 @@ impl Stage {
         self.scratch.clear();
         let first = self.sessions - entries.len() as u64;
         for (ordinal, entry) in (first..).zip(entries) {
-            Identity::of(entry, self.responses, ordinal).write(&mut self.scratch);
+            self.scratch.extend(Identity::of(entry, self.responses, ordinal).bytes());
         }
         self.identities.write_all(&self.scratch)?;
         self.hasher.update(&self.scratch);
@@ -311,20 +311,8 @@ impl Stage {
 
     /// Reads all identities in order, a bounded number at a time.
     pub fn identities(&self, each: impl FnMut(Identity)) -> Result<()> {
-        self.read_identities(each).map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
-    }
-
-    fn read_identities(&self, mut each: impl FnMut(Identity)) -> Result<(), StageError> {
-        let mut bytes = vec![0; identity::BYTES * 4096];
-        let mut offset = 0;
-        let end = self.sessions * identity::BYTES as u64;
-        while offset < end {
-            let length = usize::try_from(end - offset).unwrap_or(usize::MAX).min(bytes.len());
-            self.identities.read_exact_at(&mut bytes[..length], offset)?;
-            identity::read(&bytes[..length]).for_each(&mut each);
-            offset += length as u64;
-        }
-        Ok(())
+        let read = identity::each(&self.identities, self.sessions, each);
+        read.map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
     }
 }
 

@@ -180,9 +180,8 @@ impl Rest {
 
     /// The next buffer, which is of offsets.
     fn offsets(&mut self) -> Result<Buffer, StageError> {
-        self.take().and_then(|buffer| {
-            if buffer.len().is_multiple_of(size_of::<i32>()) { Ok(buffer) } else { Err(StageError::Torn) }
-        })
+        let buffer = self.take()?;
+        if buffer.len().is_multiple_of(size_of::<i32>()) { Ok(buffer) } else { Err(StageError::Torn) }
     }
 
     /// The next buffer.
