@@ -279,7 +279,11 @@ pub fn make(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
         _ => {}
     }
-    File::open(parent)?.sync_all()
+    match File::open(parent) {
+        // Who may make a folder in another one and not read that can't flush it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        opened => opened?.sync_all(),
+    }
 }
 
 /// Makes names in a folder durable.

@@ -34,6 +34,14 @@ impl Stage {
         self.place.path(name)
     }
 
+    /// A program that runs an export as nobody, where this runs as root.
+    fn without_rights(&self) -> &'static [&'static str] {
+        allow(self.after.folder.path(), 0o755);
+        allow(self.place.path("").as_path(), 0o755);
+        let nobody = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+        if is_root() { nobody } else { &["env"] }
+    }
+
     /// Another program that runs an export.
     fn under(&self, program: &[&str], name: &str) -> Command {
         let export = self.place.export(&self.after, name);
@@ -71,6 +79,18 @@ impl Stage {
 
 fn allow(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// For root nothing is read-only.
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+/// Gives a folder to whom [`Stage::without_rights`] runs as.
+fn give(path: &Path) {
+    if is_root() {
+        assert!(Command::new("chown").args(["-R", "65534:65534"]).arg(path).status().unwrap().success());
+    }
 }
 
 /// All files under a folder.
@@ -136,17 +156,7 @@ fn a_disk_that_is_full() {
 #[test]
 fn folders_that_may_not_be_written() {
     let stage = Stage::new();
-    // For root nothing is read-only.
-    let nobody: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    let program = if is_root { nobody } else { &["env"] };
-    let give = |path: &Path| {
-        if is_root {
-            assert!(Command::new("chown").args(["-R", "65534:65534"]).arg(path).status().unwrap().success());
-        }
-    };
-    allow(stage.after.folder.path(), 0o755);
-    allow(stage.place.path("").as_path(), 0o755);
+    let program = stage.without_rights();
     for (name, folder, is_staged) in [
         ("month", "participants/start_month=2026-11", true),
         ("table", "timelogs", false),
@@ -184,6 +194,21 @@ fn folders_that_may_not_be_written() {
             stage.completes(name);
         }
     }
+}
+
+#[test]
+fn a_new_dataset_in_a_folder_that_may_be_written_and_not_read() {
+    let stage = Stage::new();
+    let program = stage.without_rights();
+    let folder = stage.place.path("drop");
+    fs::create_dir(&folder).unwrap();
+    give(&folder);
+    allow(&folder, 0o333);
+    // The lock is what makes the dataset's folder.
+    let ran = stage.under(program, "drop/new").env_remove("ROLLBOOK_TEST_LEASE").output().unwrap();
+    allow(&folder, 0o755);
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(files(&folder.join("new/sessions")).len() > 1);
 }
 
 #[test]
