@@ -44,7 +44,8 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     async fn ask(&mut self, size: u32, page: u64) -> Result<Result<Flat, u16>> {
-        let request = Request { window: Window { size, page: page.max(1) }, page, refusable: page != 1 };
+        let window = Window { size, page: page.max(1) };
+        let request = if page == 1 { Request::documented(window, page) } else { Request::probe(window, page) };
         let begun = Instant::now();
         let reply = self.client.list(request, &Filter::default()).await?;
         self.times.push(begun.elapsed());

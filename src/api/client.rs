@@ -22,7 +22,7 @@ use super::retry::{ATTEMPTS, Backoff};
 use super::token::{Token, Tokens};
 use crate::config;
 use crate::error::{Error, Kind, Result};
-use crate::walk::Request;
+use crate::walk::{Asking, Request};
 
 /// A client of the sessions API. Its clones share connections, limits and tokens.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Client {
 
     /// Asks for a window of the list, as far as a filter lets it through.
     pub async fn list(&self, request: Request, filter: &Filter) -> Result<Reply> {
-        let answers: &[u16] = if request.refusable { &[400, 404] } else { &[] };
+        let answers: &[u16] = if request.asking == Asking::Probe { &[400, 404] } else { &[] };
         self.0.request(&self.0.endpoint.list(request, filter), answers).await
     }
 

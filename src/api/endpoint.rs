@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn names_the_documented_paths() {
-        let window = Request { window: Window { size: 98, page: 2 }, page: 2, refusable: false };
+        let window = Request::documented(Window { size: 98, page: 2 }, 2);
         let v1 = endpoint("https://api.videosdk.live", ApiVersion::V1).unwrap();
         let v2 = endpoint("https://api.videosdk.live/", ApiVersion::V2).unwrap();
         assert_eq!(

@@ -12,10 +12,10 @@ use super::retry::{Backoff, seeded};
 use super::{Client, Clock, Credentials, Filter, Reply, Secret};
 use crate::config::{Api, ApiVersion};
 use crate::error::{Error, Result};
-use crate::walk::{Request, Window};
+use crate::walk::{Asking, Request, Window};
 
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJhcGlrZXkiOiJrIn0.c2lnbmF0dXJl";
-const FIRST: Request = Request { window: Window { size: 100, page: 1 }, page: 1, refusable: false };
+const FIRST: Request = Request::documented(Window { size: 100, page: 1 }, 1);
 
 /// Settings for this server, with limits that no test meets by chance.
 fn settings(server: &Canned) -> Api {

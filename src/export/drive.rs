@@ -87,12 +87,12 @@ impl Driver {
             let Some(landed) = landed else { break };
             let Arrived { request, page } = joined(landed)??;
             let outcome = match page {
-                Err(status) => Outcome::Refused { status },
+                Err(status) => Outcome::Nothing { status },
                 Ok(flat) => {
                     receipt.count(&flat);
                     self.progress.page(flat.entries.len() as u64);
                     let rows = flat.listed.clone();
-                    let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable };
+                    let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at: None };
                     if queue.send((request, flat)).await.is_err() {
                         break; // The stager has failed, and says why when it is joined.
                     }

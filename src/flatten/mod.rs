@@ -21,7 +21,7 @@ use crate::api::model::{self, Page, Session, ShapeError};
 use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::range::Kept;
-use crate::walk::{Listed, PageInfo};
+use crate::walk::{self, Listed, PageInfo};
 use session::Flattener;
 
 /// What of a session the rows depend on besides the session itself.
@@ -143,7 +143,7 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
             rejected.push((index, "no_usable_id".to_owned()));
         }
     }
-    let listed = sessions.iter().map(|found| Listed { id: found.hash, start: found.start }).collect();
+    let listed = sessions.iter().map(Found::listed).collect();
     sessions.retain(|found| options.kept.has(found.start));
     sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
 
@@ -169,6 +169,13 @@ struct Found<'a> {
     id: Cow<'a, str>,
     start: Option<i64>,
     session: &'a Session<'a>,
+}
+
+impl Found<'_> {
+    /// The session as the walk knows it.
+    fn listed(&self) -> Listed {
+        Listed { id: self.hash, start: self.start, end: session::end(self.session), rank: walk::rank(&self.id) }
+    }
 }
 
 /// The page is read a second time only when something of it must be kept raw. The erased are taken out here, before

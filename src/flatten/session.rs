@@ -63,6 +63,11 @@ pub fn start(session: &Session<'_>) -> Option<i64> {
     time(&session.start, &mut timestamp::Reader::default(), &mut Anomalies::default())
 }
 
+/// The session's end, for lists that are ordered by it.
+pub fn end(session: &Session<'_>) -> Option<i64> {
+    time(&session.end, &mut timestamp::Reader::default(), &mut Anomalies::default())
+}
+
 fn time(value: &Scalar<'_>, reader: &mut timestamp::Reader, anomalies: &mut Anomalies) -> Option<i64> {
     let parsed = if let Scalar::Text(text) = value { reader.parse(text) } else { None };
     if parsed.is_none() && !value.is_absent() {

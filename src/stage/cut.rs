@@ -57,6 +57,7 @@ mod tests {
             .map(|number| Listed {
                 id: u128::from(number) << 70 | 7,
                 start: (number % 3 > 0).then(|| -i64::try_from(number).unwrap()),
+                ..Listed::default()
             })
             .collect();
         rows.iter().zip(5..).for_each(|(row, response)| cut.add(*row, response).unwrap());

@@ -124,10 +124,11 @@ impl Unstaged {
     fn joined(&self, identities: &[u8]) -> Vec<Listed> {
         let mut staged: Vec<_> = identity::read(identities).collect();
         staged.sort_unstable_by_key(|identity| identity.position());
-        let mut listed: Vec<_> = staged.iter().map(|row| Listed { id: row.id, start: row.start() }).collect();
+        let mut listed: Vec<_> =
+            staged.iter().map(|row| Listed { id: row.id, start: row.start(), ..Listed::default() }).collect();
         for (at, hex, start) in &self.0 {
             let id = u128::from_str_radix(hex, 16).unwrap_or_default();
-            listed.insert((*at).min(listed.len()), Listed { id, start: *start });
+            listed.insert((*at).min(listed.len()), Listed { id, start: *start, ..Listed::default() });
         }
         listed
     }

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn rows(rows: &[(u128, i64)]) -> Vec<Listed> {
-        rows.iter().map(|&(id, start)| Listed { id, start: Some(start) }).collect()
+        rows.iter().map(|&(id, start)| Listed { id, start: Some(start), ..Listed::default() }).collect()
     }
 
     #[test]

@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn page_zero_is_told_while_the_list_moves() {
-        let rows = |ids: std::ops::Range<u128>| ids.map(|id| Listed { id, start: Some(0) }).collect::<Vec<_>>();
+        let rows = |ids: std::ops::Range<u128>| {
+            ids.map(|id| Listed { id, start: Some(0), ..Listed::default() }).collect::<Vec<_>>()
+        };
         for (first, zero, told) in [
             (0..100, 0..100, Some(Zero::First)),
             (1..101, 0..100, Some(Zero::First)),

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn slack(starts: &[Option<i64>]) -> i64 {
-        let rows: Vec<_> = starts.iter().map(|&start| Listed { id: 0, start }).collect();
+        let rows: Vec<_> = starts.iter().map(|&start| Listed { start, ..Listed::default() }).collect();
         let mut order = Order::new();
         order.observe(&rows);
         order.slack()
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn what_lies_below_may_be_newer_than_what_lies_above() {
         let of = |starts: &[i64]| {
-            let rows: Vec<_> = starts.iter().map(|&start| Listed { id: 0, start: Some(start) }).collect();
+            let rows: Vec<_> = starts.iter().map(|&start| Listed { start: Some(start), ..Listed::default() }).collect();
             let mut order = Order::new();
             order.observe(&rows);
             order

@@ -14,7 +14,7 @@ use super::recall::Recall;
 use super::slot::{Purpose, Slot, State};
 use super::totals::Totals;
 use super::window::Window;
-use super::{Answer, Contract, Outcome, Page, Request};
+use super::{Answer, Asking, Contract, Outcome, Page, Request};
 
 /// Counts for the receipt.
 #[derive(Debug, Clone, Copy, Default)]
@@ -167,8 +167,10 @@ impl Plan {
         let Answer { request, outcome } = answer;
         let window = request.window;
         let (page, refused) = match outcome {
-            Outcome::Page { info, rows, unusable } => (Some(Page { window, info, rows, unusable }), None),
-            Outcome::Refused { status } => (None, Some(status)),
+            Outcome::Page { info, rows, unusable, at: _ } => (Some(Page { window, info, rows, unusable }), None),
+            Outcome::Nothing { status } => (None, Some(status)),
+            Outcome::Silent(_) | Outcome::Denied if request.asking != Asking::Documented => (None, Some(404)),
+            Outcome::Silent(_) | Outcome::Denied => return Err(Contract::Failed),
         };
         self.pages += u64::from(page.is_some());
         self.counts.unusable += page.as_ref().map_or(0, |page| page.unusable);
@@ -245,8 +247,8 @@ impl Plan {
                 opening.asked += 1;
                 let window = Window { size: self.settings.per_page.max(1), page: 1 };
                 return match opening.asked {
-                    1 => Some(Request { window, page: 1, refusable: false }),
-                    2 => Some(Request { window, page: 0, refusable: true }),
+                    1 => Some(Request::documented(window, 1)),
+                    2 => Some(Request::probe(window, 0)),
                     _ => None,
                 };
             }
@@ -265,7 +267,7 @@ impl Plan {
                 let window = head.window();
                 if window.page == 1 && self.zero == Zero::First {
                     // By its other name, so that both are known to be the head.
-                    return Some(Request { window, page: 0, refusable: true });
+                    return Some(Request::probe(window, 0));
                 }
                 window
             }
@@ -277,7 +279,8 @@ impl Plan {
             Phase::Passing(passes) => passes.next()?,
             Phase::Locating(_) | Phase::Heading(_) | Phase::Done => return None,
         };
-        Some(Request { window, page: window.page - 1 + self.base, refusable: window.page > 1 })
+        let page = window.page - 1 + self.base;
+        Some(if window.page > 1 { Request::probe(window, page) } else { Request::documented(window, page) })
     }
 
     /// Begins the walk with this window.

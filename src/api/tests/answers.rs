@@ -13,10 +13,7 @@ async fn asks_as_documented() {
     let server = Canned::start(|_, _| page()).await;
     let client = client(&settings(&server));
     assert_eq!(body(first(&client).await.unwrap()), b"{\"data\":[]}");
-    client
-        .list(Request { window: Window { size: 98, page: 2 }, page: 2, refusable: true }, &meeting("ywnm-eicr-d55x"))
-        .await
-        .unwrap();
+    client.list(Request::documented(Window { size: 98, page: 2 }, 2), &meeting("ywnm-eicr-d55x")).await.unwrap();
     client.session("a/b").await.unwrap();
     let heads = server.heads();
     let lines: Vec<_> = heads.iter().map(|head| head.lines().next().unwrap()).collect();
@@ -80,7 +77,7 @@ async fn behind_the_end_400_and_404_are_answers() {
         let server = Canned::start(move |_, _| status(&format!("{code} No"), &[])).await;
         let client = client(&settings(&server));
         assert_eq!(
-            client.list(Request { refusable: true, ..FIRST }, &Filter::default()).await.unwrap(),
+            client.list(Request { asking: Asking::Probe, ..FIRST }, &Filter::default()).await.unwrap(),
             Reply::Refused { status: code }
         );
         let error = first(&client).await.unwrap_err();

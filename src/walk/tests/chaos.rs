@@ -75,7 +75,11 @@ fn list(random: &mut Random, len: usize, goal: Goal) -> Vec<Listed> {
         i64::try_from(steps).unwrap() * 20 * SECOND + i64::try_from(random.below(jitter)).unwrap() * SECOND
     };
     let mut rows: Vec<_> = (0..len)
-        .map(|at| Listed { id: at as u128 + 1, start: (at + undated < len).then(|| start(at, random)) })
+        .map(|at| Listed {
+            id: at as u128 + 1,
+            start: (at + undated < len).then(|| start(at, random)),
+            ..Listed::default()
+        })
         .collect();
     match random.below(12) {
         0 if undated == 0 => rows.reverse(),
@@ -155,7 +159,7 @@ fn odd(outcome: &mut Outcome, random: &mut Random, model: &Model, request: Reque
     match (random.below(4), &mut *outcome) {
         (0, Outcome::Page { rows, .. }) => rows.clear(),
         (1, Outcome::Page { rows, .. }) => rows.truncate(random.below(rows.len() + 1)),
-        (2, _) if request.refusable => *outcome = Outcome::Refused { status: 404 },
+        (2, _) if request.page > 1 => *outcome = Outcome::Nothing { status: 404 },
         _ => {
             let page = 1 + random.below(6) as u64;
             *outcome = model.answer(Request { page, ..request });
@@ -174,7 +178,7 @@ fn stopped(weather: &mut Weather, model: &mut Model, (answers, changes): (u64, u
         }
         let request: Request = flying.remove(weather.random.below(flying.len()));
         let outcome = weather.serve(request, model);
-        if let Outcome::Page { info, rows, unusable } = &outcome {
+        if let Outcome::Page { info, rows, unusable, .. } = &outcome {
             read.push((request.window, *info, rows.clone(), *unusable));
         }
         plan.answer(Answer { request, outcome })?;

@@ -37,7 +37,8 @@ pub struct Model {
 impl Model {
     /// Rows with these starts, newest first.
     pub fn new(starts: impl IntoIterator<Item = i64>) -> Self {
-        let rows: Vec<_> = (1..).zip(starts).map(|(id, start)| Listed { id, start: Some(start) }).collect();
+        let rows: Vec<_> =
+            (1..).zip(starts).map(|(id, start)| Listed { id, start: Some(start), ..Listed::default() }).collect();
         Self::of(rows)
     }
 
@@ -76,7 +77,7 @@ impl Model {
             (Some(before), after) => before.midpoint(after.unwrap_or(before - 1_000_000_000)),
             (None, None) => 1_000_000_000,
         };
-        self.rows.insert(place, Listed { id: self.fresh, start: Some(start) });
+        self.rows.insert(place, Listed { id: self.fresh, start: Some(start), ..Listed::default() });
     }
 
     /// The honest answer.
@@ -94,7 +95,7 @@ impl Model {
             last_page: number(len.div_ceil(size).max(1) - 1 + base),
             total: number(len),
         };
-        Outcome::Page { info, rows, unusable: 0 }
+        Outcome::Page { info, rows, unusable: 0, at: None }
     }
 }
 

@@ -174,7 +174,7 @@ fn continued(seed: u64, stop: u64, changes: usize) -> (Walked, u64) {
         }
         number += 1;
         let outcome = model.answer(request);
-        if let Outcome::Page { info, rows, unusable } = &outcome {
+        if let Outcome::Page { info, rows, unusable, .. } = &outcome {
             read.push((request.window, *info, rows.clone(), *unusable));
         }
         first.answer(crate::walk::Answer { request, outcome }).unwrap();

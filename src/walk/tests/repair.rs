@@ -80,8 +80,8 @@ fn pages_that_pass_are_asked_for_again() {
         };
         proven(&altered(&mut Model::plain(95), short).unwrap());
         let refused = |at, request: Request, outcome: &mut Outcome| {
-            if at == number && request.refusable {
-                *outcome = Outcome::Refused { status: 404 };
+            if at == number && request.page > 1 {
+                *outcome = Outcome::Nothing { status: 404 };
             }
         };
         proven(&altered(&mut Model::plain(95), refused).unwrap());
@@ -123,7 +123,7 @@ fn any_answer_behind_the_end_is_fine() {
         for status in [400, 404] {
             let refuse = |_, request, outcome: &mut Outcome| {
                 if behind(request) {
-                    *outcome = Outcome::Refused { status };
+                    *outcome = Outcome::Nothing { status };
                 }
             };
             proven(&altered(&mut Model::plain(len), refuse).unwrap());
@@ -266,7 +266,7 @@ fn an_order_that_a_stopped_run_has_seen_is_not_forgotten() {
     ] {
         let mut model = Model::new((0..60).map(|step| step * 20 * SECOND));
         let window = Window { size: 10, page: 1 };
-        let Outcome::Page { info, rows, unusable } = model.answer(Request { window, page: 1, refusable: false }) else {
+        let Outcome::Page { info, rows, unusable, .. } = model.answer(Request::documented(window, 1)) else {
             panic!("no page")
         };
         (0..8).for_each(|_| model.change(Change::Insert));
@@ -296,7 +296,7 @@ fn a_head_that_is_gone_for_a_moment_is_asked_for_again() {
             if number > 3 && request.window == (Window { size: 10, page: 1 }) && gone < times {
                 gone += 1;
                 rows.clear();
-                return if is_refused { Outcome::Refused { status: 404 } } else { outcome };
+                return if is_refused { Outcome::Nothing { status: 404 } } else { outcome };
             }
             outcome
         };
