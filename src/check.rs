@@ -51,7 +51,7 @@ impl Asker<'_> {
         self.times.push(begun.elapsed());
         let body = match reply {
             Reply::Page(body) => body,
-            Reply::Refused { status } => return Ok(Err(status)),
+            Reply::Refused { status, .. } => return Ok(Err(status)),
         };
         let flat = flatten::page(&body, &flatten::Options::default());
         flat.map(Ok).map_err(|error| error.into_error(&format!("page {page}"), &self.client.excerpt(&body)))

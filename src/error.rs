@@ -86,12 +86,13 @@ pub struct Error {
     hint: Option<String>,
     #[source]
     source: Option<Box<dyn StdError + Send + Sync>>,
+    status: Option<u16>,
 }
 
 impl Error {
     /// An error of this kind; `what` names what failed and where.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), hint: None, source: None }
+        Self { kind, what: what.into(), hint: None, source: None, status: None }
     }
 
     /// Adds the one next step that a person should try.
@@ -106,6 +107,19 @@ impl Error {
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds the HTTP status that was answered, where there was an answer.
+    #[must_use]
+    pub const fn answered(mut self, status: Option<u16>) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The HTTP status that was answered, if that is why it failed.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// The stage that failed.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::body::{self, Unread};
 use super::clock::Clock;
-use super::endpoint::label;
+use super::endpoint::{is_slash_away, label};
 use super::retry::{is_passing, retry_after};
 use super::token::Tokens;
 use crate::error::{Error, Kind};
@@ -24,6 +24,8 @@ pub enum Reply {
     Refused {
         /// The HTTP status.
         status: u16,
+        /// The message in the body, fit to be shown; empty where there is none.
+        message: String,
     },
 }
 
@@ -33,6 +35,8 @@ pub(super) enum Failure {
     Passing(Passing),
     /// 401, which another token may mend.
     Unauthorized(Error),
+    /// A redirect to the same path with a trailing slash more or less.
+    Slash(Error),
     /// Will not be better.
     Final(Error),
 }
@@ -47,12 +51,24 @@ pub(super) struct Passing {
     pub asked: Option<Duration>,
     /// Whether the server found the client too fast.
     pub too_fast: bool,
+    /// The status, where there was an answer.
+    pub status: Option<u16>,
 }
 
 impl Failure {
     /// A failure that may pass, with no word from the server on when to come back.
     pub fn passing(kind: Kind, cause: impl Into<String>) -> Self {
-        Self::Passing(Passing { kind, cause: cause.into(), asked: None, too_fast: false })
+        Self::Passing(Passing { kind, cause: cause.into(), asked: None, too_fast: false, status: None })
+    }
+
+    /// The same of an answer with this status.
+    fn of(self, status: StatusCode) -> Self {
+        match self {
+            Self::Passing(passing) => Self::Passing(Passing { status: Some(status.as_u16()), ..passing }),
+            Self::Unauthorized(error) => Self::Unauthorized(error.answered(Some(status.as_u16()))),
+            Self::Slash(error) => Self::Slash(error.answered(Some(status.as_u16()))),
+            Self::Final(error) => Self::Final(error.answered(Some(status.as_u16()))),
+        }
     }
 }
 
@@ -80,28 +96,29 @@ impl Judge<'_> {
         if status.is_success() {
             self.page(response).await
         } else if self.answers.contains(&status.as_u16()) {
-            // The body is read so that the connection can be used again.
-            body::refusal(response, &[]).await;
-            Ok(Reply::Refused { status: status.as_u16() })
+            let message = body::refusal(response, &self.tokens.secrets()).await;
+            Ok(Reply::Refused { status: status.as_u16(), message })
         } else {
-            Err(self.failure(response).await)
+            Err(self.failure(response).await.of(status))
         }
     }
 
     async fn page(&self, response: Response) -> Result<Reply, Failure> {
+        let status = response.status();
         match body::read(response, self.limit, self.usual).await {
             Ok(body) if body::is_object(&body) => Ok(Reply::Page(body)),
             Ok(body) => {
                 let cause =
                     format!("the body is not one JSON object: {}", body::excerpt(&body, &self.tokens.secrets()));
-                Err(Failure::passing(Kind::Contract, cause))
+                Err(Failure::passing(Kind::Contract, cause).of(status))
             }
             Err(Unread::Broken(error)) => Err(Failure::passing(Kind::Source, describe(&error))),
             Err(Unread::TooLarge) => {
                 let what = format!("the body has more than {} bytes: {}", self.limit, label(self.url));
                 Err(Failure::Final(
                     Error::new(Kind::Contract, what).hint("lower [api] per_page, or raise [api] max_body_bytes"),
-                ))
+                )
+                .of(status))
             }
         }
     }
@@ -111,13 +128,16 @@ impl Judge<'_> {
         let status = response.status();
         let asked = retry_after(response.headers(), self.clock.now());
         if status.is_redirection() {
-            return Failure::Final(self.redirected(&response));
+            let failure = self.redirected(&response);
+            // The body is read so that the connection can be used again.
+            body::refusal(response, &[]).await;
+            return failure;
         }
         let message = body::refusal(response, &self.tokens.secrets()).await;
         if is_passing(status) {
             let cause = if message.is_empty() { status.to_string() } else { format!("{status}: {message}") };
             let too_fast = status == StatusCode::TOO_MANY_REQUESTS;
-            return Failure::Passing(Passing { kind: Kind::Source, cause, asked, too_fast });
+            return Failure::Passing(Passing { kind: Kind::Source, cause, asked, too_fast, status: None });
         }
         let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let (kind, hint) =
@@ -129,13 +149,27 @@ impl Judge<'_> {
         if status == StatusCode::UNAUTHORIZED { Failure::Unauthorized(error) } else { Failure::Final(error) }
     }
 
-    /// Names the other host only: the rest of the address may hold anything.
-    fn redirected(&self, response: &Response) -> Error {
-        let target = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-        let target = target.and_then(|location| self.url.join(location).ok());
-        let host = target.as_ref().and_then(Url::host_str).unwrap_or("nowhere");
-        let what = format!("the API redirects ({}) to {host}: {}", response.status(), label(self.url));
-        Error::new(Kind::Source, what).hint("check [api] base_url; redirects are never followed")
+    /// A slash more or less at the end of the path is all that is ever followed. What else is named of the target is its
+    /// origin and its path: the rest of an address may hold anything.
+    fn redirected(&self, response: &Response) -> Failure {
+        let location = response.headers().get(LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()));
+        let target = location.and_then(|location| self.url.join(&location).ok());
+        let place = target.as_ref().map_or_else(|| "no address".to_owned(), |target| self.place(target));
+        let what = format!("the API redirects ({}) to {place}: {}", response.status(), label(self.url));
+        let error = Error::new(Kind::Contract, what)
+            .hint("check [api] base_url; only a slash more or less at the end of the path is followed");
+        let is_slash = target.is_some_and(|target| is_slash_away(self.url, &target));
+        if is_slash { Failure::Slash(error) } else { Failure::Final(error) }
+    }
+
+    /// Where an address leads, fit to be shown.
+    fn place(&self, target: &Url) -> String {
+        if target.has_host() {
+            let place = format!("{}{}", target.origin().ascii_serialization(), target.path());
+            body::line(&place, &self.tokens.secrets())
+        } else {
+            format!("a `{}:` address", target.scheme())
+        }
     }
 }
 

@@ -85,6 +85,11 @@ pub(super) fn excerpt(body: &[u8], secrets: &[String]) -> String {
     shown(&redact(start(body, EXCERPT_CHARS), secrets), EXCERPT_CHARS)
 }
 
+/// A text in one short line, without these secrets, whatever looks like a token, and characters that act on a terminal.
+pub(super) fn line(text: &str, secrets: &[String]) -> String {
+    shown(&redact(text.to_owned(), secrets), MESSAGE_CHARS)
+}
+
 /// Whether a body looks like one whole JSON object, from its two ends alone.
 pub(super) fn is_object(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -74,15 +73,12 @@ impl Client {
     /// Asks for a window of the list, as far as a filter lets it through.
     pub async fn list(&self, request: Request, filter: &Filter) -> Result<Reply> {
         let answers: &[u16] = if request.asking == Asking::Probe { &[400, 404] } else { &[] };
-        self.0.request(&self.0.endpoint.list(request, filter), answers).await
+        self.0.request(self.0.endpoint.list(request, filter), answers).await
     }
 
-    /// Asks for one session; `None` where the API doesn't know it (404).
-    pub async fn session(&self, id: &str) -> Result<Option<Bytes>> {
-        match self.0.request(&self.0.endpoint.session(id)?, &[404]).await? {
-            Reply::Page(body) => Ok(Some(body)),
-            Reply::Refused { .. } => Ok(None),
-        }
+    /// Asks for one session; refused where the API says that there is none (402, 404, 410).
+    pub async fn session(&self, id: &str) -> Result<Reply> {
+        self.0.request(self.0.endpoint.session(id)?, &[402, 404, 410]).await
     }
 
     /// The start of a body, fit to be shown: one short line without secrets.
@@ -99,37 +95,41 @@ impl Client {
 
 impl Shared {
     /// Tries until there is an answer, a final failure, or no attempt or time left.
-    async fn request(&self, url: &Url, answers: &[u16]) -> Result<Reply> {
+    async fn request(&self, mut url: Url, answers: &[u16]) -> Result<Reply> {
         let _permit = self.permits.acquire().await.map_err(|error| unexpected().because(error))?;
         let mut deadline = Instant::now() + self.budget;
         let mut failed = 0;
-        let mut renewed = false;
+        let (mut renewed, mut redirected) = (false, false);
         loop {
             let arrived = Instant::now();
             let sent = self.gate.pass().await;
             deadline += sent - arrived;
             let token = self.tokens.current()?;
-            match self.attempt(url, answers, &token, deadline).await {
+            match self.attempt(&url, answers, &token, deadline).await {
                 Ok(reply) => {
                     self.gate.ease();
                     let ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
                     match &reply {
-                        Reply::Page(body) => debug!(request = label(url), ms, bytes = body.len(), "answered"),
-                        Reply::Refused { status } => debug!(request = label(url), ms, status, "refused"),
+                        Reply::Page(body) => debug!(request = label(&url), ms, bytes = body.len(), "answered"),
+                        Reply::Refused { status, .. } => debug!(request = label(&url), ms, status, "refused"),
                     }
                     return Ok(reply);
                 }
                 Err(Failure::Unauthorized(_)) if !renewed && self.tokens.renew(&token) => {
-                    info!(request = label(url), "the API refused the token; trying once with a new one");
+                    info!(request = label(&url), "the API refused the token; trying once with a new one");
                     renewed = true;
                 }
-                Err(Failure::Unauthorized(error) | Failure::Final(error)) => return Err(error),
+                Err(Failure::Slash(_)) if !redirected => {
+                    url = self.endpoint.follow(&url);
+                    redirected = true;
+                }
+                Err(Failure::Unauthorized(error) | Failure::Slash(error) | Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing(passing)) => {
                     failed += 1;
                     if passing.too_fast {
                         self.gate.slow_down(sent);
                     }
-                    sleep(self.wait(url, &passing, failed, deadline)?).await;
+                    sleep(self.wait(&url, &passing, failed, deadline)?).await;
                 }
             }
         }
@@ -158,12 +158,16 @@ impl Shared {
                 format!("the API asks to wait {} s, longer than [api] retry_budget allows: {request}", asked.as_secs());
             return Err(Error::new(passing.kind, what)
                 .because(passing.cause.clone())
+                .answered(passing.status)
                 .hint("run the same command again after that time"));
         }
         let wait = self.backoff.wait(failed).saturating_add(passing.asked.unwrap_or_default());
         if failed >= ATTEMPTS || wait >= left {
             let what = format!("no usable answer after {failed} attempts: {request}");
-            return Err(Error::new(passing.kind, what).because(passing.cause.clone()).hint(spent(passing.kind)));
+            return Err(Error::new(passing.kind, what)
+                .because(passing.cause.clone())
+                .answered(passing.status)
+                .hint(spent(passing.kind)));
         }
         if passing.too_fast || passing.asked.is_some() {
             self.gate.close_for(passing.asked.unwrap_or(wait));

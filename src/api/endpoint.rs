@@ -1,5 +1,7 @@
 //! The URLs of the sessions API, and which origins a token may be sent to. The only place that knows v1 from v2.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use url::{Host, Position, Url};
 
 use crate::config::ApiVersion;
@@ -17,10 +19,12 @@ pub struct Filter {
 }
 
 /// An origin that a token may be sent to, and the paths below it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Endpoint {
     list: Url,
     meeting_key: &'static str,
+    /// Whether the server wants a slash at the end of the list's path, and of a session's.
+    slashes: [AtomicBool; 2],
 }
 
 impl Endpoint {
@@ -50,7 +54,7 @@ impl Endpoint {
         };
         let mut list = base.clone();
         list.set_path(path);
-        Ok(Self { list, meeting_key })
+        Ok(Self { list, meeting_key, slashes: Default::default() })
     }
 
     /// Whether the server is on this machine.
@@ -65,7 +69,7 @@ impl Endpoint {
 
     /// The list's window, as far as a filter lets it through. v1 knows no dates.
     pub fn list(&self, request: Request, filter: &Filter) -> Url {
-        let mut url = self.list.clone();
+        let mut url = self.slashed(self.list.clone());
         {
             let mut query = url.query_pairs_mut();
             query.append_pair("page", &request.page.to_string());
@@ -88,8 +92,44 @@ impl Endpoint {
         }
         let mut url = self.list.clone();
         url.set_path(&format!("{}/{}", self.list.path(), encode(id)));
-        Ok(url)
+        Ok(self.slashed(url))
     }
+
+    /// Goes where a redirect leads that a slash at the end is all the difference of, and remembers it for all further
+    /// requests of its kind.
+    pub fn follow(&self, url: &Url) -> Url {
+        let url = turned(url);
+        self.wants_slash(&url).store(url.path().ends_with('/'), Ordering::Relaxed);
+        tracing::debug!(path = url.path(), "the API redirects to the path with a slash more or less");
+        url
+    }
+
+    /// With a slash at the end of its path if the server is known to want one.
+    fn slashed(&self, url: Url) -> Url {
+        if self.wants_slash(&url).load(Ordering::Relaxed) { turned(&url) } else { url }
+    }
+
+    fn wants_slash(&self, url: &Url) -> &AtomicBool {
+        let is_list = url.path().strip_suffix('/').unwrap_or(url.path()) == self.list.path();
+        &self.slashes[usize::from(!is_list)]
+    }
+}
+
+/// The address with a slash at the end of its path, or without the one that it has.
+fn turned(url: &Url) -> Url {
+    let mut turned = url.clone();
+    match url.path().strip_suffix('/') {
+        Some(path) => turned.set_path(path),
+        None => turned.set_path(&format!("{}/", url.path())),
+    }
+    turned
+}
+
+/// Whether two addresses are of one origin and differ by nothing but a slash at the end of the path. A target may leave
+/// out the query, which stays.
+pub(super) fn is_slash_away(from: &Url, to: &Url) -> bool {
+    let is_same_query = to.query().is_none() || from.query_pairs().eq(to.query_pairs());
+    from.origin() == to.origin() && turned(from).path() == to.path() && is_same_query
 }
 
 /// A request as messages name it: method, path and query, without the host.
@@ -159,6 +199,47 @@ mod tests {
         for id in ["", ".", ".."] {
             assert_eq!(v1.session(id).unwrap_err().kind(), Kind::Contract);
         }
+    }
+
+    #[test]
+    fn a_slash_is_remembered_for_its_kind_of_path() {
+        let window = Request::documented(Window { size: 98, page: 2 }, 2);
+        let v2 = endpoint("https://api.videosdk.live", ApiVersion::V2).unwrap();
+        let list = || v2.list(window, &Filter::default());
+        assert_eq!(v2.follow(&list()).path(), "/v2/sessions/");
+        assert_eq!(
+            (label(&list()).as_str(), v2.session("a").unwrap().path()),
+            ("GET /v2/sessions/?page=2&perPage=98", "/v2/sessions/a")
+        );
+        assert_eq!(v2.follow(&v2.session("a").unwrap()).path(), "/v2/sessions/a/");
+        assert_eq!(v2.session("b").unwrap().path(), "/v2/sessions/b/");
+        // And back, for a server that has changed its mind.
+        assert_eq!(v2.follow(&list()).path(), "/v2/sessions");
+        assert_eq!(list().path(), "/v2/sessions");
+    }
+
+    #[test]
+    fn only_a_slash_is_followed() {
+        let from = Url::parse("https://x:8443/v2/sessions?page=1&roomId=a+b").unwrap();
+        for (location, is_slash) in [
+            ("/v2/sessions/?page=1&roomId=a%20b", true),
+            ("/v2/sessions/", true),
+            ("sessions/", true),
+            ("https://x:8443/v2/sessions/#top", true),
+            ("https://x/v2/sessions/", false),
+            ("http://x:8443/v2/sessions/", false),
+            ("https://y:8443/v2/sessions/", false),
+            ("//y:8443/v2/sessions/", false),
+            ("/v2/sessions", false),
+            ("/v2/sessions//", false),
+            ("/v2/Sessions/", false),
+            ("/v2/sessions/?page=2", false),
+            ("/v2/sessions/login", false),
+        ] {
+            assert_eq!(is_slash_away(&from, &from.join(location).unwrap()), is_slash, "{location}");
+        }
+        let slashed = Url::parse("https://x/v1/meeting-sessions/a/").unwrap();
+        assert!(is_slash_away(&slashed, &slashed.join("/v1/meeting-sessions/a").unwrap()));
     }
 
     #[test]

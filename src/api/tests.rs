@@ -61,7 +61,7 @@ async fn first_error(settings: &Api) -> Error {
 fn body(reply: Reply) -> Vec<u8> {
     match reply {
         Reply::Page(body) => body.to_vec(),
-        Reply::Refused { status } => panic!("refused with {status}"),
+        Reply::Refused { status, .. } => panic!("refused with {status}"),
     }
 }
 

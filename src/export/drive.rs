@@ -143,7 +143,7 @@ impl Source {
     }
 
     async fn one(&self, id: &str) -> Result<Option<Flat>> {
-        let Some(body) = self.client.session(id).await? else { return Ok(None) };
+        let Reply::Page(body) = self.client.session(id).await? else { return Ok(None) };
         // A page with this one session.
         let page = [b"{\"data\":[", body.as_ref(), b"]}"].concat();
         let flat = flatten::page(&page, &self.options())
@@ -169,7 +169,7 @@ impl Source {
         loop {
             let body = match self.client.list(request, &filter).await? {
                 Reply::Page(body) => body,
-                Reply::Refused { status } => return Ok(Arrived { request, page: Err(status) }),
+                Reply::Refused { status, .. } => return Ok(Arrived { request, page: Err(status) }),
             };
             // On the runtime's own thread: handing a page to another one and back takes longer than the network can wait.
             match flatten::page(&body, &self.options()) {

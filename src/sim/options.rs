@@ -37,6 +37,8 @@ pub struct Options {
     /// Whether the JSON of all sessions is made once, at the start, so that a page costs no more than a slice of
     /// memory. Serves as long as the list is as it was at the start.
     pub prepared: bool,
+    /// Whether a path without a slash at its end is redirected (301) to the same with one, the query included.
+    pub wants_slash: bool,
     /// Ids of sessions that the list leaves out, though they are there.
     pub hidden: Vec<String>,
     /// What happens at which request.
@@ -60,6 +62,7 @@ impl Options {
             rate_limit: None,
             gzip: true,
             prepared: false,
+            wants_slash: false,
             hidden: Vec::new(),
             script: Script::new(),
         }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hyper::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, HeaderMap, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 
@@ -111,6 +111,11 @@ impl Site {
         if ![Method::GET, Method::HEAD].contains(method) {
             return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "Use GET").header(ALLOW.as_str(), "GET"));
         }
+        if self.options.wants_slash && !uri.path().ends_with('/') {
+            let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            let moved = refusal(StatusCode::MOVED_PERMANENTLY, "Moved");
+            return Err(moved.header(LOCATION.as_str(), format!("{}/{query}", uri.path())));
+        }
         gate::admit(&self.options.auth, token)?;
         if let Some(bucket) = &mut self.state().bucket {
             bucket.take(now)?;
@@ -184,6 +189,9 @@ fn route(path: &str) -> Option<(Version, Named<'_>)> {
     match rest.strip_prefix('/') {
         None if rest.is_empty() => Some((version, Named::List)),
         Some("") => Some((version, Named::List)),
+        Some(id) if id.strip_suffix('/').is_some_and(|id| !id.is_empty() && !id.contains('/')) => {
+            Some((version, Named::Session(id.trim_end_matches('/'))))
+        }
         Some(id) if !id.contains('/') => Some((version, Named::Session(id))),
         _ => None,
     }

@@ -65,10 +65,26 @@ fn failures_that_stay_end_the_run() {
     expect(scripted(Script::new().answer_every(1, 1, late)), 5, "3600");
     expect(scripted(Script::new().answer_every(2, 1, Answer::Reset)), 5, "no usable answer after ");
     expect(
-        scripted(Script::new().answer_every(1, 1, Answer::redirect("https://elsewhere.example/x"))),
-        5,
-        "elsewhere.example",
+        scripted(Script::new().answer_every(1, 1, Answer::redirect("https://elsewhere.example/x?hush"))),
+        8,
+        "elsewhere.example/x: GET",
     );
+}
+
+#[test]
+fn a_slash_at_the_end_of_a_path_is_followed_and_costs_one_request() {
+    let requests = |wants_slash, version| {
+        let bed = Bed::new(Options { wants_slash, ..account() });
+        let ran = bed.run(&["--json", "--api", version]);
+        assert_eq!((ran.code, &ran.receipt()["sessions"]), (0, &250.into()), "{ran:?}");
+        bed.server.requests()
+    };
+    for version in ["v1", "v2"] {
+        let (with, without) = (requests(true, version), requests(false, version));
+        // All that were under way before the first answer may be redirected.
+        assert!((1..=8).contains(&(with.count - without.count)), "{} {}", with.count, without.count);
+        assert!(with.log.iter().all(|request| request.authorized));
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ async fn behind_the_end_400_and_404_are_answers() {
         let client = client(&settings(&server));
         assert_eq!(
             client.list(Request { asking: Asking::Probe, ..FIRST }, &Filter::default()).await.unwrap(),
-            Reply::Refused { status: code }
+            Reply::Refused { status: code, message: String::new() }
         );
         let error = first(&client).await.unwrap_err();
         assert_eq!((error.kind(), server.requests()), (Kind::Source, 2), "{error}");
@@ -87,12 +87,21 @@ async fn behind_the_end_400_and_404_are_answers() {
 }
 
 #[tokio::test]
-async fn an_unknown_session_is_none_and_other_refusals_are_errors() {
-    let server =
-        Canned::start(|number, _| status(if number == 0 { "404 Not Found" } else { "400 Bad Request" }, &[])).await;
+async fn an_unknown_session_is_an_answer_with_its_message_and_other_refusals_are_errors() {
+    let server = Canned::start(|_, head| {
+        let code = head.split(['/', ' ']).find(|part| part.len() == 3 && part.parse::<u16>().is_ok()).unwrap();
+        Step::Answer(answer(&format!("{code} No"), &[], r#"{"message":"not\n here"}"#))
+    })
+    .await;
     let client = client(&settings(&server));
-    assert_eq!(client.session("gone").await.unwrap(), None);
-    assert_eq!(client.session("bad").await.unwrap_err().kind(), Kind::Source);
+    for code in [402, 404, 410] {
+        let refused = Reply::Refused { status: code, message: r"not\n here".to_owned() };
+        assert_eq!(client.session(&code.to_string()).await.unwrap(), refused);
+    }
+    for (code, kind) in [(400, Kind::Source), (403, Kind::Credentials), (503, Kind::Source)] {
+        let error = client.session(&code.to_string()).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (kind, Some(code)), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -118,12 +127,60 @@ async fn final_statuses_end_at_once_and_show_the_message() {
 }
 
 #[tokio::test]
-async fn redirects_are_never_followed() {
-    let server =
-        Canned::start(|_, _| status("302 Found", &["Location: https://user:hush@elsewhere.example/hush?hush"])).await;
+async fn a_redirect_to_another_place_breaks_the_contract() {
+    for (location, shown) in [
+        (
+            "https://user:hush@elsewhere.example/login?hush#hush",
+            "(302 Found) to https://elsewhere.example/login: GET /v1",
+        ),
+        ("//elsewhere.example:8443/v1/meeting-sessions/", "to http://elsewhere.example:8443/v1/meeting-sessions/: "),
+        ("/maintenance\u{9b}[31m", "/maintenance%C2%9B[31m: "),
+        ("/v1/meeting-sessions?page=1", "/v1/meeting-sessions: GET"),
+        ("/v1/meeting-sessions/?page=7", "/v1/meeting-sessions/: GET"),
+        (&format!("/login/{TOKEN}/x"), "/login/[redacted]/x: "),
+        ("mailto:hush", "a `mailto:` address: "),
+    ] {
+        let header = format!("Location: {location}");
+        let server = Canned::start(move |_, _| status("302 Found", &[&header])).await;
+        let error = first_error(&settings(&server)).await;
+        let text = error.render();
+        assert_eq!((error.kind(), error.status(), server.requests()), (Kind::Contract, Some(302), 1), "{text}");
+        assert!(text.contains(shown) && !text.contains("hush") && !text.contains(TOKEN), "{text}");
+    }
+    let server = Canned::start(|_, _| status("301 Moved", &[])).await;
+    assert!(first_error(&settings(&server)).await.to_string().contains("to no address: GET"));
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_is_followed_and_remembered() {
+    for code in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let server = Canned::start(move |_, head| {
+            let path = head.split([' ', '?']).nth(1).unwrap();
+            if path.ends_with('/') { page() } else { status(code, &[&format!("Location: {path}/")]) }
+        })
+        .await;
+        let client = client(&settings(&server));
+        for _ in 0..2 {
+            assert!(matches!(first(&client).await.unwrap(), Reply::Page(_)));
+            assert!(matches!(client.session("a").await.unwrap(), Reply::Page(_)));
+        }
+        let heads = server.heads();
+        let targets: Vec<_> = heads.iter().map(|head| head.split(' ').nth(1).unwrap()).collect();
+        let (list, session) = ("/v1/meeting-sessions/?page=1&perPage=100", "/v1/meeting-sessions/a/");
+        let first = ["/v1/meeting-sessions?page=1&perPage=100", list, "/v1/meeting-sessions/a", session];
+        assert_eq!(targets, [&first[..], &[list, session]].concat());
+        assert!(heads.iter().all(|head| head.contains(TOKEN)));
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_back_and_forth_ends() {
+    let server = Canned::start(|_, head| {
+        let path = head.split([' ', '?']).nth(1).unwrap();
+        let other = path.strip_suffix('/').map_or_else(|| format!("{path}/"), str::to_owned);
+        status("301 Moved Permanently", &[&format!("Location: {other}")])
+    })
+    .await;
     let error = first_error(&settings(&server)).await;
-    let text = error.render();
-    assert_eq!((error.kind(), server.requests()), (Kind::Source, 1));
-    assert!(text.contains("302") && text.contains("elsewhere.example") && !text.contains("hush"), "{text}");
-    assert!(text.contains("base_url"), "{text}");
+    assert_eq!((error.kind(), server.requests()), (Kind::Contract, 2), "{error}");
 }
