@@ -268,7 +268,9 @@ pub struct Demo {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     rollbook simulate --sessions 100000 --latency 50ms\n  \
-    VIDEOSDK_TOKEN=any rollbook export --base-url http://127.0.0.1:8787\n\n\
+    VIDEOSDK_TOKEN=any rollbook export --base-url http://127.0.0.1:8787\n  \
+    rollbook simulate --churn 2 --fail-every 20 --rate-limit 50    a busy account on a bad day\n  \
+    rollbook simulate --refuse-above 50 --reject-every 100         a server with limits and odd records\n\n\
     The API asks for the token in VIDEOSDK_TOKEN where that is set, else it takes any.")]
 pub struct Simulate {
     /// Where to listen; port 0 takes a free one
@@ -289,6 +291,18 @@ pub struct Simulate {
     /// Answer 429 beyond so many requests a second [default: no limit]
     #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit: Option<u32>,
+    /// Refuse larger pages with 400 [default: none]
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub refuse_above: Option<u64>,
+    /// Fail every so many-th request for the list with 503 [default: none]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub fail_every: Option<u64>,
+    /// List every so many-th session as a record that can't be read whole [default: none]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub reject_every: Option<u64>,
+    /// Sessions that begin, end or vanish before each answer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub churn: u64,
     /// Compress answers where the client accepts that
     #[arg(long)]
     pub gzip: bool,

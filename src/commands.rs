@@ -18,7 +18,7 @@ use rollbook::export::{Run, Work};
 use rollbook::progress::Progress;
 use rollbook::range::{self, Range};
 use rollbook::signal::Stop;
-use rollbook::sim::{Account, Auth, Options, Server, Shape};
+use rollbook::sim::{Account, Answered, Auth, Change, On, Options, Script, Server, Shape, Special};
 use rollbook::verify::Verify as Job;
 use rollbook::{demo, summary, verify};
 use tokio::task::block_in_place;
@@ -163,7 +163,12 @@ pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: 
 
 /// `simulate`: the API alone.
 pub async fn simulate(setting: &Setting<'_>, simulate: &Simulate) -> Result<Server> {
-    let Simulate { listen, sessions, seed, per_page_cap, latency, rate_limit, gzip, prepared } = simulate;
+    let Simulate { listen, sessions, seed, per_page_cap, latency, rate_limit, gzip, prepared, .. } = simulate;
+    let Simulate { refuse_above, fail_every, reject_every, churn, .. } = simulate;
+    let refused = refuse_above.map(|most| Special::new(On::SizeAbove(most), Answered::Status(400)));
+    let failing = fail_every.map(|step| Special::new(On::ListEvery(step), Answered::Status(503)));
+    let script = if *churn > 0 { Script::new().every(1, 1, Change::Churn(*churn)) } else { Script::new() };
+    let clock = setting.clock.clone();
     let token = setting.environment.get("VIDEOSDK_TOKEN").filter(|token| !token.is_empty());
     let options = Options {
         auth: token.map_or(Auth::Open, |token| Auth::Token(token.to_owned())),
@@ -172,6 +177,10 @@ pub async fn simulate(setting: &Setting<'_>, simulate: &Simulate) -> Result<Serv
         rate_limit: *rate_limit,
         gzip: *gzip,
         prepared: *prepared,
+        specials: failing.into_iter().chain(refused).collect(),
+        reject_every: *reject_every,
+        clock: rollbook::sim::Clock::new(move || clock.micros().div_euclid(1_000_000)),
+        script,
         ..Options::new(Account::new(*seed, *sessions, Shape::Realistic))
     };
     serve(options, *listen).await

@@ -70,6 +70,20 @@ pub enum Shape {
     Plain,
     /// As `Plain`, but every session is running, with its second participant still there.
     AllOpen,
+    /// As `Plain`, but of any length up to three hours; some are still running.
+    Varied,
+}
+
+/// What the first eight digits of an id say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ids {
+    /// The second in which the session started.
+    #[default]
+    Started,
+    /// A second up to so many before that: the session was made first, and people came later.
+    Made(u32),
+    /// Nothing.
+    Random,
 }
 
 /// How the sessions' starts are spread.
@@ -102,6 +116,7 @@ pub struct Account {
     sessions: u64,
     pub(super) shape: Shape,
     spacing: Spacing,
+    ids: Ids,
 }
 
 /// Indexes from here on are those of sessions that were not in the account from the start; see [`Account::fresh`].
@@ -112,6 +127,7 @@ const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
 const STARTS: u64 = 0xA000_0000_0000_0000;
 const MEETING_NUMBERS: u64 = 0xB000_0000_0000_0000;
 const MEETING_LETTERS: u64 = 0xC000_0000_0000_0000;
+const NAMES: u64 = 0xD000_0000_0000_0000;
 /// Meetings that are held again and again; every other session belongs to one of them.
 const RECURRING: u64 = 500;
 
@@ -119,13 +135,20 @@ impl Account {
     /// An account with the usual spacing.
     #[must_use]
     pub fn new(seed: u64, sessions: u64, shape: Shape) -> Self {
-        Self { seed, sessions, shape, spacing: Spacing::default() }
+        Self { seed, sessions, shape, spacing: Spacing::default(), ids: Ids::default() }
     }
 
     /// The same account with other starts.
     #[must_use]
     pub const fn spaced(mut self, spacing: Spacing) -> Self {
         self.spacing = spacing;
+        self
+    }
+
+    /// The same account with other ids.
+    #[must_use]
+    pub const fn named(mut self, ids: Ids) -> Self {
+        self.ids = ids;
         self
     }
 
@@ -186,10 +209,17 @@ impl Account {
         id
     }
 
-    /// As the field's own ids: eight digits of time, in seconds, and sixteen that tell the session.
+    /// As the field's own ids: eight digits, of a time in seconds, and sixteen that tell the session.
     pub(super) fn id(&self, index: u64, start: i64) -> String {
         let tail = index.wrapping_mul(SCATTER) ^ mix(self.seed);
-        format!("{:08x}{tail:016x}", start.div_euclid(1_000_000) & 0xFFFF_FFFF)
+        let mut random = Random::new(self.seed, NAMES ^ index);
+        let started = start.div_euclid(1_000_000);
+        let head = match self.ids {
+            Ids::Started => started,
+            Ids::Made(lead) => started - random.within(i64::from(lead)),
+            Ids::Random => random.within(1 << 32),
+        };
+        format!("{:08x}{tail:016x}", head & 0xFFFF_FFFF)
     }
 }
 
@@ -248,6 +278,35 @@ mod tests {
         assert_eq!(account.index_of(&account.fresh(0, NOW).id), None);
         assert_eq!(account.index_of("616e79f7ba68c7768bfd18bf"), None);
         assert_eq!(account.index_of("é"), None);
+    }
+
+    #[test]
+    fn ids_tell_the_start_or_an_earlier_time_or_nothing() {
+        for (ids, is_right) in [
+            (Ids::Started, (|late| late == 0) as fn(i64) -> bool),
+            (Ids::Made(600), |late| (0..600).contains(&late)),
+            (Ids::Random, |_| true),
+        ] {
+            let account = Account::new(4, 300, Shape::Varied).named(ids);
+            for (index, session) in (0..).zip(account.sessions()) {
+                let head = i64::from_str_radix(&session.id[..8], 16).unwrap();
+                assert!(is_right(session.start.unwrap() / 1_000_000 - head), "{ids:?} {session:?}");
+                assert_eq!(account.index_of(&session.id), Some(index));
+            }
+        }
+    }
+
+    #[test]
+    fn sessions_of_any_length_run_or_have_ended() {
+        let sessions: Vec<Session> = Account::new(4, 300, Shape::Varied).sessions().collect();
+        let running = sessions.iter().filter(|session| session.end.is_none()).count();
+        assert!((5..60).contains(&running), "{running}");
+        let mut ends: Vec<i64> = sessions.iter().filter_map(|session| session.end).collect();
+        assert!(ends.iter().all(|end| *end <= NOW));
+        assert!(!ends.is_sorted_by(|one, other| one >= other));
+        ends.sort_unstable();
+        ends.dedup();
+        assert!(ends.len() > 230);
     }
 
     #[test]

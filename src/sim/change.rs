@@ -39,6 +39,14 @@ pub enum Change {
     Delete(Target),
     /// A running session ends in place, at this time in microseconds.
     End(Target, i64),
+    /// A session begins now, and is listed where the order wants it; another one each time.
+    Begin,
+    /// A running session ends now, and is listed where the order wants it.
+    EndInOrder(Target),
+    /// So many times a session begins, or ends, or vanishes.
+    Churn(u64),
+    /// Sessions of one key change places; in another way each time.
+    ShuffleTies,
     /// A session is changed in place.
     Replace(Target, Session),
     /// A session is listed as this JSON text from now on, in place: for records that no session can express.
@@ -95,6 +103,12 @@ impl List {
                 list.delete(position);
             }),
             Change::End(target, at) => self.at(target, |list, position| list.end_session(position, *at)),
+            Change::Begin => {
+                self.begin();
+            }
+            Change::EndInOrder(target) => self.at(target, Self::end_in_order),
+            Change::Churn(times) => self.churn(*times),
+            Change::ShuffleTies => self.shuffle_ties(),
             Change::Replace(target, session) => self.at(target, |list, position| {
                 list.replace(position, session.clone());
             }),

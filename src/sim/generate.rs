@@ -35,15 +35,25 @@ const LENGTHS: [(u64, RangeInclusive<u64>); 5] =
 pub(super) fn session(account: &Account, index: u64, start: i64) -> Session {
     match account.shape {
         Shape::Realistic => realistic(account, index, start),
-        Shape::Plain => plain(account, index, start, false),
-        Shape::AllOpen => plain(account, index, start, true),
+        Shape::Plain => plain(account, index, start, 30 * MINUTE, false),
+        Shape::AllOpen => plain(account, index, start, 30 * MINUTE, true),
+        Shape::Varied => varied(account, index, start),
     }
 }
 
-/// Two people for half an hour; the second stays when the session is open.
-fn plain(account: &Account, index: u64, start: i64, open: bool) -> Session {
+/// Of any length; running if it would end later than now, and one in forty for good.
+fn varied(account: &Account, index: u64, start: i64) -> Session {
+    const LENGTHS: u64 = 0xE000_0000_0000_0000;
+    let mut random = Random::new(account.seed, LENGTHS ^ index);
+    let length = 2 * MINUTE + whole(random.within(180 * MINUTE));
+    let open = start + length > NOW || random.once_in(40);
+    plain(account, index, start, length, open)
+}
+
+/// Two people; the second stays when the session is open.
+fn plain(account: &Account, index: u64, start: i64, length: i64, open: bool) -> Session {
     let mut random = Random::new(account.seed, index);
-    let end = start + 30 * MINUTE;
+    let end = start + length;
     let entry = |random: &mut Random, name: &str, end| Participant {
         id: Some(short_id(random)),
         name: Name::Text(name.to_owned()),

@@ -3,9 +3,12 @@
 //! A rope of pieces: runs of the account's own sessions, made when somebody looks, and single sessions that were put
 //! in or changed. Memory grows with the changes, not with the account. Positions count from 0, the head of the list.
 
-use super::account::{Account, Session};
-pub use super::order::Order;
+use std::collections::VecDeque;
+
+use super::account::{Account, NOW, Session};
 use super::order::Ranks;
+pub use super::order::{Grain, Key, Order, Running, Sort};
+use super::random::Random;
 use super::v2;
 
 /// One entry of the list.
@@ -84,6 +87,12 @@ pub struct List {
     len: u64,
     changed: bool,
     fresh: u64,
+    /// The present, in microseconds.
+    now: i64,
+    /// Sessions that began here and are running, the oldest first.
+    running: VecDeque<String>,
+    /// How often something was left to chance.
+    draws: u64,
 }
 
 /// Newest first.
@@ -100,7 +109,8 @@ impl List {
         let ranks = Ranks::new(&account, order);
         let len = account.len();
         let pieces = if len == 0 { Vec::new() } else { vec![Piece::Run { first: 0, len }] };
-        Self { account, ranks, pieces, len, changed: false, fresh: 0 }
+        let (now, running) = (NOW, VecDeque::new());
+        Self { account, ranks, pieces, len, changed: false, fresh: 0, now, running, draws: 0 }
     }
 
     /// The account underneath.
@@ -205,14 +215,14 @@ impl List {
         self.changed = true;
     }
 
-    /// Puts a session where the list's order wants it: before the first one that is not newer (not older, not later
-    /// ended). In a shuffled list that is the end. Returns its position.
+    /// Puts a session where the list's order wants it: behind all that must come before it. In a shuffled list that is
+    /// the end. Returns its position.
     pub fn insert_in_order(&mut self, session: Session) -> u64 {
-        let key = self.ranks.key(&session);
+        let order = self.ranks.order();
         let (mut low, mut high) = (0, self.len);
         while low < high {
             let middle = low.midpoint(high);
-            let before = self.row(middle).is_some_and(|row| self.ranks.key(&row.session) > key);
+            let before = self.row(middle).is_some_and(|row| order.precedes(&row.session, &session));
             if before { low = middle + 1 } else { high = middle }
         }
         self.insert(low, session);
@@ -223,7 +233,7 @@ impl List {
     pub fn insert_fresh(&mut self, position: u64) -> Session {
         const SECOND: i64 = 1_000_000;
         let start = |position| self.row(position).and_then(|row| row.session.start);
-        let newer_first = if self.ranks.order() == Order::OldestFirst { -1 } else { 1 };
+        let newer_first = if self.ranks.order().is_oldest_first() { -1 } else { 1 };
         let start = match (position.checked_sub(1).and_then(start), start(position)) {
             (Some(before), Some(after)) => before.midpoint(after).div_euclid(1000) * 1000,
             (Some(before), None) => before - newer_first * SECOND,
@@ -234,6 +244,76 @@ impl List {
         self.fresh += 1;
         self.insert(position, session.clone());
         session
+    }
+
+    /// The present, in seconds; time does not run backwards.
+    pub(super) fn tell(&mut self, seconds: i64) {
+        self.now = self.now.max(seconds.saturating_mul(1_000_000));
+    }
+
+    /// A session begins now, and is listed where the order wants it.
+    pub fn begin(&mut self) -> Session {
+        const MILLISECOND: i64 = 1000;
+        let mut session = self.account.fresh(self.fresh, self.now);
+        session.end = None;
+        if let Some(log) = session.participants.last_mut().and_then(|last| last.timelogs.last_mut()) {
+            log.end = None;
+        }
+        self.fresh += 1;
+        // The next one begins later.
+        self.now += MILLISECOND;
+        self.insert_in_order(session.clone());
+        self.running.push_back(session.id.clone());
+        session
+    }
+
+    /// The session at this position ends now, and is listed where the order wants it.
+    pub fn end_in_order(&mut self, position: u64) {
+        self.end_session(position, self.now);
+        self.now += 1000;
+        let is_by_end = self.ranks.order().is_by_end();
+        if let Some(row) = is_by_end.then(|| self.delete(position)).flatten() {
+            let place = self.insert_in_order(row.session.clone());
+            self.replace(place, row);
+        }
+    }
+
+    /// So many times a session begins, or the oldest one that began here ends, or any one vanishes.
+    pub fn churn(&mut self, times: u64) {
+        for _ in 0..times {
+            let mut random = self.draw();
+            match random.below(10) {
+                0..5 => {
+                    self.begin();
+                }
+                5..8 => {
+                    if let Some(position) = self.running.pop_front().and_then(|id| self.find(&id)) {
+                        self.end_in_order(position);
+                    }
+                }
+                _ => {
+                    self.now += 1000;
+                    self.delete(random.below(self.len));
+                }
+            }
+        }
+    }
+
+    const fn draw(&mut self) -> Random {
+        self.draws += 1;
+        Random::new(self.account.seed, self.draws)
+    }
+
+    /// Sessions of one key change places, as in a database that has nothing else to sort by. Takes memory for the list.
+    pub fn shuffle_ties(&mut self) {
+        let order = self.ranks.order();
+        let mut rows = self.page(0, self.len);
+        let mut random = self.draw();
+        rows.chunk_by_mut(|one, other| order.is_tied(&one.session, &other.session))
+            .filter(|tied| tied.len() > 1)
+            .for_each(|tied| random.shuffle(tied));
+        self.pieces = rows.into_iter().map(|row| Piece::Own(Box::new(row))).collect();
+        self.changed = true;
     }
 
     /// Takes the row at this position out; what follows moves up.
@@ -299,7 +379,7 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::account::{NOW, Shape, Timelog};
+    use crate::sim::account::{Ids, NOW, Shape, Spacing, Timelog};
     use crate::sim::random::Random;
 
     fn plain(sessions: u64) -> Account {
@@ -429,6 +509,84 @@ mod tests {
             .collect();
         assert_eq!(found, expected);
         assert!(found.contains(&4) && found.contains(&9));
+    }
+
+    fn sorts() -> impl Iterator<Item = Sort> {
+        let keys = [Key::Start, Key::End, Key::Id, Key::IdTime];
+        let ways = [(false, Running::First), (false, Running::Last), (true, Running::First), (true, Running::Last)];
+        let grains = [Grain::Fine, Grain::Second];
+        keys.into_iter().flat_map(move |key| {
+            ways.into_iter().flat_map(move |(rising, running)| {
+                grains.into_iter().map(move |grain| Sort { key, rising, grain, running })
+            })
+        })
+    }
+
+    #[test]
+    fn a_list_is_sorted_and_stays_so_while_sessions_begin_and_end() {
+        let account =
+            Account::new(1, 90, Shape::Varied).named(Ids::Made(7200)).spaced(Spacing { gap_ms: 300, tied: 2 });
+        for sort in sorts() {
+            let order = Order::Sorted(sort);
+            let mut list = List::new(account, order);
+            list.churn(60);
+            let rows: Vec<Session> = list.sessions().collect();
+            assert!(rows.iter().filter(|row| account.index_of(&row.id).is_none()).count() > 10);
+            for pair in rows.windows(2) {
+                assert!(order.precedes(&pair[0], &pair[1]), "{sort:?}: {pair:?}");
+            }
+            if sort.key == Key::End {
+                let running: Vec<bool> = rows.iter().map(|row| row.end.is_none()).collect();
+                assert!(running.contains(&true));
+                let first = sort.running == Running::First;
+                assert!(running.is_sorted_by(|one, other| if first { one >= other } else { one <= other }));
+            }
+            let key = |session: &Session| match sort.key {
+                Key::Start => session.start.map(|start| start.to_string()),
+                Key::End => session.end.map(|end| end.to_string()),
+                Key::Id => Some(session.id.clone()),
+                Key::IdTime => Some(session.id[..8].to_owned()),
+            };
+            let keys: Vec<String> = rows.iter().filter_map(key).collect();
+            if sort.grain == Grain::Second && matches!(sort.key, Key::Start | Key::End) {
+                continue;
+            }
+            let ends = if sort.rising { [keys.first(), keys.last()] } else { [keys.last(), keys.first()] };
+            assert_eq!(ends, [keys.iter().min(), keys.iter().max()], "{sort:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_ends_moves_in_a_list_by_end_only() {
+        for (order, moves) in [(Order::Sorted(Sort::by(Key::End)), true), (Order::NewestFirst, false)] {
+            let mut list = List::new(Account::new(1, 40, Shape::Varied), order);
+            let begun = list.begin();
+            let before = list.find(&begun.id).unwrap();
+            list.end_in_order(before);
+            let row = list.row(list.find(&begun.id).unwrap()).unwrap();
+            assert!(row.session.end > begun.start);
+            let running = list.sessions().take_while(|session| session.end.is_none()).count() as u64;
+            assert_eq!(list.find(&begun.id), Some(if moves { running } else { before }), "{order:?}");
+            assert_eq!(list.len(), 41);
+        }
+    }
+
+    #[test]
+    fn only_equal_keys_change_places() {
+        let account = Account::new(1, 60, Shape::Plain).spaced(Spacing { gap_ms: 60_000, tied: 3 });
+        let mut list = List::from(account);
+        let before = ids(&list);
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            list.shuffle_ties();
+            let now = ids(&list);
+            for (one, other) in before.chunks(3).zip(now.chunks(3)) {
+                let sorted = |ids: &[String]| ids.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+                assert_eq!(sorted(one), sorted(other));
+            }
+            seen.insert(now);
+        }
+        assert!(seen.len() > 15);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! account   sessions made on demand from a seed and an index     truth    what the tables must say of them
 //!    |
 //!  list     what the API lists, which moves (change)             script   which request meets which change or answer
-//!    |
+//!    |                                                           special  requests that are answered otherwise
 //!  wire     sessions and pages as JSON                           options  all that the real API leaves open
 //!    |
 //! server    HTTP on loopback
@@ -31,6 +31,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod answered;
 pub mod change;
 mod gate;
 mod generate;
@@ -46,18 +47,21 @@ pub mod script;
 pub mod server;
 mod site;
 mod socket;
+pub mod special;
 #[cfg(test)]
 mod testing;
 pub mod truth;
 pub mod v2;
 pub mod wire;
 
-pub use account::{Account, Name, Participant, Session, Shape, Spacing, Timelog};
+pub use account::{Account, Ids, Name, Participant, Session, Shape, Spacing, Timelog};
 pub use answer::{Answer, Canned, Field};
+pub use answered::{Answered, Number};
 pub use change::{Change, Target};
-pub use list::{List, Order, Row};
-pub use options::{Auth, Clock, Options, PageZero, PastEnd, Total};
+pub use list::{Grain, Key, List, Order, Row, Running, Sort};
+pub use options::{Auth, Clock, Date, Echo, LastPage, Options, Slash, Total};
 pub use script::Script;
 pub use server::Server;
 pub use site::{Request, Requests};
+pub use special::{During, On, Special};
 pub use truth::{ParticipantTruth, SessionTruth, TimelogTruth, Totals};

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::Account;
+use super::account::{Account, NOW};
+use super::answered::{Answered, Number};
 use super::list::List;
 use super::script::Script;
+use super::special::{During, On, Special};
 
 /// The behaviour of one server. `Options { page_cap: Some(50), ..Options::new(account) }`.
 #[derive(Clone)]
@@ -22,12 +24,31 @@ pub struct Options {
     pub one_page_size: Option<u32>,
     /// Whether `page` is ignored, so that every answer is the first page.
     pub ignore_page: bool,
+    /// Whether filters are ignored, so that every answer is from the whole list.
+    pub ignore_filter: bool,
+    /// The number of the first page: 1 or 0.
+    pub base: u64,
+    /// What `page=0` answers where the first page is 1.
+    pub page_zero: Answered,
     /// What a page behind the end answers.
-    pub past_end: PastEnd,
-    /// What `page=0` means.
-    pub page_zero: PageZero,
+    pub past_end: Answered,
+    /// Requests that are answered otherwise; where several fit, the first.
+    pub specials: Vec<Special>,
     /// What `total` says.
     pub total: Total,
+    /// What `perPage` says.
+    pub per_page: Echo,
+    /// What `lastPage` says.
+    pub last_page: LastPage,
+    /// Whether there is a slash at the end of a path; requests without it, or with it, are redirected.
+    pub slash: Option<Slash>,
+    /// The server's clock, by which sessions begin and end. It stands still at the account's present unless it is
+    /// another one.
+    pub clock: Clock,
+    /// The header `Date`.
+    pub date: Date,
+    /// Every so many-th session of the account is listed as a record that can't be read as a whole.
+    pub reject_every: Option<u64>,
     /// How long each answer takes at least.
     pub latency: Duration,
     /// Requests a second, with a burst of one second's worth; above it 429 with `Retry-After`.
@@ -37,8 +58,6 @@ pub struct Options {
     /// Whether the JSON of all sessions is made once, at the start, so that a page costs no more than a slice of
     /// memory. Serves as long as the list is as it was at the start.
     pub prepared: bool,
-    /// Whether a path without a slash at its end is redirected (301) to the same with one, the query included.
-    pub wants_slash: bool,
     /// Ids of sessions that the list leaves out, though they are there.
     pub hidden: Vec<String>,
     /// What happens at which request.
@@ -55,17 +74,32 @@ impl Options {
             page_cap: None,
             one_page_size: None,
             ignore_page: false,
-            past_end: PastEnd::Empty,
-            page_zero: PageZero::AsFirst,
+            ignore_filter: false,
+            base: 1,
+            page_zero: Answered::First(Number::Own),
+            past_end: Answered::Empty,
+            specials: Vec::new(),
             total: Total::Exact,
+            per_page: Echo::Honest,
+            last_page: LastPage::Honest,
+            slash: None,
+            clock: Clock::new(|| NOW / 1_000_000),
+            date: Date::System,
+            reject_every: None,
             latency: Duration::ZERO,
             rate_limit: None,
             gzip: true,
             prepared: false,
-            wants_slash: false,
             hidden: Vec::new(),
             script: Script::new(),
         }
+    }
+
+    /// Adds requests that are answered otherwise.
+    #[must_use]
+    pub fn special(mut self, on: On, during: During, answered: Answered) -> Self {
+        self.specials.push(Special { on, during, answered });
+        self
     }
 }
 
@@ -110,32 +144,6 @@ impl Clock {
     }
 }
 
-/// What a page behind the end answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PastEnd {
-    /// 200 and no rows.
-    #[default]
-    Empty,
-    /// 404.
-    NotFound404,
-    /// 400.
-    BadRequest400,
-    /// The last page again, under its own number.
-    LastPage,
-}
-
-/// What `page=0` means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PageZero {
-    /// The same as `page=1`.
-    #[default]
-    AsFirst,
-    /// A mistake, 400.
-    Error400,
-    /// The first page; `page=1` is the second.
-    ZeroBased,
-}
-
 /// What `total` says of the number of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Total {
@@ -156,4 +164,53 @@ pub enum Total {
     Off(i64),
     /// Always this number, as a counter that is updated now and then.
     Stale(u64),
+    /// The truth, but this number at most, as search engines count.
+    Capped(u64),
+}
+
+/// What `perPage` says of the size of pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Echo {
+    /// The size that is served.
+    #[default]
+    Honest,
+    /// There is no such field.
+    Missing,
+    /// What was asked for, whatever is served.
+    Asked,
+    /// Always this number.
+    Says(u64),
+}
+
+/// What `lastPage` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LastPage {
+    /// The number of the last page.
+    #[default]
+    Honest,
+    /// There is no such field.
+    Missing,
+    /// Always this number.
+    Says(u64),
+}
+
+/// A slash at the end of a path, as a framework wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slash {
+    /// Whether it must be there, or must not.
+    pub wanted: bool,
+    /// The status of the redirect.
+    pub status: u16,
+}
+
+/// The header `Date`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Date {
+    /// The time of this machine.
+    #[default]
+    System,
+    /// There is none.
+    Missing,
+    /// The server's clock, off by so many seconds.
+    Clock(i64),
 }

@@ -4,10 +4,12 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use url::form_urlencoded;
 
+use super::answered::{Answered, Number};
 use super::list::{Filter, List, Row};
-use super::options::{Options, PageZero, PastEnd, Total};
+use super::options::{Echo, LastPage, Options, Total};
 use super::prepared::Prepared;
 use super::reply::{Reply, refusal};
+use super::special::Place;
 use super::v2::{self, Version};
 use super::wire::{self, Info};
 
@@ -68,65 +70,125 @@ pub(super) enum Rows {
     Written(Bytes),
     /// Rows one by one.
     Each(Vec<Row>),
+    /// `null`
+    Null,
+    /// Not even the field.
+    Absent,
 }
 
-/// What is at the asked place, as these options have it, or the refusal they ask for.
-pub(super) fn resolve(
-    options: &Options,
-    prepared: Option<&Prepared>,
-    list: &List,
-    asked: &Asked,
-) -> Result<Page, Reply> {
-    let chosen = chosen(options, list, &asked.filter);
-    let total = chosen.as_ref().map_or(list.len(), |positions| positions.len() as u64);
-    let size = page_size(options, asked);
-    let base = u64::from(options.page_zero != PageZero::ZeroBased);
-    let end = base + total.div_ceil(size).max(1) - 1;
-    let page = number_of(options, asked.page, base, end)?;
-    let from = (page - base).saturating_mul(size).min(total);
-    let to = from.saturating_add(size).min(total);
-    let rows = match chosen {
-        Some(positions) => Rows::Each(picked(list, &positions, from, to)),
-        None => match prepared.filter(|_| asked.version == Version::V1 && !list.is_changed()) {
-            Some(prepared) => Rows::Written(prepared.slice(from, to)),
-            None => Rows::Each(list.page(from, size)),
-        },
-    };
-    let field = |number: u64| Some(number.to_string());
-    let info = Info {
-        current_page: field(page),
-        per_page: field(size),
-        last_page: field(end),
-        total: total_field(options.total, total),
-    };
-    Ok(Page { version: asked.version, info, rows })
+/// The list as a request sees it.
+pub(super) struct View<'a> {
+    options: &'a Options,
+    prepared: Option<&'a Prepared>,
+    list: &'a List,
+    asked: &'a Asked,
+    /// Positions of the rows that are shown; `None` for all.
+    chosen: Option<Vec<u64>>,
+    pub(super) place: Place,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(options: &'a Options, prepared: Option<&'a Prepared>, list: &'a List, asked: &'a Asked) -> Self {
+        let chosen = chosen(options, list, &asked.filter);
+        let total = chosen.as_ref().map_or(list.len(), |positions| positions.len() as u64);
+        let (size, base) = (page_size(options, asked), options.base);
+        let page = asked.page.filter(|_| !options.ignore_page).unwrap_or(base);
+        let end = base + total.div_ceil(size).max(1) - 1;
+        Self { options, prepared, list, asked, chosen, place: Place { page, base, end, size, total } }
+    }
+
+    /// The page that is answered, or the reply in its stead.
+    pub(super) fn answer(&self, special: Answered) -> Result<Page, Reply> {
+        let Place { page, base, end, size, total } = self.place;
+        let own = |number| self.page(number, self.rows(number));
+        let answered = match special {
+            Answered::Usual if self.place.is_below() => self.options.page_zero,
+            Answered::Usual if self.place.is_behind() => self.options.past_end,
+            _ => special,
+        };
+        let other = |number: u64, shown| match shown {
+            Number::Own => own(number),
+            Number::Asked => self.page(page, self.rows(number)),
+        };
+        if let Some(reply) = answered.reply() {
+            return Err(reply);
+        }
+        Ok(match answered {
+            Answered::First(shown) => other(base, shown),
+            Answered::Last(shown) => other(end, shown),
+            Answered::FromEnd => self.page(page, self.between(total.saturating_sub(size), total)),
+            Answered::DataNull => self.page(page, Rows::Null),
+            Answered::NoData => self.page(page, Rows::Absent),
+            Answered::Usual => own(page.max(base)),
+            _ => self.page(page, Rows::Each(Vec::new())),
+        })
+    }
+
+    fn rows(&self, number: u64) -> Rows {
+        let from = Place { page: number, ..self.place }.from().min(self.place.total);
+        self.between(from, from.saturating_add(self.place.size).min(self.place.total))
+    }
+
+    fn between(&self, from: u64, to: u64) -> Rows {
+        let rows = match &self.chosen {
+            Some(positions) => picked(self.list, positions, from, to),
+            None => match self.prepared.filter(|_| self.asked.version == Version::V1 && !self.list.is_changed()) {
+                Some(prepared) => return Rows::Written(prepared.slice(from, to)),
+                None => self.list.page(from, to - from),
+            },
+        };
+        let spoil = |row| spoil(self.options, self.list, self.asked.version, row, false);
+        Rows::Each(rows.into_iter().map(spoil).collect())
+    }
+
+    /// A page that gives itself this number.
+    fn page(&self, shown: u64, rows: Rows) -> Page {
+        let Self { options, asked, place: Place { size, end, total, .. }, .. } = self;
+        let field = |number: u64| Some(number.to_string());
+        let info = Info {
+            current_page: field(shown),
+            per_page: match options.per_page {
+                Echo::Honest => field(*size),
+                Echo::Missing => None,
+                Echo::Asked => field(asked.per_page.unwrap_or_else(|| u64::from(options.default_per_page))),
+                Echo::Says(number) => field(number),
+            },
+            last_page: match options.last_page {
+                LastPage::Honest => field(*end),
+                LastPage::Missing => None,
+                LastPage::Says(number) => field(number),
+            },
+            total: total_field(options.total, *total),
+        };
+        Page { version: asked.version, info, rows }
+    }
+}
+
+/// The row as the server lists it: every so many-th session of the account is no record that can be read as a whole.
+pub(super) fn spoil(options: &Options, list: &List, version: Version, mut row: Row, alone: bool) -> Row {
+    const LAST: &str = "\"participants\":[";
+    let number = list.account().index_of(&row.session.id).filter(|_| row.raw.is_none());
+    let is_meant = |every: u64| number.is_some_and(|number| (number + 1).is_multiple_of(every.max(1)));
+    if options.reject_every.is_some_and(is_meant) {
+        let mut out = Vec::new();
+        write_row(&mut out, version, &row, alone);
+        let text = String::from_utf8_lossy(&out);
+        // A quote within a text is escaped, so the field's name is found nowhere else.
+        let whole = text.split_once(LAST).map_or(&*text, |(whole, _)| whole);
+        row.raw = Some(format!("{whole}\"participants\":\"unreadable\"}}"));
+    }
+    row
 }
 
 /// Positions of the rows that the list shows; `None` for all.
 fn chosen(options: &Options, list: &List, filter: &Filter) -> Option<Vec<u64>> {
-    if *filter == Filter::default() && options.hidden.is_empty() {
+    let everything = Filter::default();
+    let filter = if options.ignore_filter { &everything } else { filter };
+    if *filter == everything && options.hidden.is_empty() {
         return None;
     }
     let hidden: Vec<u64> = options.hidden.iter().filter_map(|id| list.find(id)).collect();
     Some(list.chosen(filter).into_iter().filter(|position| !hidden.contains(position)).collect())
-}
-
-/// The number of the page that is served, between `base` and `end` or beyond.
-fn number_of(options: &Options, asked: Option<u64>, base: u64, end: u64) -> Result<u64, Reply> {
-    let page = asked.filter(|_| !options.ignore_page).unwrap_or(base);
-    if page < base {
-        return match options.page_zero {
-            PageZero::Error400 => Err(refusal(StatusCode::BAD_REQUEST, "page must be at least 1")),
-            PageZero::AsFirst | PageZero::ZeroBased => Ok(base),
-        };
-    }
-    match options.past_end {
-        _ if page <= end => Ok(page),
-        PastEnd::Empty => Ok(page),
-        PastEnd::LastPage => Ok(end),
-        PastEnd::NotFound404 => Err(refusal(StatusCode::NOT_FOUND, "No such page")),
-        PastEnd::BadRequest400 => Err(refusal(StatusCode::BAD_REQUEST, "page is out of range")),
-    }
 }
 
 fn page_size(options: &Options, asked: &Asked) -> u64 {
@@ -153,14 +215,21 @@ fn total_field(total: Total, truth: u64) -> Option<String> {
         Total::Absurd => Some("99999999999999999999".to_owned()),
         Total::Off(by) => Some(truth.saturating_add_signed(by).to_string()),
         Total::Stale(number) => Some(number.to_string()),
+        Total::Capped(most) => Some(truth.min(most).to_string()),
     }
 }
 
 /// The page as JSON; sessions written before are not copied.
 pub(super) fn write(page: Page) -> Vec<Bytes> {
     let mut out = Vec::new();
-    wire::page_head(&mut out, &page.info);
+    wire::page_info(&mut out, &page.info);
     match page.rows {
+        Rows::Null => out.extend_from_slice(b",\"data\":null}"),
+        Rows::Absent => out.push(b'}'),
+        Rows::Written(_) | Rows::Each(_) => out.extend_from_slice(wire::PAGE_ROWS),
+    }
+    match page.rows {
+        Rows::Null | Rows::Absent => vec![out.into()],
         Rows::Written(rows) => vec![out.into(), rows, Bytes::from_static(wire::PAGE_TAIL)],
         Rows::Each(rows) => {
             wire::joined(&mut out, &rows, |out, row| write_row(out, page.version, row, false));

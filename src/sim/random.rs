@@ -36,6 +36,14 @@ impl Random {
     pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[usize::try_from(self.below(items.len() as u64)).unwrap_or(0)]
     }
+
+    /// Puts the items into a random order.
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for place in (1..items.len()).rev() {
+            let other = usize::try_from(self.below(place as u64 + 1)).unwrap_or(0);
+            items.swap(place, other);
+        }
+    }
 }
 
 /// The finishing step of splitmix64: every bit of the input stirs every bit of the output.

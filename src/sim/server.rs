@@ -118,7 +118,9 @@ async fn serve(stream: TcpStream, site: Arc<Site>, mut stopping: watch::Receiver
     let reset = Arc::new(AtomicBool::new(false));
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&reset)));
     let service = service_fn(|request| respond(&site, &reset, request));
-    let mut connection = pin!(http1::Builder::new().timer(TokioTimer::new()).serve_connection(socket, service));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).auto_date_header(site.tells_system_time());
+    let mut connection = pin!(builder.serve_connection(socket, service));
     // How a connection ended is the client's to tell; here there is nothing left to do.
     tokio::select! {
         _ = connection.as_mut() => {}
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
     use crate::sim::list::Filter;
     use crate::sim::testing::{ask, exchange, get, list, serve};
-    use crate::sim::{Auth, Clock, Order, PageZero, PastEnd, Shape, Total};
+    use crate::sim::{Answered, Auth, Clock, Date, Echo, LastPage, Number, Order, Shape, Slash, Total};
 
     fn account(sessions: u64) -> Account {
         Account::new(1, sessions, Shape::Realistic)
@@ -244,10 +246,10 @@ mod tests {
     #[tokio::test]
     async fn behind_the_end_everyone_answers_differently() {
         for (past_end, status, rows) in [
-            (PastEnd::Empty, 200, 0),
-            (PastEnd::NotFound404, 404, 0),
-            (PastEnd::BadRequest400, 400, 0),
-            (PastEnd::LastPage, 200, 5),
+            (Answered::Empty, 200, 0),
+            (Answered::Status(404), 404, 0),
+            (Answered::Status(400), 400, 0),
+            (Answered::Last(Number::Own), 200, 5),
         ] {
             let server = serve(Options { past_end, ..Options::new(account(25)) }).await;
             let response = list(&server, "page=3").await;
@@ -263,10 +265,11 @@ mod tests {
     #[tokio::test]
     async fn page_zero_has_three_meanings() {
         let options = |page_zero| Options { page_zero, ..Options::new(account(25)) };
+        let from_zero = Options { base: 0, ..Options::new(account(25)) };
         let first = ids(&account(25))[..20].to_vec();
-        assert_eq!(list(&serve(options(PageZero::AsFirst)).await, "page=0").await.ids(), first);
-        assert_eq!(list(&serve(options(PageZero::Error400)).await, "page=0").await.status, 400);
-        let zero_based = serve(options(PageZero::ZeroBased)).await;
+        assert_eq!(list(&serve(options(Answered::First(Number::Own))).await, "page=0").await.ids(), first);
+        assert_eq!(list(&serve(options(Answered::Status(400))).await, "page=0").await.status, 400);
+        let zero_based = serve(from_zero).await;
         assert_eq!(list(&zero_based, "page=0").await.ids(), first);
         let second = list(&zero_based, "page=1").await;
         assert_eq!((second.ids().len(), second.info("lastPage")), (5, json!(1)));
@@ -282,10 +285,76 @@ mod tests {
             (Total::Negative, json!(-1)),
             (Total::Off(-5), json!(20)),
             (Total::Stale(7), json!(7)),
+            (Total::Capped(7), json!(7)),
+            (Total::Capped(70), json!(25)),
         ] {
             let server = serve(Options { total, ..Options::new(account(25)) }).await;
             assert_eq!(list(&server, "").await.info("total"), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn page_info_may_say_less_or_something_else() {
+        let page = async |options: Options| list(&serve(options).await, "page=1&perPage=40").await;
+        let plain = || Options { page_cap: Some(10), ..Options::new(account(25)) };
+        for (per_page, expected) in [
+            (Echo::Honest, json!(10)),
+            (Echo::Missing, json!(null)),
+            (Echo::Asked, json!(40)),
+            (Echo::Says(7), json!(7)),
+        ] {
+            let response = page(Options { per_page, ..plain() }).await;
+            assert_eq!((response.info("perPage"), response.ids().len()), (expected, 10));
+        }
+        for (last_page, expected) in
+            [(LastPage::Honest, json!(3)), (LastPage::Missing, json!(null)), (LastPage::Says(1), json!(1))]
+        {
+            assert_eq!(page(Options { last_page, ..plain() }).await.info("lastPage"), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn paths_are_redirected_to_those_with_or_without_a_slash() {
+        let path = |id: &str| [format!("/v1/meeting-sessions{id}?page=1"), format!("/v1/meeting-sessions{id}/?page=1")];
+        for wanted in [true, false] {
+            let slash = Some(Slash { wanted, status: 308 });
+            let server = serve(Options { slash, ..Options::new(account(5)) }).await;
+            for id in [String::new(), format!("/{}", ids(&account(5))[0])] {
+                let [bare, slashed] = path(&id);
+                let (good, bad) = if wanted { (slashed, bare) } else { (bare, slashed) };
+                assert_eq!(get(&server, &good, "").await.unwrap().status, 200);
+                let moved = get(&server, &bad, "").await.unwrap();
+                assert_eq!((moved.status, moved.header("location")), (308, Some(&*good)));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_time_is_told_or_not() {
+        let date = async |date| {
+            let clock = Clock::new(|| 1_795_197_600);
+            let server = serve(Options { date, clock, ..Options::new(account(5)) }).await;
+            list(&server, "").await.header("date").map(str::to_owned)
+        };
+        assert!(date(Date::System).await.is_some());
+        assert_eq!(date(Date::Missing).await, None);
+        assert_eq!(date(Date::Clock(0)).await.as_deref(), Some("Fri, 20 Nov 2026 18:00:00 GMT"));
+        assert_eq!(date(Date::Clock(-3600)).await.as_deref(), Some("Fri, 20 Nov 2026 17:00:00 GMT"));
+    }
+
+    #[tokio::test]
+    async fn some_records_cannot_be_read_and_some_filters_do_nothing() {
+        let server = serve(Options { reject_every: Some(10), ..Options::new(account(25)) }).await;
+        for list in ["/v1/meeting-sessions", "/v2/sessions"] {
+            let page = get(&server, &format!("{list}?perPage=25"), "").await.unwrap().json();
+            let rows = page["data"].as_array().unwrap();
+            let odd: Vec<usize> = (0..25).filter(|at| rows[*at]["participants"].is_string()).collect();
+            assert_eq!(odd, [9, 19]);
+            let alone = get(&server, &format!("{list}/{}", ids(&account(25))[9]), "").await.unwrap();
+            assert!(alone.json()["participants"].is_string());
+        }
+        let deaf = serve(Options { ignore_filter: true, ..Options::new(account(25)) }).await;
+        assert_eq!(list(&deaf, "meetingId=none&perPage=50").await.ids().len(), 25);
     }
 
     #[tokio::test]

@@ -5,20 +5,21 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use hyper::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use hyper::header::{ACCEPT_ENCODING, ALLOW, AUTHORIZATION, DATE, HeaderMap, HeaderValue, LOCATION};
 use hyper::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::gate::{self, Bucket};
 use super::list::List;
-use super::options::Options;
-use super::page::{self, Asked};
+use super::options::{Date, Options, Slash};
+use super::page::{self, Asked, View};
 use super::prepared::Prepared;
 use super::reply::{Reply, refusal};
 use super::script::{Due, Run};
+use super::special::Specials;
 use super::v2::Version;
 
 /// A request as the server remembers it; never with its credentials.
@@ -65,18 +66,21 @@ pub(super) struct State {
     pub(super) requests: Requests,
     bucket: Option<Bucket>,
     run: Run,
+    specials: Specials,
 }
 
 impl Site {
     /// Ready to answer; with `prepared`, all sessions are written first.
     pub(super) fn new(options: Options) -> Self {
-        let prepared = options.prepared.then(|| Prepared::new(&options.list));
+        let is_plain = options.reject_every.is_none();
+        let prepared = (options.prepared && is_plain).then(|| Prepared::new(&options.list));
         let bucket = options.rate_limit.map(Bucket::new);
         let state = State {
             list: options.list.clone(),
             requests: Requests::default(),
             bucket,
             run: Run::new(options.script.clone()),
+            specials: Specials::new(&options.specials),
         };
         Self { options, prepared, state: Mutex::new(state) }
     }
@@ -92,18 +96,34 @@ impl Site {
         self.options.latency
     }
 
+    /// Whether answers carry the time of this machine.
+    pub(super) fn tells_system_time(&self) -> bool {
+        self.options.date == Date::System
+    }
+
     /// The answer to a request that arrives at this moment.
     pub(super) fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, now: Instant) -> Reply {
         let token = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let request = Request { method: method.to_string(), target: target.to_owned(), authorized: token.is_some() };
         self.state().requests.record(request);
-        let reply = self.admitted(method, uri, token, now).unwrap_or_else(|refused| refused);
+        let mut reply = self.admitted(method, uri, token, now).unwrap_or_else(|refused| refused);
+        if let Date::Clock(skew) = self.options.date {
+            let seconds = u64::try_from(self.options.clock.now().saturating_add(skew)).unwrap_or(0);
+            let time = UNIX_EPOCH + Duration::from_secs(seconds);
+            reply = reply.header(DATE.as_str(), httpdate::fmt_http_date(time));
+        }
         let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if self.options.gzip && accepted.contains("gzip") { reply.compressed() } else { reply }
     }
 
     fn admitted(&self, method: &Method, uri: &Uri, token: Option<&[u8]>, now: Instant) -> Result<Reply, Reply> {
+        if let Some(reply) = self.state().specials.anything(now).alone() {
+            return Err(reply);
+        }
+        if let Some(to) = self.options.slash.and_then(|slash| redirected(slash, uri)) {
+            return Err(to);
+        }
         let Some(route) = route(uri.path()) else {
             return Err(refusal(StatusCode::NOT_FOUND, "No such resource"));
         };
@@ -111,24 +131,23 @@ impl Site {
         if ![Method::GET, Method::HEAD].contains(method) {
             return Err(refusal(StatusCode::METHOD_NOT_ALLOWED, "Use GET").header(ALLOW.as_str(), "GET"));
         }
-        if self.options.wants_slash && !uri.path().ends_with('/') {
-            let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            let moved = refusal(StatusCode::MOVED_PERMANENTLY, "Moved");
-            return Err(moved.header(LOCATION.as_str(), format!("{}/{query}", uri.path())));
+        if let Err(refused) = gate::admit(&self.options.auth, token) {
+            return Err(self.state().specials.wrong_token(now).alone().unwrap_or(refused));
         }
-        gate::admit(&self.options.auth, token)?;
         if let Some(bucket) = &mut self.state().bucket {
             bucket.take(now)?;
         }
         match route {
-            (version, Named::List) => self.page(version, uri.query().unwrap_or_default()),
-            (version, Named::Session(id)) => Ok(self.session(version, id)),
+            (version, Named::List) => self.page(version, uri.query().unwrap_or_default(), now),
+            (version, Named::Session(id)) => Ok(self.session(version, id, now)),
         }
     }
 
-    fn page(&self, version: Version, query: &str) -> Result<Reply, Reply> {
+    fn page(&self, version: Version, query: &str, now: Instant) -> Result<Reply, Reply> {
         let mut asked = Asked::parse(version, query)?;
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.list.tell(self.options.clock.now());
         let Due { before, after, answers } = state.run.list(asked.page.unwrap_or(1));
         state.list.apply(&before);
         for answer in &answers {
@@ -136,9 +155,11 @@ impl Site {
         }
         // What is written already can't be edited.
         let prepared = self.prepared.as_ref().filter(|_| answers.is_empty());
-        let page = page::resolve(&self.options, prepared, &state.list, &asked);
+        let view = View::new(&self.options, prepared, &state.list, &asked);
+        let special = state.specials.list(&view.place, now);
+        let page = view.answer(special);
         state.list.apply(&after);
-        drop(state);
+        drop(guard);
         let reply = page.map_or_else(
             |refused| refused,
             |mut page| {
@@ -151,11 +172,16 @@ impl Site {
         Ok(spoiled(reply, &answers))
     }
 
-    fn session(&self, version: Version, id: &str) -> Reply {
+    fn session(&self, version: Version, id: &str, now: Instant) -> Reply {
         let mut state = self.state();
         let Due { before, after, answers } = state.run.session(id);
+        state.list.tell(self.options.clock.now());
         state.list.apply(&before);
+        if let Some(reply) = state.specials.session(id, now).alone() {
+            return spoiled(reply, &answers);
+        }
         let row = state.list.find(id).and_then(|position| state.list.row(position));
+        let row = row.map(|row| page::spoil(&self.options, &state.list, version, row, true));
         state.list.apply(&after);
         drop(state);
         let reply = row.map_or_else(
@@ -177,6 +203,20 @@ fn spoiled(mut reply: Reply, answers: &[Answer]) -> Reply {
     reply
 }
 
+/// The redirect to the path as the server wants it, if it is not so.
+fn redirected(slash: Slash, uri: &Uri) -> Option<Reply> {
+    let Slash { wanted, status } = slash;
+    let path = uri.path();
+    if path.ends_with('/') == wanted {
+        return None;
+    }
+    let bare = path.trim_end_matches('/');
+    let (end, mark) = (if wanted { "/" } else { "" }, if uri.query().is_some() { "?" } else { "" });
+    let to = [bare, end, mark, uri.query().unwrap_or_default()].concat();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
+    Some(refusal(status, "Moved").header(LOCATION.as_str(), to))
+}
+
 /// What a path names, in either version.
 enum Named<'a> {
     List,
@@ -189,10 +229,10 @@ fn route(path: &str) -> Option<(Version, Named<'_>)> {
     match rest.strip_prefix('/') {
         None if rest.is_empty() => Some((version, Named::List)),
         Some("") => Some((version, Named::List)),
-        Some(id) if id.strip_suffix('/').is_some_and(|id| !id.is_empty() && !id.contains('/')) => {
-            Some((version, Named::Session(id.trim_end_matches('/'))))
+        Some(id) => {
+            let id = id.strip_suffix('/').unwrap_or(id);
+            (!id.contains('/')).then_some((version, Named::Session(id)))
         }
-        Some(id) if !id.contains('/') => Some((version, Named::Session(id))),
-        _ => None,
+        None => None,
     }
 }

@@ -45,8 +45,8 @@ pub fn session(out: &mut Vec<u8>, session: &Session) {
     out.extend_from_slice(b"]}");
 }
 
-/// All that stands before the rows of a page.
-pub fn page_head(out: &mut Vec<u8>, info: &Info) {
+/// A page up to the end of its `pageInfo`; the object goes on behind it.
+pub fn page_info(out: &mut Vec<u8>, info: &Info) {
     let Info { current_page, per_page, last_page, total } = info;
     out.extend_from_slice(b"{\"pageInfo\":{");
     let fields = [("currentPage", current_page), ("perPage", per_page), ("lastPage", last_page), ("total", total)];
@@ -57,8 +57,11 @@ pub fn page_head(out: &mut Vec<u8>, info: &Info) {
             comma = ",";
         }
     }
-    out.extend_from_slice(b"},\"data\":[");
+    out.push(b'}');
 }
+
+/// All that stands between `pageInfo` and the rows of a page.
+pub const PAGE_ROWS: &[u8] = b",\"data\":[";
 
 /// All that stands behind the rows of a page.
 pub const PAGE_TAIL: &[u8] = b"]}";
@@ -266,7 +269,8 @@ mod tests {
     fn absent_page_fields_leave_no_comma() {
         let info = Info { per_page: Some("20".into()), total: Some("\"8\"".into()), ..Info::default() };
         let mut out = Vec::new();
-        page_head(&mut out, &info);
+        page_info(&mut out, &info);
+        out.extend_from_slice(PAGE_ROWS);
         out.extend_from_slice(PAGE_TAIL);
         assert_eq!(out, br#"{"pageInfo":{"perPage":20,"total":"8"},"data":[]}"#);
     }

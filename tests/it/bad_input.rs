@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rollbook::sim::{Account, Answer, Auth, Canned, Clock, Field, Options, PastEnd, Script, Shape};
+use rollbook::sim::{Account, Answer, Answered, Auth, Canned, Clock, Field, Number, Options, Script, Shape, Slash};
 use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook};
@@ -73,14 +73,15 @@ fn failures_that_stay_end_the_run() {
 
 #[test]
 fn a_slash_at_the_end_of_a_path_is_followed_and_costs_one_request() {
-    let requests = |wants_slash, version| {
-        let bed = Bed::new(Options { wants_slash, ..account() });
+    let requests = |slash, version| {
+        let bed = Bed::new(Options { slash, ..account() });
         let ran = bed.run(&["--json", "--api", version]);
         assert_eq!((ran.code, &ran.receipt()["sessions"]), (0, &250.into()), "{ran:?}");
         bed.server.requests()
     };
     for version in ["v1", "v2"] {
-        let (with, without) = (requests(true, version), requests(false, version));
+        let slash = Slash { wanted: true, status: 301 };
+        let (with, without) = (requests(Some(slash), version), requests(None, version));
         // All that were under way before the first answer may be redirected.
         assert!((1..=8).contains(&(with.count - without.count)), "{} {}", with.count, without.count);
         assert!(with.log.iter().all(|request| request.authorized));
@@ -210,7 +211,7 @@ fn pages_that_lie_are_not_believed() {
 #[test]
 fn caps_and_ends_of_every_kind_are_fine() {
     expect(Options { page_cap: Some(20), ..account() }, 0, "");
-    for past_end in [PastEnd::Empty, PastEnd::NotFound404, PastEnd::BadRequest400, PastEnd::LastPage] {
+    for past_end in [Answered::Empty, Answered::Status(404), Answered::Status(400), Answered::Last(Number::Own)] {
         expect(Options { past_end, ..account() }, 0, "");
     }
     expect(Options { rate_limit: Some(50), ..account() }, 0, "");

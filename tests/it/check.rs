@@ -1,6 +1,6 @@
 //! `check` tells how the API behaves and what a run would do, and writes nothing.
 
-use rollbook::sim::{Account, Auth, Options, Order, PageZero, PastEnd, Shape};
+use rollbook::sim::{Account, Answered, Auth, Options, Order, Shape};
 use rollbook::sim::{List, Total};
 
 use crate::bed::{Bed, Ran};
@@ -16,14 +16,14 @@ fn every_way_of_the_api_is_told() {
     let account = Account::new(4, 450, Shape::Plain);
     let cases = [
         (Options::new(account), "first_page", serde_json::json!(1)),
-        (Options { page_zero: PageZero::ZeroBased, ..Options::new(account) }, "first_page", serde_json::json!(0)),
+        (Options { base: 0, ..Options::new(account) }, "first_page", serde_json::json!(0)),
         (Options { page_cap: Some(20), ..Options::new(account) }, "page_size_given", serde_json::json!(20)),
         (Options { one_page_size: Some(50), ..Options::new(account) }, "evidence", serde_json::json!("twice")),
         (Options { page_cap: Some(20), ..Options::new(account) }, "evidence", serde_json::json!("chain")),
         // So small pages don't overlap everywhere.
         (Options { page_cap: Some(4), ..Options::new(account) }, "evidence", serde_json::json!("twice")),
         (Options { total: Total::Missing, ..Options::new(account) }, "total", serde_json::Value::Null),
-        (Options { past_end: PastEnd::NotFound404, ..Options::new(account) }, "behind_the_end", "status 404".into()),
+        (Options { past_end: Answered::Status(404), ..Options::new(account) }, "behind_the_end", "status 404".into()),
         (Options::new(List::new(account, Order::OldestFirst)), "newest_first", serde_json::json!(false)),
         (Options::new(account), "would", "the whole list (nothing was covered before)".into()),
     ];
@@ -40,7 +40,7 @@ fn a_run_reaches_the_evidence_that_was_told() {
     for options in [
         Options::new(account),
         Options { page_cap: Some(4), ..Options::new(account) },
-        Options { page_cap: Some(12), page_zero: PageZero::ZeroBased, ..Options::new(account) },
+        Options { page_cap: Some(12), base: 0, ..Options::new(account) },
         Options { one_page_size: Some(50), ..Options::new(account) },
         Options { total: Total::Missing, ..Options::new(account) },
         Options::new(List::new(account, Order::OldestFirst)),

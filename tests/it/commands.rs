@@ -1,6 +1,7 @@
 //! The commands as a person meets them: in an empty folder, in a terminal and without one, with and without colours.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -48,9 +49,9 @@ struct Simulated {
 }
 
 impl Simulated {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = rollbook(folder);
-        command.args(["simulate", "--listen", "127.0.0.1:0", "--sessions", "120", "--per-page-cap", "50"]);
+        command.args(["simulate", "--listen", "127.0.0.1:0", "--sessions", "120"]).args(arguments);
         command.env("VIDEOSDK_TOKEN", TOKEN).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut simulated = Self { child: command.spawn().unwrap(), url: String::new() };
         let mut line = String::new();
@@ -77,7 +78,7 @@ impl Drop for Simulated {
 #[test]
 fn what_simulate_serves_can_be_exported() {
     let folder = tempfile::tempdir().unwrap();
-    let simulated = Simulated::start(folder.path());
+    let simulated = Simulated::start(folder.path(), &["--per-page-cap", "50"]);
     let export = |token: &str| {
         let mut command = rollbook(folder.path());
         command.args(["export", "--base-url", &simulated.url, "--json"]).env("VIDEOSDK_TOKEN", token);
@@ -89,6 +90,30 @@ fn what_simulate_serves_can_be_exported() {
     let refused = export("another");
     assert_eq!((refused.code, &refused.receipt()["outcome"]), (4, &"credentials_refused".into()), "{refused:?}");
     assert_eq!(simulated.stop(), Some(0));
+}
+
+#[test]
+fn bad_days_can_be_rehearsed() {
+    let folder = tempfile::tempdir().unwrap();
+    let export = |simulated: &Simulated, dest: &str| {
+        let mut command = rollbook(folder.path());
+        command.args(["export", "--json", "--base-url", &simulated.url, "--dest", dest]).env("VIDEOSDK_TOKEN", TOKEN);
+        Ran::of(command.env("ROLLBOOK_API_PER_PAGE", "40").output().unwrap())
+    };
+    let busy = Simulated::start(folder.path(), &["--churn", "2", "--fail-every", "3", "--refuse-above", "40"]);
+    let ran = export(&busy, "busy");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("503 Service Unavailable"), "{ran:?}");
+    assert!(ran.receipt()["walk"]["distinct"].as_u64() > Some(120), "{ran:?}");
+    let mut socket = TcpStream::connect(busy.url.trim_start_matches("http://")).unwrap();
+    let target = "/v1/meeting-sessions?page=1&perPage=41";
+    write!(socket, "GET {target} HTTP/1.1\r\nhost: x\r\nauthorization: {TOKEN}\r\n\r\n").unwrap();
+    let mut status = String::new();
+    BufReader::new(socket).read_line(&mut status).unwrap();
+    assert_eq!(status.trim(), "HTTP/1.1 400 Bad Request");
+    let odd = Simulated::start(folder.path(), &["--reject-every", "50"]);
+    let ran = export(&odd, "odd");
+    assert_eq!((ran.code, &ran.receipt()["rejects"]["new"]), (3, &2.into()), "{ran:?}");
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Lists and answers of every odd kind: each with its exit code, its evidence and all of its sessions.
 
 use rollbook::sim::{
-    Account, Answer, Change, Field, List, Options, Order, PageZero, PastEnd, Script, Shape, Spacing, Total,
+    Account, Answer, Answered, Change, Field, List, Number, Options, Order, Script, Shape, Spacing, Total,
 };
 use rollbook::tables::Table;
 
 use crate::bed::Bed;
 
 const SESSIONS: u64 = 950;
+/// The first page's number, and what page 0 is where that is 1.
+const BASES: [(u64, Answered); 3] =
+    [(1, Answered::First(Number::Own)), (1, Answered::Status(400)), (0, Answered::Usual)];
 
 fn account() -> Account {
     Account::new(31, SESSIONS, Shape::Plain)
@@ -83,24 +86,24 @@ fn page_sizes_bases_and_ends() {
         let bed = Options { one_page_size: Some(size), ..plain() };
         expect(&format!("one size {size}"), bed, 0, "twice");
     }
-    for page_zero in [PageZero::AsFirst, PageZero::Error400, PageZero::ZeroBased] {
-        expect(&format!("{page_zero:?}"), Options { page_zero, ..plain() }, 0, "chain");
+    for (base, page_zero) in BASES {
+        expect(&format!("{base} {page_zero:?}"), Options { base, page_zero, ..plain() }, 0, "chain");
     }
-    for past_end in [PastEnd::Empty, PastEnd::LastPage, PastEnd::NotFound404, PastEnd::BadRequest400] {
+    for past_end in [Answered::Empty, Answered::Last(Number::Own), Answered::Status(404), Answered::Status(400)] {
         expect(&format!("{past_end:?}"), Options { past_end, ..plain() }, 0, "chain");
     }
 }
 
 #[test]
 fn a_list_that_moves_while_the_server_is_found_out() {
-    for page_zero in [PageZero::AsFirst, PageZero::Error400, PageZero::ZeroBased] {
+    for (base, page_zero) in BASES {
         for change in [Change::InsertFresh(0), Change::delete(3)] {
             for request in 1..8 {
                 for every in [false, true] {
                     let script = Script::new();
                     let script =
                         if every { script.every(1, 1, change.clone()) } else { script.before(request, change.clone()) };
-                    let bed = Bed::new(Options { page_zero, script, ..plain() });
+                    let bed = Bed::new(Options { base, page_zero, script, ..plain() });
                     let ran = bed.run(&["--json"]);
                     let read: std::collections::BTreeSet<_> =
                         bed.rows(Table::Sessions).into_iter().map(|row| row[0].1.clone()).collect();
@@ -108,7 +111,7 @@ fn a_list_that_moves_while_the_server_is_found_out() {
                         bed.server.with_list(|list| list.sessions().map(|session| session.id).collect::<Vec<_>>());
                     let known = |id: &&String| account().index_of(id).is_some();
                     let lost = listed.iter().filter(known).filter(|id| !read.contains(*id)).count();
-                    let what = format!("{page_zero:?} {change:?} {request} {every}");
+                    let what = format!("{base} {page_zero:?} {change:?} {request} {every}");
                     assert!(lost == 0 || ran.code == 3, "{what}: {lost} lost: {ran:?}");
                     assert!(ran.code == 0, "{what}: {ran:?}");
                 }
@@ -136,7 +139,7 @@ fn what_the_server_says_of_its_pages() {
     for total in [0, 20, 100, 949] {
         expect(&format!("total {total}"), Options { total: Total::Stale(total), ..plain() }, 0, "chain");
     }
-    for past_end in [PastEnd::LastPage, PastEnd::NotFound404] {
+    for past_end in [Answered::Last(Number::Own), Answered::Status(404)] {
         for size in [20, 95, 300] {
             expect(
                 &format!("{past_end:?} {size}"),

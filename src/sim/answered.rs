@@ -1,0 +1,92 @@
+//! What a request gets that the server would not, or can't, serve as it was asked. One list for all such requests: page 0,
+//! a page behind the end, a refused size or position, an empty list, a wrong token, a single session.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+
+use super::reply::{Delivery, Reply, refusal};
+
+/// What is answered instead. Where a page makes no sense, as for a single session, pages are an empty one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// What it would be without.
+    Usual,
+    /// 200, the documented shape, no rows, the number that was asked for.
+    Empty,
+    /// The same with `"data": null`.
+    DataNull,
+    /// The same without `data`.
+    NoData,
+    /// `{}`
+    EmptyObject,
+    /// 204.
+    NoContent,
+    /// 200 and `{"message": …}`.
+    Message,
+    /// This status and a message.
+    Status(u16),
+    /// 429, to come back after so many seconds.
+    TooFast(u64),
+    /// 302 to this address.
+    Redirect(&'static str),
+    /// The first page.
+    First(Number),
+    /// The last page.
+    Last(Number),
+    /// The rows before the list's end, as many as a page has: page 0 of a server that counts backwards from it.
+    FromEnd,
+    /// The connection is closed.
+    Close,
+    /// The connection is closed after so long.
+    Stall(Duration),
+}
+
+/// The number under which another page is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Number {
+    /// Its own.
+    Own,
+    /// That which was asked for.
+    Asked,
+}
+
+impl Answered {
+    /// The answer, if it does not depend on the list.
+    pub(super) fn reply(self) -> Option<Reply> {
+        let ok = |body: &'static str| Reply::json(StatusCode::OK, vec![Bytes::from_static(body.as_bytes())]);
+        Some(match self {
+            Self::EmptyObject => ok("{}"),
+            Self::Message => ok(r#"{"message":"Sign in to go on"}"#),
+            Self::NoContent => Reply { headers: Vec::new(), ..Reply::json(StatusCode::NO_CONTENT, Vec::new()) },
+            Self::Status(status) => of_status(status),
+            Self::TooFast(seconds) => of_status(429).header("retry-after", seconds.to_string()),
+            Self::Redirect(to) => of_status(302).header("location", to),
+            Self::Close => closed(Duration::ZERO),
+            Self::Stall(length) => closed(length),
+            Self::Usual
+            | Self::Empty
+            | Self::DataNull
+            | Self::NoData
+            | Self::First(_)
+            | Self::Last(_)
+            | Self::FromEnd => return None,
+        })
+    }
+
+    /// The answer where there is no list; `None` for the usual one.
+    pub(super) fn alone(self) -> Option<Reply> {
+        let page = || Reply::json(StatusCode::OK, vec![Bytes::from_static(br#"{"pageInfo":{},"data":[]}"#)]);
+        (self != Self::Usual).then(|| self.reply().unwrap_or_else(page))
+    }
+}
+
+fn of_status(status: u16) -> Reply {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    refusal(status, status.canonical_reason().unwrap_or("No"))
+}
+
+fn closed(after: Duration) -> Reply {
+    Reply { delivery: Delivery::Close, delay: after, ..of_status(500) }
+}
