@@ -12,6 +12,7 @@ use rollbook::dataset::admission;
 use rollbook::dataset::destination::Destination;
 use rollbook::dataset::erasures::Erase;
 use rollbook::dataset::receipt::{self, Receipt};
+use rollbook::dataset::state::State;
 use rollbook::erasure::Identifier;
 use rollbook::error::{Error, Kind, Result};
 use rollbook::export::{Run, Work};
@@ -149,6 +150,11 @@ pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: 
         .base_url()
         .parse()
         .map_err(|error| Error::new(Kind::Unexpected, "the simulated API has no usable address").because(error))?;
+    // The simulated API speaks both versions: a dataset that is there already goes on with its own.
+    let Destination { layout, .. } = Destination::open(&setting.config, setting.environment, "demo", true)?;
+    if let Some(version) = State::version_of(&layout, setting.config.dataset.partition_by)? {
+        setting.config.api.version = version;
+    }
     let config = setting.config.clone();
     let credentials = Credentials::Token(Secret::new("demo"));
     let work = Work::Export { full: true, meetings: Vec::new() };

@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 use crate::store::{Access, Swap, raced};
 use crate::walk::{Evidence, Verdict};
 
+/// The commands that read sessions from the API.
+const READERS: [&str; 3] = ["export", "backfill", "demo"];
 /// The receipts' folder in rollbook's own.
 const RUNS: &str = "runs";
 
@@ -280,6 +282,20 @@ pub struct Stored {
     /// The number of the last purge.
     #[serde(default)]
     pub erasures: u64,
+    /// The command.
+    #[serde(default)]
+    command: String,
+    /// Where the run's sessions came from.
+    api: Option<Source>,
+}
+
+/// The source of a run, as its receipt names it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Source {
+    /// `v1` or `v2`.
+    pub version: String,
+    /// The origin.
+    pub base_url: String,
 }
 
 /// Calls with the path of each receipt of a dataset and what it says; `None` where it is of no known form.
@@ -327,6 +343,23 @@ pub fn named(layout: &Layout) -> Result<(BTreeSet<String>, u64)> {
         erasures = erasures.max(stored.erasures);
     })?;
     Ok((paths, erasures))
+}
+
+/// The source of the last run that has published sessions of the API. Runs that only looked after files have not asked
+/// the API, whatever their settings said.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read; one of an unknown form names nothing.
+pub fn last_source(layout: &Layout) -> Result<Option<Source>> {
+    let mut last: Option<(String, Source)> = None;
+    each(layout, |path, stored| {
+        let has_read = |stored: &Stored| !stored.partitions.is_empty() && READERS.contains(&stored.command.as_str());
+        let source = stored.filter(has_read).and_then(|stored| stored.api);
+        if let Some(source) = source.filter(|_| last.as_ref().is_none_or(|(latest, _)| *latest < path)) {
+            last = Some((path, source));
+        }
+    })?;
+    Ok(last.map(|(_, source)| source))
 }
 
 impl Receipt {

@@ -12,12 +12,12 @@ use super::layout::{Layout, Partition};
 use super::publish::Part;
 use super::published::Published;
 use super::receipt;
-use crate::config::PartitionBy;
+use crate::config::{ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Swap, Version, failed, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
 pub use covered::Covered;
-pub use source::{Source, version_name};
+pub use source::{Source, version_name, version_named};
 
 /// Version of the state file's own form.
 const LAYOUT_VERSION: u32 = 1;
@@ -102,7 +102,8 @@ impl State {
     /// need it.
     ///
     /// # Errors
-    /// `Config` where the dataset is of a newer version, cut otherwise, or another account's;
+    /// `Config` where the dataset is of a newer version, cut otherwise, another account's, or read from another version of
+    /// the API;
     /// `Destination` where a recorded file is gone.
     pub fn load(layout: &Layout, by: PartitionBy, source: Source, run_id: &str, dry_run: bool) -> Result<Self> {
         let fresh = Self::new(by, source);
@@ -116,9 +117,7 @@ impl State {
         };
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
-        // What one version of the API has listed says nothing of the other.
-        let covered = state.covered.filter(|_| state.source == fresh.source);
-        let Self { files, gone, asked_to, last_run, erasures, moving, .. } = state;
+        let Self { files, covered, gone, asked_to, last_run, erasures, moving, .. } = state;
         Ok(Self { files, covered, gone, asked_to, last_run, erasures, moving, version: Some(version), ..fresh })
     }
 
@@ -172,17 +171,17 @@ impl State {
     }
 
     fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
-        let what = if self.layout > run.layout || self.schema_version > run.schema_version {
-            "the dataset was written by a newer version of rollbook"
+        let otherwise = "export to a new folder with --dest, or use the settings and version that wrote this one";
+        let (what, hint) = if self.layout > run.layout || self.schema_version > run.schema_version {
+            ("the dataset was written by a newer version of rollbook".to_owned(), otherwise.to_owned())
         } else if self.partition_by != run.partition_by {
-            "the dataset is partitioned otherwise than `partition_by` says"
-        } else if !self.source.is_same_account(&run.source) {
-            "the dataset holds the sessions of another account or base URL"
+            ("the dataset is partitioned otherwise than `partition_by` says".to_owned(), otherwise.to_owned())
+        } else if let Some(refusal) = self.source.refusal(&run.source) {
+            refusal
         } else {
             return Ok(());
         };
-        Err(Error::new(Kind::Config, format!("{what}: {}", layout.place()))
-            .hint("export to a new folder with --dest, or use the settings and version that wrote this one"))
+        Err(Error::new(Kind::Config, format!("{what}: {}", layout.place())).hint(hint))
     }
 
     /// Whether every recorded file is there; what is in it is not looked at.
@@ -197,9 +196,12 @@ impl State {
         }
     }
 
-    /// Without a state, what was published is known from the receipts. A partition that is gone as a whole was moved
+    /// Without a state, what was published, and from where, is known from the receipts. A partition that is gone as a whole was moved
     /// away by somebody and is made anew; one that lacks a published file is damaged.
     fn found_lost(self, layout: &Layout) -> Result<Self> {
+        if let Some(source) = Self::last_source(layout, &self.source)? {
+            Self { source, ..self.clone() }.refuse_unless_like(&self, layout)?;
+        }
         let ((paths, erasures), there) = (receipt::named(layout)?, files(layout)?);
         for partition in Published::versions(layout)?.into_keys() {
             let names = Table::ALL.map(|table| layout.relative(table, partition));
@@ -208,6 +210,24 @@ impl State {
             }
         }
         Ok(Self { erasures, ..self })
+    }
+
+    /// The source of the last run that has read sessions into a dataset, by its receipt.
+    fn last_source(layout: &Layout, run: &Source) -> Result<Option<Source>> {
+        let last = receipt::last_source(layout)?;
+        Ok(last.and_then(|receipt::Source { version, base_url }| Source::named(&version, &base_url, run)))
+    }
+
+    /// The version of the API that a dataset was read from, where there is one that tells.
+    ///
+    /// # Errors
+    /// As [`Self::look`]; `Destination` where a receipt can't be read.
+    pub fn version_of(layout: &Layout, by: PartitionBy) -> Result<Option<ApiVersion>> {
+        let name = match Self::look(layout, by)? {
+            Found::Known(state) => Some(state.source.api_version),
+            Found::Nothing | Found::Damaged => receipt::last_source(layout)?.map(|source| source.version),
+        };
+        Ok(name.and_then(|name| version_named(&name)))
     }
 
     /// What unfiltered exports have covered.

@@ -33,4 +33,5 @@ mod survival;
 mod tls;
 mod upgrade;
 mod verify;
+mod versions;
 mod watcher;

@@ -158,13 +158,14 @@ fn another_cut_or_account_or_damage_is_refused() {
     assert_eq!(cut.code, 2, "{cut:?}");
     let path = bed.dataset().join("_rollbook/state.json");
     let state = std::fs::read_to_string(&path).unwrap();
-    for (ours, others) in
-        [("\"loopback\"", "\"https://other.example\""), ("\"account\": null", "\"account\": \"another\"")]
-    {
+    for (ours, others, named) in [
+        ("\"loopback\"", "\"https://other.example\"", "from https://other.example, and this run asks loopback"),
+        ("\"account\": null", "\"account\": \"another\"", "of account `another`, and the credentials are of `unknown`"),
+    ] {
         assert!(state.contains(ours), "{state}");
         std::fs::write(&path, state.replace(ours, others)).unwrap();
         let foreign = bed.run(&[]);
-        assert!(foreign.code == 2 && foreign.stderr.contains("another account or base URL"), "{foreign:?}");
+        assert!(foreign.code == 2 && foreign.stderr.contains(named), "{foreign:?}");
     }
     std::fs::write(&path, &state).unwrap();
     let path = bed.dataset().join("timelogs/start_month=2026-11/part-0.parquet");

@@ -1,28 +1,56 @@
 //! Whose sessions a dataset holds.
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::config::{Api, ApiVersion};
 
-/// Where the sessions come from; a dataset holds those of one account.
+/// Where the sessions come from; a dataset holds those of one account, read from one version of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     base_url: String,
-    api_version: String,
+    pub(super) api_version: String,
     account: Option<String>,
 }
 
 impl Source {
-    /// The source of a run. All of loopback is one origin: the simulated API has another port each time.
+    /// The source of a run.
     pub fn new(api: &Api, account: Option<String>) -> Self {
-        let loopback = matches!(api.base_url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        let base_url = if loopback { "loopback".to_owned() } else { api.base_url.origin().ascii_serialization() };
-        Self { base_url, api_version: version_name(api.version).to_owned(), account }
+        Self::of(version_name(api.version), &api.base_url, account)
     }
 
-    /// Whether it lists the same sessions; two versions of the API do.
-    pub fn is_same_account(&self, other: &Self) -> bool {
-        (&self.base_url, &self.account) == (&other.base_url, &other.account)
+    /// All of loopback is one origin: the simulated API has another port each time.
+    fn of(api_version: &str, base_url: &Url, account: Option<String>) -> Self {
+        let loopback = matches!(base_url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let base_url = if loopback { "loopback".to_owned() } else { base_url.origin().ascii_serialization() };
+        Self { base_url, api_version: api_version.to_owned(), account }
+    }
+
+    /// The source that a receipt names, for a run that stands in for what the receipt does not tell: the account.
+    pub fn named(api_version: &str, base_url: &str, run: &Self) -> Option<Self> {
+        Some(Self::of(api_version, &Url::parse(base_url).ok()?, run.account.clone()))
+    }
+
+    /// What keeps the sessions of a run out of a dataset that has this source, and one next step. The two versions of the
+    /// API list the same sessions, but v1 has no status, no region and no custom id: it would empty these columns.
+    pub fn refusal(&self, run: &Self) -> Option<(String, String)> {
+        const ELSEWHERE: &str = "export to a new folder with --dest";
+        let account = |source: &Self| source.account.clone().unwrap_or_else(|| "unknown".to_owned());
+        if self.base_url != run.base_url {
+            let what = format!("the dataset holds sessions from {}, and this run asks {}", self.base_url, run.base_url);
+            Some((what, format!("{ELSEWHERE}, or use the --base-url that wrote this one")))
+        } else if self.account != run.account {
+            let (ours, others) = (account(self), account(run));
+            let what =
+                format!("the dataset holds the sessions of account `{ours}`, and the credentials are of `{others}`");
+            Some((what, format!("{ELSEWHERE}, or use the credentials that wrote this one")))
+        } else if self.api_version != run.api_version {
+            let (ours, others) = (&self.api_version, &run.api_version);
+            let what = format!("the dataset was read from {ours} of the API, and this run reads {others}");
+            Some((what, format!("use `--api {ours}` (`api.version`), or {ELSEWHERE}")))
+        } else {
+            None
+        }
     }
 }
 
@@ -32,4 +60,9 @@ pub const fn version_name(version: ApiVersion) -> &'static str {
         ApiVersion::V1 => "v1",
         ApiVersion::V2 => "v2",
     }
+}
+
+/// The version that is written so.
+pub fn version_named(name: &str) -> Option<ApiVersion> {
+    [ApiVersion::V1, ApiVersion::V2].into_iter().find(|version| version_name(*version) == name)
 }
