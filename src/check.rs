@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::api::{Client, Filter, Reply};
-use crate::error::{Error, Kind, Result};
+use crate::api::{Client, Failed, Filter, Word};
+use crate::error::Result;
 use crate::flatten::{self, Flat};
 use crate::summary::grouped;
-use crate::walk::{Evidence, Listed, Request, Window, Zero, can_overlap};
+use crate::walk::{Evidence, Listed, Request, Silence, Window, Zero, can_overlap};
 
 /// What was found. Field names are a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,18 +43,18 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    async fn ask(&mut self, size: u32, page: u64) -> Result<Result<Flat, u16>> {
+    async fn ask(&mut self, size: u32, page: u64) -> Result<Result<Flat, Failed>> {
         let window = Window { size, page: page.max(1) };
         let request = if page == 1 { Request::documented(window, page) } else { Request::probe(window, page) };
         let begun = Instant::now();
         let reply = self.client.list(request, &Filter::default()).await?;
         self.times.push(begun.elapsed());
         let body = match reply {
-            Reply::Page(body) => body,
-            Reply::Refused { status, .. } => return Ok(Err(status)),
+            Ok(body) => body,
+            Err(failed) => return Ok(Err(failed)),
         };
-        let flat = flatten::page(&body, &flatten::Options::default());
-        flat.map(Ok).map_err(|error| error.into_error(&format!("page {page}"), &self.client.excerpt(&body)))
+        let flat = flatten::page(&body.bytes, &flatten::Options::default());
+        flat.map(Ok).map_err(|error| error.into_error(&format!("page {page}"), &self.client.quote(&body.bytes)))
     }
 }
 
@@ -68,8 +68,7 @@ const PAGES: u64 = 1_000;
 pub async fn check(client: &Client, per_page: u32, overlap: u64) -> Result<Report> {
     let mut asker = Asker { client, times: Vec::new() };
     let first = asker.ask(per_page, 1).await?;
-    let first =
-        first.map_err(|status| Error::new(Kind::Source, format!("the first page is refused: status {status}")))?;
+    let first = first.map_err(|failed| failed.error)?;
     let zero = asker.ask(per_page, 0).await?.ok().map(|flat| flat.listed).unwrap_or_default();
     let is_zero_based = Zero::tell(&first.listed, &zero, true) == Some(Zero::Before);
     let given = first.listed.len() as u64 + first.unusable;
@@ -84,7 +83,9 @@ pub async fn check(client: &Client, per_page: u32, overlap: u64) -> Result<Repor
     let far = first.info.last_page.and_then(|last| u64::try_from(last).ok()).unwrap_or(1) + 2;
     let behind = match asker.ask(size, far).await? {
         Ok(flat) => format!("{} sessions", flat.listed.len()),
-        Err(status) => format!("status {status}"),
+        Err(Failed { word: Word::Nothing { status }, .. }) => format!("status {status}"),
+        Err(Failed { word: Word::Silent(Silence::Status(status)), .. }) => format!("no answer ({status})"),
+        Err(_) => "no answer".to_owned(),
     };
     let again = asker.ask(per_page, 1).await?.ok();
     let totals = [Some(&first), second.as_ref(), again.as_ref()].map(|flat| flat.and_then(|flat| flat.info.total));

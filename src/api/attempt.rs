@@ -1,4 +1,4 @@
-//! One attempt at one request, and what its end means: an answer, something that may pass, or the end.
+//! One attempt at one request, and what its end means: a page, something that may pass, or the end.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -6,69 +6,175 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode};
+use tracing::{debug, warn};
 use url::Url;
 
 use super::body::{self, Unread};
 use super::clock::Clock;
 use super::endpoint::{is_slash_away, label};
-use super::retry::{is_passing, retry_after};
+use super::retry::{answered_at, retry_after};
+use super::status::Meaning;
 use super::token::Tokens;
 use crate::error::{Error, Kind};
+use crate::walk::{Asking, Outcome, Silence};
 
-/// What the API answered.
+/// The body of a success; it looks like one JSON object with something in it, and no more than that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The bytes, decoded.
+    pub bytes: Bytes,
+    /// The server's `Date`, in microseconds since 1970; `None` where that is missing or unreadable.
+    pub at: Option<i64>,
+}
+
+/// The API's answer to a request for one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// The body of a success; it looks like one JSON object, and no more than that is known.
-    Page(Bytes),
-    /// A status that the caller takes for an answer: 400 or 404.
+    /// The session, with no more known of it than of any body.
+    Found(Bytes),
+    /// The API says that there is none.
     Refused {
-        /// The HTTP status.
+        /// The HTTP status: 402, 404 or 410.
         status: u16,
         /// The message in the body, fit to be shown; empty where there is none.
         message: String,
     },
 }
 
-/// Why an attempt brought no answer.
+/// A request that brought no body, after all attempts.
+#[derive(Debug)]
+pub struct Failed {
+    /// What that is worth to a walk.
+    pub word: Word,
+    /// The error of a run that can't do without the answer.
+    pub error: Error,
+    /// Whether no run could: other requests would fare no better.
+    pub(super) ends_run: bool,
+}
+
+/// What a request that brought no body is worth to a walk; see [`Outcome`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// The server says that nothing is there, or refuses.
+    Nothing {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// No word on the list.
+    Silent(Silence),
+    /// A wrong token was refused.
+    Denied,
+}
+
+impl From<Word> for Outcome {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Nothing { status } => Self::Nothing { status },
+            Word::Silent(silence) => Self::Silent(silence),
+            Word::Denied => Self::Denied,
+        }
+    }
+}
+
+impl Failed {
+    /// No word on the list, and no use in asking on.
+    pub(super) const fn ending(silence: Silence, error: Error) -> Self {
+        Self { word: Word::Silent(silence), error, ends_run: true }
+    }
+
+    /// Whether the credentials were refused.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.error.kind() == Kind::Credentials
+    }
+}
+
+impl From<Error> for Failed {
+    /// The request was never sent.
+    fn from(error: Error) -> Self {
+        Self::ending(Silence::Broken, error)
+    }
+}
+
+/// Why an attempt brought no body.
 pub(super) enum Failure {
     /// May be better next time.
     Passing(Passing),
     /// 401, which another token may mend.
-    Unauthorized(Error),
+    Unauthorized(Failed),
     /// A redirect to the same path with a trailing slash more or less.
-    Slash(Error),
+    Slash(Failed),
     /// Will not be better.
-    Final(Error),
+    Final(Failed),
 }
 
 /// A failure that may pass.
 pub(super) struct Passing {
-    /// What the failure is if it doesn't pass.
+    /// What the failure is for a run if it doesn't pass.
     pub kind: Kind,
+    /// And for a walk.
+    pub silence: Silence,
     /// What happened, in a line.
     pub cause: String,
     /// How long the server asked to wait.
     pub asked: Option<Duration>,
-    /// Whether the server found the client too fast.
-    pub too_fast: bool,
     /// The status, where there was an answer.
     pub status: Option<u16>,
 }
 
+impl Passing {
+    /// Whether the server found the client too fast.
+    pub fn is_too_fast(&self) -> bool {
+        matches!(self.silence, Silence::Status(status) if Meaning::of(status) == Meaning::TooFast)
+    }
+
+    /// Logs that the request is tried again: an operator needs to know of one that the run depends on.
+    pub fn tell(&self, request: &str, asking: Asking, attempt: u32, wait: Duration) {
+        let (cause, wait_ms) = (&self.cause, u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        if asking == Asking::Documented {
+            warn!(request, attempt, wait_ms, cause, "the request failed and is tried again");
+        } else {
+            debug!(request, attempt, wait_ms, cause, "the request failed and is tried again");
+        }
+    }
+
+    /// The same when it did not pass. `error` lacks its cause.
+    pub fn lasting(self, error: Error) -> Failed {
+        let ends_run = match self.silence {
+            Silence::Status(status) => Meaning::of(status).ends_run(),
+            Silence::Shape => true,
+            Silence::Bare | Silence::Late | Silence::Broken => false,
+        };
+        let error = error.because(self.cause).answered(self.status);
+        Failed { word: Word::Silent(self.silence), error, ends_run }
+    }
+}
+
 impl Failure {
     /// A failure that may pass, with no word from the server on when to come back.
-    pub fn passing(kind: Kind, cause: impl Into<String>) -> Self {
-        Self::Passing(Passing { kind, cause: cause.into(), asked: None, too_fast: false, status: None })
+    pub fn passing(kind: Kind, silence: Silence, cause: impl Into<String>) -> Self {
+        Self::Passing(Passing { kind, silence, cause: cause.into(), asked: None, status: None })
     }
 
     /// The same of an answer with this status.
     fn of(self, status: StatusCode) -> Self {
+        let status = Some(status.as_u16());
+        let answered = |failed: Failed| Failed { error: failed.error.answered(status), ..failed };
         match self {
-            Self::Passing(passing) => Self::Passing(Passing { status: Some(status.as_u16()), ..passing }),
-            Self::Unauthorized(error) => Self::Unauthorized(error.answered(Some(status.as_u16()))),
-            Self::Slash(error) => Self::Slash(error.answered(Some(status.as_u16()))),
-            Self::Final(error) => Self::Final(error.answered(Some(status.as_u16()))),
+            Self::Passing(passing) => Self::Passing(Passing { status, ..passing }),
+            Self::Unauthorized(failed) => Self::Unauthorized(answered(failed)),
+            Self::Slash(failed) => Self::Slash(answered(failed)),
+            Self::Final(failed) => Self::Final(answered(failed)),
         }
+    }
+
+    /// No answer in time.
+    pub fn late() -> Self {
+        Self::passing(Kind::Source, Silence::Late, "timed out")
+    }
+
+    /// No answer, or half of one.
+    fn broken(error: &reqwest::Error) -> Self {
+        if error.is_timeout() { Self::late() } else { Self::passing(Kind::Source, Silence::Broken, describe(error)) }
     }
 }
 
@@ -76,8 +182,6 @@ impl Failure {
 pub(super) struct Judge<'a> {
     /// The request.
     pub url: &'a Url,
-    /// Statuses that are answers.
-    pub answers: &'a [u16],
     /// For what must not be shown, and for hints.
     pub tokens: &'a Tokens,
     /// For `Retry-After` dates.
@@ -90,63 +194,73 @@ pub(super) struct Judge<'a> {
 
 impl Judge<'_> {
     /// Reads the response to its end and says what it means.
-    pub async fn judge(&self, sent: reqwest::Result<Response>) -> Result<Reply, Failure> {
-        let response = sent.map_err(|error| Failure::passing(Kind::Source, describe(&error)))?;
+    pub async fn judge(&self, sent: reqwest::Result<Response>) -> Result<Body, Failure> {
+        let response = sent.map_err(|error| Failure::broken(&error))?;
         let status = response.status();
         if status.is_success() {
-            self.page(response).await
-        } else if self.answers.contains(&status.as_u16()) {
-            let message = body::refusal(response, &self.tokens.secrets()).await;
-            Ok(Reply::Refused { status: status.as_u16(), message })
+            self.body(response).await
+        } else if status.is_redirection() {
+            let failure = self.redirected(&response);
+            // The body is read so that the connection can be used again.
+            body::refusal(response, &[]).await;
+            Err(failure.of(status))
         } else {
             Err(self.failure(response).await.of(status))
         }
     }
 
-    async fn page(&self, response: Response) -> Result<Reply, Failure> {
-        let status = response.status();
+    async fn body(&self, response: Response) -> Result<Body, Failure> {
+        let (status, at) = (response.status(), answered_at(response.headers()));
         match body::read(response, self.limit, self.usual).await {
-            Ok(body) if body::is_object(&body) => Ok(Reply::Page(body)),
-            Ok(body) => {
-                let cause =
-                    format!("the body is not one JSON object: {}", body::excerpt(&body, &self.tokens.secrets()));
-                Err(Failure::passing(Kind::Contract, cause).of(status))
+            Ok(bytes) if body::is_bare(&bytes) => {
+                Err(Failure::passing(Kind::Contract, Silence::Bare, self.wrong(&bytes)).of(status))
             }
-            Err(Unread::Broken(error)) => Err(Failure::passing(Kind::Source, describe(&error))),
+            Ok(bytes) if body::is_object(&bytes) => Ok(Body { bytes, at }),
+            Ok(bytes) => Err(Failure::passing(Kind::Contract, Silence::Shape, self.wrong(&bytes)).of(status)),
+            Err(Unread::Broken(error)) => Err(Failure::broken(&error)),
             Err(Unread::TooLarge) => {
                 let what = format!("the body has more than {} bytes: {}", self.limit, label(self.url));
-                Err(Failure::Final(
-                    Error::new(Kind::Contract, what).hint("lower [api] per_page, or raise [api] max_body_bytes"),
-                )
-                .of(status))
+                let error =
+                    Error::new(Kind::Contract, what).hint("lower [api] per_page, or raise [api] max_body_bytes");
+                Err(Failure::Final(Failed::ending(Silence::Shape, error)).of(status))
             }
         }
     }
 
-    /// What a status that is no answer means.
+    fn wrong(&self, body: &[u8]) -> String {
+        let what = if body::is_object(body) { "the object is empty" } else { "the body is not one JSON object" };
+        format!("{what}: {}", body::excerpt(body, &self.tokens.secrets()))
+    }
+
+    /// What a status that is neither a success nor a redirect means.
     async fn failure(&self, response: Response) -> Failure {
         let status = response.status();
+        let meaning = Meaning::of(status.as_u16());
         let asked = retry_after(response.headers(), self.clock.now());
-        if status.is_redirection() {
-            let failure = self.redirected(&response);
-            // The body is read so that the connection can be used again.
-            body::refusal(response, &[]).await;
-            return failure;
-        }
         let message = body::refusal(response, &self.tokens.secrets()).await;
-        if is_passing(status) {
+        if meaning.is_passing() {
             let cause = if message.is_empty() { status.to_string() } else { format!("{status}: {message}") };
-            let too_fast = status == StatusCode::TOO_MANY_REQUESTS;
-            return Failure::Passing(Passing { kind: Kind::Source, cause, asked, too_fast, status: None });
+            return Failure::Passing(Passing {
+                kind: Kind::Source,
+                silence: Silence::Status(status.as_u16()),
+                cause,
+                asked,
+                status: None,
+            });
         }
-        let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        let refused = matches!(meaning, Meaning::Unauthorized | Meaning::Forbidden);
         let (kind, hint) =
             if refused { (Kind::Credentials, self.tokens.hint()) } else { (Kind::Source, hint(status).to_owned()) };
         let mut error = Error::new(kind, format!("the API answered {status}: {}", label(self.url))).hint(hint);
         if !message.is_empty() {
             error = error.because(message);
         }
-        if status == StatusCode::UNAUTHORIZED { Failure::Unauthorized(error) } else { Failure::Final(error) }
+        let word = match meaning {
+            Meaning::Nothing => Word::Nothing { status: status.as_u16() },
+            _ => Word::Silent(Silence::Status(status.as_u16())),
+        };
+        let failed = Failed { word, error, ends_run: meaning.ends_run() };
+        if meaning == Meaning::Unauthorized { Failure::Unauthorized(failed) } else { Failure::Final(failed) }
     }
 
     /// A slash more or less at the end of the path is all that is ever followed. What else is named of the target is its
@@ -158,8 +272,9 @@ impl Judge<'_> {
         let what = format!("the API redirects ({}) to {place}: {}", response.status(), label(self.url));
         let error = Error::new(Kind::Contract, what)
             .hint("check [api] base_url; only a slash more or less at the end of the path is followed");
+        let failed = Failed::ending(Silence::Status(response.status().as_u16()), error);
         let is_slash = target.is_some_and(|target| is_slash_away(self.url, &target));
-        if is_slash { Failure::Slash(error) } else { Failure::Final(error) }
+        if is_slash { Failure::Slash(failed) } else { Failure::Final(failed) }
     }
 
     /// Where an address leads, fit to be shown.
@@ -188,9 +303,7 @@ fn describe(error: &reqwest::Error) -> String {
         inner = Some(deeper);
     }
     let inner = inner.map_or_else(|| "no more is known".to_owned(), ToString::to_string);
-    if error.is_timeout() {
-        "timed out".to_owned()
-    } else if error.is_connect() {
+    if error.is_connect() {
         format!("cannot connect: {inner}")
     } else if error.is_body() || error.is_decode() {
         format!("the body broke off or is damaged: {inner}")

@@ -76,6 +76,20 @@ fn said(value: &Value) -> Option<&str> {
     }
 }
 
+/// A body as an error quotes it: the message in it, or else how it begins. `secrets` are left out.
+pub(super) fn quote(body: &[u8], secrets: &[String]) -> String {
+    match message_in(body) {
+        Some(message) => format!("it says: {}", shown(&redact(message, secrets), MESSAGE_CHARS)),
+        None => format!("it begins with: {}", excerpt(body, secrets)),
+    }
+}
+
+/// The message that stands in one JSON object, where that holds any.
+fn message_in(body: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    said(&value).filter(|message| !message.trim().is_empty()).map(str::to_owned)
+}
+
 /// The start of a body for an error message: one short line, with control characters escaped, and these secrets and
 /// whatever looks like a token left out.
 pub(super) fn excerpt(body: &[u8], secrets: &[String]) -> String {
@@ -94,6 +108,18 @@ pub(super) fn line(text: &str, secrets: &[String]) -> String {
 pub(super) fn is_object(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();
     body.len() >= 2 && body.starts_with(b"{") && body.ends_with(b"}")
+}
+
+/// Whether a body says nothing at all: it is empty, or an object without a field.
+pub(super) fn is_bare(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();
+    let inside = body.strip_prefix(b"{").and_then(|body| body.strip_suffix(b"}"));
+    inside.unwrap_or(body).trim_ascii().is_empty()
+}
+
+/// Whether a body is one JSON object that holds a message under one of the known keys.
+pub(super) fn has_message(body: &[u8]) -> bool {
+    message_in(body).is_some()
 }
 
 /// Enough of a body to show `chars` characters of it, a token of usual length that they cut included.
@@ -189,5 +215,19 @@ mod tests {
     fn an_object_is_known_by_its_ends() {
         assert!([&b"{}"[..], b" \n{\"a\":1}\r\n", b"\xEF\xBB\xBF{}"].into_iter().all(is_object));
         assert!(![&b""[..], b"{", b"}", b"[{}]", b"<html>", b"{\"a\":1", b"null"].into_iter().any(is_object));
+    }
+
+    #[test]
+    fn a_body_that_says_nothing_is_known_by_its_emptiness() {
+        assert!([&b""[..], b" \r\n", b"{}", b" {\n} ", b"\xEF\xBB\xBF{ }", b"\xEF\xBB\xBF"].into_iter().all(is_bare));
+        assert!(![&b"{\"a\":1}"[..], b"[]", b"null", b"{", b"}", b"{{}}", b"0"].into_iter().any(is_bare));
+    }
+
+    #[test]
+    fn a_message_is_quoted_rather_than_the_body_around_it() {
+        let quote = |body: &str| quote(body.as_bytes(), &["hush".to_owned()]);
+        assert_eq!(quote(r#"{"data":null,"error":{"message":"no hush here"}}"#), "it says: no [redacted] here");
+        assert_eq!(quote(r#"{"data":{},"message":" "}"#), r#"it begins with: {"data":{},"message":" "}"#);
+        assert_eq!(quote("<html>hush"), "it begins with: <html>[redacted]");
     }
 }

@@ -1,5 +1,6 @@
 //! One request, from the first attempt to the last. The number of requests in flight is decided here.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,17 +8,17 @@ use std::time::Duration;
 use reqwest::header::AUTHORIZATION;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 use url::Url;
 
-use super::attempt::{Failure, Judge, Passing, Reply};
+use super::attempt::{Body, Failed, Failure, Judge, Passing, Reply, Word};
 use super::auth::Credentials;
-use super::body::excerpt;
+use super::body::quote;
 use super::clock::Clock;
 use super::connect::connect;
 use super::endpoint::{Endpoint, Filter, label};
 use super::gate::Gate;
-use super::retry::{ATTEMPTS, Backoff};
+use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
 use crate::config;
 use crate::error::{Error, Kind, Result};
@@ -70,24 +71,60 @@ impl Client {
         })))
     }
 
-    /// Asks for a window of the list, as far as a filter lets it through.
-    pub async fn list(&self, request: Request, filter: &Filter) -> Result<Reply> {
-        let answers: &[u16] = if request.asking == Asking::Probe { &[400, 404] } else { &[] };
-        self.0.request(self.0.endpoint.list(request, filter), answers).await
+    /// Asks for a window of the list, as far as a filter lets it through. A page, or what the failure to get one is worth.
+    ///
+    /// # Errors
+    /// For a documented request, a failure that other requests would share: refused credentials, an account that must pay,
+    /// a redirect, a body of another shape or beyond the cap, a limit that is not to be kept. For a probe, credentials that
+    /// are refused for the first page too.
+    pub async fn list(&self, request: Request, filter: &Filter) -> Result<Result<Body, Failed>> {
+        let url = self.0.endpoint.list(request, filter);
+        let failed = match self.0.request(url, request.asking).await {
+            Ok(body) => return Ok(Ok(body)),
+            Err(failed) => failed,
+        };
+        match request.asking {
+            Asking::Documented if failed.ends_run => return Err(failed.error),
+            Asking::Probe if failed.is_unauthorized() => self.confirm(request, filter).await?,
+            Asking::WrongToken if failed.is_unauthorized() => return Ok(Err(Failed { word: Word::Denied, ..failed })),
+            Asking::Documented | Asking::Probe | Asking::WrongToken => {}
+        }
+        Ok(Err(failed))
+    }
+
+    /// Makes sure that the credentials are good for the first page, where a probe was refused.
+    async fn confirm(&self, probe: Request, filter: &Filter) -> Result<()> {
+        let base = match probe.page {
+            0 => 1,
+            page => page.saturating_sub(probe.window.page.saturating_sub(1)),
+        };
+        let first = Request { own_size: probe.own_size, ..Request::documented(probe.window, base) };
+        match self.0.request(self.0.endpoint.list(first, filter), Asking::Documented).await {
+            Ok(_) | Err(Failed { word: Word::Nothing { .. }, .. }) => Ok(()),
+            Err(failed) => Err(failed.error),
+        }
     }
 
     /// Asks for one session; refused where the API says that there is none (402, 404, 410).
     pub async fn session(&self, id: &str) -> Result<Reply> {
-        self.0.request(self.0.endpoint.session(id)?, &[402, 404, 410]).await
+        match self.0.request(self.0.endpoint.session(id)?, Asking::Documented).await {
+            Ok(body) => Ok(Reply::Found(body.bytes)),
+            Err(Failed { error, .. }) => match error.status() {
+                Some(status @ (402 | 404 | 410)) => {
+                    Ok(Reply::Refused { status, message: error.source().map(ToString::to_string).unwrap_or_default() })
+                }
+                _ => Err(error),
+            },
+        }
     }
 
-    /// The start of a body, fit to be shown: one short line without secrets.
-    pub fn excerpt(&self, body: &[u8]) -> String {
-        excerpt(body, &self.0.tokens.secrets())
+    /// A body as an error quotes it: the message in it, or how it begins; one short line without secrets.
+    pub fn quote(&self, body: &[u8]) -> String {
+        quote(body, &self.0.tokens.secrets())
     }
 
     /// Waits as long as after this many failed attempts. For a caller who finds in a body, on its own threads, that it is not of
-    /// the documented shape, and asks again, [`ATTEMPTS`] times at most.
+    /// the documented shape, and asks again.
     pub async fn rest(&self, failed: u32) {
         sleep(self.0.backoff.wait(failed)).await;
     }
@@ -95,91 +132,91 @@ impl Client {
 
 impl Shared {
     /// Tries until there is an answer, a final failure, or no attempt or time left.
-    async fn request(&self, mut url: Url, answers: &[u16]) -> Result<Reply> {
+    async fn request(&self, mut url: Url, asking: Asking) -> Result<Body, Failed> {
         let _permit = self.permits.acquire().await.map_err(|error| unexpected().because(error))?;
         let mut deadline = Instant::now() + self.budget;
         let mut failed = 0;
-        let (mut renewed, mut redirected) = (false, false);
+        let (mut may_renew, mut may_follow) = (asking != Asking::WrongToken, true);
         loop {
             let arrived = Instant::now();
             let sent = self.gate.pass().await;
             deadline += sent - arrived;
-            let token = self.tokens.current()?;
-            match self.attempt(&url, answers, &token, deadline).await {
-                Ok(reply) => {
+            let token = if asking == Asking::WrongToken { Token::wrong() } else { self.tokens.current()? };
+            match self.attempt(&url, &token, deadline).await {
+                Ok(body) => {
                     self.gate.ease();
                     let ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    match &reply {
-                        Reply::Page(body) => debug!(request = label(&url), ms, bytes = body.len(), "answered"),
-                        Reply::Refused { status, .. } => debug!(request = label(&url), ms, status, "refused"),
-                    }
-                    return Ok(reply);
+                    debug!(request = label(&url), ms, bytes = body.bytes.len(), "answered");
+                    return Ok(body);
                 }
-                Err(Failure::Unauthorized(_)) if !renewed && self.tokens.renew(&token) => {
+                Err(Failure::Unauthorized(_)) if may_renew && self.tokens.renew(&token) => {
                     info!(request = label(&url), "the API refused the token; trying once with a new one");
-                    renewed = true;
+                    may_renew = false;
                 }
-                Err(Failure::Slash(_)) if !redirected => {
+                Err(Failure::Slash(_)) if may_follow => {
                     url = self.endpoint.follow(&url);
-                    redirected = true;
+                    may_follow = false;
                 }
-                Err(Failure::Unauthorized(error) | Failure::Slash(error) | Failure::Final(error)) => return Err(error),
+                Err(Failure::Unauthorized(refused) | Failure::Slash(refused) | Failure::Final(refused)) => {
+                    self.gate.ease();
+                    debug!(request = label(&url), word = ?refused.word, "refused");
+                    return Err(refused);
+                }
                 Err(Failure::Passing(passing)) => {
                     failed += 1;
-                    if passing.too_fast {
+                    if passing.is_too_fast() {
                         self.gate.slow_down(sent);
                     }
-                    sleep(self.wait(&url, &passing, failed, deadline)?).await;
+                    sleep(self.wait(&url, asking, passing, failed, deadline)?).await;
                 }
             }
         }
     }
 
     /// Sends the request once.
-    async fn attempt(&self, url: &Url, answers: &[u16], token: &Token, deadline: Instant) -> Result<Reply, Failure> {
+    async fn attempt(&self, url: &Url, token: &Token, deadline: Instant) -> Result<Body, Failure> {
         let usual = self.usual.load(Ordering::Relaxed);
-        let judge = Judge { url, answers, tokens: &self.tokens, clock: &self.clock, limit: self.limit, usual };
+        let judge = Judge { url, tokens: &self.tokens, clock: &self.clock, limit: self.limit, usual };
         let request = self.http.get(url.clone()).header(AUTHORIZATION, token.header.clone());
-        let reply = timeout_at(deadline, async { judge.judge(request.send().await).await })
+        let body = timeout_at(deadline, async { judge.judge(request.send().await).await })
             .await
-            .unwrap_or_else(|_| Err(Failure::passing(Kind::Source, "timed out")))?;
-        if let Reply::Page(body) = &reply {
-            self.usual.store(body.len(), Ordering::Relaxed);
-        }
-        Ok(reply)
+            .unwrap_or_else(|_| Err(Failure::late()))?;
+        self.usual.store(body.bytes.len(), Ordering::Relaxed);
+        Ok(body)
     }
 
-    /// How long to wait before the next attempt, or the error when there can be none.
-    fn wait(&self, url: &Url, passing: &Passing, failed: u32, deadline: Instant) -> Result<Duration> {
+    /// How long to wait before the next attempt, or the failure when there can be none.
+    fn wait(
+        &self,
+        url: &Url,
+        asking: Asking,
+        passing: Passing,
+        failed: u32,
+        deadline: Instant,
+    ) -> Result<Duration, Failed> {
         let left = deadline.saturating_duration_since(Instant::now());
+        let patience = patience(asking, left);
         let request = label(url);
-        if let Some(asked) = passing.asked.filter(|asked| *asked > left) {
+        if let Some(asked) = passing.asked.filter(|asked| *asked > patience) {
+            if asking != Asking::Documented {
+                // The others keep away for as long as this one would have waited.
+                self.gate.close_for(patience);
+            }
             let what =
                 format!("the API asks to wait {} s, longer than [api] retry_budget allows: {request}", asked.as_secs());
-            return Err(Error::new(passing.kind, what)
-                .because(passing.cause.clone())
-                .answered(passing.status)
-                .hint("run the same command again after that time"));
+            let error = Error::new(passing.kind, what).hint("run the same command again after that time");
+            return Err(Failed { ends_run: true, ..passing.lasting(error) });
         }
         let wait = self.backoff.wait(failed).saturating_add(passing.asked.unwrap_or_default());
-        if failed >= ATTEMPTS || wait >= left {
+        if failed >= attempts(asking, passing.silence) || wait >= left {
             let what = format!("no usable answer after {failed} attempts: {request}");
-            return Err(Error::new(passing.kind, what)
-                .because(passing.cause.clone())
-                .answered(passing.status)
-                .hint(spent(passing.kind)));
+            let error = Error::new(passing.kind, what).hint(spent(passing.kind));
+            return Err(passing.lasting(error));
         }
-        if passing.too_fast || passing.asked.is_some() {
+        if passing.is_too_fast() || passing.asked.is_some() {
             self.gate.close_for(passing.asked.unwrap_or(wait));
         }
-        let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        warn!(
-            request,
-            attempt = failed,
-            wait_ms = milliseconds,
-            cause = passing.cause,
-            "the request failed and is tried again"
-        );
+        passing.tell(&request, asking, failed, wait);
         Ok(wait)
     }
 }

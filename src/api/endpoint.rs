@@ -73,7 +73,9 @@ impl Endpoint {
         {
             let mut query = url.query_pairs_mut();
             query.append_pair("page", &request.page.to_string());
-            query.append_pair("perPage", &request.window.size.to_string());
+            if !request.own_size {
+                query.append_pair("perPage", &request.window.size.to_string());
+            }
             if let Some(id) = &filter.meeting {
                 query.append_pair(self.meeting_key, id);
             }
@@ -178,6 +180,10 @@ mod tests {
         assert_eq!(
             v1.list(window, &Filter::default()).as_str(),
             "https://api.videosdk.live/v1/meeting-sessions?page=2&perPage=98"
+        );
+        assert_eq!(
+            label(&v1.list(Request { own_size: true, ..window }, &Filter::default())),
+            "GET /v1/meeting-sessions?page=2"
         );
         assert_eq!(
             label(&v1.list(window, &Filter { meeting: Some("a b&c".to_owned()), ..Filter::default() })),

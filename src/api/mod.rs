@@ -1,13 +1,14 @@
 //! The sessions API as a client sees it: URLs, credentials, limits, retries, and the wire model.
 //!
 //! [`Client`] delivers response bodies and knows nothing of what is in them, but for one cheap look: a body that
-//! is not one JSON object is asked for again. Parsing is the caller's, on its own threads.
+//! is not one JSON object, or an empty one, is asked for again. Parsing is the caller's, on its own threads.
 //!
 //! ```text
 //! auth      which credentials there are       token     the header made of them, renewed when it must be
 //! endpoint  URLs, and which origins are safe  gate      when the next request may go out
 //! retry     what is tried again, and when     body      bytes in bounds, and what may be shown of them
 //! client    one request, over attempts       attempt   one of them, and what its end means
+//! status    what each status means
 //! connect   TLS, proxies, connections         clock     the wall clock, handed in
 //! model     what a page says, read by lenient mend      text that is not valid Unicode
 //! ```
@@ -24,6 +25,7 @@ pub mod lenient;
 pub mod mend;
 pub mod model;
 mod retry;
+mod status;
 mod token;
 
 #[cfg(test)]
@@ -31,9 +33,8 @@ mod canned;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::Reply;
+pub use attempt::{Body, Failed, Reply, Word};
 pub use auth::{Credentials, Secret};
 pub use client::Client;
 pub use clock::Clock;
 pub use endpoint::Filter;
-pub use retry::ATTEMPTS;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 
+use super::body::has_message;
 use super::lenient::{Entries, Entry, Many, One, Record, Scalar};
 use crate::walk::PageInfo;
 
@@ -220,7 +221,8 @@ pub struct Page<'a> {
 #[derive(Default)]
 struct Body<'a> {
     info: Option<Info<'a>>,
-    data: Entries,
+    /// `None` where there is no such field.
+    data: Option<Entries>,
 }
 
 impl<'de> Record<'de, Lists<'de>> for Body<'de> {
@@ -232,7 +234,7 @@ impl<'de> Record<'de, Lists<'de>> for Body<'de> {
     ) -> Result<(), A::Error> {
         match name.as_ref() {
             "pageInfo" => self.info = map.next_value_seed(One::new(lists))?,
-            "data" => self.data = map.next_value_seed(Many::<Session<'_>, _>::new(lists))?,
+            "data" => self.data = Some(map.next_value_seed(Many::<Session<'_>, _>::new(lists))?),
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
@@ -245,21 +247,25 @@ pub enum ShapeError {
     /// Not JSON at all, or cut off.
     #[error("not valid JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// JSON, but without a `data` array.
+    /// JSON, but without a `data` array, and without another word on the list.
     #[error("no `data` array in the answer")]
     NoData,
 }
 
-/// Reads a page. The text must be valid Unicode throughout; see [`crate::api::mend`] for what is not.
+/// Reads a page. Without `data`, or with null, it is one without sessions, so long as there is `pageInfo`; null alone is
+/// one too, unless a message beside it says why it is null. The text must be valid Unicode throughout; see [`crate::api::mend`] for what is not.
 pub fn page(text: &str) -> Result<Page<'_>, ShapeError> {
     let mut lists = Lists::with_room_for(text.len());
     let mut reader = serde_json::Deserializer::from_str(text);
     let body = One::<Body<'_>, _>::new(&mut lists).deserialize(&mut reader)?;
     reader.end()?;
     let Body { info, data } = body.ok_or(ShapeError::NoData)?;
-    if !matches!(data, Entries::List(_)) {
-        return Err(ShapeError::NoData);
-    }
+    let sessions = match (data, &info) {
+        (Some(list @ Entries::List(_)), _) => list,
+        (None | Some(Entries::Absent), Some(_)) => Entries::Absent,
+        (Some(Entries::Absent), None) if !has_message(text.as_bytes()) => Entries::Absent,
+        _ => return Err(ShapeError::NoData),
+    };
     let info = info.unwrap_or_default();
     let info = PageInfo {
         current_page: info.current_page.integer(),
@@ -267,7 +273,7 @@ pub fn page(text: &str) -> Result<Page<'_>, ShapeError> {
         last_page: info.last_page.integer(),
         total: info.total.integer(),
     };
-    Ok(Page { info, sessions: data, lists })
+    Ok(Page { info, sessions, lists })
 }
 
 /// The raw text of each record of a page that [`page`] can read, for the rejects.

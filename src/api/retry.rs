@@ -3,13 +3,37 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+use crate::walk::{Asking, Silence};
 
 /// Attempts for one request at most, the first included.
-pub const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 5;
+/// Attempts for one that is answered with nothing at all, or with an empty object: most likely that is meant.
+const BARE_ATTEMPTS: u32 = 3;
+/// Attempts for one that the documented client would not make.
+const PROBE_ATTEMPTS: u32 = 2;
+/// How long such a request, and with it all others, waits at most where the server asks to wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Attempts at most for a request that has just failed so.
+pub(super) const fn attempts(asking: Asking, silence: Silence) -> u32 {
+    match (asking, silence) {
+        (Asking::Documented, Silence::Bare) => BARE_ATTEMPTS,
+        (Asking::Documented, _) => ATTEMPTS,
+        (Asking::Probe | Asking::WrongToken, _) => PROBE_ATTEMPTS,
+    }
+}
+
+/// How long a request with so much of its time left waits at most because the server asks to.
+pub(super) fn patience(asking: Asking, left: Duration) -> Duration {
+    match asking {
+        Asking::Documented => left,
+        Asking::Probe | Asking::WrongToken => left.min(PATIENCE),
+    }
+}
 
 /// A number from 0 up to, but not including, 1.
 pub(super) type Random = Box<dyn Fn() -> f64 + Send + Sync>;
@@ -51,11 +75,6 @@ pub(super) fn seeded(seed: u64) -> Random {
     })
 }
 
-/// Whether an answer with this status may be better next time.
-pub(super) fn is_passing(status: StatusCode) -> bool {
-    status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
-}
-
 /// How long the server asks to wait: whole seconds, or until an HTTP date (RFC 9110, 10.2.3). Anything else is ignored.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -67,10 +86,14 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     Some(date.duration_since(now).unwrap_or_default())
 }
 
+/// When the server says that it answered, in microseconds since 1970; `None` where that is missing or unreadable.
+pub(super) fn answered_at(headers: &HeaderMap) -> Option<i64> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
+    i64::try_from(date.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use reqwest::header::HeaderValue;
 
     use super::*;
@@ -104,13 +127,6 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_tried_again() {
-        let passing = |code| is_passing(StatusCode::from_u16(code).unwrap());
-        assert!([408, 425, 429, 500, 501, 502, 503, 504, 520, 599].into_iter().all(passing));
-        assert!(![200, 301, 400, 401, 402, 403, 404, 409, 410, 422].into_iter().any(passing));
-    }
-
-    #[test]
     fn retry_after_is_read_in_both_forms() {
         let now = UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
         let read = |value: &'static str| {
@@ -126,5 +142,28 @@ mod tests {
         assert_eq!(read(""), None);
         assert_eq!(read("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn the_time_of_an_answer_is_read_where_it_can_be() {
+        let read = |value: &'static str| answered_at(&HeaderMap::from_iter([(DATE, HeaderValue::from_static(value))]));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000_000));
+        assert_eq!(read("1994-11-06T08:49:37Z"), None);
+        assert_eq!(read("Wed, 31 Dec 1969 23:59:59 GMT"), None);
+        assert_eq!(answered_at(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_request_that_nobody_documents_is_tried_twice_and_not_waited_for() {
+        let (minute, second) = (Duration::from_mins(1), Duration::from_secs(1));
+        for asking in [Asking::Probe, Asking::WrongToken] {
+            for silence in [Silence::Status(503), Silence::Bare, Silence::Shape, Silence::Late, Silence::Broken] {
+                assert_eq!(attempts(asking, silence), 2);
+            }
+            assert_eq!((patience(asking, minute), patience(asking, second)), (PATIENCE, second));
+        }
+        assert_eq!(attempts(Asking::Documented, Silence::Bare), 3);
+        assert_eq!(attempts(Asking::Documented, Silence::Late), 5);
+        assert_eq!(patience(Asking::Documented, minute), minute);
     }
 }

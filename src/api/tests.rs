@@ -4,15 +4,16 @@ mod answers;
 mod credentials;
 mod limits;
 mod retries;
+mod words;
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::canned::Canned;
 use super::retry::{Backoff, seeded};
-use super::{Client, Clock, Credentials, Filter, Reply, Secret};
+use super::{Body, Client, Clock, Credentials, Failed, Filter, Reply, Secret, Word};
 use crate::config::{Api, ApiVersion};
 use crate::error::{Error, Result};
-use crate::walk::{Asking, Request, Window};
+use crate::walk::{Asking, Request, Silence, Window};
 
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJhcGlrZXkiOiJrIn0.c2lnbmF0dXJl";
 const FIRST: Request = Request::documented(Window { size: 100, page: 1 }, 1);
@@ -48,21 +49,19 @@ fn client_with(settings: &Api, credentials: Credentials) -> Client {
     Client::with_backoff(settings, credentials, clock(), backoff).unwrap()
 }
 
-/// Asks for the first page.
-async fn first(client: &Client) -> Result<Reply> {
-    client.list(FIRST, &Filter::default()).await
+/// Asks for the first page as a run does that can't do without it.
+async fn first(client: &Client) -> Result<Body> {
+    client.list(FIRST, &Filter::default()).await?.map_err(|failed| failed.error)
 }
 
 async fn first_error(settings: &Api) -> Error {
     first(&client(settings)).await.expect_err("an error")
 }
 
-/// The body of a page.
-fn body(reply: Reply) -> Vec<u8> {
-    match reply {
-        Reply::Page(body) => body.to_vec(),
-        Reply::Refused { status, .. } => panic!("refused with {status}"),
-    }
+/// The failure of a request that the walk is to hear of.
+async fn failure(client: &Client, asking: Asking) -> Failed {
+    let reply = client.list(Request { asking, ..FIRST }, &Filter::default()).await;
+    reply.expect("a word").expect_err("no page")
 }
 
 /// `text` as gzip.

@@ -29,6 +29,15 @@ pub(super) struct Token {
     serial: u64,
 }
 
+impl Token {
+    /// One that no server can take for right: well-formed, signed by nobody, and for no account.
+    pub const fn wrong() -> Self {
+        const WRONG: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhcGlrZXkiOiJub2JvZHkifQ.\
+                             AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        Self { header: HeaderValue::from_static(WRONG), serial: 0 }
+    }
+}
+
 /// Hands out the header for each request.
 pub(super) struct Tokens {
     credentials: Credentials,

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::sleep;
 
 use super::goal::Leg;
 use super::joined;
 use super::staged::Staged;
-use crate::api::{Client, Clock, Filter, Reply};
+use crate::api::{Client, Clock, Failed, Filter, Reply, Word};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
 use crate::erasure::Denied;
@@ -21,7 +22,7 @@ use crate::flatten::{self, Flat};
 use crate::progress::Progress;
 use crate::range::Kept;
 use crate::signal::Stop;
-use crate::walk::{Answer, Outcome, Plan, Request};
+use crate::walk::{Answer, Asking, Contract, Outcome, Plan, Request, Silence};
 
 /// How often a body that is not a page of sessions is asked for again before the run fails.
 const SHAPE_ATTEMPTS: u32 = 3;
@@ -53,8 +54,8 @@ pub struct Source {
 /// An answer as it arrives.
 struct Arrived {
     request: Request,
-    /// `Err`: refused with a final status.
-    page: Result<Box<Flat>, u16>,
+    /// The page, and when the server says that it gave it.
+    page: Result<(Box<Flat>, Option<i64>), (Word, Error)>,
 }
 
 impl Driver {
@@ -86,20 +87,24 @@ impl Driver {
             };
             let Some(landed) = landed else { break };
             let Arrived { request, page } = joined(landed)??;
-            let outcome = match page {
-                Err(status) => Outcome::Nothing { status },
-                Ok(flat) => {
+            let (outcome, failed) = match page {
+                // The plan takes a first page that is refused for an empty list.
+                Err((Word::Nothing { .. }, error)) if request.window.page == 1 && request.page > 0 => {
+                    return Err(error);
+                }
+                Err((word, error)) => (word.into(), Some(error)),
+                Ok((flat, at)) => {
                     receipt.count(&flat);
                     self.progress.page(flat.entries.len() as u64);
                     let rows = flat.listed.clone();
-                    let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at: None };
+                    let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at };
                     if queue.send((request, flat)).await.is_err() {
                         break; // The stager has failed, and says why when it is joined.
                     }
-                    outcome
+                    (outcome, None)
                 }
             };
-            plan.answer(Answer { request, outcome }).map_err(contract)?;
+            plan.answer(Answer { request, outcome }).map_err(|broken| contract(broken, failed))?;
             if let Some(ids) = plan.question() {
                 let known = is_known(ids)?;
                 plan.known(known);
@@ -113,7 +118,11 @@ impl Driver {
     }
 }
 
-fn contract(broken: crate::walk::Contract) -> Error {
+/// Why the list can't be walked. `failed`: the failure of the request that decided it.
+fn contract(broken: Contract, failed: Option<Error>) -> Error {
+    if let (Contract::Failed, Some(error)) = (broken, failed) {
+        return error;
+    }
     Error::new(Kind::Contract, format!("the list can't be walked: {broken}"))
         .hint("check that `base_url` is the API itself and that no cache is in front of it")
 }
@@ -143,11 +152,11 @@ impl Source {
     }
 
     async fn one(&self, id: &str) -> Result<Option<Flat>> {
-        let Reply::Page(body) = self.client.session(id).await? else { return Ok(None) };
+        let Reply::Found(body) = self.client.session(id).await? else { return Ok(None) };
         // A page with this one session.
         let page = [b"{\"data\":[", body.as_ref(), b"]}"].concat();
         let flat = flatten::page(&page, &self.options())
-            .map_err(|error| error.into_error(&format!("session {id}"), &self.client.excerpt(&body)))?;
+            .map_err(|error| error.into_error(&format!("session {id}"), &self.client.quote(&body)))?;
         if flat.listed.first().is_some_and(|listed| listed.id == flatten::identity(id)) {
             return Ok(Some(flat));
         }
@@ -164,26 +173,35 @@ impl Source {
         }
     }
 
+    /// Asks for a window until its answer is a page, or worth something without one.
     async fn fetch(self, request: Request, filter: Arc<Filter>) -> Result<Arrived> {
+        if !request.after.is_zero() {
+            sleep(request.after).await;
+        }
         let mut attempt = 1;
         loop {
             let body = match self.client.list(request, &filter).await? {
-                Reply::Page(body) => body,
-                Reply::Refused { status, .. } => return Ok(Arrived { request, page: Err(status) }),
+                Ok(body) => body,
+                Err(Failed { word, error, .. }) => return Ok(Arrived { request, page: Err((word, error)) }),
             };
             // On the runtime's own thread: handing a page to another one and back takes longer than the network can wait.
-            match flatten::page(&body, &self.options()) {
-                Ok(flat) => return Ok(Arrived { request, page: Ok(Box::new(flat)) }),
-                Err(error) if attempt < SHAPE_ATTEMPTS => {
-                    tracing::warn!("page {} is not a page of sessions, asking again: {error}", request.page);
-                    self.client.rest(attempt).await;
-                    attempt += 1;
-                }
-                Err(error) => {
-                    let place = format!("page {}", request.page);
-                    return Err(error.into_error(&place, &self.client.excerpt(&body)));
-                }
+            let error = match flatten::page(&body.bytes, &self.options()) {
+                Ok(flat) => return Ok(Arrived { request, page: Ok((Box::new(flat), body.at)) }),
+                Err(error) => error,
+            };
+            let is_documented = request.asking == Asking::Documented;
+            if is_documented && attempt < SHAPE_ATTEMPTS {
+                tracing::warn!("page {} is not a page of sessions, asking again: {error}", request.page);
+                self.client.rest(attempt).await;
+                attempt += 1;
+                continue;
             }
+            let error = error.into_error(&format!("page {}", request.page), &self.client.quote(&body.bytes));
+            if is_documented {
+                return Err(error);
+            }
+            tracing::debug!("page {} brings no answer: {error}", request.page);
+            return Ok(Arrived { request, page: Err((Word::Silent(Silence::Shape), error)) });
         }
     }
 }

@@ -118,10 +118,10 @@ pub enum FlattenError {
 }
 
 impl FlattenError {
-    /// The error for a run: the source broke its contract. `start` shows how the body begins.
-    pub fn into_error(self, place: &str, start: &str) -> Error {
+    /// The error for a run: the source broke its contract. `quote` is what is shown of the body.
+    pub fn into_error(self, place: &str, quote: &str) -> Error {
         Error::new(Kind::Contract, format!("the answer is not a page of sessions: {place}"))
-            .because(format!("{self}; it begins with: {start}"))
+            .because(format!("{self}; {quote}"))
             .hint("check `base_url` and `api.version`; `rollbook export -v` shows the requests")
     }
 }
