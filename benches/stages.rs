@@ -7,7 +7,7 @@
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use rollbook::api::model;
-use rollbook::attendance::{self, Bounds, Moments, Span};
+use rollbook::attendance::{self, Bounds, Log, Moments, Span};
 use rollbook::chunk::Chunk;
 use rollbook::config::PartitionBy;
 use rollbook::dataset::encode::{Cutter, Encoder};
@@ -89,7 +89,10 @@ fn attendance(bencher: Bencher, timelogs: i64) {
     let (mut spans, mut moments) = (Vec::<Span>::new(), Moments::default());
     bencher.counter(ItemsCount::new(logs.len())).bench_local(|| {
         spans.clear();
-        let count = |(start, end): &(i64, i64)| attendance::count(session, Some(*start), Some(*end), false).effective;
+        let count = |(start, end): &(i64, i64)| {
+            let log = Log { start: Some(*start), end: Some(*end), is_open: false };
+            attendance::count(session, log, None).effective
+        };
         spans.extend(logs.iter().filter_map(count));
         attendance::unite(&mut spans);
         attendance::sweep(&spans, &mut moments)

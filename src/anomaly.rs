@@ -37,8 +37,9 @@ anomalies! {
     BadTimestamp "bad_timestamp" "a time that is not RFC 3339, read as null; the raw record is a reject",
     BadValue "bad_value" "another field of a wrong type, read as null; the raw record is a reject",
     EndBeforeStart "end_before_start" "it ends before it starts; a timelog then counts nothing",
+    LeftOpen "left_open" "a timelog without an end in a session that runs, whose participant joined again later; it counts up to that join",
     NoStart "no_start" "a timelog without a start; it counts nothing",
-    OpenInEndedSession "open_in_ended_session" "a timelog without an end in a session that ended; it counts up to the session's end",
+    OpenInEndedSession "open_in_ended_session" "a timelog without an end in a session that ended; it counts up to the participant's next join, else to the session's end",
     OutsideSession "outside_session" "a timelog that leaves its session; it is clamped",
     Overlap "overlap" "timelogs of one entry overlap; the time counts once",
     RepeatedParticipant "repeated_participant" "several entries with one `participant_id`; one person for the peak",
@@ -62,11 +63,6 @@ impl Anomalies {
         self.0 |= 1 << anomaly as u16;
     }
 
-    /// Takes one out.
-    pub fn remove(&mut self, anomaly: Anomaly) {
-        self.0 &= !(1 << anomaly as u16);
-    }
-
     /// Adds all of another set.
     pub fn merge(&mut self, other: Self) {
         self.0 |= other.0;
@@ -75,6 +71,14 @@ impl Anomalies {
     /// Whether one is in the set.
     pub const fn has(self, anomaly: Anomaly) -> bool {
         self.0 & (1 << anomaly as u16) != 0
+    }
+
+    /// Those of the set that are among these.
+    #[must_use]
+    pub fn among(self, some: &[Anomaly]) -> Self {
+        let mut among = Self::NONE;
+        some.iter().filter(|anomaly| self.has(**anomaly)).for_each(|anomaly| among.add(*anomaly));
+        among
     }
 
     /// Those that mean that part of the raw record did not make it into the row.
@@ -110,8 +114,14 @@ pub fn column(sets: &[Anomalies]) -> ArrayRef {
 /// The sets of a stored column. A name that this version does not know is left out.
 pub fn sets(column: &ArrayRef) -> Vec<Anomalies> {
     let lists = column.as_list::<i32>();
+    if lists.values().is_empty() {
+        return vec![Anomalies::NONE; lists.len()];
+    }
     let set = |row: usize| {
         let mut set = Anomalies::NONE;
+        if lists.value_length(row) == 0 {
+            return set;
+        }
         let list = lists.value(row);
         let names = list.as_string::<i32>().iter().flatten();
         let known = names.filter_map(|name| Anomaly::ALL.iter().find(|anomaly| anomaly.name() == name));

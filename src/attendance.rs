@@ -3,7 +3,10 @@
 //! Pure. Times are microseconds since 1970, UTC. Nothing is ever computed with "now".
 //! The rules are those of the tables' contract; each is named where it is applied.
 
+mod joins;
+
 use crate::anomaly::{Anomalies, Anomaly};
+pub use joins::Joins;
 
 /// A half-open interval `[start, end)` with `start <= end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,14 +56,25 @@ impl Bounds {
     }
 }
 
+/// One timelog as listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// The join, if it can be read.
+    pub start: Option<i64>,
+    /// The leave, if it can be read.
+    pub end: Option<i64>,
+    /// No leave is listed; an unreadable one is not open.
+    pub is_open: bool,
+}
+
 /// What one timelog counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
-    /// The span as listed, an open end in an ended session filled with that end.
+    /// The span as listed, an open end filled with the participant's next join or the session's end.
     pub raw: Option<Span>,
     /// Its part inside the session.
     pub effective: Option<Span>,
-    /// Since when the participant is present: an open timelog of a running session.
+    /// Since when the participant is present: the open timelog of the latest join, in a running session.
     pub present_since: Option<i64>,
     /// The join of that timelog as listed.
     pub joined_at: Option<i64>,
@@ -70,14 +84,15 @@ pub struct Counted {
     pub anomalies: Anomalies,
 }
 
-/// Applies the rules for one timelog. `is_open`: no end is listed (an unreadable one is not open).
-pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: bool) -> Counted {
+/// Applies the rules for one timelog. `next_join`: when its participant joined next ([`Joins::after`]); it matters for an
+/// open timelog only.
+pub fn count(session: Bounds, Log { start, end, is_open }: Log, next_join: Option<i64>) -> Counted {
     let mut counted = Counted {
         raw: None,
         effective: None,
         present_since: None,
         joined_at: None,
-        is_present: is_open && session.is_open,
+        is_present: is_open && session.is_open && next_join.is_none(),
         anomalies: Anomalies::NONE,
     };
     if is_open && !session.is_open {
@@ -87,15 +102,22 @@ pub fn count(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: boo
         counted.anomalies.add(Anomaly::NoStart);
         return counted;
     };
-    let end = match (is_open, session.is_open) {
-        (true, true) => {
+    let end = match (is_open, session.is_open, next_join) {
+        (true, true, None) => {
             counted.joined_at = Some(start);
             counted.present_since = Some(session.start.map_or(start, |bound| start.max(bound)));
             return counted;
         }
-        // Nothing if it starts after the session's end, or if that is unknown.
-        (true, false) => session.end.filter(|&bound| start <= bound),
-        (false, _) => {
+        (true, true, Some(next)) => {
+            counted.anomalies.add(Anomaly::LeftOpen);
+            Some(next)
+        }
+        // Nothing if it starts after the session's end, or if neither is known.
+        (true, false, next) => match session.end {
+            Some(bound) => (start <= bound).then(|| next.map_or(bound, |next| next.min(bound))),
+            None => next,
+        },
+        (false, ..) => {
             if end.is_some_and(|end| end < start) {
                 counted.anomalies.add(Anomaly::EndBeforeStart);
             }
@@ -254,25 +276,53 @@ mod tests {
     const ENDED: Bounds = Bounds { start: Some(100), end: Some(200), is_open: false };
     const RUNNING: Bounds = Bounds { start: Some(100), end: None, is_open: true };
 
+    /// A timelog whose participant does not join again.
+    fn count_alone(session: Bounds, start: Option<i64>, end: Option<i64>, is_open: bool) -> Counted {
+        count(session, Log { start, end, is_open }, None)
+    }
+
+    #[test]
+    fn an_open_timelog_ends_with_the_next_join() {
+        let open = |session, start, next| count(session, Log { start, end: None, is_open: true }, next);
+        let within = open(ENDED, Some(110), Some(150));
+        assert_eq!((within.raw, within.effective), (Some(span(110, 150)), Some(span(110, 150))));
+        assert_eq!(within.anomalies.iter().collect::<Vec<_>>(), [Anomaly::OpenInEndedSession]);
+        // Never beyond the session's end, and nothing behind it.
+        assert_eq!(open(ENDED, Some(110), Some(250)).raw, Some(span(110, 200)));
+        assert_eq!(open(ENDED, Some(210), Some(250)).raw, None);
+        let endless = Bounds { end: None, ..ENDED };
+        assert_eq!(open(endless, Some(90), Some(150)).effective, Some(span(100, 150)));
+        assert_eq!(open(endless, Some(90), None).raw, None);
+        // While the session runs, only the latest join is present.
+        let left = open(RUNNING, Some(110), Some(150));
+        assert_eq!((left.raw, left.is_present, left.present_since), (Some(span(110, 150)), false, None));
+        assert_eq!(left.anomalies.iter().collect::<Vec<_>>(), [Anomaly::LeftOpen]);
+        assert!(open(RUNNING, Some(150), None).is_present && open(RUNNING, None, None).is_present);
+        assert!(!open(RUNNING, None, Some(150)).is_present);
+        // A timelog with an end is what it says.
+        let closed = Log { start: Some(110), end: Some(180), is_open: false };
+        assert_eq!(count(ENDED, closed, Some(150)).effective, Some(span(110, 180)));
+    }
+
     #[test]
     fn hand_computed_timelogs() {
-        let inside = count(ENDED, Some(110), Some(150), false);
+        let inside = count_alone(ENDED, Some(110), Some(150), false);
         assert_eq!((inside.effective, inside.anomalies), (Some(span(110, 150)), Anomalies::NONE));
-        let leaves = count(ENDED, Some(90), Some(250), false);
+        let leaves = count_alone(ENDED, Some(90), Some(250), false);
         assert_eq!((leaves.raw, leaves.effective), (Some(span(90, 250)), Some(span(100, 200))));
         assert!(leaves.anomalies.has(Anomaly::OutsideSession));
-        let after = count(ENDED, Some(210), Some(220), false);
+        let after = count_alone(ENDED, Some(210), Some(220), false);
         assert_eq!((after.raw, after.effective), (Some(span(210, 220)), None));
-        let open = count(ENDED, Some(150), None, true);
+        let open = count_alone(ENDED, Some(150), None, true);
         assert_eq!(open.effective, Some(span(150, 200)));
         assert!(open.anomalies.has(Anomaly::OpenInEndedSession));
-        assert_eq!(count(ENDED, Some(201), None, true).raw, None);
-        assert_eq!(count(RUNNING, Some(90), None, true).present_since, Some(100));
-        assert!(count(ENDED, None, Some(150), false).anomalies.has(Anomaly::NoStart));
-        let backwards = count(ENDED, Some(150), Some(149), false);
+        assert_eq!(count_alone(ENDED, Some(201), None, true).raw, None);
+        assert_eq!(count_alone(RUNNING, Some(90), None, true).present_since, Some(100));
+        assert!(count_alone(ENDED, None, Some(150), false).anomalies.has(Anomaly::NoStart));
+        let backwards = count_alone(ENDED, Some(150), Some(149), false);
         assert_eq!(backwards.raw, None);
         assert!(backwards.anomalies.has(Anomaly::EndBeforeStart));
-        let unreadable = count(ENDED, Some(150), None, false);
+        let unreadable = count_alone(ENDED, Some(150), None, false);
         assert_eq!((unreadable.raw, unreadable.anomalies), (None, Anomalies::NONE));
     }
 
@@ -281,7 +331,7 @@ mod tests {
         let totals = |session: Bounds, logs: &[(Option<i64>, Option<i64>)]| {
             let mut totals = Totals::default();
             for (start, end) in logs {
-                totals.add(&count(session, *start, *end, end.is_none()));
+                totals.add(&count_alone(session, *start, *end, end.is_none()));
             }
             (totals.first_joined, totals.last_left(), totals.gross, totals.is_present)
         };
@@ -301,7 +351,7 @@ mod tests {
     #[test]
     fn a_backwards_session_clamps_only_its_start() {
         let session = Bounds { start: Some(100), end: Some(50), is_open: false };
-        assert_eq!(count(session, Some(90), Some(300), false).effective, Some(span(100, 300)));
+        assert_eq!(count_alone(session, Some(90), Some(300), false).effective, Some(span(100, 300)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Some sessions with all their rows: three batches in one order, and which child rows belong to which session.
 
+mod next_joins;
 mod widen;
 
 use std::ops::Range;
@@ -11,6 +12,7 @@ use arrow_schema::ArrowError;
 use arrow_select::take::take;
 
 use crate::tables::{PARENT_COLUMNS, Table};
+pub(crate) use next_joins::{NextJoins, Rows};
 
 /// A session's place in every table: start, nulls first, then id, bytewise.
 pub type Key<'a> = (Option<i64>, &'a str);
@@ -72,6 +74,12 @@ impl Chunk {
         Ok(Self::new([sessions, participants, timelogs], offsets))
     }
 
+    /// The same sessions and children with other columns.
+    #[must_use]
+    pub fn with(self, batches: [RecordBatch; 3]) -> Self {
+        Self::new(batches, self.offsets)
+    }
+
     /// Number of sessions.
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -95,12 +103,6 @@ impl Chunk {
     /// Where the rows of a session are among the participants and among the timelogs.
     pub fn children(&self, row: usize) -> [Range<usize>; 2] {
         self.offsets.each_ref().map(|offsets| offsets[row]..offsets[row + 1])
-    }
-
-    /// Whether a session ends before it starts.
-    pub fn is_backwards(&self, row: usize) -> bool {
-        let ended_at = column(&self.batches[0], "ended_at").as_primitive::<TimestampMicrosecondType>();
-        self.key(row).0.zip(time(ended_at, row)).is_some_and(|(start, end)| end < start)
     }
 
     /// What the rows of a child table should repeat of their sessions, in the order of the columns.

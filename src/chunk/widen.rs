@@ -11,6 +11,7 @@ use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBufferBuilder};
 use arrow_schema::ArrowError;
 use arrow_select::take::take;
 
+use super::next_joins::{NextJoins, Rows};
 use super::{child_offsets, column, parents, rows_of, time};
 use crate::attendance::{self, Bounds, Totals, millis};
 use crate::tables::{PARENT_COLUMNS, Table};
@@ -34,8 +35,17 @@ pub fn children(
         return Err(ArrowError::InvalidArgumentError("there are other rows than are counted".to_owned()));
     }
     let participant_id = take(column(participants, "participant_id"), &rows_of(&joins), None)?;
-    let (of_participants, mut of_timelogs) = numbers(sessions, timelogs, &offsets[0], &joins);
-    of_timelogs.extend(places(participants, &joins));
+    let [participant_index, timelog_index] = places(participants, &joins);
+    let rows = Rows {
+        ids: participant_id.as_string(),
+        index: &participant_index,
+        joined: column(timelogs, "started_at").as_primitive(),
+        left: column(timelogs, "ended_at").as_primitive(),
+        is_open: column(timelogs, "is_open").as_boolean(),
+    };
+    let (of_participants, mut of_timelogs) = numbers(sessions, rows, &offsets[0], &joins);
+    of_timelogs.push(("participant_index", Arc::new(participant_index)));
+    of_timelogs.push(("timelog_index", Arc::new(timelog_index)));
     of_timelogs.push(("participant_id", participant_id));
     Ok([
         complete(Table::Participants, parents(sessions, &offsets[0])?, participants, of_participants)?,
@@ -44,7 +54,7 @@ pub fn children(
 }
 
 /// Whose each timelog is, and where it stands among that participant's.
-fn places(participants: &RecordBatch, joins: &[usize]) -> Made {
+fn places(participants: &RecordBatch, joins: &[usize]) -> [Int32Array; 2] {
     let index = column(participants, "participant_index").as_primitive::<Int32Type>();
     let rows = joins.last().copied().unwrap_or_default();
     let (mut participant_index, mut timelog_index) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
@@ -52,31 +62,30 @@ fn places(participants: &RecordBatch, joins: &[usize]) -> Made {
         participant_index.resize(rows[1], *index);
         timelog_index.extend((0_i32..).take(rows[1] - rows[0]));
     }
-    let counts = |values: Vec<i32>| Arc::new(Int32Array::from(values)) as ArrayRef;
-    vec![("participant_index", counts(participant_index)), ("timelog_index", counts(timelog_index))]
+    [participant_index, timelog_index].map(Int32Array::from)
 }
 
 /// What each timelog counts for, and what those of a participant add up to.
-fn numbers(sessions: &RecordBatch, timelogs: &RecordBatch, entries: &[usize], joins: &[usize]) -> (Made, Made) {
-    let times = |batch, name| column(batch, name).as_primitive::<TimestampMicrosecondType>();
-    let (begun, ended) = (times(sessions, "started_at"), times(sessions, "ended_at"));
-    let (joined, left) = (times(timelogs, "started_at"), times(timelogs, "ended_at"));
-    let flags = |batch| column(batch, "is_open").as_boolean();
-    let (is_running, is_open) = (flags(sessions), flags(timelogs));
+fn numbers(sessions: &RecordBatch, timelogs: Rows<'_>, entries: &[usize], joins: &[usize]) -> (Made, Made) {
+    let times = |name| column(sessions, name).as_primitive::<TimestampMicrosecondType>();
+    let (begun, ended) = (times("started_at"), times("ended_at"));
+    let is_running = column(sessions, "is_open").as_boolean();
+    let mut next_joins = NextJoins::new(timelogs);
 
-    let [mut durations, mut starts, mut ends] = std::array::from_fn(|_| Numbers::with_capacity(timelogs.num_rows()));
+    let [mut durations, mut starts, mut ends] = std::array::from_fn(|_| Numbers::with_capacity(timelogs.joined.len()));
     let [mut first_joined, mut last_left, mut gross] = std::array::from_fn(|_| Numbers::with_capacity(joins.len()));
     let mut present = BooleanBufferBuilder::new(joins.len());
     for (session, entries) in entries.windows(2).enumerate() {
         let (start, end) = (time(begun, session), time(ended, session));
         let bounds = Bounds { start, end, is_open: is_running.value(session) };
+        next_joins.session(joins[entries[0]]..joins[entries[1]]);
         for rows in joins[entries[0]..=entries[1]].windows(2) {
             let mut totals = Totals::default();
             for row in rows[0]..rows[1] {
-                let (start, end) = (time(joined, row), time(left, row));
-                let counted = attendance::count(bounds, start, end, is_open.value(row));
+                let log = timelogs.log(row);
+                let counted = attendance::count(bounds, log, next_joins.after(row, log));
                 totals.add(&counted);
-                durations.push(attendance::duration(start, end));
+                durations.push(attendance::duration(log.start, log.end));
                 starts.push(counted.effective.map(|span| span.start));
                 ends.push(counted.effective.map(|span| span.end));
             }

@@ -16,6 +16,7 @@ use super::encode::SCHEMA_VERSION_KEY;
 use super::layout::{Layout, Partition};
 use crate::chunk::{Chunk, Key, Keys};
 use crate::error::{Error, Kind, Result};
+use crate::recount;
 use crate::store::{Version, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
 
@@ -162,19 +163,27 @@ impl Published {
         Table::ALL.into_iter().try_for_each(|table| self.open(table).map(|_| ()))
     }
 
-    /// The sessions with their rows, in order.
+    /// The sessions with their rows, in order, as this schema version counts them.
     pub fn chunks(&self) -> Result<Chunks> {
+        let chunks = self.chunks_as_stored()?;
+        let is_old = chunks.schema_versions().into_iter().any(|version| version < SCHEMA_VERSION);
+        Ok(Chunks { counts_anew: is_old, ..chunks })
+    }
+
+    /// The sessions with their rows, in order, with the numbers that are in the files.
+    pub fn chunks_as_stored(&self) -> Result<Chunks> {
         let children = |table| Ok(Children { rows: self.rows(table, ROWS)?, table, batch: None, row: 0 });
         Ok(Chunks {
             sessions: self.rows(Table::Sessions, SESSIONS)?,
             children: [children(Table::Participants)?, children(Table::Timelogs)?],
+            counts_anew: false,
         })
     }
 
     fn rows(&self, table: Table, at_once: usize) -> Result<Option<Rows>> {
-        let Some(Opened { place, builder, .. }) = self.open(table)? else { return Ok(None) };
+        let Some(Opened { place, builder, version }) = self.open(table)? else { return Ok(None) };
         let reader = builder.with_batch_size(at_once).build().map_err(|error| damaged(&place, error))?;
-        Ok(Some(Rows { reader, table, place }))
+        Ok(Some(Rows { reader, table, place, version }))
     }
 
     /// Opens the file that was found, if one was.
@@ -232,6 +241,8 @@ struct Rows {
     reader: ParquetRecordBatchReader,
     table: Table,
     place: String,
+    /// The schema version of the file.
+    version: u32,
 }
 
 impl Rows {
@@ -246,9 +257,18 @@ impl Rows {
 pub struct Chunks {
     sessions: Option<Rows>,
     children: [Children; 2],
+    /// Whether the numbers are those of an older schema version and are wanted as this one counts.
+    counts_anew: bool,
 }
 
 impl Chunks {
+    /// The schema version of each table's file, by which its numbers were counted; this one's where there is no file.
+    /// They differ in a partition whose upgrade was stopped.
+    pub fn schema_versions(&self) -> [u32; 3] {
+        let [participants, timelogs] = self.children.each_ref().map(|children| children.rows.as_ref());
+        [self.sessions.as_ref(), participants, timelogs].map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
+    }
+
     /// The next sessions with their rows.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let Some(rows) = &mut self.sessions else { return Ok(None) };
@@ -257,7 +277,11 @@ impl Chunks {
         let [participants, timelogs] = &mut self.children;
         let (participants, of_participants) = participants.of(&keys)?;
         let (timelogs, of_timelogs) = timelogs.of(&keys)?;
-        Ok(Some(Chunk::new([sessions, participants, timelogs], [of_participants, of_timelogs])))
+        let chunk = Chunk::new([sessions, participants, timelogs], [of_participants, of_timelogs]);
+        if !self.counts_anew {
+            return Ok(Some(chunk));
+        }
+        recount::anew(chunk).map(Some).map_err(|error| damaged(&rows.place, error))
     }
 }
 

@@ -263,8 +263,11 @@ impl State {
         self.asked_to = id;
     }
 
-    /// Takes published files into account.
+    /// Takes published files into account; they are of this schema version.
     pub fn record(&mut self, parts: &[Part]) {
+        if !parts.is_empty() {
+            self.schema_version = SCHEMA_VERSION;
+        }
         for part in parts {
             let recorded = Recorded { rows: part.written.rows, sha256: part.written.sha256.clone() };
             self.files.insert(part.path.clone(), recorded);

@@ -51,7 +51,7 @@ pub struct Done {
 /// What is done to a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
-    /// It is of an older schema version, and gets the columns of this one.
+    /// It is of an older schema version, and gets the columns and the numbers of this one.
     Upgrade,
     /// It gets what is staged.
     Receive,
@@ -113,6 +113,12 @@ impl Publication {
     fn round(&mut self, finished: &mut BTreeMap<Partition, Versions>, done: &mut Parts) -> Result<Round> {
         self.announce()?;
         let (outdated, mut receiving) = (self.outdated()?, self.receiving());
+        if !outdated.is_empty() {
+            let count = outdated.len();
+            tracing::info!(
+                "partitions of an older schema version, which are counted anew and rewritten first: {count}"
+            );
+        }
         let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
         // Damage ends the run before its first swap.
         let touched =
@@ -121,7 +127,7 @@ impl Publication {
         self.progress.phase("publishing", (outdated.len() + receiving.len()) as u64);
         let mut upgraded = BTreeMap::new();
         let all = self.publish_all(&outdated, Task::Upgrade, &mut upgraded, done);
-        // Their rows and their numbers are the same.
+        // Their rows stand where they stood.
         self.found.extend(upgraded);
         if !all? {
             return Ok(Round::Stopped);

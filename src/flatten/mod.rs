@@ -6,6 +6,7 @@
 mod builders;
 mod persons;
 mod session;
+mod values;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

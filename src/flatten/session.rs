@@ -1,6 +1,5 @@
 //! One session to its rows, by the exact rules of the tables' contract.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
@@ -10,10 +9,11 @@ use serde_json::value::RawValue;
 use super::Options;
 use super::builders::Builders;
 use super::persons::Persons;
+use super::values::{double, text, time};
 use crate::anomaly::{Anomalies, Anomaly};
-use crate::api::lenient::{Entries, Scalar};
+use crate::api::lenient::Entries;
 use crate::api::model::{Lists, Participant, Session, Timelog, Unknown};
-use crate::attendance::{self, Bounds, Moments, Span, millis};
+use crate::attendance::{self, Bounds, Joins, Log, Moments, Span, millis};
 use crate::timestamp;
 
 /// What the caller needs of a row just made.
@@ -39,6 +39,8 @@ pub struct Flattener<'a> {
     /// Who has several entries in the session at hand, and their spans.
     persons: Persons,
     shared: Vec<(usize, Span)>,
+    /// Who joined when, by the place of one of the person's entries; only where a timelog is open.
+    joins: Joins<usize>,
 }
 
 #[derive(Default)]
@@ -68,37 +70,6 @@ pub fn end(session: &Session<'_>) -> Option<i64> {
     time(&session.end, &mut timestamp::Reader::default(), &mut Anomalies::default())
 }
 
-fn time(value: &Scalar<'_>, reader: &mut timestamp::Reader, anomalies: &mut Anomalies) -> Option<i64> {
-    let parsed = if let Scalar::Text(text) = value { reader.parse(text) } else { None };
-    if parsed.is_none() && !value.is_absent() {
-        anomalies.add(Anomaly::BadTimestamp);
-    }
-    parsed
-}
-
-fn text<'a>(value: &'a Scalar<'_>, anomalies: &mut Anomalies) -> Option<Cow<'a, str>> {
-    let text = value.text();
-    if text.is_none() && !value.is_absent() {
-        anomalies.add(Anomaly::BadValue);
-    }
-    text
-}
-
-#[allow(clippy::cast_precision_loss)] // the API reports a double; so many digits are not in use
-fn double(value: &Scalar<'_>, anomalies: &mut Anomalies) -> Option<f64> {
-    let number = match value {
-        Scalar::Integer(number) => Some(*number as f64),
-        Scalar::Large(number) => Some(*number as f64),
-        Scalar::Float(number) => Some(*number),
-        Scalar::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
-    };
-    if number.is_none() && !value.is_absent() {
-        anomalies.add(Anomaly::BadValue);
-    }
-    number
-}
-
 fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
@@ -118,6 +89,7 @@ impl<'a> Flattener<'a> {
             moments: Moments::default(),
             persons: Persons::default(),
             shared: Vec::new(),
+            joins: Joins::default(),
         }
     }
 
@@ -185,6 +157,7 @@ impl<'a> Flattener<'a> {
         let participants = participants.of(&self.lists.participants);
         let erased = self.erased(participants);
         self.persons.find(participants, &erased);
+        self.gather_joins(participants, &erased);
         self.shared.clear();
         for (index, participant) in participants.iter().enumerate() {
             if erased.contains(&index) {
@@ -192,7 +165,7 @@ impl<'a> Flattener<'a> {
             }
             totals.participants += 1;
             let person = self.persons.shared(index);
-            let entry = self.participant(bounds, index, participant.as_ref(), person.is_some(), &mut totals);
+            let entry = self.participant(bounds, index, participant.as_ref(), person, &mut totals);
             totals.timelogs += entry.timelogs;
             totals.anomalies.merge(entry.anomalies);
             self.all.extend_from_slice(&self.entry);
@@ -216,6 +189,25 @@ impl<'a> Flattener<'a> {
         totals
     }
 
+    /// Finds out who joined when. Nothing but an open timelog asks for that, and hardly any session has one.
+    fn gather_joins(&mut self, participants: &[Option<Participant<'_>>], erased: &[usize]) {
+        let Self { lists, persons, reader, joins, .. } = self;
+        let logs = |entry: &Participant<'_>| entry.timelogs.of(&lists.timelogs).iter().flatten();
+        let is_open = |log: &Timelog<'_>| log.end.is_absent();
+        if !participants.iter().flatten().any(|entry| logs(entry).any(is_open)) {
+            return;
+        }
+        let entries = (0..).zip(participants).filter(|(index, _)| !erased.contains(index));
+        let listed =
+            entries.filter_map(|(index, entry)| Some((persons.shared(index).unwrap_or(index), entry.as_ref()?)));
+        joins.gather(listed.flat_map(|(person, entry)| logs(entry).map(move |log| (person, log))).map(
+            |(person, log)| {
+                let mut read = |value| time(value, reader, &mut Anomalies::default());
+                (person, Log { start: read(&log.start), end: read(&log.end), is_open: is_open(log) })
+            },
+        ));
+    }
+
     /// Positions of the entries that get no rows.
     fn erased(&self, participants: &[Option<Participant<'_>>]) -> Vec<usize> {
         let Some(denied) = &self.options.denied else { return Vec::new() };
@@ -230,7 +222,7 @@ impl<'a> Flattener<'a> {
         bounds: Bounds,
         index: usize,
         participant: Option<&Participant<'_>>,
-        repeated: bool,
+        person: Option<usize>,
         totals: &mut SessionTotals,
     ) -> EntryTotals {
         let missing = Participant::default();
@@ -239,12 +231,12 @@ impl<'a> Flattener<'a> {
             entry.anomalies.add(Anomaly::BadParticipants);
         }
         let participant = participant.unwrap_or(&missing);
-        if repeated {
+        if person.is_some() {
             entry.anomalies.add(Anomaly::RepeatedParticipant);
         }
         let id = text(&participant.id, &mut entry.anomalies);
         let name = text(&participant.name, &mut entry.anomalies);
-        self.timelogs(bounds, &participant.timelogs, &mut entry);
+        self.timelogs(bounds, person.unwrap_or(index), &participant.timelogs, &mut entry);
         if attendance::unite(&mut self.entry) {
             entry.anomalies.add(Anomaly::Overlap);
         }
@@ -263,7 +255,7 @@ impl<'a> Flattener<'a> {
         entry
     }
 
-    fn timelogs(&mut self, bounds: Bounds, timelogs: &Entries, entry: &mut EntryTotals) {
+    fn timelogs(&mut self, bounds: Bounds, person: usize, timelogs: &Entries, entry: &mut EntryTotals) {
         self.entry.clear();
         if matches!(timelogs, Entries::Other) {
             entry.anomalies.add(Anomaly::BadTimelog);
@@ -278,7 +270,8 @@ impl<'a> Flattener<'a> {
                 anomalies.add(Anomaly::BadTimelog);
                 (None, None, false)
             };
-            let counted = attendance::count(bounds, start, end, is_open);
+            let next_join = if is_open { self.joins.after(person, start) } else { None };
+            let counted = attendance::count(bounds, Log { start, end, is_open }, next_join);
             anomalies.merge(counted.anomalies);
             entry.anomalies.merge(anomalies);
             entry.timelogs += 1;

@@ -4,7 +4,6 @@
 //! go, the positions of the others stay, and every number is computed anew, as if the API had never listed the entry. So it
 //! is for a session that has lost its entries already: a purge that was killed may have left the numbers from before.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -13,12 +12,11 @@ use arrow_array::{Array, BooleanArray, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 
-use crate::anomaly::{self, Anomalies, Anomaly};
 use crate::chunk::{Chunk, column};
 use crate::dataset::receipt::Removed;
 use crate::erasure::Denied;
 use crate::recount::Numbers;
-use crate::tables::Table;
+use crate::tables::{SCHEMA_VERSION, Table};
 
 /// What must go.
 #[derive(Debug, Clone)]
@@ -35,8 +33,8 @@ pub struct Selection {
     kept: [Vec<bool>; 3],
     /// For each child table: the first row of each session that stays, and the number of rows at the end.
     offsets: [Vec<usize>; 2],
-    /// Sessions, among those that stay, that have lost an entry, now or to a purge that was killed.
-    robbed: Vec<bool>,
+    /// Whether a session that stays has lost an entry, now or to a purge that was killed.
+    robbed: bool,
 }
 
 impl Rules {
@@ -44,7 +42,7 @@ impl Rules {
     pub fn select(&self, chunk: &Chunk) -> Selection {
         let [_, participants, timelogs] = chunk.batches();
         let kept = [chunk.len(), participants.num_rows(), timelogs.num_rows()].map(|rows| vec![false; rows]);
-        let mut selection = Selection { kept, offsets: [vec![0], vec![0]], robbed: Vec::new() };
+        let mut selection = Selection { kept, offsets: [vec![0], vec![0]], robbed: false };
         let ids = column(participants, "participant_id").as_string::<i32>();
         let names = column(participants, "name").as_string::<i32>();
         let [index, of] =
@@ -61,8 +59,8 @@ impl Rules {
             selection.kept[0][session] = true;
             entries.for_each(|row| selection.kept[1][row] = !gone.contains(&index.value(row)));
             logs.for_each(|row| selection.kept[2][row] = !gone.contains(&of.value(row)));
-            let is_robbed = !gone.is_empty() || self.denied.is_some() && lacks_rows(chunk, session);
-            selection.end_session(chunk, session, is_robbed);
+            selection.robbed |= !gone.is_empty() || self.denied.is_some() && lacks_rows(chunk, session);
+            selection.end_session(chunk, session);
         }
         selection
     }
@@ -82,18 +80,17 @@ fn text(column: &StringArray, row: usize) -> Option<&str> {
 }
 
 impl Selection {
-    fn end_session(&mut self, chunk: &Chunk, session: usize, is_robbed: bool) {
+    fn end_session(&mut self, chunk: &Chunk, session: usize) {
         for (child, rows) in chunk.children(session).into_iter().enumerate() {
             let kept = rows.filter(|&row| self.kept[child + 1][row]).count();
             let before = self.offsets[child].last().copied().unwrap_or_default();
             self.offsets[child].push(before + kept);
         }
-        self.robbed.push(is_robbed);
     }
 
     /// Whether anything is other than it was.
     pub fn changes(&self) -> bool {
-        self.robbed.contains(&true) || self.removed() != Removed::default()
+        self.robbed || self.removed() != Removed::default()
     }
 
     /// How many rows do not stay.
@@ -114,56 +111,17 @@ impl Selection {
         }
         let batches: [RecordBatch; 3] =
             batches.try_into().map_err(|_| ArrowError::ComputeError("a chunk has three tables".to_owned()))?;
-        let rest = Chunk::new(batches, self.offsets.clone());
-        if !self.robbed.contains(&true) {
+        let rest = Chunk::new(batches, self.offsets);
+        if !self.robbed {
             return Ok(rest);
         }
-        let numbers = Numbers::of(&rest);
+        let numbers = Numbers::of(&rest, SCHEMA_VERSION);
         let [sessions, participants, timelogs] = rest.batches();
-        let (of_sessions, of_participants) = anomalies(&rest, &self.robbed);
-        let sessions = with_anomalies(&numbers.put(Table::Sessions, sessions)?, &of_sessions)?;
-        let participants = with_anomalies(&numbers.put(Table::Participants, participants)?, &of_participants)?;
-        Ok(Chunk::new([sessions, participants, timelogs.clone()], self.offsets))
+        let batches = [
+            numbers.put(Table::Sessions, sessions)?,
+            numbers.put(Table::Participants, participants)?,
+            numbers.put(Table::Timelogs, timelogs)?,
+        ];
+        Ok(rest.with(batches))
     }
-}
-
-fn with_anomalies(batch: &RecordBatch, sets: &[Anomalies]) -> Result<RecordBatch, ArrowError> {
-    let mut columns = batch.columns().to_vec();
-    columns[batch.schema_ref().index_of("anomalies")?] = anomaly::column(sets);
-    RecordBatch::try_new(batch.schema(), columns)
-}
-
-/// What is odd about the sessions and the participants that stay.
-fn anomalies(rest: &Chunk, robbed: &[bool]) -> (Vec<Anomalies>, Vec<Anomalies>) {
-    let [mut sessions, mut participants, _] =
-        rest.batches().each_ref().map(|batch| anomaly::sets(column(batch, "anomalies")));
-    let ids = column(&rest.batches()[1], "participant_id").as_string::<i32>();
-    for session in (0..rest.len()).filter(|&session| robbed[session]) {
-        let [entries, _] = rest.children(session);
-        let mut entries_of: BTreeMap<&str, u32> = BTreeMap::new();
-        entries.clone().filter_map(|row| text(ids, row)).for_each(|id| *entries_of.entry(id).or_default() += 1);
-        let mut rolled_up = Anomalies::NONE;
-        for row in entries {
-            if text(ids, row).is_none_or(|id| entries_of.get(id) == Some(&1)) {
-                participants[row].remove(Anomaly::RepeatedParticipant);
-            }
-            rolled_up.merge(participants[row]);
-        }
-        let mut own = own(sessions[session], rest.is_backwards(session));
-        own.merge(rolled_up);
-        sessions[session] = own;
-    }
-    (sessions, participants)
-}
-
-/// What may be odd about the session itself. Whether a value was unreadable in the session or in the entry that is gone
-/// can't be told any more; it is then kept.
-fn own(all: Anomalies, is_backwards: bool) -> Anomalies {
-    use Anomaly::{BadParticipants, BadText, BadTimestamp, BadValue};
-    let mut own = Anomalies::NONE;
-    [BadParticipants, BadText, BadTimestamp, BadValue].into_iter().filter(|&it| all.has(it)).for_each(|it| own.add(it));
-    if is_backwards {
-        own.add(Anomaly::EndBeforeStart);
-    }
-    own
 }

@@ -9,6 +9,9 @@ use super::account::{Account, NOW, Name, Participant, Session, Shape, Timelog};
 use super::names;
 use super::random::Random;
 
+/// The stream of random numbers that decides who is left open; apart, so that the rest does not depend on it.
+const LEFT_OPEN: u64 = 0xD000_0000_0000_0000;
+
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 
@@ -86,14 +89,33 @@ fn realistic(account: &Account, index: u64, start: i64) -> Session {
         let file = random.next();
         format!("https://cdn.videosdk.live/chats/{meeting_id}-{file:016x}{:08x}-{id}.csv", file >> 32)
     });
+    let active_duration = active_duration(&mut random);
+    let mut participants = participants(&mut random, &room);
+    leave_open(&mut Random::new(account.seed, LEFT_OPEN ^ index), &mut participants);
     Session {
         chat_link,
         meeting_id: Some(meeting_id),
         id,
         start: Some(start),
         end: (!open).then_some(room.end),
-        active_duration: active_duration(&mut random),
-        participants: participants(&mut random, &room),
+        active_duration,
+        participants,
+    }
+}
+
+/// Some who lost their connection joined again before the server knew: the earlier join never got its end.
+fn leave_open(random: &mut Random, participants: &mut [Participant]) {
+    for entry in 0..participants.len() {
+        if !random.once_in(120) {
+            continue;
+        }
+        let joins_again = participants[entry + 1..].iter().any(|other| other.id == participants[entry].id);
+        let logs = &mut participants[entry].timelogs;
+        let earlier = if joins_again { logs.len() } else { logs.len().saturating_sub(1) };
+        let left = usize::try_from(random.below(earlier as u64)).unwrap_or(0);
+        if let Some(log) = logs[..earlier].get_mut(left) {
+            log.end = None;
+        }
     }
 }
 
@@ -186,6 +208,7 @@ fn short_id(random: &mut Random) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::truth::{SessionTruth, TimelogTruth};
     use crate::sim::wire;
 
     fn sample() -> Vec<Session> {
@@ -230,6 +253,19 @@ mod tests {
         };
         assert!(logged(&|_, log| log.end.is_none()) > 50);
         assert!(logged(&|session, log| log.start < session.start) > 50);
+        let left_open = |session: &&Session| {
+            let truth = SessionTruth::of(session);
+            let ends =
+                |log: &TimelogTruth| log.is_open && log.effective_ended_at.is_some_and(|end| Some(end) < session.end);
+            truth
+                .participants
+                .iter()
+                .flat_map(|p| &p.timelogs)
+                .any(|log| ends(log) || log.anomalies.contains(&"left_open"))
+        };
+        assert!(share(&ended, left_open) > 500);
+        let running: Vec<&Session> = sessions.iter().filter(|session| session.end.is_none()).collect();
+        assert!(share(&running, left_open) > 0, "of {}", running.len());
         assert!(logged(&|session, log| log.end > session.end) > 50);
         let names: Vec<&Name> = sessions.iter().flat_map(|session| &session.participants).map(|p| &p.name).collect();
         assert!(share(&names, |name| **name == Name::Null) > 1000);

@@ -128,7 +128,7 @@ impl Totals {
 struct Frame {
     start: Option<i64>,
     end: Option<i64>,
-    /// The end that open timelogs of an ended session run to.
+    /// The end that open timelogs of an ended session run to at most.
     ended: Option<i64>,
 }
 
@@ -147,7 +147,7 @@ impl Frame {
 
 /// What one timelog comes to.
 struct Stay {
-    /// As it counts before cutting: closed in time, or closed by the session's end.
+    /// As it counts before cutting: closed in time, by a later join, or by the session's end.
     span: Option<Span>,
     /// Somebody who is still there, from then on.
     present_since: Option<i64>,
@@ -163,7 +163,8 @@ impl SessionTruth {
         if runs_backwards(session.start, session.end) {
             anomalies.insert("end_before_start");
         }
-        let stays: Vec<Vec<Stay>> = session.participants.iter().map(|one| stays(&frame, one)).collect();
+        let stays: Vec<Vec<Stay>> =
+            (0..session.participants.len()).map(|entry| stays(&frame, session, entry)).collect();
         let mut participants = Vec::new();
         for (entry, stays) in session.participants.iter().zip(&stays) {
             let row = participant(&frame, stays, is_repeated(entry, &session.participants));
@@ -212,11 +213,32 @@ fn participant(frame: &Frame, stays: &[Stay], repeated: bool) -> ParticipantTrut
     }
 }
 
-fn stays(frame: &Frame, participant: &Participant) -> Vec<Stay> {
-    participant.timelogs.iter().map(|log| stay(frame, *log)).collect()
+fn stays(frame: &Frame, session: &Session, entry: usize) -> Vec<Stay> {
+    let stay = |log: &Timelog| stay(frame, *log, joined_again(session, entry, log.start));
+    session.participants[entry].timelogs.iter().map(stay).collect()
 }
 
-fn stay(frame: &Frame, log: Timelog) -> Stay {
+/// When whoever an entry is of joined again: the earliest join after `since` in any entry with its id, or in the entry
+/// itself if it has none. Every join comes after one of which nobody knows when it was.
+fn joined_again(session: &Session, entry: usize, since: Option<i64>) -> Option<i64> {
+    let own = &session.participants[entry];
+    let mut joins = BTreeSet::new();
+    for (other, participant) in session.participants.iter().enumerate() {
+        let is_the_same = if own.id.is_some() { participant.id == own.id } else { other == entry };
+        if !is_the_same {
+            continue;
+        }
+        for log in &participant.timelogs {
+            match log.start {
+                Some(start) if !runs_backwards(log.start, log.end) => joins.insert(start),
+                _ => false,
+            };
+        }
+    }
+    joins.into_iter().find(|join| since.is_none_or(|since| *join > since))
+}
+
+fn stay(frame: &Frame, log: Timelog, again: Option<i64>) -> Stay {
     let mut anomalies = BTreeSet::new();
     let running = frame.ended.is_none();
     if log.start.is_none() {
@@ -228,13 +250,21 @@ fn stay(frame: &Frame, log: Timelog) -> Stay {
     if runs_backwards(log.start, log.end) {
         anomalies.insert("end_before_start");
     }
+    let left = match (again, frame.ended) {
+        (Some(again), Some(ended)) if again > ended => Some(ended),
+        (Some(again), _) => Some(again),
+        (None, ended) => ended,
+    };
+    if running && log.start.is_some() && log.end.is_none() && again.is_some() {
+        anomalies.insert("left_open");
+    }
     // An open timelog that begins after its session's end runs backwards too, and is nothing as well.
-    let end = log.end.or(frame.ended);
+    let end = log.end.or(left);
     let span = log.start.zip(end).filter(|(from, to)| from <= to).map(|(from, to)| Span { from, to: Some(to) });
     if span.is_some_and(|span| frame.cut(span) != span) {
         anomalies.insert("outside_session");
     }
-    let present = running && log.end.is_none();
+    let present = running && log.end.is_none() && again.is_none();
     let effective = span.map(|span| frame.cut(span)).filter(|span| span.length() > 0);
     let row = TimelogTruth {
         duration_ms: length_ms(log.start, log.end),
@@ -348,6 +378,27 @@ mod tests {
         assert_eq!(ann.timelogs[0].effective_ended_at, Some(ms(100)));
         assert_eq!((bob.gross_ms, bob.first_joined_at, &*bob.anomalies), (0, None, &["open_in_ended_session"][..]));
         assert_eq!(truth.peak_participants, 1);
+    }
+
+    #[test]
+    fn whoever_joins_again_has_left() {
+        // Up to the next join in whatever entry, by that or by the session's end.
+        let ann = person("ann", &[log(0, None), log(41, 68), log(60, None)]);
+        let truth_of =
+            truth(0, 100, &[ann, person("ann", &[log(90, None), log(95, 92)]), person("bob", &[log(5, None)])]);
+        let [first, second, bob] = &truth_of.participants[..] else { panic!("{truth_of:?}") };
+        let ends = |one: &ParticipantTruth| one.timelogs.iter().map(|log| log.effective_ended_at).collect::<Vec<_>>();
+        assert_eq!(ends(first), [Some(ms(41)), Some(ms(68)), Some(ms(90))]);
+        assert_eq!((ends(second), ends(bob)), (vec![Some(ms(100)), None], vec![Some(ms(100))]));
+        assert_eq!((first.attended_ms, second.attended_ms, first.last_left_at), (90, 10, Some(ms(90))));
+        // Of those who are still there the latest join counts, of two at one moment both.
+        let ann = person("ann", &[log(0, None), log(10, 20)]);
+        let twins = [person("bob", &[log(5, None)]), person("bob", &[log(1, None), log(5, None)])];
+        let truth_of = truth(0, None, &[ann, twins[0].clone(), twins[1].clone()]);
+        let [ann, one, other] = &truth_of.participants[..] else { panic!("{truth_of:?}") };
+        assert_eq!((ann.attended_ms, ann.is_present, ann.last_left_at), (20, false, Some(ms(20))));
+        assert_eq!((one.attended_ms, one.is_present, other.attended_ms, other.is_present), (0, true, 4, true));
+        assert_eq!((&ann.anomalies[..], truth_of.peak_participants), (&["left_open"][..], 2));
     }
 
     #[test]

@@ -47,8 +47,9 @@ pub struct Segment {
     length: usize,
 }
 
-/// Counts the changes of segments, identities and the journal, but for those of columns.
-const FORM: u32 = 2;
+/// Counts the changes of segments, identities and the journal, and of the rules by which staged rows were counted, but not
+/// those of columns.
+const FORM: u32 = 3;
 
 /// Staged rows, by partition.
 pub struct Stage {

@@ -11,8 +11,18 @@ use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-/// Version of the columns; stored in every file's metadata.
-pub const SCHEMA_VERSION: u32 = 1;
+/// Version of the columns and of the rules by which they are counted; stored in every file's metadata.
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// All versions there were, and what is other since then than before.
+const VERSIONS: [(u32, &str); 2] = [
+    (1, "the first"),
+    (
+        2,
+        "a timelog without an end counts up to the next join of its `participant_id`, and in a running session only the \
+         latest join is present; the columns are the same",
+    ),
+];
 
 /// How many leading columns of `participants` and `timelogs` repeat their session.
 pub const PARENT_COLUMNS: usize = 4;
@@ -164,6 +174,11 @@ pub fn document() -> String {
     text.push_str("\n## `anomalies`\n\n| value | meaning |\n|---|---|\n");
     for anomaly in crate::anomaly::Anomaly::ALL {
         let _ = writeln!(text, "| `{}` | {} |", anomaly.name(), anomaly.doc());
+    }
+    text.push_str("\n## Versions\n\nA dataset of an older version is upgraded by the next export or purge.\n\n");
+    text.push_str("| version | new in it |\n|---|---|\n");
+    for (version, what) in VERSIONS {
+        let _ = writeln!(text, "| {version} | {what} |");
     }
     text
 }

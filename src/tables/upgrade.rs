@@ -1,7 +1,8 @@
 //! Rows of older schema versions in this version's columns.
 //!
 //! A version only ever adds columns. What a file lacks is filled in: null where the column may be null, else zero, false
-//! or an empty list. The columns that order the rows have been there from the first version on.
+//! or an empty list. The columns that order the rows have been there from the first version on. Numbers that another
+//! version counts otherwise are not looked at here: [`crate::recount`] makes them anew.
 
 use std::sync::Arc;
 

@@ -104,13 +104,12 @@ impl Verify<'_> {
         let mut ids = Vec::new();
         self.progress.phase("verifying", published.len() as u64);
         for part in &published {
-            let (readable, is_old) =
-                self.files(part, &found[&part.partition()], &records, &mut report, &mut findings)?;
+            let readable = self.files(part, &found[&part.partition()], &records, &mut report, &mut findings)?;
             if readable[Table::Sessions as usize].is_some() {
                 ids.push(part.clone());
             }
             let is_chosen = sample.as_ref().is_none_or(|sample| sample.contains(&part.partition()));
-            if is_chosen && !is_old && self.rows(part, readable, &mut findings)? {
+            if is_chosen && self.rows(part, readable, &mut findings)? {
                 report.checked.push(part.partition());
             }
             self.progress.step();
@@ -150,7 +149,7 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// Looks at the files of a partition as files; says, too, whether it is of an older schema version.
+    /// Looks at the files of a partition as files.
     fn files(
         &self,
         part: &Published,
@@ -158,7 +157,7 @@ impl Verify<'_> {
         records: &Records,
         report: &mut Report,
         findings: &mut Findings,
-    ) -> Result<(Readable, bool)> {
+    ) -> Result<Readable> {
         let mut readable = Readable::default();
         let mut is_old = false;
         for (table, version) in Table::ALL.into_iter().zip(versions) {
@@ -186,7 +185,7 @@ impl Verify<'_> {
                 }
             }
         }
-        Ok((readable, is_old))
+        Ok(readable)
     }
 
     /// Looks at the rows of a partition; says whether all of them could be looked at.

@@ -1,5 +1,7 @@
 //! A partition's tables side by side: every child has its parent, repeats it truly, and the numbers add up.
 
+use std::collections::BTreeMap;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, Int32Array, StringArray};
@@ -16,7 +18,8 @@ use crate::tables::{PARENT_COLUMNS, Table};
 /// # Errors
 /// `Unreadable` where a table can't be read to its end; `Raced`, `Destination`; the signal's kind.
 pub fn check(part: &Published, rows: [u64; 2], stop: &Stop, found: &mut Vec<(Table, String)>) -> Result<()> {
-    let mut chunks = part.chunks()?;
+    let mut chunks = part.chunks_as_stored()?;
+    let versions = chunks.schema_versions();
     let mut seen = [0, 0];
     while let Some(chunk) = chunks.next_chunk()? {
         stop.check()?;
@@ -25,7 +28,7 @@ pub fn check(part: &Published, rows: [u64; 2], stop: &Stop, found: &mut Vec<(Tab
         }
         // One of a kind is enough to know that the partition is bad.
         let of_chunk = [repeated(&chunk, Table::Participants)?, repeated(&chunk, Table::Timelogs)?, owners(&chunk)];
-        let of_chunk = of_chunk.into_iter().flatten().chain(sums(&chunk));
+        let of_chunk = of_chunk.into_iter().flatten().chain(sums(&chunk, versions));
         for finding in of_chunk {
             if !found.iter().any(|(table, what)| *table == finding.0 && kind(what) == kind(&finding.1)) {
                 found.push(finding);
@@ -106,14 +109,16 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Numbers that are not what comes out of the timelogs.
-fn sums(chunk: &Chunk) -> Vec<(Table, String)> {
-    let numbers = Numbers::of(chunk);
-    let differing = |table: Table| {
-        let difference = numbers.difference(table, &chunk.batches()[table as usize])?;
+/// Numbers that are not what comes out of the timelogs, by the rules of the schema version that each table's file is of.
+fn sums(chunk: &Chunk, versions: [u32; 3]) -> Vec<(Table, String)> {
+    let mut numbers = BTreeMap::new();
+    let mut found = Vec::new();
+    for (table, version) in Table::ALL.into_iter().zip(versions) {
+        let numbers = numbers.entry(version).or_insert_with(|| Numbers::of(chunk, version));
+        let Some(difference) = numbers.difference(table, &chunk.batches()[table as usize]) else { continue };
         let source = if table == Table::Timelogs { "its times say" } else { "its timelogs add up to" };
         let what = format!("`{}` is not what {source}", difference.column);
-        Some(named(chunk, table, &what, difference.row))
-    };
-    Table::ALL.into_iter().filter_map(differing).collect()
+        found.push(named(chunk, table, &what, difference.row));
+    }
+    found
 }

@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use rollbook::sim::{Account, Change, Options, Script, Shape, Spacing};
-use rollbook::tables::Table;
+use rollbook::tables::{SCHEMA_VERSION, Table};
 
 use crate::bed::{Bed, Ran, rollbook};
 
@@ -72,13 +72,13 @@ fn rows(bed: &Bed) -> Vec<Vec<(String, String)>> {
 }
 
 /// The file's rows again, under another version of the schema and with columns that only this version may have.
-fn rewritten(path: &Path, version: Option<&str>, more: &[Field]) -> Vec<u8> {
+fn rewritten(path: &Path, version: Option<u32>, more: &[Field]) -> Vec<u8> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let schema = builder.schema().clone();
     let fields: Vec<_> =
         schema.fields().iter().map(|field| field.as_ref().clone()).chain(more.iter().cloned()).collect();
     let schema = Arc::new(Schema::new(fields));
-    let pairs = version.map(|version| vec![KeyValue::new("rollbook.schema_version".to_owned(), version.to_owned())]);
+    let pairs = version.map(|version| vec![KeyValue::new("rollbook.schema_version".to_owned(), version.to_string())]);
     let properties = WriterProperties::builder().set_key_value_metadata(pairs).build();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, Arc::clone(&schema), Some(properties)).unwrap();
@@ -103,10 +103,10 @@ const DAMAGES: [Damage; 10] = [
         let length = fs::metadata(path).unwrap().len();
         fs::write(path, vec![0; usize::try_from(length).unwrap()]).unwrap();
     }),
-    ("a newer schema", |path| fs::write(path, rewritten(path, Some("2"), &[])).unwrap()),
+    ("a newer schema", |path| fs::write(path, rewritten(path, Some(SCHEMA_VERSION + 1), &[])).unwrap()),
     ("a newer rollbook's columns", |path| {
         let more = Field::new("host_id", arrow_schema::DataType::Utf8, true);
-        fs::write(path, rewritten(path, Some("1"), &[more])).unwrap();
+        fs::write(path, rewritten(path, Some(SCHEMA_VERSION), &[more])).unwrap();
     }),
     ("another program's", |path| fs::write(path, rewritten(path, None, &[])).unwrap()),
     ("a folder", |path| {

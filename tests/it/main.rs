@@ -15,6 +15,7 @@ mod disks;
 mod floor;
 mod front;
 mod incremental;
+mod left_open;
 mod moves;
 mod moving;
 mod odd_lists;

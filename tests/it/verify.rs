@@ -11,13 +11,13 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UI
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rollbook::dataset::encode::Encoder;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::Table;
+use rollbook::tables::{SCHEMA_VERSION, Table};
 use serde_json::Value;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook};
 use crate::damage::everything;
 use crate::servers::ObjectStore;
-use crate::upgrade::downgrade;
+use crate::upgrade::{labelled, version_1};
 
 const MONTH: &str = "start_month=2026-11";
 
@@ -138,7 +138,7 @@ fn another_cut_is_refused_and_no_dataset_is_an_error() {
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("partitioned otherwise") && ran.stderr.contains("hint: "), "{ran:?}");
     let state = bed.dataset().join("_rollbook/state.json");
-    let newer = fs::read_to_string(&state).unwrap().replace("\"schema_version\": 1", "\"schema_version\": 2");
+    let newer = fs::read_to_string(&state).unwrap().replace("\"schema_version\": 2", "\"schema_version\": 3");
     fs::write(&state, newer).unwrap();
     let ran = verify(&bed, &[]);
     assert_eq!(ran.code, 2, "{ran:?}");
@@ -402,10 +402,11 @@ fn a_look_while_exports_run_never_sees_damage() {
 
 #[test]
 fn an_older_schema_version_is_a_notice_until_an_export_has_upgraded_it() {
-    let bed = exported();
-    downgrade(&bed);
+    let bed = version_1();
     let ran = verify(&bed, &["--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
+    // Its rows are looked at by its own rules.
+    assert_eq!(report(&ran)["partitions_checked"].as_array().unwrap().len(), 3, "{ran:?}");
     let notices = lines(&report(&ran), "notices");
     assert_eq!(
         notices.iter().filter(|(_, what)| what.contains("of an older schema version")).count(),
@@ -415,6 +416,43 @@ fn an_older_schema_version_is_a_notice_until_an_export_has_upgraded_it() {
     assert_eq!(bed.run(&["-q"]).code, 0);
     let ran = verify(&bed, &["--json"]);
     assert_eq!((ran.code, &report(&ran)["notices"]), (0, &Value::Array(vec![])), "{ran:?}");
+}
+
+#[test]
+fn numbers_are_held_against_the_rules_of_the_version_that_their_file_is_of() {
+    let wrong = |bed: &Bed| {
+        let ran = verify(bed, &["--json"]);
+        let lines = lines(&report(&ran), "damages");
+        let what = |table: Table| {
+            let of_table = lines.iter().filter(|(path, _)| path.starts_with(&format!("{}/{MONTH}", table.name())));
+            of_table.map(|(_, what)| what.clone()).collect::<Vec<_>>().join("; ")
+        };
+        (ran.code, Table::ALL.map(what))
+    };
+    // A number that this version's rules give, in a file of the first version.
+    let (old, new) = (version_1(), version_1());
+    assert_eq!(new.run(&["-q"]).code, 0);
+    for table in Table::ALL {
+        fs::write(part(&old, table, MONTH), labelled(&part(&new, table, MONTH), 1)).unwrap();
+    }
+    let (code, [sessions, participants, timelogs]) = wrong(&old);
+    assert_eq!(code, 9);
+    assert!(sessions.contains("is not what its timelogs add up to: session "), "{sessions}");
+    assert!(participants.contains("is not what its timelogs add up to: session "), "{participants}");
+    assert!(timelogs.contains("is not what its times say: session "), "{timelogs}");
+    // And the other way round.
+    let old = version_1();
+    for table in Table::ALL {
+        fs::write(part(&new, table, MONTH), labelled(&part(&old, table, MONTH), SCHEMA_VERSION)).unwrap();
+    }
+    let (code, [_, _, timelogs]) = wrong(&new);
+    assert!(code == 9 && timelogs.contains("is not what its times say: session "), "{timelogs}");
+    // A stop between the swaps of an upgrade leaves timelogs that are newer than the rest, which is no damage.
+    let (bed, new) = (version_1(), version_1());
+    assert_eq!(new.run(&["-q"]).code, 0);
+    fs::copy(part(&new, Table::Timelogs, MONTH), part(&bed, Table::Timelogs, MONTH)).unwrap();
+    let (_, what) = wrong(&bed);
+    assert!(what.iter().all(|what| !what.contains("is not what")), "{what:?}");
 }
 
 #[test]
