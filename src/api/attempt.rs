@@ -1,6 +1,7 @@
 //! One attempt at one request, and what its end means: a page, something that may pass, or the end.
 
 use std::error::Error as _;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -66,6 +67,20 @@ pub enum Word {
     Denied,
 }
 
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing { status } => write!(f, "status {status}"),
+            Self::Silent(Silence::Status(status)) => write!(f, "no answer ({status})"),
+            Self::Silent(Silence::Bare) => f.write_str("no answer (an empty body)"),
+            Self::Silent(Silence::Shape) => f.write_str("no answer (not a page of sessions)"),
+            Self::Silent(Silence::Late) => f.write_str("no answer (timed out)"),
+            Self::Silent(Silence::Broken) => f.write_str("no answer (the connection failed)"),
+            Self::Denied => f.write_str("refused"),
+        }
+    }
+}
+
 impl From<Word> for Outcome {
     fn from(word: Word) -> Self {
         match word {
@@ -80,6 +95,11 @@ impl Failed {
     /// No word on the list, and no use in asking on.
     pub(super) const fn ending(silence: Silence, error: Error) -> Self {
         Self { word: Word::Silent(silence), error, ends_run: true }
+    }
+
+    /// A body of another shape, found out by whoever reads bodies.
+    pub const fn of_shape(error: Error) -> Self {
+        Self::ending(Silence::Shape, error)
     }
 
     /// Whether the credentials were refused.

@@ -18,14 +18,13 @@ use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
 use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
+use crate::fetch::{self, Fetched};
 use crate::flatten::{self, Flat};
 use crate::progress::Progress;
 use crate::range::Kept;
 use crate::signal::Stop;
-use crate::walk::{Answer, Asking, Contract, Outcome, Plan, Request, Silence};
+use crate::walk::{Answer, Contract, Outcome, Plan, Request};
 
-/// How often a body that is not a page of sessions is asked for again before the run fails.
-const SHAPE_ATTEMPTS: u32 = 3;
 /// Flattened pages that may wait for the stage.
 const QUEUE: usize = 4;
 
@@ -54,8 +53,7 @@ pub struct Source {
 /// An answer as it arrives.
 struct Arrived {
     request: Request,
-    /// The page, and when the server says that it gave it.
-    page: Result<(Box<Flat>, Option<i64>), (Word, Error)>,
+    page: Result<Fetched, Failed>,
 }
 
 impl Driver {
@@ -89,11 +87,13 @@ impl Driver {
             let Arrived { request, page } = joined(landed)??;
             let (outcome, failed) = match page {
                 // The plan takes a first page that is refused for an empty list.
-                Err((Word::Nothing { .. }, error)) if request.window.page == 1 && request.page > 0 => {
+                Err(Failed { word: Word::Nothing { .. }, error, .. })
+                    if request.window.page == 1 && request.page > 0 =>
+                {
                     return Err(error);
                 }
-                Err((word, error)) => (word.into(), Some(error)),
-                Ok((flat, at)) => {
+                Err(Failed { word, error, .. }) => (word.into(), Some(error)),
+                Ok(Fetched { flat, at }) => {
                     receipt.count(&flat);
                     self.progress.page(flat.entries.len() as u64);
                     let rows = flat.listed.clone();
@@ -173,35 +173,11 @@ impl Source {
         }
     }
 
-    /// Asks for a window until its answer is a page, or worth something without one.
     async fn fetch(self, request: Request, filter: Arc<Filter>) -> Result<Arrived> {
         if !request.after.is_zero() {
             sleep(request.after).await;
         }
-        let mut attempt = 1;
-        loop {
-            let body = match self.client.list(request, &filter).await? {
-                Ok(body) => body,
-                Err(Failed { word, error, .. }) => return Ok(Arrived { request, page: Err((word, error)) }),
-            };
-            // On the runtime's own thread: handing a page to another one and back takes longer than the network can wait.
-            let error = match flatten::page(&body.bytes, &self.options()) {
-                Ok(flat) => return Ok(Arrived { request, page: Ok((Box::new(flat), body.at)) }),
-                Err(error) => error,
-            };
-            let is_documented = request.asking == Asking::Documented;
-            if is_documented && attempt < SHAPE_ATTEMPTS {
-                tracing::warn!("page {} is not a page of sessions, asking again: {error}", request.page);
-                self.client.rest(attempt).await;
-                attempt += 1;
-                continue;
-            }
-            let error = error.into_error(&format!("page {}", request.page), &self.client.quote(&body.bytes));
-            if is_documented {
-                return Err(error);
-            }
-            tracing::debug!("page {} brings no answer: {error}", request.page);
-            return Ok(Arrived { request, page: Err((Word::Silent(Silence::Shape), error)) });
-        }
+        let page = fetch::page(&self.client, request, &filter, || self.options()).await?;
+        Ok(Arrived { request, page })
     }
 }

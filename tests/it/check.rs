@@ -1,9 +1,9 @@
 //! `check` tells how the API behaves and what a run would do, and writes nothing.
 
-use rollbook::sim::{Account, Answered, Auth, Options, Order, Shape};
+use rollbook::sim::{Account, Answered, Auth, Number, On, Options, Order, Shape, Special};
 use rollbook::sim::{List, Total};
 
-use crate::bed::{Bed, Ran};
+use crate::bed::{Bed, Ran, TOKEN};
 
 fn check(bed: &Bed) -> Ran {
     let ran = Ran::of(bed.command(&["check", "--json"]).output().unwrap());
@@ -31,6 +31,88 @@ fn every_way_of_the_api_is_told() {
         let ran = check(&Bed::new(options));
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_eq!(ran.receipt()[name], expected, "{name}: {ran:?}");
+    }
+}
+
+/// The options of a server that answers some requests otherwise.
+fn special(on: On, answered: Answered) -> Options {
+    let account = Account::new(4, 450, Shape::Plain);
+    Options { specials: vec![Special::new(on, answered)], ..Options::new(account) }
+}
+
+#[test]
+fn a_page_that_is_not_there_ends_no_check() {
+    let elsewhere = Answered::Redirect("https://elsewhere.example/login");
+    for (answered, told) in [
+        (Answered::First(Number::Own), "page 1 again"),
+        (Answered::First(Number::Asked), "page 1 again"),
+        (Answered::FromEnd, "the end of the list"),
+        (Answered::Empty, "no sessions"),
+        (Answered::DataNull, "no sessions"),
+        (Answered::NoData, "no sessions"),
+        (Answered::EmptyObject, "no answer (an empty body)"),
+        (Answered::NoContent, "no answer (an empty body)"),
+        (Answered::Message, "no answer (not a page of sessions)"),
+        (Answered::Status(422), "status 422"),
+        (Answered::Status(500), "no answer (500)"),
+        (Answered::Status(403), "no answer (403)"),
+        (Answered::TooFast(3600), "no answer (429)"),
+        (elsewhere, "no answer (302)"),
+        (Answered::Close, "no answer (the connection failed)"),
+    ] {
+        let ran = check(&Bed::new(special(On::PageZero, answered)));
+        assert_eq!((ran.code, &ran.receipt()["page_zero"]), (0, &told.into()), "{answered:?} {ran:?}");
+        assert_eq!(ran.receipt()["first_page"], 1, "{answered:?} {ran:?}");
+    }
+    for (answered, told) in [
+        (Answered::Empty, "0 sessions"),
+        (Answered::DataNull, "0 sessions"),
+        (Answered::Last(Number::Own), "the last page again"),
+        (Answered::Last(Number::Asked), "the last page again"),
+        (Answered::First(Number::Own), "page 1 again"),
+        (Answered::Status(416), "status 416"),
+        (Answered::Status(503), "no answer (503)"),
+        (Answered::NoContent, "no answer (an empty body)"),
+        (elsewhere, "no answer (302)"),
+    ] {
+        let ran = check(&Bed::new(special(On::Behind, answered)));
+        assert_eq!((ran.code, &ran.receipt()["behind_the_end"]), (0, &told.into()), "{answered:?} {ran:?}");
+    }
+}
+
+#[test]
+fn the_largest_page_that_is_given_is_found() {
+    for (on, status, refused, size) in [
+        (On::SizeAbove(50), 422, "status 422", 50),
+        (On::SizeAbove(20), 500, "no answer (500)", 20),
+        (On::SizeOtherThan(vec![7, 20]), 400, "status 400", 20),
+        (On::SizeAbove(7), 400, "status 400", 7),
+    ] {
+        let options = Options { default_per_page: 7, ..special(on, Answered::Status(status)) };
+        let ran = check(&Bed::new(options));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let told = ran.receipt();
+        assert_eq!((&told["page_size_refused"], &told["page_size_given"]), (&refused.into(), &size.into()), "{told:#}");
+    }
+    let ran = check(&Bed::new(special(On::List, Answered::Status(503))));
+    assert!(ran.code == 5 && ran.stderr.contains("no usable answer after"), "{ran:?}");
+}
+
+#[test]
+fn an_account_without_sessions_is_told_from_a_wrong_address() {
+    for answered in [Answered::Status(404), Answered::NoContent, Answered::EmptyObject] {
+        let none = || special(On::List, answered);
+        let refusing = none();
+        let mut specials = vec![Special::new(On::WrongToken, Answered::Status(401))];
+        specials.extend(refusing.specials.clone());
+        let account = check(&Bed::new(Options { specials, auth: Auth::Token(TOKEN.to_owned()), ..refusing }));
+        assert_eq!(
+            (account.code, &account.receipt()["total"]),
+            (0, &serde_json::Value::Null),
+            "{answered:?} {account:?}"
+        );
+        let nowhere = check(&Bed::new(none()));
+        assert!(matches!(nowhere.code, 5 | 8), "{answered:?} {nowhere:?}");
     }
 }
 

@@ -20,6 +20,7 @@ mod moves;
 mod moving;
 mod odd_lists;
 mod place;
+mod probes;
 mod proxy;
 mod purge;
 mod python;
