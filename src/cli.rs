@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::config::{Override, Source, duration};
+mod tips;
+
+use crate::config::{Override, Source, duration, is_quoted};
 use crate::logging::Format;
 use crate::progress::Mode;
 use crate::range::Typed;
 use crate::verify::Share;
+pub use tips::with_tips;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +31,8 @@ Environment:
   ROLLBOOK_<SECTION>_<KEY>  any setting, such as ROLLBOOK_API_PER_PAGE=200
   ROLLBOOK_LOG              a log filter, such as rollbook=debug
   NO_COLOR                  no colours
+  HTTPS_PROXY, NO_PROXY     a proxy; which hosts are reached without it
+  SSL_CERT_FILE             CA certificates in place of the system's
 
 Exit codes:
   0    done, and proven complete
@@ -40,8 +45,13 @@ Exit codes:
   7    another run holds the dataset; worth a retry later
   8    the API broke its contract
   9    verify found damage
+  10   all is done and written, but the result could not be printed to stdout
+  129  stopped by SIGHUP, after cleaning up
   130  stopped by SIGINT, after cleaning up
   143  stopped by SIGTERM, after cleaning up";
+
+/// So many sessions an account can be simulated with: its list is in memory.
+const MOST_SESSIONS: u64 = 100_000_000;
 
 /// Export every VideoSDK meeting session to Parquet, with proof that none was missed.
 #[derive(Debug, Parser)]
@@ -65,6 +75,9 @@ pub struct Global {
     /// The dataset: a folder, or s3://, az:// or gs:// [default: ./rollbook-data]
     #[arg(long, global = true, value_name = "PLACE")]
     pub dest: Option<String>,
+    /// Make the folders above the dataset, too; without this, one that is missing is an error
+    #[arg(long, global = true)]
+    pub create_parents: bool,
     /// Origin of the API.
     #[arg(long, global = true, value_name = "URL", help = "Origin of the API [default: https://api.videosdk.live]")]
     pub base_url: Option<String>,
@@ -156,13 +169,13 @@ pub struct Export {
     #[arg(long)]
     pub full: bool,
     /// Sessions of this meeting only; may be repeated
-    #[arg(long = "meeting-id", value_name = "ID")]
+    #[arg(long = "meeting-id", value_name = "ID", value_parser = one_id)]
     pub meetings: Vec<String>,
     /// Begin anew, even if a stopped run could be continued
     #[arg(long)]
     pub fresh: bool,
     /// Wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
     pub wait: Option<Duration>,
 }
 
@@ -189,13 +202,13 @@ pub struct Backfill {
     #[arg(long, value_name = "DAY")]
     pub day: Option<String>,
     /// Sessions of this meeting only; may be repeated
-    #[arg(long = "meeting-id", value_name = "ID")]
+    #[arg(long = "meeting-id", value_name = "ID", value_parser = one_id)]
     pub meetings: Vec<String>,
     /// Begin anew, even if a stopped run could be continued
     #[arg(long)]
     pub fresh: bool,
     /// Wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
     pub wait: Option<Duration>,
 }
 
@@ -222,13 +235,13 @@ pub struct Purge {
     #[arg(long, value_name = "DATE")]
     pub before: Option<String>,
     /// The entries with this participant id; may be repeated
-    #[arg(long = "participant-id", value_name = "ID")]
+    #[arg(long = "participant-id", value_name = "ID", value_parser = not_blank)]
     pub ids: Vec<String>,
     /// The entries with exactly this name; may be repeated
-    #[arg(long = "participant-name", value_name = "NAME")]
+    #[arg(long = "participant-name", value_name = "NAME", value_parser = not_blank)]
     pub names: Vec<String>,
     /// Wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
     pub wait: Option<Duration>,
 }
 
@@ -247,7 +260,7 @@ pub struct Verify {
     #[arg(long)]
     pub repair: bool,
     /// With --repair: wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", requires = "repair", num_args = 0..=1, require_equals = true, default_missing_value = "30m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", requires = "repair", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
     pub wait: Option<Duration>,
 }
 
@@ -260,7 +273,7 @@ pub struct Verify {
     The dataset is ./rollbook-demo unless --dest is given, whatever the settings say. It can be repeated.")]
 pub struct Demo {
     /// Sessions of the simulated account
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(..=MOST_SESSIONS))]
     pub sessions: u64,
 }
 
@@ -277,7 +290,7 @@ pub struct Simulate {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub listen: SocketAddr,
     /// Sessions of the account
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(..=MOST_SESSIONS))]
     pub sessions: u64,
     /// Another number makes another account
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -309,6 +322,25 @@ pub struct Simulate {
     /// Build all pages before listening, for measurements
     #[arg(long)]
     pub prepared: bool,
+}
+
+/// A name or an id of somebody, as it is. An empty one is a variable of a shell that was not set.
+fn not_blank(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty; is a variable unset?".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The id of one meeting.
+fn one_id(text: &str) -> Result<String, String> {
+    if text.contains([',', ';']) || text.trim().contains(char::is_whitespace) {
+        return Err("give each id with a flag of its own: --meeting-id ID --meeting-id ID".to_owned());
+    }
+    if is_quoted(text) {
+        return Err("write it without quotes".to_owned());
+    }
+    not_blank(text.trim())
 }
 
 impl Cli {
@@ -365,7 +397,8 @@ mod tests {
     fn the_demo_has_a_dataset_of_its_own() {
         use crate::config::{Environment, resolve};
         let environment = Environment::new([("ROLLBOOK_DATASET_URL".into(), "/real".into())]).unwrap();
-        let url = |line| resolve(None, &environment, parse(line).unwrap().settings()).unwrap().config.dataset.url;
+        let url =
+            |line| resolve(None, &environment, parse(line).unwrap().settings()).unwrap().config.dataset.url.to_string();
         assert_eq!(url("rollbook export"), "/real");
         assert_eq!(url("rollbook demo"), "./rollbook-demo");
         assert_eq!(url("rollbook demo --dest /mine"), "/mine");
@@ -392,10 +425,48 @@ mod tests {
                  a duration is a whole number and a unit: 500ms, 30s, 5m, 2h or 3d",
             ),
             ("rollbook simulate --token x", "error: unexpected argument '--token' found"),
+            (
+                "rollbook export --meeting-id a,b",
+                "error: invalid value 'a,b' for '--meeting-id <ID>': \
+                 give each id with a flag of its own: --meeting-id ID --meeting-id ID",
+            ),
+            (
+                "rollbook backfill --month 2026-10 --meeting-id=\"a\"",
+                "error: invalid value '\"a\"' for '--meeting-id <ID>': write it without quotes",
+            ),
+            (
+                "rollbook verify --sample 10",
+                "error: invalid value '10' for '--sample <SHARE>': \
+                 a share is above 0% and up to 100%, such as 10% or 0.1",
+            ),
         ];
         for (line, expected) in cases {
             let error = parse(line).unwrap_err();
             assert_eq!((error.to_string().lines().next(), error.exit_code()), (Some(expected), 2));
+        }
+    }
+
+    #[test]
+    fn an_empty_name_or_id_is_a_usage_error() {
+        for (command, flag) in [
+            ("export", "--meeting-id"),
+            ("backfill", "--meeting-id"),
+            ("purge", "--participant-id"),
+            ("purge", "--participant-name"),
+        ] {
+            for empty in ["", " ", "\n"] {
+                let error = Cli::try_parse_from(["rollbook", command, flag, empty]).unwrap_err();
+                assert!(error.to_string().contains("it is empty; is a variable unset?"), "{error}");
+                assert_eq!(error.exit_code(), 2);
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_to_wait_may_stand_behind_a_blank() {
+        for (line, minutes) in [("--wait 5m", 5), ("--wait=5m", 5), ("--wait", 30), ("--wait --fresh", 30)] {
+            let Command::Export(export) = parse(&format!("rollbook export {line}")).unwrap().command else { panic!() };
+            assert_eq!(export.wait, Some(Duration::from_mins(minutes)), "{line}");
         }
     }
 
@@ -427,6 +498,8 @@ Everywhere:
                              ~/.config/rollbook/rollbook.toml]
       --dest <PLACE>         The dataset: a folder, or s3://, az:// or gs:// [default:
                              ./rollbook-data]
+      --create-parents       Make the folders above the dataset, too; without this, one that is
+                             missing is an error
       --base-url <URL>       Origin of the API [default: https://api.videosdk.live]
       --api <VERSION>        Version of the sessions API: v1 or v2 [default: v1]
       --dry-run              Walk and count, but write nothing; same exit codes
@@ -449,7 +522,7 @@ Examples:
     #[test]
     fn the_long_help_explains_every_exit_code() {
         let help = Cli::command().render_long_help().to_string();
-        for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130, 143] {
+        for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 129, 130, 143] {
             assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
         }
     }

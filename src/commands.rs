@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use chrono::{DateTime, Utc};
 use rollbook::api::{Client, Clock, Credentials, Secret};
 use rollbook::cli::{Backfill, Demo, Export, Global, Purge, Simulate, Verify};
-use rollbook::config::{Config, Environment};
+use rollbook::config::{self, Config, Environment};
 use rollbook::dataset::admission;
 use rollbook::dataset::destination::Destination;
 use rollbook::dataset::erasures::Erase;
@@ -21,7 +21,7 @@ use rollbook::range::{self, Range};
 use rollbook::signal::Stop;
 use rollbook::sim::{Account, Answered, Auth, Change, On, Options, Script, Server, Shape, Special};
 use rollbook::verify::Verify as Job;
-use rollbook::{demo, summary, verify};
+use rollbook::{check, demo, summary, verify};
 use tokio::task::block_in_place;
 
 /// What every command is given.
@@ -42,7 +42,8 @@ pub struct Ended {
 /// `export`
 pub async fn export(setting: Setting<'_>, global: &Global, export: &Export, stop: Stop) -> Result<Ended> {
     let work = Work::Export { full: export.full, meetings: export.meetings.clone() };
-    let task = Task { command: "export", work, dry_run: global.dry_run, fresh: export.fresh, wait: export.wait };
+    let (dry_run, create_parents) = (global.dry_run, global.create_parents);
+    let task = Task { command: "export", work, dry_run, create_parents, fresh: export.fresh, wait: export.wait };
     run(task, setting, stop).await
 }
 
@@ -51,8 +52,9 @@ pub async fn backfill(setting: Setting<'_>, global: &Global, backfill: &Backfill
     let range = Range::resolve(&backfill.typed(), setting.clock.micros())?;
     tracing::info!("sessions that started from {}", range.text());
     let work = Work::Backfill { range, meetings: backfill.meetings.clone() };
-    let (dry_run, fresh, wait) = (global.dry_run, backfill.fresh, backfill.wait);
-    run(Task { command: "backfill", work, dry_run, fresh, wait }, setting, stop).await
+    let (dry_run, create_parents) = (global.dry_run, global.create_parents);
+    let task = Task { command: "backfill", work, dry_run, create_parents, fresh: backfill.fresh, wait: backfill.wait };
+    run(task, setting, stop).await
 }
 
 /// `purge`
@@ -60,7 +62,7 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
     let Setting { config, environment, clock, progress } = setting;
     let erase = what_to_erase(purge, clock.micros())?;
     let run_id = run_id(&clock);
-    let dataset = config.dataset.url.clone();
+    let dataset = config.dataset.url.to_string();
     let mut destination = Destination::open(&config, environment, &run_id, global.dry_run)?;
     destination.terms.wait = purge.wait;
     let mut key = [0; 32];
@@ -94,41 +96,63 @@ async fn run(task: Task, setting: Setting<'_>, stop: Stop) -> Result<Ended> {
     execute(task, setting, credentials, stop).await
 }
 
-/// `check`: what the API does, and what a run would do and could prove.
-pub async fn check(setting: Setting<'_>, json: bool, stop: Stop) -> Result<String> {
+/// `check`: what the API does, what a run would do and could prove, and whether it could write.
+pub async fn check(setting: Setting<'_>, global: &Global, stop: Stop) -> Result<Told> {
     let Setting { config, environment, clock, .. } = setting;
+    refuse_nonsense(&config, environment, &clock)?;
     let credentials =
         Credentials::resolve(|name| environment.get(name).map(str::to_owned), |path| std::fs::read_to_string(path))?;
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let work = Work::Export { full: false, meetings: Vec::new() };
     let run_id = run_id(&clock);
-    let Destination { layout, .. } = Destination::open(&config, environment, &run_id, true)?;
+    let destination = Destination::open(&config, environment, &run_id, true)?;
+    let Destination { layout, .. } = &destination;
     layout.store().heed(&stop);
-    if layout.store().folder().is_none() {
-        block_in_place(|| rollbook::store::probe(layout.store(), &run_id))?;
+    let mut tried = if global.create_parents { Ok(()) } else { destination.refuse_missing_parents(&config) };
+    tried = tried.and_then(|()| block_in_place(|| destination.try_out(&run_id)));
+    let would = match &tried {
+        Ok(()) => Some(rollbook::export::would(&config, layout, account, &work, &run_id, &clock)?),
+        Err(_) => None,
+    };
+    match (check::check(&client, config.api.per_page, config.walk.overlap.into()).await, tried) {
+        (Ok(report), tried) => {
+            let (place, error) = (config.dataset.url.to_string(), tried.err());
+            let would = check::Would { place: &place, writable: error.is_none(), read: would.as_deref() };
+            Ok(Told { text: if global.json { report.json(&would) } else { report.text(&would) }, error })
+        }
+        (Err(failed), Ok(())) => Err(failed),
+        (Err(failed), Err(error)) => {
+            tracing::warn!("the API fails, too: {failed}");
+            Err(error)
+        }
     }
-    let would = rollbook::export::would(&config, &layout, account, &work, &run_id, &clock)?;
-    let report = rollbook::check::check(&client, config.api.per_page, config.walk.overlap.into()).await?;
-    Ok(if json { report.json(&would) } else { report.text(&would) })
 }
 
-/// What `verify` prints, and the damage that it found.
-pub struct Verified {
+/// What a command has found out, and what of it is an error.
+pub struct Told {
     pub text: String,
     pub error: Option<Error>,
 }
 
 /// `verify`: what the dataset is worth. Only a repair writes, and takes the right to.
-pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, stop: &Stop) -> Result<Verified> {
+pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, stop: &Stop) -> Result<Told> {
     let Setting { config, environment, clock, progress } = setting;
     let (run_id, by) = (run_id(clock), config.dataset.partition_by);
     let writes = verify.repair && !global.dry_run;
     let mut destination = Destination::open(config, environment, &run_id, !writes)?;
     destination.terms.wait = verify.wait;
-    let _lease = admission::admit(&destination, &run_id, clock, stop, !writes).await?;
-    let Destination { layout, .. } = destination;
-    let mut report = block_in_place(|| Job { layout: &layout, by, share: verify.sample, stop, progress }.run())?;
+    let layout = destination.layout.clone();
+    layout.store().heed(stop);
+    let mut _lease = None;
+    if writes {
+        // Taking the lease would make a folder where there is nothing to repair.
+        admission::refuse_absent(&destination, clock)?;
+        _lease = admission::admit(&destination, &run_id, clock, stop, false).await?;
+    }
+    let job = Job { layout: &layout, by, share: verify.sample, stop, progress };
+    let looked = block_in_place(|| job.run());
+    let mut report = looked.map_err(|error| admission::unless_under_way(error, &destination, clock))?;
     if verify.repair && !report.is_sound() {
         let plan = verify::plan(&layout, &report.damages)?;
         let done = if writes {
@@ -139,7 +163,7 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
         report.repaired(&layout, done);
     }
     let text = if global.json { report.json(&layout) } else { report.text() };
-    Ok(Verified { text, error: report.error() })
+    Ok(Told { text, error: report.error() })
 }
 
 /// `demo`: a simulated account behind a real socket, exported like any other.
@@ -158,7 +182,8 @@ pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: 
     let config = setting.config.clone();
     let credentials = Credentials::Token(Secret::new("demo"));
     let work = Work::Export { full: true, meetings: Vec::new() };
-    let task = Task { command: "demo", work, dry_run: global.dry_run, fresh: false, wait: None };
+    let (dry_run, create_parents) = (global.dry_run, global.create_parents);
+    let task = Task { command: "demo", work, dry_run, create_parents, fresh: false, wait: None };
     let mut ended = execute(task, setting, credentials, stop).await?;
     server.stop().await;
     if ended.error.is_none() && !global.dry_run {
@@ -205,18 +230,31 @@ struct Task {
     command: &'static str,
     work: Work,
     dry_run: bool,
+    create_parents: bool,
     fresh: bool,
     wait: Option<Duration>,
 }
 
+/// Refuses settings with which no run could do anything sensible, though each has its right form.
+fn refuse_nonsense(config: &Config, environment: &Environment, clock: &Clock) -> Result<()> {
+    if let Some(since) = config.dataset.since {
+        range::refuse_future("`dataset.since`", since, clock.micros())?;
+    }
+    if config::is_loopback(&config.api.base_url) { Ok(()) } else { environment.refuse_impossible_proxies() }
+}
+
 async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
-    let Task { command, work, dry_run, fresh, wait } = task;
+    let Task { command, work, dry_run, create_parents, fresh, wait } = task;
     let Setting { config, clock, progress, environment } = setting;
+    refuse_nonsense(&config, environment, &clock)?;
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;
-    let dataset = config.dataset.url.clone();
+    let dataset = config.dataset.url.to_string();
     let run_id = run_id(&clock);
     let mut destination = Destination::open(&config, environment, &run_id, dry_run)?;
+    if !create_parents {
+        destination.refuse_missing_parents(&config)?;
+    }
     destination.terms.wait = wait;
     let run =
         Run { command, work, config, client, account, destination, dry_run, fresh, run_id, clock, stop, progress };

@@ -18,7 +18,8 @@ const TOP: usize = 5;
 
 /// The tables with rows and sizes, the line to query them, and the best attended sessions.
 pub fn show(receipt: &Receipt, config: &Config) -> Result<String> {
-    let dataset = config.dataset.url.trim_end_matches('/');
+    let place = config.dataset.url.to_string();
+    let dataset = place.trim_end_matches('/');
     let mut text = format!("\n{:<14}{:>10}{:>10}{:>7}   where\n", "table", "rows", "size", "files");
     for table in Table::ALL {
         let files: Vec<_> = receipt.partitions.iter().filter(|file| file.table == table.name()).collect();
@@ -46,7 +47,9 @@ struct Attended {
 }
 
 fn attendance(config: &Config) -> Result<String> {
-    let layout = Layout::local(&config.dataset.url, config.dataset.partition_by);
+    // From an object store all would have to be fetched once more.
+    let Some(folder) = config.dataset.url.folder() else { return Ok(String::new()) };
+    let layout = Layout::local(folder, config.dataset.partition_by);
     let mut top: Vec<Attended> = Vec::new();
     for published in Published::all(&layout)? {
         let mut chunks = published.chunks()?;

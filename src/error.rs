@@ -29,12 +29,18 @@ pub enum Kind {
     Unreadable,
     /// Another run has replaced a file of the dataset meanwhile.
     Raced,
+    /// There is no dataset where one is needed.
+    Absent,
     /// Another run holds the lease.
     Lease,
     /// The API broke its contract: never the documented shape, over the size cap.
     Contract,
     /// `verify` found damage.
     Damage,
+    /// All is done, but the result could not be written to stdout.
+    Unprinted,
+    /// SIGHUP.
+    HungUp,
     /// SIGINT.
     Interrupted,
     /// SIGTERM.
@@ -50,10 +56,12 @@ impl Kind {
             Self::Config => 2,
             Self::Credentials => 4,
             Self::Source => 5,
-            Self::Destination | Self::Unreadable | Self::Raced => 6,
+            Self::Destination | Self::Unreadable | Self::Raced | Self::Absent => 6,
             Self::Lease => 7,
             Self::Contract => 8,
             Self::Damage => 9,
+            Self::Unprinted => 10,
+            Self::HungUp => 129,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -67,10 +75,12 @@ impl Kind {
             Self::Config => "configuration",
             Self::Credentials => "credentials_refused",
             Self::Source => "source_failed",
-            Self::Destination | Self::Unreadable | Self::Raced => "destination_failed",
+            Self::Destination | Self::Unreadable | Self::Raced | Self::Absent => "destination_failed",
             Self::Lease => "lease_held",
             Self::Contract => "contract_broken",
             Self::Damage => "damage",
+            Self::Unprinted => "not_printed",
+            Self::HungUp => "hung_up",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
         }

@@ -49,7 +49,9 @@ impl Logging<'_> {
     where
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
-        let builder = tracing_subscriber::fmt().with_env_filter(self.filter()?).with_writer(writer);
+        // Told about its own failures, it would print them to a stderr that may be what has failed, and panic.
+        let builder = tracing_subscriber::fmt().log_internal_errors(false);
+        let builder = builder.with_env_filter(self.filter()?).with_writer(writer);
         Ok(match self.format {
             Format::Text => Box::new(builder.with_ansi(self.colors).with_target(self.verbose > 0).finish()),
             Format::Json => Box::new(builder.json().flatten_event(true).finish()),

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use clap::{CommandFactory, Parser};
 use commands::Setting;
 use rollbook::api::Clock;
-use rollbook::cli::{Cli, Command};
+use rollbook::cli::{self, Cli, Command};
 use rollbook::config::{self, Environment, Resolved};
 use rollbook::error::{Error, Kind, Result};
 use rollbook::logging::{Format, Logging};
@@ -24,10 +24,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(defect));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return ExitCode::from(explain(error)),
     };
     match start(&cli) {
         Ok(code) => ExitCode::from(code),
@@ -35,6 +32,20 @@ fn main() -> ExitCode {
             complain(&error, cli.global.log_format);
             ExitCode::from(error.kind().exit_code())
         }
+    }
+}
+
+/// Prints what help was asked for, or how the command line is wrong; the exit code.
+fn explain(error: clap::Error) -> u8 {
+    let error = cli::with_tips(error);
+    let is_help = !error.use_stderr();
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(failed) if is_help && failed.kind() != ErrorKind::BrokenPipe => {
+            let failed = unprinted(failed);
+            complain(&failed, Format::Text);
+            failed.kind().exit_code()
+        }
+        _ => u8::try_from(error.exit_code()).unwrap_or(2),
     }
 }
 
@@ -63,9 +74,9 @@ fn start(cli: &Cli) -> Result<u8> {
 fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> Result<u8> {
     let resolved = || config::resolve(cli.global.config.as_deref(), environment, cli.settings());
     match &cli.command {
-        Command::Config => print(settings(&resolved()?, cli.global.json).as_bytes()),
-        Command::Completions { shell } => print(&completions(*shell)),
-        Command::Man { command } => print(&man(command.as_deref())?),
+        Command::Config => conclude(Ok(0), settings(&resolved()?, cli.global.json).as_bytes()),
+        Command::Completions { shell } => conclude(Ok(0), &completions(*shell)),
+        Command::Man { command } => conclude(Ok(0), &man(command.as_deref())?),
         Command::Export(_)
         | Command::Backfill(_)
         | Command::Purge(_)
@@ -88,19 +99,24 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Backfill(backfill) => ended(commands::backfill(setting, &cli.global, backfill, stop).await?, cli),
             Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
             Command::Check => tokio::select! {
-                checked = commands::check(setting, cli.global.json, stop.clone()) => print(checked?.as_bytes()),
+                checked = commands::check(setting, &cli.global, stop.clone()) => {
+                    let commands::Told { text, error } = checked?;
+                    conclude(error.map_or(Ok(0), Err), text.as_bytes())
+                }
                 stopped = stop.wait() => Err(stopped),
             },
             Command::Verify(verify) => {
-                let commands::Verified { text, error } = commands::verify(&setting, &cli.global, verify, &stop).await?;
+                let commands::Told { text, error } = commands::verify(&setting, &cli.global, verify, &stop).await?;
                 setting.progress.finish();
-                print(text.as_bytes())?;
-                error.map_or(Ok(0), Err)
+                conclude(error.map_or(Ok(0), Err), text.as_bytes())
             }
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
             Command::Simulate(simulate) => {
                 let server = commands::simulate(&setting, simulate).await?;
-                print(format!("the simulated API listens: {}\n", server.base_url()).as_bytes())?;
+                let line = format!("the simulated API listens: {}", server.base_url());
+                if print(format!("{line}\n").as_bytes()).is_err() {
+                    tracing::warn!("{line}"); // it serves all the same
+                }
                 stop.wait().await;
                 server.stop().await;
                 Ok(0)
@@ -113,12 +129,21 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
 /// Prints the result of a run, also of one that failed.
 fn ended(ended: commands::Ended, cli: &Cli) -> Result<u8> {
     let commands::Ended { receipt, text, error } = ended;
-    if cli.global.json {
-        print(format!("{}\n", receipt.json()).as_bytes())?;
-    } else {
-        print(text.as_bytes())?;
+    let text = if cli.global.json { format!("{}\n", receipt.json()) } else { text };
+    conclude(error.map_or(Ok(receipt.exit_code), Err), text.as_bytes())
+}
+
+/// Prints the result of what has ended so. Where it can't be printed, that is the exit code only if there is no other:
+/// whoever reads one must be able to rely on the rest of its meaning.
+fn conclude(ended: Result<u8>, result: &[u8]) -> Result<u8> {
+    match (print(result), ended) {
+        (Err(failed), Ok(0)) => Err(failed),
+        (Err(failed), ended) => {
+            tracing::warn!("{failed}");
+            ended
+        }
+        (Ok(()), ended) => ended,
     }
-    error.map_or(Ok(receipt.exit_code), Err)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
@@ -153,15 +178,19 @@ fn man(command: Option<&str>) -> Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Writes a result to stdout. A reader that has had enough, such as `head`, is no error.
-fn print(bytes: &[u8]) -> Result<u8> {
+/// Writes to stdout. A reader that has had enough, such as `head`, is no error.
+fn print(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::new(Kind::Unexpected, "cannot write to stdout").because(error))
-        }
-        _ => Ok(0),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unprinted(error)),
+        _ => Ok(()),
     }
+}
+
+fn unprinted(error: io::Error) -> Error {
+    Error::new(Kind::Unprinted, "the result cannot be written to stdout")
+        .because(error)
+        .hint("nothing else has failed, and data that was to be written is written; send stdout to where there is room")
 }
 
 /// Says why the run ended, once: as a log line where those are for a machine, else as text.

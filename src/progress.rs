@@ -212,14 +212,19 @@ fn clock(duration: Duration) -> String {
 #[derive(Debug, Clone)]
 pub struct LogWriter(Option<ProgressBar>);
 
+/// Best effort: stderr may be a full disk, or a pipe that nobody reads any more, and no run ends because of that.
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let write = || io::stderr().lock().write_all(bytes).map(|()| bytes.len());
-        self.0.as_ref().map_or_else(write, |bar| bar.suspend(write))
+        let write = || {
+            let _ = io::stderr().lock().write_all(bytes);
+        };
+        self.0.as_ref().map_or_else(write, |bar| bar.suspend(write));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        let _ = io::stderr().flush();
+        Ok(())
     }
 }
 

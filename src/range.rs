@@ -46,6 +46,7 @@ impl Range {
                 Self { from, to: to.as_deref().map_or(Ok(now), |text| given("--to", text))? }
             }
         };
+        refuse_future("the range", range.from, now)?;
         if range.from >= range.to {
             let what = format!("the range is empty: {}", range.text());
             return Err(Error::new(Kind::Config, what)
@@ -80,6 +81,19 @@ impl Kept {
         let Self { range, since } = self;
         range.is_none_or(|range| range.contains(start)) && start.zip(since).is_none_or(|(start, since)| start >= since)
     }
+}
+
+/// Refuses what begins in the future: nothing could be found, and nothing would look like all. Both in microseconds.
+///
+/// # Errors
+/// `Config`, with the time of this machine, whose clock may be wrong.
+pub fn refuse_future(what: &str, from: i64, now: i64) -> Result<()> {
+    if from <= now {
+        return Ok(());
+    }
+    let what = format!("{what} begins in the future: {}", timestamp::text(from));
+    let hint = format!("give a time that has passed; by this machine's clock it is {}", timestamp::text(now));
+    Err(Error::new(Kind::Config, what).hint(hint))
 }
 
 fn refused(flag: &str, text: &str, allowed: &str) -> Error {
@@ -180,7 +194,10 @@ mod tests {
             (typed("+026-10", ""), "`--from` must be"),
             (typed("2026-10", "x"), "`--to` must be"),
             (typed("2026-10", "2026-10"), "the range is empty"),
-            (typed("2027-10", ""), "the range is empty"),
+            (typed("2027-10", ""), "the range begins in the future: 2027-10-01T00:00:00Z"),
+            (typed("2027-10", "2027-11"), "the range begins in the future"),
+            (Typed { month: Some("2027-10".into()), ..Typed::default() }, "the range begins in the future"),
+            (Typed { day: Some("2026-12-01".into()), ..Typed::default() }, "the range begins in the future"),
             (Typed { month: Some("2026-10-01".into()), ..Typed::default() }, "`--month` must be"),
             (Typed { day: Some("2026-10".into()), ..Typed::default() }, "`--day` must be"),
         ] {

@@ -22,7 +22,7 @@ pub fn channel() -> (Stopper, Stop) {
 }
 
 impl Stopper {
-    /// Asks to stop: [`Kind::Interrupted`] or [`Kind::Terminated`]. The first one counts.
+    /// Asks to stop: [`Kind::Interrupted`], [`Kind::Terminated`] or [`Kind::HungUp`]. The first one counts.
     pub fn stop(&self, kind: Kind) {
         self.0.send_if_modified(|asked| asked.is_none() && asked.replace(kind).is_none());
     }
@@ -55,12 +55,16 @@ impl Stop {
 }
 
 fn stopped(kind: Kind) -> Error {
-    let signal = if kind == Kind::Terminated { "SIGTERM" } else { "SIGINT" };
+    let signal = match kind {
+        Kind::Terminated => "SIGTERM",
+        Kind::HungUp => "SIGHUP",
+        _ => "SIGINT",
+    };
     Error::new(kind, format!("stopped by {signal}"))
         .hint("run the same command again; an export goes on from where it was")
 }
 
-/// Listens for SIGINT and SIGTERM from now on; to be called on a tokio runtime.
+/// Listens for SIGINT, SIGTERM and SIGHUP from now on; to be called on a tokio runtime.
 ///
 /// # Errors
 /// [`Kind::Unexpected`] where the system refuses a handler.
@@ -72,7 +76,13 @@ pub fn listen() -> Result<Stop> {
         let kind = signals.next().await;
         tracing::warn!("stopping; a second signal ends the process at once");
         stopper.stop(kind);
-        let kind = signals.next().await;
+        // A terminal that goes away may say so twice, by its shell and by the system: that is nobody's impatience.
+        let kind = loop {
+            match signals.next().await {
+                Kind::HungUp => {}
+                kind => break kind,
+            }
+        };
         std::process::exit(kind.exit_code().into());
     });
     Ok(stop)
@@ -82,21 +92,55 @@ pub fn listen() -> Result<Stop> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// None where it is to be ignored.
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        write_past_a_limit_fails()?;
+        let hangup = if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
     }
 
     async fn next(&mut self) -> Kind {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => Kind::Interrupted,
             _ = self.terminate.recv() => Kind::Terminated,
+            _ = hangup => Kind::HungUp,
         }
     }
+}
+
+/// Whether the process was begun with SIGHUP ignored, as `nohup` does: then a terminal that goes away must not end it. Where
+/// the system does not tell, the signal stays what it was.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    const HANGUP: u64 = 1; // the first bit is the first signal
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & HANGUP != 0)
+}
+
+/// A file that may not grow further (`ulimit -f`), such as a log, is an error of the write and not the end of the process.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn write_past_a_limit_fails() -> std::io::Result<()> {
+    const SIGXFSZ: i32 = 25;
+    // Once there is a handler, it stays, also without anybody who listens.
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ)).map(drop)
+}
+
+#[cfg(all(unix, not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))))]
+fn write_past_a_limit_fails() -> std::io::Result<()> {
+    Ok(()) // the number of the signal differs
 }
 
 #[cfg(windows)]
@@ -129,6 +173,10 @@ mod tests {
         assert_eq!(stop.check().unwrap_err().kind().exit_code(), 143);
         drop(stopper);
         assert_eq!(stop.requested(), Some(Kind::Terminated));
+        let (stopper, stop) = channel();
+        stopper.stop(Kind::HungUp);
+        let error = stop.wait().await;
+        assert_eq!((error.to_string().as_str(), error.kind().exit_code()), ("stopped by SIGHUP", 129));
     }
 
     #[tokio::test]

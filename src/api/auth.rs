@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::config::is_quoted;
 use crate::error::{Error, Kind, Result};
 
 const TOKEN: &str = "VIDEOSDK_TOKEN";
@@ -16,6 +17,9 @@ const TOKEN_FILE: &str = "VIDEOSDK_TOKEN_FILE";
 const API_KEY: &str = "VIDEOSDK_API_KEY";
 const SECRET_KEY: &str = "VIDEOSDK_SECRET_KEY";
 const SECRET: &str = "VIDEOSDK_SECRET";
+
+/// The next step for whoever has put quotes around a value.
+const UNQUOTED: &str = "write it without quotes: `docker --env-file`, for one, keeps them";
 
 /// A text that is never shown.
 pub struct Secret(String);
@@ -66,7 +70,11 @@ impl Credentials {
                 })?;
                 checked_token(text.trim(), TOKEN_FILE)
             }
-            (None, None, Some(api_key), Some(secret)) => Ok(Self::Key { api_key, secret: Secret(secret) }),
+            (None, None, Some(api_key), Some(secret)) => {
+                refuse_what_no_key_has(&api_key, API_KEY)?;
+                refuse_what_no_key_has(&secret, secret_name)?;
+                Ok(Self::Key { api_key, secret: Secret(secret) })
+            }
             (None, None, Some(_), None) => Err(half(API_KEY, SECRET_KEY)),
             (None, None, None, Some(_)) => Err(half(secret_name, API_KEY)),
             (None, None, None, None) => Err(config("no credentials are set")
@@ -118,10 +126,25 @@ fn checked_token(token: &str, name: &str) -> Result<Credentials> {
     if token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
         return Err(config(format!("the token starts with `Bearer `: {name}")).hint(bare));
     }
+    if is_quoted(token) {
+        return Err(config(format!("the token is in quotes: {name}")).hint(UNQUOTED));
+    }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(config(format!("the token has characters that no token has: {name}")).hint(bare));
     }
     Ok(Credentials::Token(Secret::new(token)))
+}
+
+/// Quotes, white space and what is not ASCII would sign tokens that the API refuses, and nobody would see why.
+fn refuse_what_no_key_has(key: &str, name: &str) -> Result<()> {
+    if is_quoted(key) {
+        return Err(config(format!("the key is in quotes: {name}")).hint(UNQUOTED));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let bare = format!("give the bare key in {name}, as the VideoSDK dashboard shows it");
+        return Err(config(format!("the key has characters that no key has: {name}")).hint(bare));
+    }
+    Ok(())
 }
 
 fn half(there: &str, missing: &str) -> Error {
@@ -210,6 +233,29 @@ mod tests {
         }
         assert!(refused(&[(TOKEN_FILE, "/run/empty")]).contains("empty"));
         assert!(refused(&[(TOKEN_FILE, "/run/none")]).contains("/run/none"));
+    }
+
+    #[test]
+    fn quotes_and_what_no_key_has_are_named_without_showing_them() {
+        for quoted in ["\"hidden\"", "'hidden'"] {
+            for (variables, name) in [
+                (&[(TOKEN, quoted)][..], TOKEN),
+                (&[(API_KEY, quoted), (SECRET_KEY, "hidden")], API_KEY),
+                (&[(API_KEY, "key"), (SECRET_KEY, quoted)], SECRET_KEY),
+                (&[(API_KEY, "key"), (SECRET, quoted)], SECRET),
+            ] {
+                let error = refused(variables);
+                assert!(
+                    error.contains(&format!("is in quotes: {name}\nhint: ")) && !error.contains("hidden"),
+                    "{error}"
+                );
+            }
+        }
+        for bad in ["hid den", "hidden\nx", "hidden\u{e9}"] {
+            let error = refused(&[(API_KEY, "key"), (SECRET_KEY, bad)]);
+            assert!(error.contains("no key has: VIDEOSDK_SECRET_KEY") && !error.contains("hid"), "{error}");
+            assert!(refused(&[(API_KEY, bad), (SECRET_KEY, "x")]).contains("no key has: VIDEOSDK_API_KEY"));
+        }
     }
 
     #[test]

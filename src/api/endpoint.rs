@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use url::{Host, Position, Url};
+use url::{Position, Url};
 
-use crate::config::ApiVersion;
+use crate::config::{ApiVersion, is_loopback};
 use crate::error::{Error, Kind, Result};
 use crate::range::Range;
 use crate::walk::Request;
@@ -137,15 +137,6 @@ pub(super) fn is_slash_away(from: &Url, to: &Url) -> bool {
 /// A request as messages name it: method, path and query, without the host.
 pub(super) fn label(url: &Url) -> String {
     format!("GET {}", &url[Position::BeforePath..])
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// One path segment: every byte but the unreserved ones of RFC 3986 is percent-encoded.

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::fetch::{self, Fetched};
 use crate::flatten;
 use crate::walk::{Asking, Evidence, Listed, PageInfo, Request, Silence, Window, can_overlap};
-pub use report::Report;
+pub use report::{Report, Would};
 
 /// Pages that are looked through to see whether they can overlap; what can't be there shows in the first few.
 const PAGES: u64 = 1_000;

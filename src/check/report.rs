@@ -36,21 +36,36 @@ pub struct Report {
     pub evidence: Evidence,
 }
 
+/// What a run would do with the dataset.
+#[derive(Debug, Clone, Copy)]
+pub struct Would<'a> {
+    /// Where it is.
+    pub place: &'a str,
+    /// Whether it could be written.
+    pub writable: bool,
+    /// What would be read from the API; `None` where the dataset's state can't be reached.
+    pub read: Option<&'a str>,
+}
+
 impl Report {
     /// For a machine.
-    pub fn json(&self, would: &str) -> String {
+    pub fn json(&self, would: &Would<'_>) -> String {
         #[derive(Serialize)]
         struct Checked<'a> {
             #[serde(flatten)]
             report: &'a Report,
-            would: &'a str,
+            dataset: &'a str,
+            writable: bool,
+            would: Option<&'a str>,
         }
-        let text = serde_json::to_string_pretty(&Checked { report: self, would }).unwrap_or_default();
+        let Would { place, writable, read } = *would;
+        let checked = Checked { report: self, dataset: place, writable, would: read };
+        let text = serde_json::to_string_pretty(&checked).unwrap_or_default();
         format!("{text}\n")
     }
 
     /// For a person.
-    pub fn text(&self, would: &str) -> String {
+    pub fn text(&self, would: &Would<'_>) -> String {
         let total = self.total.and_then(|total| u64::try_from(total).ok());
         let total = total.map_or_else(|| "not given".to_owned(), grouped);
         let stable = if self.total_is_stable { "the same in every answer" } else { "changing while it was asked for" };
@@ -77,7 +92,8 @@ impl Report {
             ("behind the end", self.behind_the_end.clone()),
             ("latency", format!("{} ms", self.latency_ms)),
             ("evidence", format!("{}: {ground}", self.evidence.row().name)),
-            ("would read", would.to_owned()),
+            ("dataset", format!("{}, {}", would.place, if would.writable { "writable" } else { "NOT WRITABLE" })),
+            ("would read", would.read.unwrap_or("not known, since the dataset can't be reached").to_owned()),
         ] {
             let _ = writeln!(text, "{name:<16}{value}");
         }

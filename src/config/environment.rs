@@ -5,17 +5,29 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use url::Url;
+
 use crate::error::{Error, Kind, Result};
 
 use super::keys::{self, KEYS, Key};
 use super::resolve::{Override, Source};
 
 /// Names outside `ROLLBOOK_` and `VIDEOSDK_` that are read.
-const OTHERS: [&str; 5] = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_COLOR", "TERM"];
+const OTHERS: [&str; 3] = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"];
+
+/// Names of how a terminal is: never worth an error.
+const OF_TERMINAL: [&str; 2] = ["NO_COLOR", "TERM"];
+
+/// The proxies between this machine and others, in the order in which they are looked for.
+const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// The variables that rollbook reads. One that is empty counts as not set.
 #[derive(Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    known: BTreeMap<String, String>,
+    /// Names of variables for other hosts whose values are not Unicode: an error once one of them is needed.
+    unreadable: Vec<String>,
+}
 
 impl Environment {
     /// Keeps the variables that concern rollbook.
@@ -23,30 +35,61 @@ impl Environment {
     /// # Errors
     /// [`Kind::Config`] if one of them isn't Unicode.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self> {
-        let mut kept = BTreeMap::new();
+        let mut read = Self::default();
         for (name, value) in variables {
-            let Some(name) = name.to_str().filter(|name| concerns(name)) else { continue };
-            let Ok(value) = value.into_string() else {
-                let error = Error::new(Kind::Config, format!("the environment variable is not Unicode: {name}"));
-                return Err(error.hint("set it anew, or unset it"));
+            let Some(name) = name.to_str() else { continue };
+            let is_for_others = is_of_store(name) || PROXIES.contains(&name);
+            let value = match value.into_string() {
+                Ok(value) => value,
+                Err(value) if OF_TERMINAL.contains(&name) => value.to_string_lossy().into_owned(),
+                Err(_) if is_for_others => {
+                    read.unreadable.push(name.to_owned());
+                    continue;
+                }
+                Err(_) if concerns(name) => return Err(not_unicode(name)),
+                Err(_) => continue,
             };
-            if !value.is_empty() {
-                kept.insert(name.to_owned(), value);
+            if !value.is_empty() && (is_for_others || OF_TERMINAL.contains(&name) || concerns(name)) {
+                read.known.insert(name.to_owned(), value);
             }
         }
-        Ok(Self(kept))
+        Ok(read)
     }
 
     /// The value of a variable that is set and not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.known.get(name).map(String::as_str)
     }
 
-    /// The usual variables of object stores, as their options.
-    pub fn store_options(&self) -> impl Iterator<Item = (String, String)> {
-        let of_store = self.0.iter().filter(|(name, _)| is_of_store(name));
-        of_store.map(|(name, value)| (name.to_lowercase(), value.clone()))
+    /// The usual variables of object stores, with their values. They may be secrets.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] for one that isn't Unicode.
+    pub fn of_stores(&self) -> Result<Vec<(&str, &str)>> {
+        if let Some(name) = self.unreadable.iter().find(|name| is_of_store(name)) {
+            return Err(not_unicode(name));
+        }
+        let of_store = self.known.iter().filter(|(name, _)| is_of_store(name));
+        Ok(of_store.map(|(name, value)| (name.as_str(), value.as_str())).collect())
+    }
+
+    /// Refuses a proxy that can't be one: the HTTP library would go without it, and without a word.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with the variable's name. Its value may hold a password and is not shown.
+    pub fn refuse_impossible_proxies(&self) -> Result<()> {
+        if let Some(name) = self.unreadable.iter().find(|name| PROXIES.contains(&name.as_str())) {
+            return Err(not_unicode(name));
+        }
+        if let Some(name) = PROXIES.iter().find(|name| self.get(name).is_some()) {
+            tracing::info!("other hosts are reached through a proxy, since this is set: {name}");
+        }
+        match PROXIES.iter().find(|name| self.get(name).is_some_and(|value| !is_proxy(value))) {
+            None => Ok(()),
+            Some(name) => Err(Error::new(Kind::Config, format!("no proxy can be at what is set: {name}"))
+                .hint("set it to a URL such as http://proxy.example:3128, or unset it; SOCKS is not supported")),
+        }
     }
 
     /// The settings among the variables.
@@ -54,7 +97,7 @@ impl Environment {
     /// # Errors
     /// [`Kind::Config`] for one that looks like a setting and is none, so that a typo is never silent.
     pub(super) fn settings(&self) -> Result<Vec<Override>> {
-        if let Some(name) = self.0.keys().find(|name| is_typo(name)) {
+        if let Some(name) = self.known.keys().find(|name| is_typo(name)) {
             let error = Error::new(Kind::Config, format!("unknown setting in the environment: {name}"));
             return Err(match keys::nearest(name, known()) {
                 Some(known) => error.hint(format!("did you mean {known}?")),
@@ -62,15 +105,27 @@ impl Environment {
             });
         }
         let set = |key: &'static Key| {
-            let (name, value) = self.0.get_key_value(&key.variable())?;
+            let (name, value) = self.known.get_key_value(&key.variable())?;
             Some(Override { name: key.name, value: value.clone(), source: Source::Environment(name.clone()) })
         };
         Ok(KEYS.iter().filter_map(set).collect())
     }
 }
 
+fn not_unicode(name: &str) -> Error {
+    Error::new(Kind::Config, format!("the environment variable is not Unicode: {name}"))
+        .hint("set it anew, or unset it")
+}
+
+/// `http://host:port` or `host:port`.
+fn is_proxy(value: &str) -> bool {
+    let whole = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_graphic());
+    is_plain && Url::parse(&whole).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+}
+
 fn concerns(name: &str) -> bool {
-    is_of_store(name) || name.starts_with("ROLLBOOK_") || name.starts_with("VIDEOSDK_") || OTHERS.contains(&name)
+    name.starts_with("ROLLBOOK_") || name.starts_with("VIDEOSDK_") || OTHERS.contains(&name)
 }
 
 /// Whether an object store is configured or opened with it.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::place::Place;
 use crate::walk::Evidence;
 
 mod environment;
@@ -20,10 +21,11 @@ mod value;
 pub use environment::Environment;
 pub use keys::{KEYS, Key, example};
 pub use resolve::{Override, Resolved, Setting, Source, resolve};
-pub use value::duration;
+pub use value::{duration, is_loopback};
 
 use resolve::Values;
-use value::{boolean, choice, decimal, optional_moment, optional_path, origin, pairs, period, place, whole};
+pub(crate) use resolve::is_quoted;
+use value::{boolean, choice, decimal, optional_folder, optional_moment, origin, pairs, period, whole};
 
 /// Which version of the sessions API is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,8 +92,8 @@ pub enum PartitionBy {
 /// `[dataset]`: where the tables go, and what is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// A local folder, or the URL of an object store.
-    pub url: String,
+    /// A local folder, or a place in an object store.
+    pub url: Place,
     /// The partitions.
     pub partition_by: PartitionBy,
     /// Sessions that started before this get no rows, in microseconds since 1970; a floor under every goal.
@@ -152,7 +154,7 @@ impl Config {
                 })?,
             },
             dataset: Dataset {
-                url: values.read("dataset.url", place)?,
+                url: values.read("dataset.url", Place::parse)?,
                 partition_by: values.read("dataset.partition_by", |text| {
                     use PartitionBy::{Day, Month, None};
                     choice(text, &[("none", None), ("month", Month), ("day", Day)], "`none`, `month` or `day`")
@@ -163,7 +165,7 @@ impl Config {
             },
             store_options: values.read("store.options", pairs)?,
             store_retry_budget: values.read("store.retry_budget", timeout)?,
-            stage_dir: values.read("stage.dir", optional_path)?,
+            stage_dir: values.read("stage.dir", optional_folder)?,
         })
     }
 }

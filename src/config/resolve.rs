@@ -97,6 +97,11 @@ pub(super) fn resolve_with(
     Ok(Resolved { config, settings: values.0, file: file.map(|file| file.path) })
 }
 
+/// Whether a text is in quotes that no shell has taken away.
+pub(crate) fn is_quoted(text: &str) -> bool {
+    text.len() > 1 && ['"', '\''].iter().any(|quote| text.starts_with(*quote) && text.ends_with(*quote))
+}
+
 /// The settings while the layers are put together.
 pub(super) struct Values(Vec<Setting>);
 
@@ -125,6 +130,10 @@ impl Values {
             value if value.contains(['@', '?']) => "(not shown, it may hold a secret)",
             value => value,
         };
+        if is_quoted(value) {
+            return Err(Error::new(Kind::Config, format!("`{name}` is in quotes, {source} says: {shown}"))
+                .hint("write it without them: an --env-file, for one, keeps them"));
+        }
         parse(value).map_err(|allowed| {
             Error::new(Kind::Config, format!("`{name}` must be {allowed}, {source} says: {shown}")).hint(
                 match key.default {

@@ -90,7 +90,7 @@ fn the_defaults_are_the_documented_ones() {
         max_body_bytes: 64 << 20,
     };
     assert_eq!(api, expected);
-    let url = "./rollbook-data".to_owned();
+    let url = Place::Folder("./rollbook-data".to_owned());
     let expected =
         Dataset { url, partition_by: PartitionBy::Month, since: None, max_rejects: 0, keep_unknown_fields: false };
     assert_eq!((dataset, store_options, stage_dir), (expected, vec![], None));
@@ -284,6 +284,37 @@ fn mistyped_variables_are_refused_and_others_left_alone() {
     }
 }
 
+#[test]
+fn quotes_that_no_shell_has_taken_away_are_told() {
+    for (name, value) in [("ROLLBOOK_DATASET_URL", "\"/srv/rollbook\""), ("ROLLBOOK_API_PER_PAGE", "'200'")] {
+        let said = complaint(with_variable(name, value));
+        assert!(
+            said.contains(&format!("is in quotes, environment {name} says: {value}\nhint: write it without")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn proxies_that_can_be_none_are_refused_without_their_values() {
+    let refuse = |name: &str, value: &str| {
+        let environment = Environment::new([(name.into(), value.into())]).unwrap();
+        environment.refuse_impossible_proxies().map_err(|error| error.render())
+    };
+    for value in ["http://proxy.example:3128", "proxy.example:3128", "https://me:hidden@proxy.example"] {
+        assert_eq!(refuse("HTTPS_PROXY", value), Ok(()), "{value}");
+    }
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        for value in
+            ["socks5://hidden:1080", "ftp://hidden", "http://", "hidden hidden", "http://hidden:99999", ":3128"]
+        {
+            let said = refuse(name, value).unwrap_err();
+            assert!(said.contains(&format!(": {name}\nhint: ")) && !said.contains("hidden"), "{said}");
+        }
+    }
+    assert_eq!(refuse("NO_PROXY", "http://"), Ok(()));
+}
+
 #[cfg(unix)]
 #[test]
 fn variables_that_are_not_unicode_are_refused_only_where_they_matter() {
@@ -295,6 +326,11 @@ fn variables_that_are_not_unicode_are_refused_only_where_they_matter() {
         "error: the environment variable is not Unicode: ROLLBOOK_DATASET_URL\nhint: set it anew, or unset it";
     assert_eq!(error.render(), expected);
     assert!(Environment::new([("LS_COLORS".into(), bytes()), (bytes(), bytes())]).is_ok());
+    assert!(Environment::new([("TERM".into(), bytes())]).unwrap().get("TERM").is_some());
+    // Only whoever needs an object store or a proxy must be told.
+    let others = Environment::new([("AWS_REGION".into(), bytes()), ("HTTPS_PROXY".into(), bytes())]).unwrap();
+    assert!(others.of_stores().unwrap_err().to_string().ends_with(": AWS_REGION"));
+    assert!(others.refuse_impossible_proxies().unwrap_err().to_string().ends_with(": HTTPS_PROXY"));
 }
 
 #[test]

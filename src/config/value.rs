@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::{range, store};
+use crate::place::Place;
+use crate::range;
 
 /// A typed value, or what is allowed instead.
 pub(super) type Read<T> = Result<T, String>;
@@ -72,37 +73,32 @@ pub(super) fn origin(text: &str) -> Read<Url> {
     Url::parse(text).ok().filter(is_safe_origin).ok_or_else(|| allowed.to_owned())
 }
 
-fn is_safe_origin(url: &Url) -> bool {
-    let loopback = match url.host() {
+/// Whether a URL is one of this very machine, which is reached without a proxy.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    let safe = url.scheme() == "https" || url.scheme() == "http" && loopback;
+    }
+}
+
+fn is_safe_origin(url: &Url) -> bool {
+    let safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
     let anonymous = url.username().is_empty() && url.password().is_none();
     safe && anonymous && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
 }
 
-/// A folder on this machine, or a place in an object store.
-pub(super) fn place(text: &str) -> Read<String> {
-    let is_remote = store::SCHEMES.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-    if is_remote { Ok(text.to_owned()) } else { local_path(text) }
-}
-
-fn local_path(text: &str) -> Read<String> {
-    if text.is_empty() || text.contains("://") || text.contains('\0') {
-        return Err("the path of a folder, or s3://bucket/path, az://container/path or gs://bucket/path".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
 /// A folder on this machine, or none where the text is empty.
-pub(super) fn optional_path(text: &str) -> Read<Option<PathBuf>> {
+pub(super) fn optional_folder(text: &str) -> Read<Option<PathBuf>> {
     if text.is_empty() {
         return Ok(None);
     }
-    local_path(text).map(|path| Some(PathBuf::from(path))).map_err(|_| "the path of a local folder".to_owned())
+    match Place::parse(text)? {
+        Place::Folder(path) => Ok(Some(PathBuf::from(path))),
+        Place::Objects(_) => Err("the path of a local folder".to_owned()),
+    }
 }
 
 /// A moment in microseconds, or none where the text is empty.

@@ -3,16 +3,20 @@
 use tokio::task::block_in_place;
 
 use super::destination::Destination;
+use super::layout::Layout;
 use super::lease::{self, Lease};
+use super::published::Published;
+use super::{receipt, state};
 use crate::api::Clock;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::signal::Stop;
 use crate::store::probe;
 
-/// The right to write, as soon as it is free; how long to wait for it is in the destination's terms. A dry run needs none.
+/// The right to write, as soon as it is free; how long to wait for it is in the destination's terms. A dry run needs none,
+/// and tries whether the dataset could be written.
 ///
 /// # Errors
-/// `Lease` where another run holds it; `Config` where the store does not honour conditions; a signal.
+/// `Lease` where another run holds it; `Config` where the store does not honour conditions; `Destination`; a signal.
 pub async fn admit(
     destination: &Destination,
     run_id: &str,
@@ -20,13 +24,44 @@ pub async fn admit(
     stop: &Stop,
     dry_run: bool,
 ) -> Result<Option<Lease>> {
-    if dry_run {
-        return Ok(None);
-    }
     let Destination { layout, terms, .. } = destination;
     layout.store().heed(stop);
+    if dry_run {
+        return block_in_place(|| destination.try_out(run_id)).map(|()| None);
+    }
     if layout.store().folder().is_none() {
         block_in_place(|| probe(layout.store(), run_id))?;
     }
     lease::obtain(layout, run_id, *terms, clock, stop).await.map(Some)
+}
+
+/// Refuses a place where no dataset is: neither files nor records.
+///
+/// # Errors
+/// `Absent`, or `Lease` where a run is making it; `Destination`.
+pub fn refuse_absent(destination: &Destination, clock: &Clock) -> Result<()> {
+    let layout = &destination.layout;
+    let has_state = || Ok(layout.store().open(&state::path())?.is_some());
+    let has_records = || Ok(has_state()? || !receipt::named(layout)?.0.is_empty());
+    if Published::versions(layout)?.is_empty() && !has_records()? {
+        return Err(unless_under_way(absent(layout), destination, clock));
+    }
+    Ok(())
+}
+
+/// The error where a dataset is needed and none is there.
+pub fn absent(layout: &Layout) -> Error {
+    Error::new(Kind::Absent, format!("there is no dataset: {}", layout.place()))
+        .hint("check --dest and `dataset.url` (`rollbook config` shows what is in force), and that its disk is mounted")
+}
+
+/// An error, or that the dataset is not there *yet*: a run is making it.
+pub fn unless_under_way(error: Error, destination: &Destination, clock: &Clock) -> Error {
+    let Destination { layout, terms, .. } = destination;
+    let is_held = || block_in_place(|| lease::is_held(layout, *terms, clock)).is_ok_and(|is_held| is_held);
+    if error.kind() != Kind::Absent || !is_held() {
+        return error;
+    }
+    Error::new(Kind::Lease, format!("a first run is under way and has published nothing yet: {}", layout.place()))
+        .hint("run the same command again when that run is done")
 }

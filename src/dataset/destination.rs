@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
 use super::lease::Terms;
+use super::trial;
 use crate::config::duration;
 use crate::config::{Config, Environment};
 use crate::error::{Error, Kind, Result};
 use crate::flatten;
-use crate::store::{self, Faults, Means};
+use crate::place::{Place, Service};
+use crate::store::{self, Faults, Given, Means};
+use crate::tables::Table;
 
 /// Where a run writes.
 #[derive(Debug, Clone)]
@@ -27,32 +30,85 @@ impl Destination {
     /// # Errors
     /// `Config` where the object store can't be used, or no folder for the stage is known.
     pub fn open(config: &Config, environment: &Environment, run_id: &str, dry_run: bool) -> Result<Self> {
-        let url = &config.dataset.url;
-        let is_local = !store::is_remote(url);
-        let stage = match &config.stage_dir {
+        let place = &config.dataset.url;
+        let stage = match (&config.stage_dir, place.folder()) {
             _ if dry_run => std::env::temp_dir(),
-            Some(folder) => folder.join(name(url, is_local)),
-            None if is_local => Path::new(url).join("_rollbook/stage"),
-            None => state_folder(environment)?.join(name(url, is_local)),
+            (Some(folder), _) => folder.join(name(place)),
+            (None, Some(dataset)) => dataset.join("_rollbook/stage"),
+            (None, None) => state_folder(environment)?.join(name(place)),
         };
-        if !config.store_options.is_empty() {
-            store::refuse_unknown(url, &config.store_options)?;
+        if dry_run && place.folder().is_none() {
+            refuse_missing_temporary(&stage)?;
         }
-        let options = environment.store_options().chain(config.store_options.iter().cloned()).collect();
+        let options = options(place, config, environment)?;
         let faults = environment.get("ROLLBOOK_TEST_FAULTS").and_then(Faults::parse);
         let (spool, run_id, budget) = (stage.clone(), run_id.to_owned(), config.store_retry_budget);
         let means = Means { options, spool, run_id, budget, faults };
-        let layout = Layout::new(store::open(url, means)?, config.dataset.partition_by);
+        let layout = Layout::new(store::open(place, means)?, config.dataset.partition_by);
         let lease = environment.get("ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());
         Ok(Self { layout, stage, terms: Terms { wait: None, beat, is_off: lease == Some("off") } })
     }
+
+    /// Refuses a folder whose parent is not there, as where a disk is not mounted: the dataset would begin anew on another
+    /// one. So with a folder for the stage that was chosen.
+    ///
+    /// # Errors
+    /// `Destination`, with what is missing.
+    pub fn refuse_missing_parents(&self, config: &Config) -> Result<()> {
+        let chosen = [("dataset", self.layout.store().folder()), ("stage", config.stage_dir.as_deref())];
+        let chosen = chosen.into_iter().filter_map(|(name, folder)| Some((name, folder?)));
+        chosen.into_iter().try_for_each(|(name, folder)| trial::refuse_missing_parent(name, folder))
+    }
+
+    /// For a dry run: tries whether the dataset could be written, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// As a run that writes: `Destination`, or `Config` where the store is unsafe.
+    pub fn try_out(&self, run_id: &str) -> Result<()> {
+        refuse_missing_temporary(&self.stage)?;
+        let store = self.layout.store();
+        let Some(dataset) = store.folder() else { return store::probe(store, run_id) };
+        let tables = Table::ALL.iter().map(|table| dataset.join(table.name()));
+        let folders = [dataset.to_owned(), dataset.join("_rollbook")].into_iter().chain(tables);
+        folders.into_iter().try_for_each(|folder| trial::try_folder(&folder))?;
+        ["lock", "swap"].iter().try_for_each(|name| trial::try_file(&dataset.join("_rollbook").join(name)))
+    }
+}
+
+/// The stage would make it, and leave it.
+fn refuse_missing_temporary(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let what = format!("the system's folder for temporary files is not there: {}", folder.display());
+    Err(Error::new(Kind::Config, what).hint("set TMPDIR to a folder that is there, or unset it"))
+}
+
+/// The options of an object store, from the environment and over it from the settings.
+fn options(place: &Place, config: &Config, environment: &Environment) -> Result<Vec<Given>> {
+    let settings: Vec<_> = config.store_options.iter().map(|(name, value)| Given::by_setting(name, value)).collect();
+    let service = service(place);
+    store::refuse_settings(service, &settings)?;
+    if service.is_none() {
+        return Ok(Vec::new());
+    }
+    environment.refuse_impossible_proxies()?;
+    let variables = environment.of_stores()?.into_iter().filter(|(_, value)| !value.trim().is_empty());
+    Ok(variables.map(|(name, value)| Given::by_variable(name, value)).chain(settings).collect())
+}
+
+fn service(place: &Place) -> Option<Service> {
+    match place {
+        Place::Folder(_) => None,
+        Place::Objects(objects) => Some(objects.service),
+    }
 }
 
 /// A folder name of a dataset's own.
-fn name(url: &str, is_local: bool) -> String {
-    let whole = if is_local { std::path::absolute(url).ok() } else { None };
-    let whole = whole.map_or_else(|| url.trim_end_matches('/').to_owned(), |path| path.to_string_lossy().into_owned());
+fn name(place: &Place) -> String {
+    let whole = place.folder().and_then(|folder| std::path::absolute(folder).ok());
+    let whole = whole.map_or_else(|| place.to_string(), |path| path.to_string_lossy().into_owned());
     format!("{:x}", flatten::identity(&whole))
 }
 

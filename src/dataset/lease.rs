@@ -24,6 +24,8 @@ use crate::timestamp;
 const BEAT: Duration = Duration::from_secs(10);
 /// So many beats may be missing.
 const MISSING: u32 = 3;
+/// So long somebody may look whether a lock is held.
+const MOMENT: Duration = Duration::from_millis(20);
 /// How often one that waits looks again.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -107,10 +109,32 @@ fn lock(layout: &Layout, folder: &Path) -> Result<Option<File>> {
     let path = folder.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| failed("cannot open the lock", path.display(), error))?;
-    match file.try_lock() {
+    let tried = file.try_lock().or_else(|_| {
+        // Whoever only looks whether it is held holds it for a moment.
+        std::thread::sleep(MOMENT);
+        file.try_lock()
+    });
+    match tried {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(failed("cannot lock the dataset", path.display(), error)),
+    }
+}
+
+/// Whether a run that lives seems to hold the lease; nothing is written.
+///
+/// # Errors
+/// `Destination` where that can't be read.
+pub fn is_held(layout: &Layout, terms: Terms, clock: &Clock) -> Result<bool> {
+    let Some(folder) = layout.store().folder() else {
+        let held = |record: Record| !record.released && record.age(clock) < terms.beat.unwrap_or(BEAT) * MISSING;
+        return Ok(read(layout)?.is_some_and(|(record, _)| held(record)));
+    };
+    let path = folder.join("_rollbook/lock");
+    match File::open(&path) {
+        Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("cannot open the lock", path.display(), error)),
     }
 }
 

@@ -14,3 +14,4 @@ pub mod published;
 pub mod receipt;
 pub mod rejects;
 pub mod state;
+mod trial;

@@ -87,7 +87,8 @@ impl Purge {
         receipt.finish(&clock, begun.elapsed());
         (receipt.exit_code, receipt.outcome) = error.as_ref().map_or((0, "purged"), Error::outcome);
         receipt.error = error.as_ref().map(ToString::to_string);
-        let may_write = error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config));
+        let may_write =
+            error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config | Kind::Absent));
         if !dry_run && may_write {
             let stored = receipt.store(&layout);
             error = error.or(stored.err());
@@ -97,10 +98,7 @@ impl Purge {
 
     async fn work(self, receipt: &mut Receipt) -> Result<()> {
         let Self { erase, config, destination, dry_run, run_id, key, clock, stop, progress } = self;
-        if Published::versions(&destination.layout)?.is_empty() {
-            return Err(Error::new(Kind::Config, format!("there is no dataset: {}", destination.layout.place()))
-                .hint("check --dest and `dataset.url`"));
-        }
+        admission::refuse_absent(&destination, &clock)?;
         let _lease = admission::admit(&destination, &run_id, &clock, &stop, dry_run).await?;
         let Destination { layout, stage, .. } = destination;
         let partition_by = config.dataset.partition_by;

@@ -1,4 +1,4 @@
-//! From a URL and options to a client of an object store.
+//! From a place and options to a client of an object store.
 //!
 //! The options are those of the `object_store` crate. What comes from the environment is taken where it is known; what
 //! stands in the settings must be.
@@ -6,55 +6,66 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as Key;
-use object_store::{BackoffConfig, ObjectStore, ObjectStoreScheme, RetryConfig};
-use url::Url;
+use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 
+use super::options::{Given, checked};
 use super::service::{Connector, Limits};
 use crate::error::{Error, Kind, Result};
+use crate::place::{Objects, Service};
 
-/// How the URL of an object store begins.
-pub const SCHEMES: [&str; 3] = ["s3://", "az://", "gs://"];
-
-/// A client of the store at a URL, and the place in it that the URL names. `budget`: for one request with all its
-/// attempts and waits.
-pub fn connect(url: &str, options: &[(String, String)], budget: Duration) -> Result<(Arc<dyn ObjectStore>, Key)> {
-    let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::new(Kind::Config, format!("the object store can't be used: {url}"))
-            .because(error)
-            .hint("check the URL, `store.options` and the credentials in the environment")
+/// A client of the store at a place, and the place in it. `budget`: for one request with all its attempts and waits.
+pub fn connect(place: &Objects, given: &[Given], budget: Duration) -> Result<(Arc<dyn ObjectStore>, Key)> {
+    let wrong = |error: Box<dyn std::error::Error + Send + Sync>, hint: String| {
+        Error::new(Kind::Config, format!("the object store can't be used: {place}")).because(error).hint(hint)
     };
-    let parsed = Url::parse(url).map_err(|error| wrong(error.into()))?;
-    let (scheme, root) = ObjectStoreScheme::parse(&parsed).map_err(|error| wrong(error.into()))?;
-    let store = build(&scheme, url, options, budget).map_err(|error| wrong(error.into()))?;
-    Ok((store, root))
+    let root = Key::from_url_path(&place.path).map_err(|error| wrong(error.into(), "check the path".to_owned()))?;
+    let options = checked(place.service, given)?;
+    let options: Vec<_> = options.iter().collect();
+    match build(place, &options, budget) {
+        Ok(store) => Ok((store, root)),
+        Err(error) => Err(wrong(error.into(), hint(place, &options, budget))),
+    }
 }
 
-fn build(
-    scheme: &ObjectStoreScheme,
-    url: &str,
-    options: &[(String, String)],
-    budget: Duration,
-) -> object_store::Result<Arc<dyn ObjectStore>> {
+/// Which option the library does not like; it seldom says so.
+fn hint(place: &Objects, options: &[&Given], budget: Duration) -> String {
+    let without = |index: usize| {
+        let others = options.iter().enumerate().filter(|(other, _)| *other != index);
+        others.map(|(_, option)| *option).collect::<Vec<_>>()
+    };
+    let culprit = (0..options.len()).find(|index| build(place, &without(*index), budget).is_ok());
+    match culprit {
+        Some(index) => format!("check {}, and what belongs to it", options[index].called),
+        None => {
+            "check the URL, `store.options`, the credentials in the environment, and this machine's CA certificates \
+                 (SSL_CERT_FILE names another file)"
+                .to_owned()
+        }
+    }
+}
+
+fn build(place: &Objects, options: &[&Given], budget: Duration) -> object_store::Result<Arc<dyn ObjectStore>> {
     let (retries, connector) = (retries(budget), Connector(Limits::within(budget)));
     // The three builders have the same methods and no common trait.
     macro_rules! built {
         ($builder:ty) => {{
-            let builder = <$builder>::new().with_url(url).with_retry(retries).with_http_connector(connector);
-            let set = |builder: $builder, (name, value): &(String, String)| match name.parse() {
-                Ok(key) => builder.with_config(key, value),
+            let builder = <$builder>::new().with_url(place.to_string());
+            let builder = builder.with_retry(retries).with_http_connector(connector);
+            let set = |builder: $builder, option: &&Given| match option.name.parse() {
+                Ok(key) => builder.with_config(key, option.value.as_str()),
                 Err(_) => builder,
             };
             Ok(Arc::new(options.iter().fold(builder, set).build()?))
         }};
     }
-    match scheme {
-        ObjectStoreScheme::MicrosoftAzure => built!(MicrosoftAzureBuilder),
-        ObjectStoreScheme::GoogleCloudStorage => built!(GoogleCloudStorageBuilder),
-        _ => built!(AmazonS3Builder),
+    match place.service {
+        Service::S3 => built!(AmazonS3Builder),
+        Service::Azure => built!(MicrosoftAzureBuilder),
+        Service::Google => built!(GoogleCloudStorageBuilder),
     }
 }
 
@@ -63,53 +74,36 @@ fn retries(budget: Duration) -> RetryConfig {
     RetryConfig { backoff: BackoffConfig::default(), max_retries: usize::MAX, retry_timeout: budget }
 }
 
-/// Refuses options that the store at a URL does not have.
-///
-/// # Errors
-/// `Config`, with the name.
-pub fn refuse_unknown(url: &str, options: &[(String, String)]) -> Result<()> {
-    let is_known = |name: &str| match url.get(..5) {
-        Some("s3://") => name.parse::<AmazonS3ConfigKey>().is_ok(),
-        Some("az://") => name.parse::<AzureConfigKey>().is_ok(),
-        Some("gs://") => name.parse::<GoogleConfigKey>().is_ok(),
-        _ => false,
-    };
-    match options.iter().find(|(name, _)| !is_known(name)) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let what = format!("`store.options` holds a name that this kind of store does not have: {name}");
-            Err(Error::new(Kind::Config, what).hint("see \"Object stores\" in docs/operations.md for the usual ones"))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Place;
 
-    #[test]
-    fn options_of_another_store_are_refused() {
-        let options = |name: &str| vec![(name.to_owned(), "x".to_owned())];
-        for (url, name) in [
-            ("s3://b/x", "aws_server_side_encryption"),
-            ("s3://b/x", "aws_endpoint"),
-            ("s3://b/x", "aws_virtual_hosted_style_request"),
-            ("az://c/x", "azure_storage_endpoint"),
-            ("gs://b/x", "google_service_account"),
-        ] {
-            refuse_unknown(url, &options(name)).unwrap();
-        }
-        for (url, name) in [("s3://b/x", "aws_endpont"), ("az://c/x", "aws_endpoint"), ("./folder", "aws_endpoint")] {
-            let error = refuse_unknown(url, &options(name)).unwrap_err();
-            assert_eq!(error.kind(), Kind::Config);
-            assert!(error.render().contains(name));
+    fn failed(url: &str, variables: &[(&str, &str)]) -> String {
+        // Whoever installed a provider first is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let Ok(Place::Objects(place)) = Place::parse(url) else { panic!("{url}") };
+        let given: Vec<_> = variables.iter().map(|(name, value)| Given::by_variable(name, value)).collect();
+        match connect(&place, &given, Duration::from_secs(1)) {
+            Ok(_) => panic!("connected: {url}"),
+            Err(error) => error.render(),
         }
     }
 
     #[test]
     fn half_of_a_pair_of_credentials_is_refused() {
-        let options = [("aws_access_key_id".to_owned(), "id".to_owned())];
-        let error = connect("s3://bucket/data", &options, Duration::from_secs(1)).unwrap_err();
-        assert!(error.render().starts_with("error: the object store can't be used: s3://bucket/data\n"), "{error:?}");
+        let error = failed("s3://bucket/data", &[("AWS_REGION", "eu"), ("AWS_ACCESS_KEY_ID", "id")]);
+        assert!(error.starts_with("error: the object store can't be used: s3://bucket/data\n"), "{error}");
+        assert!(error.ends_with("hint: check AWS_ACCESS_KEY_ID, and what belongs to it"), "{error}");
+    }
+
+    #[test]
+    fn the_option_that_the_library_refuses_is_named() {
+        let key = [("AZURE_STORAGE_ACCOUNT_NAME", "name"), ("AZURE_STORAGE_ACCOUNT_KEY", "no*base64")];
+        assert!(failed("az://c/data", &key).contains("check AZURE_STORAGE_ACCOUNT_KEY,"));
+        assert!(failed("s3://b/data", &[("AWS_CONDITIONAL_PUT", "maybe")]).contains("check AWS_CONDITIONAL_PUT,"));
+        assert!(
+            failed("gs://b/data", &[("GOOGLE_SERVICE_ACCOUNT", "/no/file")]).contains("check GOOGLE_SERVICE_ACCOUNT,")
+        );
     }
 }

@@ -7,6 +7,7 @@ mod calls;
 mod connect;
 mod faulty;
 mod local;
+mod options;
 mod probe;
 mod refusal;
 mod remote;
@@ -21,10 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+use crate::place::Place;
 use crate::signal::Stop;
-pub use connect::{SCHEMES, refuse_unknown};
 pub use faulty::Faults;
 pub use local::{Local, make};
+pub use options::{Given, refuse_settings};
 pub use probe::probe;
 pub use remote::{CEILING, Remote};
 
@@ -148,8 +150,8 @@ impl dyn Store + '_ {
 
 /// What a store needs besides its place.
 pub struct Means {
-    /// Options of object stores: their names, in small letters, and values. They may be secrets.
-    pub options: Vec<(String, String)>,
+    /// Options of object stores.
+    pub options: Vec<Given>,
     /// A folder on this machine for files on their way.
     pub spool: PathBuf,
     /// Tells the temporary files of two runs apart.
@@ -160,26 +162,20 @@ pub struct Means {
     pub faults: Option<Faults>,
 }
 
-/// The store of a dataset, by its folder or URL.
+/// The store of a dataset.
 ///
 /// # Errors
-/// `Config` where the URL or an option can't be used.
-pub fn open(url: &str, means: Means) -> Result<Arc<dyn Store>> {
+/// `Config` where the place or an option can't be used.
+pub fn open(place: &Place, means: Means) -> Result<Arc<dyn Store>> {
     let Means { options, spool, run_id, budget, faults } = means;
-    let store: Arc<dyn Store> = if is_remote(url) {
-        Arc::new(Remote::open(url, &options, &spool, budget)?)
-    } else {
-        Arc::new(Local::new(url, &run_id))
+    let store: Arc<dyn Store> = match place {
+        Place::Folder(path) => Arc::new(Local::new(path, &run_id)),
+        Place::Objects(objects) => Arc::new(Remote::open(objects, &options, &spool, budget)?),
     };
     Ok(match faults {
         Some(faults) => Arc::new(faulty::Faulty::new(store, faults)),
         None => store,
     })
-}
-
-/// Whether a dataset is in an object store, by its URL.
-pub fn is_remote(url: &str) -> bool {
-    SCHEMES.iter().any(|scheme| url.starts_with(scheme))
 }
 
 /// An error of the destination at a place.

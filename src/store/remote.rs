@@ -18,10 +18,12 @@ use tempfile::NamedTempFile;
 
 use super::calls::{Calls, within};
 use super::connect::connect;
+use super::options::Given;
 use super::refusal::refusal;
 use super::spool::Spool;
 use super::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::error::{Error, Kind, Result};
+use crate::place::{Objects, Service};
 use crate::signal::Stop;
 
 /// The largest file that is sent, in bytes. It is held in memory while it is sent: a condition can be put on an upload
@@ -35,6 +37,7 @@ const QUEUE: usize = 4;
 pub struct Remote {
     store: Arc<dyn ObjectStore>,
     root: Key,
+    service: Service,
     url: String,
     folder: PathBuf,
     spool: Spool,
@@ -48,18 +51,18 @@ impl std::fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// The dataset at a URL. Nothing is asked yet. `spool`: a folder on this machine; `budget`: for one request with all
+    /// The dataset at a place. Nothing is asked yet. `spool`: a folder on this machine; `budget`: for one request with all
     /// its attempts and waits.
     ///
     /// # Errors
-    /// `Config` where the URL or an option can't be used.
-    pub fn open(url: &str, options: &[(String, String)], spool: &Path, budget: Duration) -> Result<Self> {
+    /// `Config` where the place or an option can't be used.
+    pub fn open(place: &Objects, options: &[Given], spool: &Path, budget: Duration) -> Result<Self> {
         // Whoever installed a provider first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (store, root) = connect(url, options, budget)?;
-        let (url, folder) = (url.trim_end_matches('/').to_owned(), spool.to_owned());
+        let (store, root) = connect(place, options, budget)?;
+        let (service, url, folder) = (place.service, place.to_string(), spool.to_owned());
         let spool = Spool::new(spool).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
-        Ok(Self { store, root, url, folder, spool, calls: Calls::new(budget)? })
+        Ok(Self { store, root, service, url, folder, spool, calls: Calls::new(budget)? })
     }
 
     fn key(&self, path: &str) -> Key {
@@ -134,7 +137,7 @@ impl Remote {
     /// another version is there by now.
     fn numbered(&self, path: &str, version: &Version) -> Result<Option<UpdateVersion>> {
         let mut number = version.number.clone();
-        if number.is_none() && self.url.starts_with("gs://") {
+        if number.is_none() && self.service == Service::Google {
             let (store, key) = (Arc::clone(&self.store), self.key(path));
             let meta = match self.calls.wait(self.calls.limit(0), async move { store.head(&key).await }) {
                 Ok(meta) => meta,
@@ -293,9 +296,10 @@ mod tests {
 
     fn remote(spool: &Path) -> Remote {
         let options =
-            [("aws_access_key_id", "x"), ("aws_secret_access_key", "x"), ("aws_endpoint", "http://127.0.0.1:9")];
-        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Remote::open("s3://bucket/data", &options, spool, Duration::from_secs(1)).unwrap()
+            [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_ENDPOINT", "https://127.0.0.1:9")];
+        let options = options.map(|(name, value)| Given::by_variable(name, value));
+        let Ok(crate::place::Place::Objects(place)) = crate::place::Place::parse("s3://bucket/data") else { panic!() };
+        Remote::open(&place, &options, spool, Duration::from_secs(1)).unwrap()
     }
 
     #[test]

@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::config::PartitionBy;
+use crate::dataset::admission;
 use crate::dataset::erasures::Erasures;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::{Published, Versions};
@@ -66,7 +67,7 @@ impl Verify<'_> {
     /// Looks at everything.
     ///
     /// # Errors
-    /// `Config` where the dataset is of a newer version or cut otherwise; `Destination` where it can't be reached;
+    /// `Config` where the dataset is of a newer version or cut otherwise; `Destination` where it can't be reached; `Absent`;
     /// `Raced` where other runs kept publishing; the signal's kind.
     pub fn run(&self) -> Result<Report> {
         for _ in 0..ROUNDS {
@@ -89,9 +90,8 @@ impl Verify<'_> {
     fn round(&self, found: &BTreeMap<Partition, Versions>) -> Result<Report> {
         let mut findings = Findings::default();
         let records = Records::read(self.layout, self.by, &mut findings)?;
-        if found.is_empty() && records.is_empty() {
-            return Err(Error::new(Kind::Destination, format!("there is no dataset: {}", self.layout.place()))
-                .hint("check --dest and `dataset.url`; `rollbook config` shows what is in force"));
+        if found.is_empty() && records.is_empty(&findings) {
+            return Err(admission::absent(self.layout));
         }
         let mut report = Report::new(self.layout, found.len() as u64);
         self.missing(found, &records, &mut findings)?;

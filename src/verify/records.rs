@@ -28,6 +28,8 @@ pub struct Records {
     /// Hashes of the ids of sessions that are on their way from one partition to another.
     moving: BTreeSet<u128>,
     any: bool,
+    /// Whether a receipt names a file, or may do so.
+    names_files: bool,
 }
 
 /// What the records say of a file's bytes.
@@ -63,6 +65,8 @@ impl Records {
         }
         receipt::each(layout, |path, stored| {
             records.any = true;
+            // A run that was stopped before it published anything has made no dataset.
+            records.names_files |= stored.as_ref().is_none_or(|stored| !stored.partitions.is_empty());
             let Some(stored) = stored else {
                 return findings.notice(&path, "the receipt can't be read; what it named is not known");
             };
@@ -77,9 +81,9 @@ impl Records {
         Ok(records)
     }
 
-    /// Whether nothing was ever recorded.
-    pub const fn is_empty(&self) -> bool {
-        !self.any
+    /// Whether no file was ever recorded, as far as can be told.
+    pub fn is_empty(&self, findings: &Findings) -> bool {
+        self.state.is_none() && !self.names_files && !findings.is_damaged(&state::path())
     }
 
     /// The last run that published.

@@ -14,9 +14,13 @@ impl std::str::FromStr for Share {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
-        let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
-        percent.map(|percent: f64| Self(percent / 100.0)).ok_or("a share is above 0% and up to 100%, such as 10%")
+        let share = match text.strip_suffix('%') {
+            Some(percent) => percent.trim_end().parse().ok().map(|percent: f64| percent / 100.0),
+            // One without a sign may be meant as either a percent or the whole.
+            None => text.parse().ok().filter(|share| *share < 1.0),
+        };
+        let share = share.filter(|share| *share > 0.0 && *share <= 1.0);
+        share.map(Self).ok_or("a share is above 0% and up to 100%, such as 10% or 0.1")
     }
 }
 
@@ -56,7 +60,8 @@ mod tests {
         assert_eq!(seen.len(), 100);
         assert_eq!(share.of(&layout, days().take(3), None).len(), 1);
         assert_eq!("100%".parse::<Share>().unwrap().of(&layout, days(), None).len(), 100);
-        for wrong in ["10", "0%", "101%", "-5%", "%", "some%", "NaN%"] {
+        assert_eq!("0.1".parse(), Ok(share));
+        for wrong in ["10", "1", "1.0", "0", "0.0", "-0.1", "NaN", "0,1", "0%", "101%", "-5%", "%", "some%", "NaN%"] {
             assert!(wrong.parse::<Share>().is_err(), "{wrong}");
         }
     }

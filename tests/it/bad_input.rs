@@ -254,6 +254,36 @@ fn settings_and_credentials_are_refused_before_anything_is_done() {
         (&["export", "--config", "missing.toml"], &[("VIDEOSDK_TOKEN", "a")], "missing.toml"),
         (&["export", "--nonsense"], &[], "--nonsense"),
         (&["simulate", "--listen", "0.0.0.0:0"], &[], "loopback"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "\"abc\"")], "the token is in quotes: VIDEOSDK_TOKEN\n"),
+        (&["export"], &[("VIDEOSDK_API_KEY", "'a'"), ("VIDEOSDK_SECRET", "b")], "is in quotes: VIDEOSDK_API_KEY\n"),
+        (&["export"], &[("VIDEOSDK_API_KEY", "a"), ("VIDEOSDK_SECRET", "\"b\"")], "is in quotes: VIDEOSDK_SECRET\n"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("ROLLBOOK_API_PER_PAGE", "\"7\"")], "`api.per_page` is in quotes"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("HTTPS_PROXY", "socks5://localhost:1")], "is set: HTTPS_PROXY\n"),
+        (&["check"], &[("VIDEOSDK_TOKEN", "a"), ("all_proxy", "http://")], "is set: all_proxy\n"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("SSL_CERT_FILE", "/no/such")], "SSL_CERT_FILE"),
+        (
+            &["export"],
+            &[("VIDEOSDK_TOKEN", "a"), ("ROLLBOOK_DATASET_SINCE", "2999-01")],
+            "begins in the future: 2999-01-01",
+        ),
+        (
+            &["check"],
+            &[("VIDEOSDK_TOKEN", "a"), ("ROLLBOOK_DATASET_SINCE", "2999-01")],
+            "begins in the future: 2999-01-01",
+        ),
+        (&["backfill", "--month", "2999-01"], &[("VIDEOSDK_TOKEN", "a")], "begins in the future: 2999-01-01"),
+        (&["backfill", "--from", "2999-01", "--to", "2999-02"], &[("VIDEOSDK_TOKEN", "a")], "begins in the future"),
+        (&["purge", "--before", "2999-01"], &[], "lies in the future"),
+        (&["purge", "--participant-name", ""], &[], "it is empty"),
+        (&["purge", "--participant-id", " "], &[], "it is empty"),
+        (&["export", "--meeting-id", ""], &[("VIDEOSDK_TOKEN", "a")], "it is empty"),
+        (&["export", "--meeting-id", "a,b"], &[("VIDEOSDK_TOKEN", "a")], "--meeting-id ID --meeting-id ID"),
+        (&["verify", "--sample", "10"], &[], "such as 10% or 0.1"),
+        (&["export", "--wait", "soon"], &[], "a duration is"),
+        (&["demo", "--sessions", "99999999999999"], &[], "--sessions"),
+        (&["export", "--since", "2026-01-01"], &[], "ROLLBOOK_DATASET_SINCE"),
+        (&["export", "--month", "2026-10"], &[], "'rollbook backfill' has '--month'"),
+        (&["check", "--per-page", "200"], &[], "ROLLBOOK_API_PER_PAGE"),
     ];
     for (arguments, environment, message) in cases {
         let output = rollbook(folder.path()).args(*arguments).envs(environment.iter().copied()).output().unwrap();
@@ -264,4 +294,80 @@ fn settings_and_credentials_are_refused_before_anything_is_done() {
         assert!(stderr.contains("\nhint: ") || stderr.contains("try '--help'"), "{arguments:?}: {stderr}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn options_of_an_object_store_are_refused_by_name_before_anything_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = [("AWS_ACCESS_KEY_ID", "hush"), ("AWS_SECRET_ACCESS_KEY", "hush")];
+    let azure = [("AZURE_STORAGE_ACCOUNT_NAME", "name"), ("AZURE_STORAGE_ACCOUNT_KEY", "aHVzaA==")];
+    for (url, environment, message) in [
+        (
+            "s3://b/x",
+            &[("AWS_ENDPOINT", "minio.local:9000")][..],
+            "must be a URL such as https://s3.example:9000: AWS_ENDPOINT\n",
+        ),
+        ("s3://b/x", &[("AWS_ENDPOINT", "http://minio.local:9000")], "without TLS: AWS_ENDPOINT\n"),
+        ("s3://b/x", &[("AWS_SESSION_TOKEN", "hush\nhush")], "without white space or line breaks: AWS_SESSION_TOKEN\n"),
+        ("s3://b/x", &[("AWS_ACCESS_KEY_ID", "hush\u{e9}")], ": AWS_ACCESS_KEY_ID\n"),
+        (
+            "s3://b/x",
+            &[("AWS_SECRET_ACCESS_KEY", "\"hush\"")],
+            "without quotes (an --env-file keeps them): AWS_SECRET_ACCESS_KEY\n",
+        ),
+        ("s3://b/x", &[("AWS_ACCESS_KEY_ID", "")], "check AWS_SECRET_ACCESS_KEY, and what belongs to it"),
+        ("s3://b/x", &[("AWS_REGION", "eu west")], ": AWS_REGION\n"),
+        ("s3://b/x", &[("AWS_ALLOW_HTTP", "perhaps")], "must be true or false: AWS_ALLOW_HTTP\n"),
+        ("s3://b/x", &[("AWS_HTTP2_MAX_FRAME_SIZE", "7")], "from 16384 to 16777215: AWS_HTTP2_MAX_FRAME_SIZE\n"),
+        ("s3://b/x", &[("AWS_PROXY_URL", "socks5://hush:1")], ": AWS_PROXY_URL\n"),
+        ("s3://b/x", &[("ROLLBOOK_STORE_OPTIONS", "aws_endpoint=minio:9000")], ": aws_endpoint in `store.options`\n"),
+        ("s3://b/x", &[("ROLLBOOK_STORE_OPTIONS", "aws_session_token=hush")], "holds a secret"),
+        ("s3://b/x", &[("ROLLBOOK_STORE_OPTIONS", "aws_region=a,aws_region=b")], "holds a name twice: aws_region\n"),
+        (
+            "s3://b/x",
+            &[("AWS_PROFILE", "p"), ("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")],
+            "profiles are not read, and no other credentials are set: AWS_PROFILE\n",
+        ),
+        ("az://c/x", &[("AZURE_STORAGE_ACCOUNT_NAME", "hush\nhush")], ": AZURE_STORAGE_ACCOUNT_NAME\n"),
+        ("az://c/x", &[("AZURE_STORAGE_ACCOUNT_NAME", "")], "Account must be specified"),
+        (
+            "az://c/x",
+            &[("AZURE_STORAGE_ACCOUNT_KEY", "hu*sh")],
+            "check AZURE_STORAGE_ACCOUNT_KEY, and what belongs to it",
+        ),
+        ("abfss://c/x", &[("AZURE_STORAGE_ENDPOINT", "localhost:10000/dev")], ": AZURE_STORAGE_ENDPOINT\n"),
+        ("gs://b/x", &[("GOOGLE_BEARER_TOKEN", "hush\nhush")], ": GOOGLE_BEARER_TOKEN\n"),
+        ("gs://b/x", &[("GOOGLE_APPLICATION_CREDENTIALS", "/no/such")], "check GOOGLE_APPLICATION_CREDENTIALS,"),
+    ] {
+        let mut command = rollbook(folder.path());
+        command.args(["verify", "--dest", url]).envs(keys).envs(azure).envs(environment.iter().copied());
+        let ran = Ran::of(command.output().unwrap());
+        assert_eq!(ran.code, 2, "{environment:?}: {ran:?}");
+        assert!(ran.stderr.contains(message) && ran.stderr.contains("\nhint: "), "{environment:?}: {ran:?}");
+        assert!(!ran.stderr.contains("hush") && !ran.stderr.contains("aHVz"), "{ran:?}");
+    }
+}
+
+#[test]
+fn an_odd_environment_ends_no_run() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let latin = OsStr::from_bytes(b"\xe9");
+    let bed = Bed::new(account());
+    for environment in [
+        &[("TZ", OsStr::new("Nowhere/At_All"))][..],
+        &[("COLUMNS", OsStr::new("0")), ("LINES", OsStr::new("-1"))],
+        &[("RUST_LOG", OsStr::new("=,=")), ("RUST_BACKTRACE", OsStr::new("?"))],
+        &[("TMPDIR", OsStr::new("/no/such"))],
+        &[("TERM", latin), ("LANG", latin), ("LC_ALL", latin)],
+        // These would matter elsewhere.
+        &[("AWS_REGION", latin), ("GOOGLE_X", latin), ("HTTPS_PROXY", latin), ("SSL_CERT_FILE", latin)],
+        &[("AWS_ENDPOINT", OsStr::new("nonsense")), ("ALL_PROXY", OsStr::new("nonsense:"))],
+    ] {
+        let mut command = bed.export(&[]);
+        let ran = Ran::of(command.env_remove("HOME").envs(environment.iter().copied()).output().unwrap());
+        assert_eq!(ran.code, 0, "{environment:?}: {ran:?}");
+    }
+    let dry = Ran::of(bed.export(&["--dry-run"]).env("TMPDIR", "/no/such").output().unwrap());
+    assert!(dry.code == 2 && dry.stderr.contains("is not there: /no/such\nhint: set TMPDIR"), "{dry:?}");
 }

@@ -325,13 +325,12 @@ fn what_cannot_be_meant_is_refused() {
         (&[][..], "required arguments were not provided"),
         (&["--before", "soon"], "`--before` must be a day (2026-10-31)"),
         (&["--before", "2999-01-01"], "`--before` lies in the future, so everything would go: 2999-01-01"),
-        (&["--participant-name", "x", "--dest", "elsewhere"], "there is no dataset: elsewhere"),
+        (&["--participant-name", ""], "it is empty"),
     ] {
         let mut command = rollbook(bed.folder.path());
         let ran = Ran::of(command.arg("purge").args(arguments).output().unwrap());
         assert!(ran.code == 2 && ran.stderr.contains(message), "{arguments:?}: {ran:?}");
     }
-    assert!(!bed.folder.path().join("elsewhere").exists());
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rollbook::store::Means;
+use rollbook::place::Place;
+use rollbook::store::{Given, Means};
 use rollbook::tables::Table;
 
 use crate::python::{python, run};
@@ -184,10 +185,11 @@ fn node(program: &str) -> Command {
 
 /// Copies the tables of a dataset in an object store into a folder, as a reader of its own would fetch them.
 pub fn download(environment: &[(String, String)], url: &str, folder: &Path) {
-    let options = environment.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+    let options = environment.iter().map(|(name, value)| Given::by_variable(name, value)).collect();
     let spool = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let (run_id, budget) = ("download".to_owned(), Duration::from_secs(10));
-    let store = rollbook::store::open(url, Means { options, spool, run_id, budget, faults: None }).unwrap();
+    let place = Place::parse(url).unwrap();
+    let store = rollbook::store::open(&place, Means { options, spool, run_id, budget, faults: None }).unwrap();
     for table in Table::ALL {
         for (path, _) in store.list(table.name()).unwrap() {
             let (bytes, _) = store.read(&path).unwrap().unwrap();
