@@ -70,6 +70,11 @@ impl Server {
         self.site.state().requests.clone()
     }
 
+    /// How many requests there were so far.
+    pub fn count(&self) -> u64 {
+        self.site.state().requests.count
+    }
+
     /// Looks at the list, or changes it. No request is answered meanwhile.
     pub fn with_list<T>(&self, look: impl FnOnce(&mut List) -> T) -> T {
         look(&mut self.site.state().list)
