@@ -82,6 +82,9 @@ fn covered(receipt: &Receipt) -> String {
         let asked = counted(vanished.asked, "session");
         let _ = write!(text, "; {asked} asked for one by one, {gone} of them gone");
     }
+    if !vanished.unreachable.is_empty() {
+        let _ = write!(text, "; unreachable: {}", counted(vanished.unreachable.len() as u64, "session"));
+    }
     if receipt.walk.late > 0 {
         let _ = write!(text, "; not known before: {}", counted(receipt.walk.late, "older session"));
     }

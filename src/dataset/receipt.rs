@@ -119,10 +119,28 @@ pub struct Vanished {
     pub unasked: u64,
     /// Running ones that are left for the next run.
     pub waiting: u64,
-    /// Could not be asked for.
+    /// Were asked for and not answered, so that it is not known what became of them.
     pub failed: u64,
     /// More than usual vanished at once.
     pub suspicious: bool,
+    /// Those that failed: they are asked for first the next night.
+    pub owed: Vec<Owes>,
+    /// Ids that have given the same failure for three nights: only full walks ask for them.
+    pub unreachable: Vec<String>,
+    /// Whether a session that was listed was answered by its id: `answered`, `not_answered`, `none_listed`; null where
+    /// every session that was asked for was there.
+    pub control: Option<&'static str>,
+}
+
+/// A session whose answer is owed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Owes {
+    /// Its id.
+    pub session_id: String,
+    /// The status that was answered last; null where there was no answer.
+    pub status: Option<u16>,
+    /// Since when it is answered so, RFC 3339.
+    pub since: String,
 }
 
 /// The source of a run.

@@ -1,6 +1,7 @@
 //! The state: what the dataset is and whose, and every published file. Written after the files it speaks of.
 
 mod covered;
+mod owed;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Swap, Version, failed, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
 pub use covered::Covered;
+pub use owed::{Debt, Failure, Owed};
 pub use source::{Source, version_name, version_named};
 
 /// Version of the state file's own form.
@@ -36,6 +38,9 @@ pub struct State {
     /// Sessions that the API no longer knows.
     #[serde(default)]
     gone: BTreeSet<String>,
+    /// Sessions that were asked for by id and not answered.
+    #[serde(default)]
+    owed: Owed,
     /// The running session that was asked for last, where there were more than one run asks for.
     #[serde(default)]
     asked_to: Option<String>,
@@ -90,6 +95,7 @@ impl State {
             files: BTreeMap::new(),
             covered: None,
             gone: BTreeSet::new(),
+            owed: Owed::default(),
             asked_to: None,
             last_run: None,
             erasures: 0,
@@ -117,8 +123,8 @@ impl State {
         };
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
-        let Self { files, covered, gone, asked_to, last_run, erasures, moving, .. } = state;
-        Ok(Self { files, covered, gone, asked_to, last_run, erasures, moving, version: Some(version), ..fresh })
+        let Self { files, covered, gone, owed, asked_to, last_run, erasures, moving, .. } = state;
+        Ok(Self { files, covered, gone, owed, asked_to, last_run, erasures, moving, version: Some(version), ..fresh })
     }
 
     /// Reads the state for one who looks at the files and not at what they hold.
@@ -253,6 +259,16 @@ impl State {
         }
     }
 
+    /// Sessions that were asked for by id and not answered.
+    pub const fn owed(&self) -> &Owed {
+        &self.owed
+    }
+
+    /// The same, to take answers into account.
+    pub const fn owed_mut(&mut self) -> &mut Owed {
+        &mut self.owed
+    }
+
     /// The running session that was asked for last, if some had to wait.
     pub fn asked_to(&self) -> Option<&str> {
         self.asked_to.as_deref()
@@ -339,6 +355,7 @@ impl State {
             self.files.entry(name).or_insert(recorded);
         }
         self.gone.extend(other.gone);
+        self.owed.join(other.owed);
         self.know(other.erasures);
         self.moving.extend(other.moving);
         self.covered = self.covered.take().or(other.covered);

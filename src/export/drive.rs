@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::goal::Leg;
 use super::joined;
 use super::staged::Staged;
-use crate::api::{Client, Clock, Failed, Filter, Reply, Word};
+use crate::api::{Client, Clock, Failed, Filter, Word};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
 use crate::erasure::Denied;
@@ -145,25 +145,8 @@ fn stager(
 }
 
 impl Source {
-    /// Asks for one session; `None` where the API does not know it.
-    pub async fn session(self, id: String) -> (String, Result<Option<Flat>>) {
-        let found = self.one(&id).await;
-        (id, found)
-    }
-
-    async fn one(&self, id: &str) -> Result<Option<Flat>> {
-        let Reply::Found(body) = self.client.session(id).await? else { return Ok(None) };
-        // A page with this one session.
-        let page = [b"{\"data\":[", body.as_ref(), b"]}"].concat();
-        let flat = flatten::page(&page, &self.options())
-            .map_err(|error| error.into_error(&format!("session {id}"), &self.client.quote(&body)))?;
-        if flat.listed.first().is_some_and(|listed| listed.id == flatten::identity(id)) {
-            return Ok(Some(flat));
-        }
-        Err(Error::new(Kind::Contract, format!("the answer is another session: {id}")))
-    }
-
-    fn options(&self) -> flatten::Options {
+    /// What rows depend on besides the answer.
+    pub(super) fn options(&self) -> flatten::Options {
         let Self { keep_unknown_fields, kept, denied, .. } = self;
         flatten::Options {
             keep_unknown_fields: *keep_unknown_fields,

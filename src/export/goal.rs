@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lookup::Span;
+use super::lookup::{Dues, Span};
 use crate::api::Filter;
 use crate::config::{ApiVersion, Config};
 use crate::dataset::identity::Settled;
@@ -120,6 +120,15 @@ impl Chosen {
             // What is older than the list's end has expired.
             (None, _) => Span { from: verdict.oldest.unwrap_or(i64::MIN).max(lowest), to: i64::MAX },
         })
+    }
+
+    /// Which of the sessions that are owed it asks for.
+    pub const fn dues(&self) -> Dues {
+        match self.goal {
+            _ if !self.moves_fence => Dues::Covered,
+            Goal::Nightly { .. } => Dues::Reachable,
+            Goal::Full | Goal::Since { .. } | Goal::Range { .. } => Dues::All,
+        }
     }
 
     /// Whether a running session with this start is asked for where the walk did not return it. Full walks look for all.

@@ -1,22 +1,16 @@
-//! Sessions that are asked for one by one: those known to be running that the walk did not return, and those that
-//! should have been listed and were not.
+//! Which sessions are asked for one by one: those that are owed, those known to be running that the walk did not return,
+//! and those that should have been listed and were not. [`super::asking`] asks for them.
 
 use std::collections::BTreeSet;
 
-use tokio::task::JoinSet;
-
-use super::drive::Source;
-use super::joined;
 use crate::dataset::identity::Resolution;
-use crate::dataset::published::Published;
-use crate::dataset::receipt::Vanished;
-use crate::error::{Kind, Result};
-use crate::flatten::Flat;
-use crate::signal::Stop;
+use crate::dataset::published::{Known, Published};
+use crate::dataset::state::Owed;
+use crate::error::Result;
 
 /// Vanished sessions that one run asks for at most.
 const VANISHED: usize = 100;
-/// Running sessions that one run asks for at most.
+/// Running sessions that one run asks for at most, and such as are owed.
 const OPEN: usize = 1000;
 /// So many may vanish between two runs, or a hundredth of what is known, before a run says that something is wrong.
 const SUSPICIOUS: u64 = 5;
@@ -30,6 +24,17 @@ pub struct Span {
     pub to: i64,
 }
 
+/// Which of the sessions that are owed a run asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dues {
+    /// Those in what it has covered.
+    Covered,
+    /// All but the unreachable ones: a night.
+    Reachable,
+    /// All: a full walk.
+    All,
+}
+
 /// What is known before the sessions that earlier runs have published are gone through.
 #[derive(Debug, Clone, Copy)]
 pub struct Ledger<'a> {
@@ -39,6 +44,10 @@ pub struct Ledger<'a> {
     pub is_empty: bool,
     /// Sessions that are known to be no longer there.
     pub gone: &'a BTreeSet<String>,
+    /// Sessions whose answer is owed.
+    pub owed: &'a Owed,
+    /// Which of them the run asks for.
+    pub dues: Dues,
     /// The running session that the run before asked for last, where it left some for this one.
     pub asked_to: Option<&'a str>,
 }
@@ -46,6 +55,8 @@ pub struct Ledger<'a> {
 /// What earlier runs have published and this walk did not return.
 #[derive(Debug, Default)]
 pub struct Unseen {
+    /// Owed.
+    owed: BTreeSet<String>,
     /// Running, outside of what was covered: behind the one that was asked for last, and before it.
     open: [BTreeSet<String>; 2],
     /// How many there are.
@@ -53,6 +64,12 @@ pub struct Unseen {
     /// Inside of it, or read by a stopped run while they were running.
     vanished: BTreeSet<String>,
     reread: BTreeSet<String>,
+    /// Should have been listed, by this walk or by the one that came to owe them.
+    missing: BTreeSet<String>,
+    /// Owed and still not listed, whether or not they are asked for.
+    still_owed: BTreeSet<String>,
+    /// Of these, those that are not asked for.
+    unreachable: BTreeSet<String>,
     /// Vanished, not asked for this time.
     more: u64,
     newly: u64,
@@ -72,7 +89,7 @@ impl Unseen {
         ledger: &Ledger<'_>,
         looks_for: impl Fn(Option<i64>) -> bool,
     ) -> Result<Self> {
-        let Ledger { span, is_empty, gone, asked_to } = *ledger;
+        let Ledger { span, is_empty, .. } = *ledger;
         let mut unseen = Self::default();
         for part in published {
             let seen = resolution.superseded.get(&part.partition());
@@ -82,14 +99,9 @@ impl Unseen {
                 unseen.known += u64::from(is_covered);
                 unseen.is_empty |= is_empty && span.is_some_and(|span| span.to == i64::MAX);
                 if seen.is_some_and(|seen| seen.has(row)) {
-                    unseen.back.extend(gone.contains(known.id).then(|| known.id.to_owned()));
-                } else if is_covered && !gone.contains(known.id) {
-                    unseen.newly += 1;
-                    unseen.more += add(&mut unseen.vanished, known.id, VANISHED);
-                } else if known.is_open && looks_for(known.start) && !gone.contains(known.id) {
-                    unseen.running += 1;
-                    let is_behind = asked_to.is_none_or(|asked_to| known.id > asked_to);
-                    keep(&mut unseen.open[usize::from(!is_behind)], known.id, OPEN);
+                    unseen.back.extend(ledger.gone.contains(known.id).then(|| known.id.to_owned()));
+                } else if !ledger.gone.contains(known.id) {
+                    unseen.take(known, is_covered, ledger, &looks_for);
                 }
             })?;
         }
@@ -98,6 +110,37 @@ impl Unseen {
             before.pop_last();
         }
         Ok(unseen)
+    }
+
+    /// Takes one that was not listed.
+    fn take(
+        &mut self,
+        known: Known<'_>,
+        is_covered: bool,
+        ledger: &Ledger<'_>,
+        looks_for: impl Fn(Option<i64>) -> bool,
+    ) {
+        let Known { id, start, is_open } = known;
+        if let Some(debt) = ledger.owed.get(id) {
+            self.still_owed.insert(id.to_owned());
+            if is_covered || debt.was_missed {
+                self.missing.insert(id.to_owned());
+            }
+            match ledger.dues {
+                Dues::Covered if !is_covered => {}
+                Dues::Reachable if debt.is_unreachable() => {
+                    self.unreachable.insert(id.to_owned());
+                }
+                Dues::Covered | Dues::Reachable | Dues::All => keep(&mut self.owed, id, OPEN),
+            }
+        } else if is_covered {
+            self.newly += 1;
+            self.more += add(&mut self.vanished, id, VANISHED);
+        } else if is_open && looks_for(start) {
+            self.running += 1;
+            let is_behind = ledger.asked_to.is_none_or(|asked_to| id > asked_to);
+            keep(&mut self.open[usize::from(!is_behind)], id, OPEN);
+        }
     }
 
     /// Running sessions that a stopped run had read and this one did not read again.
@@ -119,51 +162,42 @@ impl Unseen {
         last.filter(|_| self.waiting() > 0).cloned()
     }
 
-    fn waiting(&self) -> usize {
-        self.running.saturating_sub(self.open.iter().map(BTreeSet::len).sum())
+    /// Running sessions that are left for the next run.
+    pub fn waiting(&self) -> u64 {
+        self.running.saturating_sub(self.open.iter().map(BTreeSet::len).sum()) as u64
     }
 
-    /// Asks for them; returns the rows of those that are there.
-    pub async fn ask(self, source: &Source, stop: &Stop) -> Result<(Vec<Flat>, Vanished)> {
-        let waiting = self.waiting() as u64;
-        let mut vanished = Vanished { unasked: self.more, waiting, ..Vanished::default() };
-        if waiting > 0 {
-            tracing::warn!("{waiting} running sessions are left for the next run to ask for");
-        }
-        vanished.suspicious = self.newly > SUSPICIOUS.max(self.known / 100) || self.is_empty;
-        let mut answers = JoinSet::new();
+    /// Sessions that should have been listed and are too many to be asked for in one run.
+    pub const fn unasked(&self) -> u64 {
+        self.more
+    }
+
+    /// Whether more vanished than usual.
+    pub fn is_suspicious(&self) -> bool {
+        self.newly > SUSPICIOUS.max(self.known / 100) || self.is_empty
+    }
+
+    /// Whether the list should have held a session.
+    pub fn is_missing(&self, id: &str) -> bool {
+        self.missing.contains(id) || self.vanished.contains(id)
+    }
+
+    /// Sessions that are owed and neither listed again nor removed from the dataset.
+    pub const fn still_owed(&self) -> &BTreeSet<String> {
+        &self.still_owed
+    }
+
+    /// Those of them that have given the same answer for so long that this run does not ask.
+    pub const fn unreachable(&self) -> &BTreeSet<String> {
+        &self.unreachable
+    }
+
+    /// The ids to ask for, those that are owed first.
+    pub fn ids(&self) -> Vec<String> {
         let [behind, before] = &self.open;
-        let ids: BTreeSet<&String> = [behind, before, &self.vanished, &self.reread].into_iter().flatten().collect();
-        for id in ids {
-            answers.spawn(source.clone().session(id.clone()));
-        }
-        let mut found = Vec::new();
-        loop {
-            let answer = tokio::select! {
-                biased;
-                stopped = stop.wait() => return Err(stopped),
-                answer = answers.join_next() => answer,
-            };
-            let Some(answer) = answer else { break };
-            let (id, answer) = joined(answer)?;
-            vanished.asked += 1;
-            match answer {
-                Ok(Some(flat)) => {
-                    // One that started earlier than what is kept gets no row, and is not missed.
-                    vanished.missed += u64::from(self.vanished.contains(&id) && !flat.entries.is_empty());
-                    found.push(flat);
-                }
-                Ok(None) => vanished.gone.push(id),
-                // No other request would be answered either; what was read stays staged.
-                Err(error) if error.kind() == Kind::Credentials => return Err(error),
-                Err(error) => {
-                    tracing::warn!("the session could not be asked for: {id}: {error}");
-                    vanished.failed += 1;
-                }
-            }
-        }
-        vanished.gone.sort();
-        Ok((found, vanished))
+        let mut met = BTreeSet::new();
+        let all = [&self.owed, &self.vanished, behind, before, &self.reread].into_iter().flatten();
+        all.filter(|id| met.insert(*id)).cloned().collect()
     }
 }
 

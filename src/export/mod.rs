@@ -3,6 +3,8 @@
 //! Pages are fetched on the async runtime and flattened on blocking threads; one thread stages them behind a bounded
 //! queue while the next page is fetched. Nothing is published before the walk is over.
 
+mod asking;
+mod debts;
 mod drive;
 mod goal;
 mod lookup;
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use crate::api::{Client, Clock};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dataset::admission;
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::Erasures;
@@ -37,6 +39,7 @@ use crate::range::Kept;
 use crate::signal::Stop;
 use crate::stage::{Recalled, Stage};
 use crate::walk::{Evidence, Plan, Settings, Verdict};
+use asking::Asking;
 use drive::{Driver, Source};
 use goal::Chosen;
 pub use goal::Work;
@@ -215,20 +218,26 @@ impl Run {
         let mut unseen;
         (staged, resolved, unseen) = scene.unseen(staged, resolved, &questions, span, max_age).await?;
         unseen.also(open);
-        let (back, asked_to) = (unseen.back(), unseen.asked_to());
-        let (found, vanished) = unseen.ask(&scene.driver.source, &self.stop).await?;
+        let asked = self.asking(scene, &staged).all(unseen.ids()).await?;
+        let (found, vanished) = scene.settle(asked, &unseen);
         if !found.is_empty() {
             for flat in found {
                 staged.add(None, flat, &scene.driver.layout)?;
             }
             (staged, resolved) = scene.resolve(staged, &questions).await?;
         }
-        scene.before.lose(&vanished.gone, &back);
-        scene.before.ask_on_behind(asked_to);
         receipt.walk.lose(vanished);
         (receipt.sessions, receipt.open_sessions) = (resolved.sessions, resolved.open);
         receipt.rejects = staged.rejects.close()?;
         Ok(Checked { stage: staged.stage, resolved, verdict })
+    }
+
+    /// Asks for single sessions; what fails of that takes as long as two requests may at most, whatever the number.
+    fn asking<'a>(&'a self, scene: &'a Scene, staged: &Staged) -> Asking<'a> {
+        let config::Api { concurrency, retry_budget, per_page, .. } = self.config.api;
+        let patience = retry_budget.saturating_mul(2);
+        let (source, listed) = (&scene.driver.source, staged.some());
+        Asking { source, stop: &self.stop, listed, concurrency, patience, per_page }
     }
 
     async fn publish(&self, scene: Scene, checked: Checked, evidence: Evidence) -> Result<Done> {
@@ -304,7 +313,9 @@ impl Scene {
         let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
         loop {
             let looks_for = |start| self.chosen.looks_for(start, self.now, max_age);
-            let ledger = Ledger { span, is_empty, gone: self.before.gone(), asked_to: self.before.asked_to() };
+            let (gone, owed) = (self.before.gone(), self.before.owed());
+            let (asked_to, dues) = (self.before.asked_to(), self.chosen.dues());
+            let ledger = Ledger { span, is_empty, gone, owed, dues, asked_to };
             let published = Published::of(&self.driver.layout, &self.found);
             match Unseen::find(&published, &resolved, &ledger, looks_for) {
                 // Rows are known by their number in the files that were found.

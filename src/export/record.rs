@@ -6,9 +6,11 @@ use crate::flatten::Flat;
 use crate::walk::Evidence;
 
 impl receipt::Walk {
-    /// Takes over what came of the sessions that were asked for one by one; what it says against the proof ends it.
+    /// Takes over what came of the sessions that were asked for one by one; what it says against the proof of the list ends
+    /// that.
     pub(super) fn lose(&mut self, vanished: Vanished) {
         let Vanished { missed, unasked, failed, suspicious, .. } = vanished;
+        let unanswered = format!("{failed} sessions were asked for by id and not answered; the next night asks again");
         let mut against = Vec::new();
         if missed > 0 {
             against.push(format!("{missed} sessions were not listed, but are there"));
@@ -16,15 +18,16 @@ impl receipt::Walk {
         if unasked > 0 {
             against.push(format!("{unasked} sessions that were known could not be asked for in one run"));
         }
-        if failed > 0 {
-            against.push(format!("{failed} sessions could not be asked for"));
-        }
         if suspicious {
             against.push("more sessions than usual vanished from the list at once".to_owned());
         }
         if !against.is_empty() {
             self.evidence = Evidence::None;
             self.reasons = against;
+        }
+        // The list is proven all the same; what is owed is in the state, so that the fence may move.
+        if failed > 0 {
+            self.reasons.insert(0, unanswered);
         }
         self.vanished = vanished;
     }
@@ -46,7 +49,7 @@ impl Receipt {
     pub(super) fn judge(&mut self, error: Option<&Error>, accept: Evidence, max_rejects: u64) {
         (self.exit_code, self.outcome) = match error {
             Some(error) => error.outcome(),
-            None if self.walk.evidence < accept => (3, "not_proven"),
+            None if self.walk.evidence < accept || self.walk.vanished.failed > 0 => (3, "not_proven"),
             None if self.rejects.new > max_rejects => (3, "rejects"),
             None => (0, "proven"),
         };

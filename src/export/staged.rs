@@ -1,6 +1,6 @@
 //! What a run has read and not yet published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::drive::Driver;
 use super::goal::Leg;
@@ -20,7 +20,12 @@ pub struct Staged {
     pub cut: Cut,
     /// What each walk was shown.
     seen: BTreeMap<usize, Seen>,
+    /// Ids of some sessions that were listed last, the latest at the end.
+    some: VecDeque<String>,
 }
+
+/// Ids that are kept in case that a listed session is needed: those of several answers.
+const SOME: usize = 12;
 
 /// What a walk was shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,9 +42,23 @@ impl Staged {
     pub fn add(&mut self, request: Option<(&Leg, Request)>, flat: Flat, layout: &Layout) -> Result<()> {
         if let Some((leg, _)) = request {
             self.look(leg, &flat.listed, self.stage.responses())?;
+            self.remember(&flat.some);
         }
         self.stage.append(&flat, layout, request.map(|(leg, request)| (leg.number, request.window)))?;
         self.rejects.add(request.map_or(0, |(_, request)| request.page), flat.rejects)
+    }
+
+    fn remember(&mut self, ids: &[String]) {
+        self.some.retain(|id| !ids.contains(id));
+        self.some.extend(ids.iter().cloned());
+        while self.some.len() > SOME {
+            self.some.pop_front();
+        }
+    }
+
+    /// Ids of some sessions that were listed, the latest at the end.
+    pub fn some(&self) -> Vec<String> {
+        self.some.iter().cloned().collect()
     }
 
     /// Takes note of what a response has listed for a walk.
@@ -92,7 +111,8 @@ impl Run {
         if !recalled.is_empty() {
             tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
         }
-        let mut staged = Staged { stage, rejects, cut: Cut::new(folder)?, seen: BTreeMap::new() };
+        let mut staged =
+            Staged { stage, rejects, cut: Cut::new(folder)?, seen: BTreeMap::new(), some: VecDeque::new() };
         let legs = chosen.legs();
         for (response, answer) in (0..).zip(&recalled) {
             staged.rejects.add(answer.window.page, answer.rejects.clone())?;

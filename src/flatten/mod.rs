@@ -73,6 +73,8 @@ pub struct Flat {
     pub info: PageInfo,
     /// What the page lists, in list order.
     pub listed: Vec<Listed>,
+    /// Ids of some sessions that it lists: the first, one from the middle, the last.
+    pub some: Vec<String>,
     /// Records without a usable id; they have no row.
     pub unusable: u64,
     /// What to keep raw.
@@ -145,6 +147,7 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
         }
     }
     let listed = sessions.iter().map(Found::listed).collect();
+    let some = some(&sessions);
     sessions.retain(|found| options.kept.has(found.start));
     sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
 
@@ -161,7 +164,14 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
     }
     let (batches, unknown) = flattener.finish()?;
     let rejects = rejects(rejected, &mended.text, options.denied.as_deref());
-    Ok(Flat { batches, entries, info: page.info, listed, unusable, rejects, unknown })
+    Ok(Flat { batches, entries, info: page.info, listed, some, unusable, rejects, unknown })
+}
+
+/// The first, one from the middle, and the last.
+fn some(sessions: &[Found<'_>]) -> Vec<String> {
+    let mut places = [Some(0), sessions.len().checked_div(2), sessions.len().checked_sub(1)].to_vec();
+    places.dedup();
+    places.into_iter().flatten().filter_map(|at| Some(sessions.get(at)?.id.clone().into_owned())).collect()
 }
 
 struct Found<'a> {

@@ -44,6 +44,8 @@ pub enum When {
     Page(u64),
     /// Requests for the session with this id.
     Session(String),
+    /// Requests for any single session.
+    AnySession,
 }
 
 /// What a rule does.
@@ -124,6 +126,12 @@ impl Script {
         self.rule(When::Session(id.to_owned()), u64::MAX, Deed::Answer(answer.into()))
     }
 
+    /// Alters each answer to a request for a single session, whichever it is.
+    #[must_use]
+    pub fn answer_sessions(self, answer: impl Into<Answer>) -> Self {
+        self.rule(When::AnySession, u64::MAX, Deed::Answer(answer.into()))
+    }
+
     /// Has the last rule fire so often at most; `answer(6, …).times(2)` is about the requests 6 and 7.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
@@ -166,13 +174,17 @@ impl Run {
         self.due(|when| match when {
             When::Request { from, step } => number >= *from && (number - from).is_multiple_of((*step).max(1)),
             When::Page(other) => *other == page,
-            When::Session(_) => false,
+            When::Session(_) | When::AnySession => false,
         })
     }
 
     /// A request for the session with this id.
     pub(super) fn session(&mut self, id: &str) -> Due {
-        self.due(|when| matches!(when, When::Session(other) if other == id))
+        self.due(|when| match when {
+            When::Session(other) => other == id,
+            When::AnySession => true,
+            When::Request { .. } | When::Page(_) => false,
+        })
     }
 
     fn due(&mut self, meant: impl Fn(&When) -> bool) -> Due {

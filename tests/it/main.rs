@@ -18,6 +18,7 @@ mod floor;
 mod front;
 mod incremental;
 mod left_open;
+mod lookups;
 mod moves;
 mod moving;
 mod odd_lists;
