@@ -181,6 +181,12 @@ pub struct Walk {
     pub late: u64,
     /// Fields unknown to this version: names, and how often they were read.
     pub unknown_fields: BTreeMap<String, u64>,
+    /// Rows of other meetings that the API's own filter let through, repeated ones counted; they got no rows.
+    pub foreign_meetings: u64,
+    /// The same of dates.
+    pub foreign_dates: u64,
+    /// Meetings that were asked for and that the API lists nothing of.
+    pub unlisted_meetings: Vec<String>,
 }
 
 impl std::ops::AddAssign for Removed {
@@ -265,6 +271,9 @@ impl Default for Walk {
             vanished: Vanished::default(),
             late: 0,
             unknown_fields: BTreeMap::new(),
+            foreign_meetings: 0,
+            foreign_dates: 0,
+            unlisted_meetings: Vec::new(),
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Source {
     pub keep_unknown_fields: bool,
     /// Which sessions get rows.
     pub kept: Kept,
+    /// Of which meeting; of all where there is none.
+    pub meeting: Option<Arc<str>>,
     /// Participants who are not kept.
     pub denied: Option<Arc<Denied>>,
 }
@@ -72,7 +74,8 @@ impl Driver {
     ) -> Result<Staged> {
         let (queue, worker) = stager(leg.clone(), staged, self.layout.clone());
         let filter = Arc::new(leg.filter.clone());
-        let source = Source { kept: leg.kept, ..self.source.clone() };
+        let meeting = leg.filter.meeting.as_deref().map(Arc::from);
+        let source = Source { kept: leg.kept, meeting, ..self.source.clone() };
         let mut flights = JoinSet::new();
         loop {
             for request in plan.next(self.concurrency.saturating_sub(flights.len())) {
@@ -147,10 +150,11 @@ fn stager(
 impl Source {
     /// What rows depend on besides the answer.
     pub(super) fn options(&self) -> flatten::Options {
-        let Self { keep_unknown_fields, kept, denied, .. } = self;
+        let Self { keep_unknown_fields, kept, meeting, denied, .. } = self;
         flatten::Options {
             keep_unknown_fields: *keep_unknown_fields,
             kept: *kept,
+            meeting: meeting.clone(),
             observed_at: self.clock.micros(),
             denied: denied.clone(),
         }

@@ -192,12 +192,16 @@ impl Unseen {
         &self.unreachable
     }
 
-    /// The ids to ask for, those that are owed first.
-    pub fn ids(&self) -> Vec<String> {
+    /// The ids to ask for, those that are owed first; of these another one at each `turn`, since the first may take the
+    /// time of all others.
+    pub fn ids(&self, turn: u64) -> Vec<String> {
         let [behind, before] = &self.open;
         let mut met = BTreeSet::new();
-        let all = [&self.owed, &self.vanished, behind, before, &self.reread].into_iter().flatten();
-        all.filter(|id| met.insert(*id)).cloned().collect()
+        let mut owed: Vec<_> = self.owed.iter().collect();
+        let first = turn.checked_rem(owed.len() as u64).unwrap_or_default();
+        owed.rotate_left(usize::try_from(first).unwrap_or_default());
+        let others = [&self.vanished, behind, before, &self.reread].into_iter().flatten();
+        owed.into_iter().chain(others).filter(|id| met.insert(*id)).cloned().collect()
     }
 }
 

@@ -191,6 +191,7 @@ impl Run {
             staged = scene.driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
             walks.push((counted(&plan, earlier, begin..staged.stage.responses()), plan));
         }
+        receipt.walk.filter(staged.filtered(&scene.chosen.legs()));
         Ok(Walked { staged, walks, open })
     }
 
@@ -218,7 +219,7 @@ impl Run {
         let mut unseen;
         (staged, resolved, unseen) = scene.unseen(staged, resolved, &questions, span, max_age).await?;
         unseen.also(open);
-        let asked = self.asking(scene, &staged).all(unseen.ids()).await?;
+        let asked = self.asking(scene, &staged).all(unseen.ids(scene.now.unsigned_abs())).await?;
         let (found, vanished) = scene.settle(asked, &unseen);
         if !found.is_empty() {
             for flat in found {
@@ -284,6 +285,7 @@ impl Run {
                 clock: self.clock.clone(),
                 keep_unknown_fields: self.config.dataset.keep_unknown_fields,
                 kept: Kept { range: None, since },
+                meeting: None,
                 denied,
             },
             concurrency: self.config.api.concurrency,

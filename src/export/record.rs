@@ -1,11 +1,22 @@
 //! The receipt of a run, filled in as it goes.
 
+use super::staged::Filtered;
 use crate::dataset::receipt::{self, Receipt, Vanished};
 use crate::error::Error;
 use crate::flatten::Flat;
 use crate::walk::Evidence;
 
 impl receipt::Walk {
+    /// Takes over what came of the server's own filters, and says so where they found nothing.
+    pub(super) fn filter(&mut self, filtered: Filtered) {
+        let Filtered { meetings, dates, unlisted } = filtered;
+        (self.foreign_meetings, self.foreign_dates) = (meetings, dates);
+        for meeting in &unlisted {
+            tracing::warn!("the API lists no session of the meeting: {meeting}");
+        }
+        self.unlisted_meetings = unlisted;
+    }
+
     /// Takes over what came of the sessions that were asked for one by one; what it says against the proof of the list ends
     /// that.
     pub(super) fn lose(&mut self, vanished: Vanished) {

@@ -20,6 +20,8 @@ pub struct Staged {
     pub cut: Cut,
     /// What each walk was shown.
     seen: BTreeMap<usize, Seen>,
+    /// What the server's filters let through.
+    filtered: Filtered,
     /// Ids of some sessions that were listed last, the latest at the end.
     some: VecDeque<String>,
 }
@@ -32,8 +34,32 @@ const SOME: usize = 12;
 struct Seen {
     /// Sessions that get rows.
     kept: bool,
-    /// Sessions that the server's own filter should have kept back.
+    /// Sessions that the server's own filter for dates should have kept back.
     foreign: bool,
+    /// Sessions of the meeting that was asked for.
+    met: bool,
+}
+
+/// What a response has shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The sessions that it lists.
+    pub listed: &'a [Listed],
+    /// Those of them that get no row.
+    pub cut: &'a [Listed],
+    /// How many are of another meeting than the one that was asked for.
+    pub foreign: u64,
+}
+
+/// What the server's own filters let through, and what they found nothing for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filtered {
+    /// Rows of other meetings.
+    pub meetings: u64,
+    /// Rows of other dates.
+    pub dates: u64,
+    /// Meetings of which nothing is listed.
+    pub unlisted: Vec<String>,
 }
 
 impl Staged {
@@ -41,7 +67,11 @@ impl Staged {
     /// has no request.
     pub fn add(&mut self, request: Option<(&Leg, Request)>, flat: Flat, layout: &Layout) -> Result<()> {
         if let Some((leg, _)) = request {
-            self.look(leg, &flat.listed, self.stage.responses())?;
+            self.look(
+                leg,
+                Shown { listed: &flat.listed, cut: &flat.cut, foreign: flat.foreign },
+                self.stage.responses(),
+            )?;
             self.remember(&flat.some);
         }
         self.stage.append(&flat, layout, request.map(|(leg, request)| (leg.number, request.window)))?;
@@ -62,25 +92,45 @@ impl Staged {
     }
 
     /// Takes note of what a response has listed for a walk.
-    pub fn look(&mut self, leg: &Leg, listed: &[Listed], response: u64) -> Result<()> {
+    pub fn look(&mut self, leg: &Leg, shown: Shown<'_>, response: u64) -> Result<()> {
+        let Shown { listed, cut, foreign } = shown;
         let seen = self.seen.entry(leg.number).or_default();
-        for row in listed {
-            let is_foreign = leg.filter.range.is_some_and(|range| !range.contains(row.start));
-            seen.foreign |= is_foreign;
-            if leg.kept.has(row.start) {
-                seen.kept = true;
-            } else {
-                self.cut.add(*row, response)?;
-            }
+        seen.kept |= cut.len() < listed.len();
+        seen.met |= foreign < listed.len() as u64;
+        let outside = |row: &&Listed| leg.filter.range.is_some_and(|range| !range.contains(row.start));
+        seen.foreign |= listed.iter().any(|row| outside(&row));
+        let dates = listed.iter().filter(|row| row.start.is_some()).filter(outside).count() as u64;
+        if foreign > 0 && self.filtered.meetings == 0 {
+            let meeting = leg.filter.meeting.as_deref().unwrap_or_default();
+            tracing::warn!("the API does not keep to the filter for the meeting; others are left out: {meeting}");
         }
-        Ok(())
+        if dates > 0 && self.filtered.dates == 0 {
+            tracing::warn!("the API does not keep to the filter for dates; the list is searched without it");
+        }
+        self.filtered.meetings += foreign;
+        self.filtered.dates += dates;
+        cut.iter().try_for_each(|row| self.cut.add(*row, response))
     }
 
     /// Whether the server's filter for dates has done what it should, so that a walk without it is not needed. One that
     /// finds nothing may be misunderstood, one that lets others through is.
     pub fn can_skip(&self, leg: &Leg) -> bool {
         let seen = leg.instead_of.map(|number| self.seen.get(&number).copied().unwrap_or_default());
-        seen.is_some_and(|seen| seen == Seen { kept: true, foreign: false })
+        seen.is_some_and(|seen| seen.kept && !seen.foreign)
+    }
+
+    /// What has come of the server's filters over all walks.
+    pub fn filtered(&self, legs: &[Leg]) -> Filtered {
+        let met = |meeting: &str| {
+            let asks = |leg: &&Leg| leg.filter.meeting.as_deref() == Some(meeting);
+            legs.iter().filter(asks).any(|leg| self.seen.get(&leg.number).is_some_and(|seen| seen.met))
+        };
+        let mut unlisted: Vec<_> = legs.iter().filter_map(|leg| leg.filter.meeting.clone()).collect();
+        unlisted.dedup();
+        unlisted.retain(|meeting| !met(meeting));
+        unlisted.sort();
+        unlisted.dedup();
+        Filtered { unlisted, ..self.filtered.clone() }
     }
 }
 
@@ -111,13 +161,20 @@ impl Run {
         if !recalled.is_empty() {
             tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
         }
-        let mut staged =
-            Staged { stage, rejects, cut: Cut::new(folder)?, seen: BTreeMap::new(), some: VecDeque::new() };
+        let mut staged = Staged {
+            stage,
+            rejects,
+            cut: Cut::new(folder)?,
+            seen: BTreeMap::new(),
+            filtered: Filtered::default(),
+            some: VecDeque::new(),
+        };
         let legs = chosen.legs();
         for (response, answer) in (0..).zip(&recalled) {
             staged.rejects.add(answer.window.page, answer.rejects.clone())?;
             if let Some(leg) = legs.get(answer.leg) {
-                staged.look(leg, &answer.rows, response)?;
+                let Recalled { rows: listed, cut, foreign, .. } = answer;
+                staged.look(leg, Shown { listed, cut, foreign: *foreign }, response)?;
             }
         }
         Ok((staged, recalled))

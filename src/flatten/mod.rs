@@ -32,10 +32,21 @@ pub struct Options {
     pub keep_unknown_fields: bool,
     /// Which sessions get rows.
     pub kept: Kept,
+    /// And of which meeting; of all where there is none.
+    pub meeting: Option<Arc<str>>,
     /// When the page was answered, in microseconds since 1970: `observed_at` of open sessions.
     pub observed_at: i64,
     /// Participants who get no rows, as if they were not listed.
     pub denied: Option<Arc<Denied>>,
+}
+
+impl Options {
+    /// Whether a session is known to be of another meeting than the one that is wanted. Ids that differ in case alone
+    /// may be one to the server.
+    fn is_foreign(&self, session: &Session<'_>) -> bool {
+        let Some(wanted) = &self.meeting else { return false };
+        usable_id(&session.meeting_id).is_some_and(|id| !id.eq_ignore_ascii_case(wanted))
+    }
 }
 
 /// One session row's identity, parallel to the rows of the sessions batch.
@@ -73,6 +84,10 @@ pub struct Flat {
     pub info: PageInfo,
     /// What the page lists, in list order.
     pub listed: Vec<Listed>,
+    /// Those of them that get no row.
+    pub cut: Vec<Listed>,
+    /// How many are of another meeting than the one that was asked for.
+    pub foreign: u64,
     /// Ids of some sessions that it lists: the first, one from the middle, the last.
     pub some: Vec<String>,
     /// Records without a usable id; they have no row.
@@ -142,13 +157,17 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
         }
         unusable += 1;
         let start = session.as_ref().and_then(session::start);
-        if start.is_none() || options.kept.has(start) {
+        let is_foreign = session.as_ref().is_some_and(|session| options.is_foreign(session));
+        if !is_foreign && (start.is_none() || options.kept.has(start)) {
             rejected.push((index, "no_usable_id".to_owned()));
         }
     }
     let listed = sessions.iter().map(Found::listed).collect();
     let some = some(&sessions);
-    sessions.retain(|found| options.kept.has(found.start));
+    let foreign = sessions.iter().filter(|found| options.is_foreign(found.session)).count() as u64;
+    let keeps = |found: &Found<'_>| options.kept.has(found.start) && !options.is_foreign(found.session);
+    let cut = sessions.iter().filter(|found| !keeps(found)).map(Found::listed).collect();
+    sessions.retain(keeps);
     sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
 
     let mut flattener = Flattener::new(options, &page.lists);
@@ -164,7 +183,7 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
     }
     let (batches, unknown) = flattener.finish()?;
     let rejects = rejects(rejected, &mended.text, options.denied.as_deref());
-    Ok(Flat { batches, entries, info: page.info, listed, some, unusable, rejects, unknown })
+    Ok(Flat { batches, entries, info: page.info, listed, cut, foreign, some, unusable, rejects, unknown })
 }
 
 /// The first, one from the middle, and the last.

@@ -39,6 +39,8 @@ pub struct Record {
     pub(super) page: u64,
     pub(super) info: [Option<i64>; 4],
     pub(super) unusable: u64,
+    /// Listed sessions of another meeting than the one that was asked for.
+    pub(super) foreign: u64,
     /// What it listed besides its staged rows.
     pub(super) unstaged: Unstaged,
     pub(super) segments: Vec<SegmentRecord>,
@@ -76,6 +78,10 @@ pub struct Recalled {
     pub info: PageInfo,
     /// What it listed.
     pub rows: Vec<Listed>,
+    /// Those of them without a row.
+    pub cut: Vec<Listed>,
+    /// How many are of another meeting than the one that was asked for.
+    pub foreign: u64,
     /// Records without a usable id.
     pub unusable: u64,
     /// Ids of sessions that were still running.
@@ -93,6 +99,8 @@ impl Record {
             window: Window { size: self.size, page: self.page },
             info: PageInfo { current_page, per_page, last_page, total },
             rows,
+            cut: self.unstaged.rows().map(|(_, row)| row).collect(),
+            foreign: self.foreign,
             unusable: self.unusable,
             open: self.open,
             rejects: self.rejects,
@@ -120,15 +128,22 @@ impl Unstaged {
         Self(rest.map(|(at, row)| (at, format!("{:x}", row.id), row.start)).collect())
     }
 
+    /// Their places, and what is known of them.
+    fn rows(&self) -> impl Iterator<Item = (usize, Listed)> {
+        self.0.iter().map(|(at, hex, start)| {
+            let id = u128::from_str_radix(hex, 16).unwrap_or_default();
+            (*at, Listed { id, start: *start, ..Listed::default() })
+        })
+    }
+
     /// All that the response listed, in order, from the identities of its rows.
     fn joined(&self, identities: &[u8]) -> Vec<Listed> {
         let mut staged: Vec<_> = identity::read(identities).collect();
         staged.sort_unstable_by_key(|identity| identity.position());
         let mut listed: Vec<_> =
             staged.iter().map(|row| Listed { id: row.id, start: row.start(), ..Listed::default() }).collect();
-        for (at, hex, start) in &self.0 {
-            let id = u128::from_str_radix(hex, 16).unwrap_or_default();
-            listed.insert((*at).min(listed.len()), Listed { id, start: *start, ..Listed::default() });
+        for (at, row) in self.rows() {
+            listed.insert(at.min(listed.len()), row);
         }
         listed
     }

@@ -49,7 +49,7 @@ pub struct Segment {
 
 /// Counts the changes of segments, identities and the journal, and of the rules by which staged rows were counted, but not
 /// those of columns.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// Staged rows, by partition.
 pub struct Stage {
@@ -239,6 +239,7 @@ impl Stage {
                 page: window.page,
                 info: [current_page, per_page, last_page, total],
                 unusable: flat.unusable,
+                foreign: flat.foreign,
                 unstaged: Unstaged::of(flat),
                 segments,
                 sessions: self.sessions,

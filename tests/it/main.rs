@@ -14,6 +14,7 @@ mod continuing;
 mod damage;
 mod destinations;
 mod disks;
+mod filters;
 mod floor;
 mod front;
 mod incremental;
