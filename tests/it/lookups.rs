@@ -105,7 +105,13 @@ fn where_nothing_is_found_by_id_nothing_is_gone_and_the_fence_moves() {
             fence = moved;
         }
         // As soon as ids are answered again, it is known.
-        serve(&mut bed, account, Script::new().before(1, Change::delete(open.id.as_str())));
+        let mut changes = vec![Change::delete(open.id.as_str())];
+        changes.extend(
+            (0..4).map(|at| {
+                Change::InsertHead(account.fresh(at, account.start(0) + i64::try_from(at + 1).unwrap() * HOUR))
+            }),
+        );
+        serve(&mut bed, account, Script::new().before(1, changes));
         let ran = night(&bed, &[]);
         assert_eq!((ran.code, &vanished(&ran)["gone"]), (0, &json!([open.id])), "{ran:?}");
         assert_eq!(state(&bed)["owed"], json!({}));
@@ -120,7 +126,7 @@ fn the_same_failure_on_three_nights_is_told_and_left_to_full_walks() {
         (&[refused(422)], 422, "Session not found"),
         (&[refused(500), refused(503), refused(502)], 502, "Session not found"),
         (&[body(r#"{"message": "Session not found"}"#)], 200, "Session not found"),
-        (&[body("{}")], 200, "not a session"),
+        (&[body("{}")], 200, "the object is empty"),
     ];
     for (answers, status, said) in cases {
         let (mut bed, account, open) = with_a_running_session();
@@ -264,8 +270,8 @@ fn look_ups_that_fail_take_a_bounded_time_in_all() {
     let ran = night(&bed, &[]);
     let receipt = vanished(&ran);
     assert_eq!(ran.code, 3, "{receipt:#}");
-    // Some two hundred lie below what a night reads; all of them are owed, and a few were asked for.
-    assert!(receipt["asked"].as_u64() < Some(40) && receipt["failed"].as_u64() > Some(150), "{receipt:#}");
+    // More than a hundred lie below what a night reads; all of them are owed, and a few were asked for.
+    assert!(receipt["asked"].as_u64() < Some(40) && receipt["failed"].as_u64() > Some(100), "{receipt:#}");
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     let first = asked(&bed)[0].clone();
     serve(&mut bed, open, Script::new());
