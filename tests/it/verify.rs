@@ -9,6 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rollbook::anomaly::{self, Anomalies};
 use rollbook::dataset::encode::Encoder;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use rollbook::tables::{SCHEMA_VERSION, Table};
@@ -101,6 +102,11 @@ fn one_more(batch: &RecordBatch, name: &str, row: usize) -> RecordBatch {
     with(batch, name, Arc::new(changed.collect::<Int64Array>()))
 }
 
+/// No anomaly in any row.
+fn nothing_odd(batch: &RecordBatch) -> RecordBatch {
+    with(batch, "anomalies", anomaly::column(&vec![Anomalies::NONE; batch.num_rows()]))
+}
+
 fn renamed(batch: &RecordBatch, name: &str, row: usize, text: &str) -> RecordBatch {
     let texts = batch.column_by_name(name).unwrap().as_string::<i32>().clone();
     let changed = texts.iter().enumerate().map(|(at, old)| if at == row { Some(text) } else { old });
@@ -152,7 +158,7 @@ fn another_cut_is_refused_and_no_dataset_is_an_error() {
 #[test]
 fn rows_that_are_wrong_are_found() {
     type Case = (Table, fn(RecordBatch) -> RecordBatch, &'static str);
-    let cases: [Case; 15] = [
+    let cases: [Case; 18] = [
         (Table::Sessions, |b| take(&b, (0..b.num_rows()).rev()), "row 1 is not in its place in the order"),
         (Table::Participants, |b| take(&b, [1, 0].into_iter().chain(2..b.num_rows())), "row 1 is not in its place"),
         (Table::Timelogs, |b| take(&b, (1..b.num_rows()).chain([0])), "is not in its place"),
@@ -172,6 +178,9 @@ fn rows_that_are_wrong_are_found() {
         (Table::Participants, |b| one_more(&b, "attended_ms", 7), "`attended_ms` is not what its timelogs add up to"),
         (Table::Timelogs, |b| one_more(&b, "duration_ms", 8), "`duration_ms` is not what its times say"),
         (Table::Timelogs, |b| take(&b, (0..5).chain(6..b.num_rows())), "is not what its timelogs add up to"),
+        (Table::Sessions, |b| nothing_odd(&b), "`anomalies` is not what its timelogs add up to"),
+        (Table::Participants, |b| nothing_odd(&b), "`anomalies` is not what its timelogs add up to"),
+        (Table::Timelogs, |b| nothing_odd(&b), "`anomalies` is not what its times say"),
     ];
     let bed = exported();
     let whole: Vec<_> = Table::ALL.map(|table| fs::read(part(&bed, table, MONTH)).unwrap()).into();
