@@ -6,20 +6,21 @@
 //! [`crate::attendance`]. A number is stored exactly as it comes out here: a difference is damage, or the work of another
 //! rule.
 
+mod columns;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
+use arrow_array::{Array, ArrayRef, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::ArrowError;
 
 use crate::anomaly::{self, Anomalies, Anomaly};
 use crate::attendance::{self, Bounds, Counted, Span, Totals, millis};
 use crate::chunk::{Chunk, NextJoins, Rows, column, time};
 use crate::tables::{SCHEMA_VERSION, Table};
+use columns::{Participants, Sessions, Timelogs};
 
 /// The first schema version in which an open timelog ends with the next join of its participant. Before, it ended with its
 /// session only, and everybody who had joined and not left was present while that ran.
@@ -107,39 +108,6 @@ pub fn anew(chunk: Chunk) -> Result<Chunk, ArrowError> {
         numbers.put_but(&LISTED, Table::Timelogs, timelogs)?,
     ];
     Ok(chunk.with(batches))
-}
-
-/// What a session's rows add up to.
-#[derive(Default)]
-struct Sessions {
-    duration_ms: Vec<Option<i64>>,
-    occupied_ms: Vec<i64>,
-    total_attended_ms: Vec<i64>,
-    peak_participants: Vec<i32>,
-    participant_count: Vec<i32>,
-    timelog_count: Vec<i32>,
-    anomalies: Vec<Anomalies>,
-}
-
-/// What an entry's timelogs add up to.
-#[derive(Default)]
-struct Participants {
-    first_joined_at: Vec<Option<i64>>,
-    last_left_at: Vec<Option<i64>>,
-    join_count: Vec<i32>,
-    attended_ms: Vec<i64>,
-    gross_ms: Vec<i64>,
-    is_present: Vec<bool>,
-    anomalies: Vec<Anomalies>,
-}
-
-/// What a timelog counts for.
-#[derive(Default)]
-struct Timelogs {
-    duration_ms: Vec<Option<i64>>,
-    effective_started_at: Vec<Option<i64>>,
-    effective_ended_at: Vec<Option<i64>>,
-    anomalies: Vec<Anomalies>,
 }
 
 /// The facts of a chunk, the numbers made of them so far, and scratch space.
@@ -318,60 +286,6 @@ impl<'a> Recount<'a> {
         let Self { sessions, participants, timelogs, .. } = self;
         Numbers { tables: [sessions.columns(), participants.columns(), timelogs.columns()] }
     }
-}
-
-impl Sessions {
-    fn columns(self) -> Vec<(&'static str, ArrayRef)> {
-        let Self {
-            duration_ms,
-            occupied_ms,
-            total_attended_ms,
-            peak_participants,
-            participant_count,
-            timelog_count,
-            anomalies,
-        } = self;
-        vec![
-            ("duration_ms", Arc::new(Int64Array::from(duration_ms))),
-            ("occupied_ms", Arc::new(Int64Array::from(occupied_ms))),
-            ("total_attended_ms", Arc::new(Int64Array::from(total_attended_ms))),
-            ("peak_participants", Arc::new(Int32Array::from(peak_participants))),
-            ("participant_count", Arc::new(Int32Array::from(participant_count))),
-            ("timelog_count", Arc::new(Int32Array::from(timelog_count))),
-            ("anomalies", anomaly::column(&anomalies)),
-        ]
-    }
-}
-
-impl Participants {
-    fn columns(self) -> Vec<(&'static str, ArrayRef)> {
-        let Self { first_joined_at, last_left_at, join_count, attended_ms, gross_ms, is_present, anomalies } = self;
-        vec![
-            ("first_joined_at", times(first_joined_at)),
-            ("last_left_at", times(last_left_at)),
-            ("join_count", Arc::new(Int32Array::from(join_count))),
-            ("attended_ms", Arc::new(Int64Array::from(attended_ms))),
-            ("gross_ms", Arc::new(Int64Array::from(gross_ms))),
-            ("is_present", Arc::new(BooleanArray::from(is_present))),
-            ("anomalies", anomaly::column(&anomalies)),
-        ]
-    }
-}
-
-impl Timelogs {
-    fn columns(self) -> Vec<(&'static str, ArrayRef)> {
-        let Self { duration_ms, effective_started_at, effective_ended_at, anomalies } = self;
-        vec![
-            ("duration_ms", Arc::new(Int64Array::from(duration_ms))),
-            ("effective_started_at", times(effective_started_at)),
-            ("effective_ended_at", times(effective_ended_at)),
-            ("anomalies", anomaly::column(&anomalies)),
-        ]
-    }
-}
-
-fn times(values: Vec<Option<i64>>) -> ArrayRef {
-    Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
 }
 
 fn number(count: usize) -> i32 {
