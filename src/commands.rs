@@ -256,8 +256,21 @@ async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, sto
         destination.refuse_missing_parents(&config)?;
     }
     destination.terms.wait = wait;
-    let run =
-        Run { command, work, config, client, account, destination, dry_run, fresh, run_id, clock, stop, progress };
+    let run = Run {
+        command,
+        work,
+        config,
+        client,
+        account,
+        destination,
+        dry_run,
+        fresh,
+        run_id,
+        clock,
+        stop,
+        progress,
+        pause: Duration::from_secs(30),
+    };
     let receipt::Ended { receipt, error } = run.execute().await;
     let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
     Ok(Ended { receipt, text, error })

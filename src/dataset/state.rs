@@ -17,7 +17,7 @@ use crate::config::{ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Swap, Version, failed, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
-pub use covered::Covered;
+pub use covered::{Covered, Order};
 pub use owed::{Debt, Failure, Owed};
 pub use source::{Source, version_name, version_named};
 

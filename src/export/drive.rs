@@ -13,7 +13,11 @@ use tokio::time::sleep;
 use super::goal::Leg;
 use super::joined;
 use super::staged::Staged;
+<<<<<<< HEAD
 use crate::api::{Client, Clock, Failed, Filter, Word};
+=======
+use crate::api::{Client, Clock, Failed, Filter, Reply};
+>>>>>>> 02dd54e (walk: any server: sizes, bases, ends and orders as they are shown)
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
 use crate::erasure::Denied;
@@ -23,7 +27,7 @@ use crate::flatten::{self, Flat};
 use crate::progress::Progress;
 use crate::range::Kept;
 use crate::signal::Stop;
-use crate::walk::{Answer, Contract, Outcome, Plan, Request};
+use crate::walk::{Answer, Asking, Contract, Outcome, Plan, Request};
 
 /// Flattened pages that may wait for the stage.
 const QUEUE: usize = 4;
@@ -77,6 +81,9 @@ impl Driver {
         let meeting = leg.filter.meeting.as_deref().map(Arc::from);
         let source = Source { kept: leg.kept, meeting, ..self.source.clone() };
         let mut flights = JoinSet::new();
+        let begun = self.source.clock.micros();
+        // Why the documented request failed that failed last: what the plan may end for.
+        let mut failure = None;
         loop {
             for request in plan.next(self.concurrency.saturating_sub(flights.len())) {
                 flights.spawn(source.clone().fetch(request, Arc::clone(&filter)));
@@ -88,26 +95,25 @@ impl Driver {
             };
             let Some(landed) = landed else { break };
             let Arrived { request, page } = joined(landed)??;
-            let (outcome, failed) = match page {
-                // The plan takes a first page that is refused for an empty list.
-                Err(Failed { word: Word::Nothing { .. }, error, .. })
-                    if request.window.page == 1 && request.page > 0 =>
-                {
-                    return Err(error);
+            let outcome = match page {
+                Err(Failed { word, error, .. }) => {
+                    if request.asking == Asking::Documented {
+                        failure = Some(error);
+                    }
+                    word.into()
                 }
-                Err(Failed { word, error, .. }) => (word.into(), Some(error)),
                 Ok(Fetched { flat, at }) => {
                     receipt.count(&flat);
                     self.progress.page(flat.entries.len() as u64);
                     let rows = flat.listed.clone();
-                    let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at };
+                    let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at: at.or(Some(begun)) };
                     if queue.send((request, flat)).await.is_err() {
                         break; // The stager has failed, and says why when it is joined.
                     }
-                    (outcome, None)
+                    outcome
                 }
             };
-            plan.answer(Answer { request, outcome }).map_err(|broken| contract(broken, failed))?;
+            plan.answer(Answer { request, outcome }).map_err(|broken| contract(broken, failure.take()))?;
             if let Some(ids) = plan.question() {
                 let known = is_known(ids)?;
                 plan.known(known);

@@ -7,7 +7,7 @@ use crate::api::Filter;
 use crate::config::{ApiVersion, Config};
 use crate::dataset::identity::Settled;
 use crate::dataset::receipt;
-use crate::dataset::state::Covered;
+use crate::dataset::state::{Covered, Order};
 use crate::error::{Error, Kind, Result};
 use crate::range::{Kept, Range};
 use crate::timestamp;
@@ -99,12 +99,15 @@ impl Chosen {
             Goal::Nightly { .. } => before.and_then(Covered::full_at).unwrap_or(asked_at),
             Goal::Full | Goal::Since { .. } | Goal::Range { .. } => asked_at,
         };
-        Some(Covered::new(newest.min(asked_at), full_at, verdict.slack.is_some()).down_to(self.kept.since))
+        let order = verdict.order.map(Order::of);
+        let covered = Covered::new(newest.min(asked_at), full_at, order).counted_from(verdict.base);
+        Some(covered.down_to(self.kept.since))
     }
 
     /// What started in it nightly runs should have found: what a full walk finds there was missed.
     pub fn settled(&self, covered: Option<&Covered>, lookback: Duration) -> Option<Settled> {
-        let covered = covered.filter(|_| self.moves_fence)?;
+        let is_sorted = |covered: &&Covered| covered.order().is_some_and(Order::can_be_searched);
+        let covered = covered.filter(|_| self.moves_fence).filter(is_sorted)?;
         Some(covered.since().unwrap_or(i64::MIN)..covered.fence()?.saturating_sub(micros(lookback)))
     }
 
@@ -116,6 +119,10 @@ impl Chosen {
         let lowest = self.kept.since.unwrap_or(i64::MIN);
         Some(match (self.kept.range, self.goal) {
             (Some(Range { from, to }), _) => Span { from, to },
+            // A night through a list of another order stops where sessions may have started later.
+            (None, Goal::Nightly { .. }) if !verdict.order.map(Order::of).is_some_and(Order::can_be_searched) => {
+                Span { from: i64::MAX, to: i64::MAX }
+            }
             (None, Goal::Nightly { down_to }) => Span { from: down_to, to: i64::MAX },
             // What is older than the list's end has expired.
             (None, _) => Span { from: verdict.oldest.unwrap_or(i64::MIN).max(lowest), to: i64::MAX },
@@ -149,8 +156,8 @@ impl Chosen {
 pub fn choose(work: &Work, covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Result<Chosen> {
     match work {
         Work::Backfill { range, meetings } => {
-            let is_sorted = covered.map(|covered| covered.newest_first);
-            Ok(backfill(above(*range, floor)?, meetings, floor, is_sorted, config.api.version))
+            let order = covered.map(Covered::order);
+            Ok(backfill(above(*range, floor)?, meetings, floor, order, config.api.version))
         }
         Work::Export { full, meetings } => Ok(export(*full, meetings, covered, floor, config, now)),
     }
@@ -166,8 +173,8 @@ fn export(
 ) -> Chosen {
     // Only where a walk of the whole list has found it newest first is nothing wanted below the floor: the head of another
     // list may look like it.
-    let is_sorted = covered.is_some_and(|covered| covered.newest_first);
-    let all = floor.filter(|_| is_sorted).map_or(Goal::Full, |from| Goal::Since { from });
+    let has_a_floor = covered.and_then(Covered::order).is_some_and(Order::has_a_floor);
+    let all = floor.filter(|_| has_a_floor).map_or(Goal::Full, |from| Goal::Since { from });
     let (goal, why) = if full {
         (all, None)
     } else if meetings.is_empty() {
@@ -207,19 +214,22 @@ fn backfill(
     range: Range,
     meetings: &[String],
     floor: Option<i64>,
-    is_sorted: Option<bool>,
+    order: Option<Option<Order>>,
     version: ApiVersion,
 ) -> Chosen {
     let Range { from, to } = range;
-    let (goal, server, why) = match (version, is_sorted) {
+    let (goal, server, why) = match (version, order) {
         // The server's own filter, wider by a second: whether its bounds belong to it is not documented.
         (ApiVersion::V2, _) => {
             (Goal::Full, Some(Range { from: from.saturating_sub(SECOND), to: to.saturating_add(SECOND) }), None)
         }
-        (ApiVersion::V1, Some(false)) => (Goal::Full, None, Some("the list is not known to be newest first")),
-        (ApiVersion::V1, Some(true)) => {
+        (ApiVersion::V1, Some(Some(order))) if !order.can_be_searched() && order.has_a_floor() => {
+            (Goal::Since { from }, None, Some("read from the head: the list is sorted by end"))
+        }
+        (ApiVersion::V1, Some(Some(order))) if order.can_be_searched() => {
             (Goal::Range { from, to }, None, Some("searched, by the order that the last full walk has found"))
         }
+        (ApiVersion::V1, Some(_)) => (Goal::Full, None, Some("the list is not known to be newest first")),
         (ApiVersion::V1, None) => (
             Goal::Range { from, to },
             None,
@@ -255,7 +265,7 @@ fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: 
     const NOTHING: &str = "nothing was covered before";
     let covered = covered.ok_or(NOTHING)?;
     let (fence, full_at) = covered.fence().zip(covered.full_at()).ok_or(NOTHING)?;
-    if !covered.newest_first {
+    if !covered.order().is_some_and(Order::has_nights) {
         return Err("the list is not known to be newest first");
     }
     if floor < covered.since() {
@@ -282,6 +292,7 @@ pub fn micros(duration: Duration) -> i64 {
 mod tests {
     use super::*;
     use crate::config::{Environment, resolve};
+    use crate::walk::{Found, Key};
 
     const DAY: i64 = 86_400 * SECOND;
     /// Now, in days.
@@ -293,9 +304,13 @@ mod tests {
         choose(&work, covered, floor.map(|day| day * DAY), &config, NOW * DAY).unwrap()
     }
 
+    fn newest_first() -> Order {
+        Order::of(Found { key: Key::Start, descending: true, slack: 0 })
+    }
+
     /// Covered up to yesterday by nights, by a full walk this many days ago.
     fn covered(full: i64) -> Covered {
-        Covered::new(99 * DAY, (NOW - full) * DAY, true)
+        Covered::new(99 * DAY, (NOW - full) * DAY, Some(newest_first()))
     }
 
     #[test]
@@ -339,7 +354,7 @@ mod tests {
         assert_eq!(chosen(false, Some(&before), Some(30)).goal, Goal::Since { from: 30 * DAY });
         assert_eq!(chosen(false, Some(&before), None).goal, Goal::Full);
         // In a list that is not newest first nothing can be told from where it lies.
-        let unsorted = Covered::new(99 * DAY, 99 * DAY, false);
+        let unsorted = Covered::new(99 * DAY, 99 * DAY, None);
         assert_eq!(chosen(true, Some(&unsorted), Some(40)).goal, Goal::Full);
         assert!(
             !all.looks_for(Some(96 * DAY), NOW * DAY, Duration::MAX) && all.looks_for(None, NOW * DAY, Duration::MAX)

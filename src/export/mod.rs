@@ -30,7 +30,7 @@ use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::{self, Ended, Receipt};
-use crate::dataset::state::{Source as Origin, State};
+use crate::dataset::state::{Covered, Source as Origin, State};
 use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::flatten;
@@ -73,6 +73,8 @@ pub struct Run {
     pub stop: Stop,
     /// What a person watches.
     pub progress: Arc<Progress>,
+    /// How long to wait before the end of the list is looked at once more, where the server fails behind it.
+    pub pause: Duration,
 }
 
 /// What a run finds before its first request.
@@ -176,11 +178,12 @@ impl Run {
         let (mut staged, recalled) = self.stage(scene)?;
         let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
         let mut walks = Vec::new();
+        let is_from_zero = scene.before.covered().is_some_and(Covered::is_from_zero);
         for leg in scene.chosen.legs() {
             if staged.can_skip(&leg) {
                 continue;
             }
-            let mut plan = Plan::new(leg.goal, self.settings());
+            let mut plan = Plan::new(leg.goal, self.settings(), is_from_zero);
             let mut earlier = Vec::new();
             for (response, Recalled { window, info, rows, unusable, .. }) in recalled_of(&recalled, leg.number) {
                 earlier.push(response);
@@ -275,7 +278,12 @@ impl Run {
     }
 
     fn settings(&self) -> Settings {
-        Settings { per_page: self.config.api.per_page, overlap: self.config.walk.overlap, ..Settings::default() }
+        Settings {
+            per_page: self.config.api.per_page,
+            overlap: self.config.walk.overlap,
+            pause: self.pause,
+            ..Settings::default()
+        }
     }
 
     fn driver(&self, layout: &Layout, since: Option<i64>, denied: Option<Arc<Denied>>) -> Driver {

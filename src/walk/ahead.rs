@@ -3,17 +3,19 @@
 use super::goal::Goal;
 use super::plan::{Phase, Plan};
 use super::slot::{Purpose, Slot, State};
-use super::window::{Window, behind, reaching};
+use super::window::{Window, behind};
 
 impl Plan {
     /// The next planned window, or one more, or what the end still needs.
     pub(super) fn walking(&mut self) -> Option<Window> {
         loop {
-            if let Some(slot) = self.slots.iter_mut().find(|slot| matches!(slot.state, State::Planned)) {
+            let known_end = self.round.known_end();
+            if let Some(slot) = self.round.slots.iter_mut().find(|slot| matches!(slot.state, State::Planned)) {
                 slot.state = State::Flying;
+                slot.is_probe = slot.window.page > 1 && slot.window.offset() >= known_end;
                 return Some(slot.window);
             }
-            if self.question.is_some() || !self.plan_more() {
+            if self.round.question.is_some() || !self.plan_more() {
                 return None;
             }
             if !matches!(self.phase, Phase::Walking) {
@@ -24,71 +26,81 @@ impl Plan {
 
     /// Adds a slot, or goes over to the next phase; false where nothing can be done now.
     fn plan_more(&mut self) -> bool {
-        if self.barren < 3 && self.slots.len() < 4 * self.width.max(2) && self.planned_to <= self.horizon() {
-            match self.totals.latest() {
-                Some(total) if self.planned_to <= total => return self.plan_walk(),
-                Some(total) if self.end.lacks_probe() && !self.has_probe() => {
-                    let window = behind(total.max(self.planned_to).max(self.reach), self.largest);
-                    self.slots.push_back(Slot::new(window, Purpose::Behind));
+        if self.round.spent.is_over() {
+            self.log.reasons.push("too many requests brought nothing new".to_owned());
+            self.finish_at_head();
+            return true;
+        }
+        let round = &self.round;
+        let room = round.slots.len() < 4 * self.pace.width.max(2);
+        if !round.spent.is_barren() && room && round.planned_to <= self.horizon() {
+            match round.totals.latest() {
+                Some(total) if round.planned_to <= total => return self.plan_walk(),
+                Some(total) if round.end.lacks_probe() && !self.has_probe() => {
+                    let from = total.max(round.planned_to).max(round.reach);
+                    let window = behind(from, self.server.sizes.proven());
+                    self.round.slots.push_back(Slot::new(window, Purpose::Behind));
                     return true;
                 }
-                None if self.end.lacks_probe() => return self.plan_walk(),
+                None if round.end.lacks_probe() => return self.plan_walk(),
                 _ => {}
             }
         }
-        self.slots.is_empty() && self.plan_end()
+        self.round.slots.is_empty() && self.plan_end()
     }
 
     /// How far the goal may lie, guessed from how dense the sessions were so far: what is asked for beyond it is read in
     /// vain.
     fn horizon(&self) -> u64 {
+        let round = &self.round;
         // A burst of sessions, or an earlier walk that is soon met, must not send all of them out at once.
-        let most = 2 * self.reach.saturating_sub(self.begun_at);
+        let most = 2 * round.reach.saturating_sub(round.begun_at);
         let down_to = match self.goal {
-            Goal::Full if !self.recall.is_empty() => return self.reach.saturating_add(most),
+            Goal::Full if !self.recall.is_empty() => return round.reach.saturating_add(most),
             Goal::Full => return u64::MAX,
             Goal::Nightly { down_to } => down_to,
             Goal::Since { from } | Goal::Range { from, .. } => from,
         };
-        let Some(chain) = &self.chain else { return self.planned_to.saturating_sub(1) };
-        let start = |row: Option<&super::Listed>| row.and_then(|row| row.start);
-        let (Some(newest), Some(oldest)) = (start(chain.tail().first()), start(chain.tail().last())) else {
+        let Some(chain) = &round.chain else { return round.planned_to.saturating_sub(1) };
+        let time = |row: Option<&super::Listed>| chain.orders().first()?.time(row?);
+        let (Some(newest), Some(oldest)) = (time(chain.tail().first()), time(chain.tail().last())) else {
             return u64::MAX;
         };
         let rows = chain.tail().len() as u128;
         let left = u128::try_from(oldest.saturating_sub(down_to)).unwrap_or(0);
         let guess = u64::try_from(left * rows / u128::from(newest.abs_diff(oldest).max(1))).unwrap_or(u64::MAX);
-        self.reach.saturating_add(guess.min(most))
+        round.reach.saturating_add(guess.min(most))
     }
 
     fn has_probe(&self) -> bool {
-        self.slots.back().is_some_and(|slot| slot.purpose == Purpose::Behind)
+        self.round.slots.back().is_some_and(|slot| slot.purpose == Purpose::Behind)
     }
 
     fn plan_walk(&mut self) -> bool {
-        let Some(window) = reaching(self.planned_to, self.overlap, self.largest) else {
-            // No page crosses this position: no overlap can be made with so small pages.
-            self.pass(self.largest);
+        let Some(window) = self.server.sizes.reaching(self.round.planned_to, self.round.overlap) else {
+            // No page crosses this position: no overlap can be made with the sizes that there are.
+            self.pass(self.server.sizes.proven());
             return true;
         };
-        self.planned_to = window.end();
+        self.round.planned_to = window.end();
         let slot = Slot::new(window, Purpose::Walk);
-        let before_probe = self.slots.len() - usize::from(self.has_probe());
-        self.slots.insert(before_probe, slot);
+        let before_probe = self.round.slots.len() - usize::from(self.has_probe());
+        self.round.slots.insert(before_probe, slot);
         true
     }
 
     fn plan_end(&mut self) -> bool {
-        self.ended = true;
-        if let Some((window, is_behind)) = self.end.next(self.reach, self.overlap, self.largest) {
+        let round = &mut self.round;
+        round.ended = true;
+        if let Some((window, is_behind)) = round.end.next(round.reach, round.overlap, &self.server.sizes) {
             let purpose = if is_behind { Purpose::Behind } else { Purpose::Walk };
-            self.slots.push_back(Slot::new(window, purpose));
+            round.slots.push_back(Slot::new(window, purpose));
             return true;
         }
-        if !self.end.is_shown() {
-            let said = self.totals.latest().map_or_else(String::new, |total| format!(" at {total} sessions"));
-            self.reasons.push(format!("the end of the list{said} could not be shown"));
-            self.reasons.append(&mut self.faults);
+        if !round.end.is_shown(self.server.far) {
+            let said = round.totals.latest().map_or_else(String::new, |total| format!(" at {total} sessions"));
+            self.log.reasons.push(format!("the end of the list{said} could not be shown"));
+            self.log.reasons.append(&mut round.seam.faults);
         }
         self.finish_at_head();
         true

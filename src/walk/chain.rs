@@ -1,14 +1,14 @@
 //! Chains: answers joined by the sessions that they share.
 //!
 //! Let unchanged rows keep their relative order. Every answer is a gapless interval of it, so two answers that share a
-//! session have a gapless union, whenever they were fetched. Groups of equal starts may change places between requests;
-//! so a joint also needs *strict descent*: the older answer begins with a start newer than the newer one's last. Then
-//! every group of equal starts lies whole in one of the two, and no order within a group matters.
+//! session have a gapless union, whenever they were fetched. Groups of equal keys may change places between requests;
+//! so a joint also needs *strict descent*: the older answer begins strictly before the newer one's last row, by the key of
+//! the list. Then every group of equal keys lies whole in one of the two, and no order within a group matters.
 
 use std::collections::HashMap;
 
 use super::Listed;
-use super::order::Order;
+use super::order::{Orders, Sort, Sorts};
 
 /// What two neighbouring answers are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub enum Joint {
         new: usize,
         /// Whether the shared rows follow one another in both, up to the end of one: nothing changed between.
         exact: bool,
-        /// Whether the joint descends strictly.
-        descends: bool,
+        /// The orders in which the joint descends strictly.
+        descends: Sorts,
     },
     /// They share no session.
     Apart,
@@ -28,26 +28,28 @@ pub enum Joint {
     Reordered,
 }
 
-/// Compares a newer answer with the older one that should follow it. `ties_matter`: rows of equal start must keep their
-/// places too; otherwise a group of equal starts is a set.
-pub fn joint(newer: &[Listed], older: &[Listed], ties_matter: bool) -> Joint {
+/// Compares a newer answer with the older one that should follow it. A session whose key in one of the orders that fit
+/// (`fits`) has changed is not the same row any more. `ties`: an order in which rows of equal key are a set, so that they
+/// may have changed places.
+pub fn joint(newer: &[Listed], older: &[Listed], fits: Sorts, ties: Option<Sort>) -> Joint {
     let places: HashMap<u128, usize> = newer.iter().enumerate().map(|(place, row)| (row.id, place)).collect();
-    // A session whose start changed is not the same row any more.
-    let place = |row: &Listed| places.get(&row.id).copied().filter(|&place| newer[place].start == row.start);
+    let is_same = |place: &usize, row: &Listed| fits.each().all(|sort| sort.is_equal(&newer[*place], row));
+    let place = |row: &Listed| places.get(&row.id).copied().filter(|place| is_same(place, row));
     let shared: Vec<(usize, usize)> =
         older.iter().enumerate().filter_map(|(at, row)| Some((place(row)?, at))).collect();
     let (Some(&(first, _)), Some(&(_, last))) = (shared.first(), shared.last()) else { return Joint::Apart };
     let mut in_order = shared.clone();
     in_order.sort_unstable();
-    let agree =
-        |(a, b): (&(usize, usize), &(usize, usize))| a == b || !ties_matter && newer[a.0].start == newer[b.0].start;
+    let agree = |(a, b): (&(usize, usize), &(usize, usize))| {
+        a == b || ties.is_some_and(|sort| sort.is_equal(&newer[a.0], &newer[b.0]))
+    };
     if !shared.iter().zip(&in_order).all(agree) {
         return Joint::Reordered;
     }
     let begin = shared[0].1;
     let exact = (first == 0 || begin == 0) && newer[first..].iter().zip(&older[begin..]).all(|(a, b)| a.id == b.id);
-    let starts = newer.last().zip(older.first()).map(|(newer, older)| (newer.start, older.start));
-    let descends = starts.is_some_and(|(last_of_newer, first_of_older)| first_of_older > last_of_newer);
+    let ends = newer.last().zip(older.first());
+    let descends = Sorts::of(|sort| ends.is_some_and(|(last, first)| sort.descends(first, last)));
     Joint::Linked { new: last + 1, exact, descends }
 }
 
@@ -56,12 +58,12 @@ pub fn joint(newer: &[Listed], older: &[Listed], ties_matter: bool) -> Joint {
 pub struct Chain {
     head: Vec<Listed>,
     tail: Vec<Listed>,
-    order: Order,
+    orders: Orders,
     /// Of what lies below the newest answer.
-    below: Order,
+    below: Orders,
     exact: bool,
-    /// Whether every joint descended strictly.
-    strict: bool,
+    /// The orders in which every joint descended strictly.
+    strict: Sorts,
     links: u64,
 }
 
@@ -72,7 +74,7 @@ pub enum Extended {
     Further,
     /// It holds nothing that the chain's last answer has not.
     Contained,
-    /// A group of equal starts lies across the joint.
+    /// A group of equal keys lies across the joint.
     Tied,
     /// No session is shared.
     Apart,
@@ -80,12 +82,21 @@ pub enum Extended {
     Reordered,
 }
 
+/// Which ties across a joint are put up with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ties {
+    /// None in the likeliest order, and none in these.
+    Parted(Sorts),
+    /// All.
+    Kept,
+}
+
 impl Chain {
-    /// A chain of one answer.
-    pub fn new(rows: Vec<Listed>) -> Self {
-        let mut order = Order::new();
-        order.observe(&rows);
-        Self { head: rows.clone(), tail: rows, order, below: Order::new(), exact: true, strict: true, links: 0 }
+    /// A chain of one answer. `limit`: inversions of times that are put up with, in microseconds.
+    pub fn new(rows: Vec<Listed>, limit: i64) -> Self {
+        let orders = Orders::of(&rows, limit);
+        let below = Orders::new(limit);
+        Self { head: rows.clone(), tail: rows, orders, below, exact: true, strict: Sorts::ALL, links: 0 }
     }
 
     /// Rows of its newest answer.
@@ -98,9 +109,9 @@ impl Chain {
         &self.tail
     }
 
-    /// The order found.
-    pub const fn order(&self) -> Order {
-        self.order
+    /// The orders found.
+    pub const fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// Whether every joint was exact: nothing moved between any two answers.
@@ -108,14 +119,17 @@ impl Chain {
         self.exact
     }
 
-    /// Whether every joint descended strictly, so that no group of equal starts lies across one.
-    pub const fn is_strict(&self) -> bool {
-        self.strict
+    /// Whether some order fits, and every joint descended strictly in each that does: no group of equal keys lies across
+    /// one, whichever of them the list is sorted by. One answer alone needs no order.
+    pub fn is_strict(&self, fits: Sorts) -> bool {
+        self.links == 0 || !fits.is_empty() && fits.are_among(self.strict)
     }
 
-    /// Whether these rows are all newer than the chain's last answer, as far as starts can tell.
+    /// Whether these rows all stand before the chain's last answer, as far as the order can tell.
     pub fn is_above(&self, rows: &[Listed]) -> bool {
-        rows.last().zip(self.tail.first()).is_some_and(|(above, below)| above.start > below.start)
+        let ends = rows.last().zip(self.tail.first());
+        let sort = self.orders.first();
+        ends.zip(sort).is_some_and(|((above, below), sort)| sort.is_above(above, below))
     }
 
     /// Joints so far.
@@ -123,46 +137,53 @@ impl Chain {
         self.links
     }
 
-    /// Tries to go on with an answer. In a list that is newest first up to `slack`, joints must descend strictly, unless
-    /// `ties` are put up with; in any other, the order of ties is all there is.
-    pub fn extend(&mut self, rows: &[Listed], slack: i64, ties: bool) -> Extended {
-        let newest_first = self.order.is_newest_first(slack);
-        let ties_matter = !newest_first || self.order.slack() > 0;
-        let (new, exact, descends) = match joint(&self.tail, rows, ties_matter) {
+    /// Tries to go on with an answer. In a list of known order, joints must descend strictly unless ties are put up with;
+    /// in any other, the order of ties is all there is.
+    pub fn extend(&mut self, rows: &[Listed], ties: Ties) -> Extended {
+        let (fits, first) = (self.orders.fits(), self.orders.first());
+        let free = first.filter(|sort| self.orders.slack(*sort) == 0);
+        let (new, exact, descends) = match joint(&self.tail, rows, fits, free) {
             Joint::Linked { new, exact, descends } => (new, exact, descends),
             Joint::Apart => return Extended::Apart,
             Joint::Reordered => return Extended::Reordered,
         };
-        if newest_first && !descends && !ties {
+        if let Ties::Parted(asked) = ties
+            && (first.is_some_and(|sort| !descends.has(sort)) || !asked.and(fits).are_among(descends))
+        {
             return Extended::Tied;
         }
         self.exact &= exact;
         if new == rows.len() {
             return Extended::Contained;
         }
-        self.strict &= descends;
+        self.strict = self.strict.and(descends);
         self.observe(&rows[new..]);
         self.links += 1;
         self.tail = rows.to_vec();
         Extended::Further
     }
 
+    /// Whether an answer ends with the chain's last row, so that nothing lies behind it: the last page once more.
+    pub fn ends_like(&self, rows: &[Listed]) -> bool {
+        rows.last().zip(self.tail.last()).is_some_and(|(a, b)| a.id == b.id)
+    }
+
     /// Goes on with a chain whose newest answer joins this one's oldest.
     pub fn bridge(&mut self, older: &Self) {
-        let Self { head, tail, order: _, below, exact, strict, links } = older;
+        let Self { head, tail, orders: _, below, exact, strict, links } = older;
         let shared = |row: &Listed| self.tail.iter().any(|other| other.id == row.id);
         let new = head.iter().rposition(shared).map_or(0, |last| last + 1);
         self.observe(&head[new..]);
-        self.order = self.order.and(*below);
-        self.below = self.below.and(*below);
+        self.orders = self.orders.and(below);
+        self.below = self.below.and(below);
         self.tail.clone_from(tail);
         self.exact &= exact;
-        self.strict &= strict;
+        self.strict = self.strict.and(*strict);
         self.links += links + 1;
     }
 
     fn observe(&mut self, rows: &[Listed]) {
-        self.order.observe(rows);
+        self.orders.observe(rows);
         self.below.observe(rows);
     }
 
@@ -183,25 +204,41 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::walk::order::Key;
+
+    const SECOND: i64 = 1_000_000;
+    const LIMIT: i64 = 1;
 
     fn rows(rows: &[(u128, i64)]) -> Vec<Listed> {
-        rows.iter().map(|&(id, start)| Listed { id, start: Some(start), ..Listed::default() }).collect()
+        rows.iter().map(|&(id, start)| Listed { id, start: Some(start * SECOND), ..Listed::default() }).collect()
+    }
+
+    fn newest_first() -> Sorts {
+        Sorts::of(|sort| sort.key == Key::Start && sort.descending)
+    }
+
+    /// How an older answer follows a newer one in a list by start: new rows, exact, descending.
+    fn linked(newer: &[Listed], older: &[Listed], ties: bool) -> Result<(usize, bool, bool), Joint> {
+        let free = newest_first().each().next().filter(|_| !ties);
+        match joint(newer, older, newest_first(), free) {
+            Joint::Linked { new, exact, descends } => Ok((new, exact, newest_first().are_among(descends))),
+            other => Err(other),
+        }
     }
 
     #[test]
     fn joints() {
         let newer = rows(&[(1, 90), (2, 80), (3, 70), (4, 60)]);
-        let linked = |new, exact, descends| Joint::Linked { new, exact, descends };
         for (older, expected) in [
-            (rows(&[(3, 70), (4, 60), (5, 50)]), linked(2, true, true)),
-            (rows(&[(4, 60), (5, 50)]), linked(1, true, false)),
-            (rows(&[(2, 80), (4, 60), (5, 50)]), linked(2, false, true)),
-            (rows(&[(9, 95), (1, 90), (2, 80)]), linked(3, true, true)),
-            (rows(&[(5, 50)]), Joint::Apart),
-            (rows(&[(4, 61), (5, 50)]), Joint::Apart),
-            (rows(&[(4, 60), (3, 70), (5, 50)]), Joint::Reordered),
+            (rows(&[(3, 70), (4, 60), (5, 50)]), Ok((2, true, true))),
+            (rows(&[(4, 60), (5, 50)]), Ok((1, true, false))),
+            (rows(&[(2, 80), (4, 60), (5, 50)]), Ok((2, false, true))),
+            (rows(&[(9, 95), (1, 90), (2, 80)]), Ok((3, true, true))),
+            (rows(&[(5, 50)]), Err(Joint::Apart)),
+            (rows(&[(4, 61), (5, 50)]), Err(Joint::Apart)),
+            (rows(&[(4, 60), (3, 70), (5, 50)]), Err(Joint::Reordered)),
         ] {
-            assert_eq!(joint(&newer, &older, true), expected, "{older:?}");
+            assert_eq!(linked(&newer, &older, true), expected, "{older:?}");
         }
     }
 
@@ -209,11 +246,22 @@ mod tests {
     fn ties_are_a_set_where_the_order_is_by_start() {
         let newer = rows(&[(1, 90), (2, 60), (3, 60)]);
         let older = rows(&[(1, 90), (3, 60), (2, 60), (4, 60)]);
-        assert_eq!(joint(&newer, &older, true), Joint::Reordered);
-        assert_eq!(joint(&newer, &older, false), Joint::Linked { new: 3, exact: false, descends: true });
+        assert_eq!(linked(&newer, &older, true), Err(Joint::Reordered));
+        assert_eq!(linked(&newer, &older, false), Ok((3, false, true)));
         // A group across the joint can hide a row.
-        let mut chain = Chain::new(newer);
-        assert_eq!(chain.extend(&rows(&[(3, 60), (4, 60)]), 0, false), Extended::Tied);
-        assert_eq!(chain.extend(&older, 0, false), Extended::Further);
+        let mut chain = Chain::new(newer, LIMIT);
+        assert_eq!(chain.extend(&rows(&[(3, 60), (4, 60)]), Ties::Parted(Sorts::NONE)), Extended::Tied);
+        assert_eq!(chain.extend(&older, Ties::Parted(Sorts::NONE)), Extended::Further);
+    }
+
+    #[test]
+    fn what_a_server_sorts_by_the_second_is_a_tie_within_a_second() {
+        let millis = |rows: &[(u128, i64)]| {
+            let row = |&(id, ms): &(u128, i64)| Listed { id, start: Some(ms * 1_000), ..Listed::default() };
+            rows.iter().map(row).collect::<Vec<_>>()
+        };
+        let newer = millis(&[(1, 9_900), (2, 5_900), (3, 5_100)]);
+        let older = millis(&[(2, 5_900), (3, 5_100), (4, 3_000)]);
+        assert_eq!(linked(&newer, &older, true), Ok((2, true, false)));
     }
 }

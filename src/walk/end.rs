@@ -1,11 +1,17 @@
 //! How the end of the list is shown: by an answer that overshoots it and so comes back short, and by one behind it that
 //! brings nothing. Where the server gives no total to hold against, both are asked twice, with different sizes.
+//!
+//! A page behind the end that is not answered says nothing by itself. Beside a total that agrees that is enough. Without a
+//! total it counts only if a page far behind failed alike at the opening and fails so at the end, and if the short answers
+//! are the same after a pause: an outage that cuts pages short does not last so long.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::Page;
+use super::base::Word;
+use super::sizes::Sizes;
 use super::totals::believable;
-use super::window::{Window, behind, reaching};
+use super::window::{Window, behind};
+use super::{Listed, Page, Silence};
 
 /// Requests at most that are spent on the end alone.
 const ATTEMPTS: u32 = 8;
@@ -13,10 +19,10 @@ const ATTEMPTS: u32 = 8;
 /// What is known of the end.
 #[derive(Debug, Clone, Default)]
 pub struct End {
-    /// Sizes of short answers that end with the chain's last row.
-    short: BTreeSet<u32>,
-    /// Sizes of answers behind it that brought nothing.
-    behind: BTreeSet<u32>,
+    /// Short answers that end with the chain's last row, by size.
+    short: BTreeMap<u32, (Window, Vec<Listed>)>,
+    /// Answers behind it, by size.
+    behind: BTreeMap<u32, Word>,
     /// Whether a short answer agreed with its own total and last page.
     agreed: bool,
     attempts: u32,
@@ -34,23 +40,22 @@ impl End {
     /// An answer that ends with the chain's last row.
     pub fn reached(&mut self, page: &Page) {
         if page.is_short() {
-            self.short.insert(page.window.size);
+            self.short.insert(page.window.size, (page.window, page.rows.clone()));
             self.agreed |= agrees(page);
         }
     }
 
-    /// An answer behind the end that brought nothing new.
-    pub fn nothing(&mut self, size: u32) {
-        self.behind.insert(size);
+    /// An answer behind the end that brought no session.
+    pub fn brought(&mut self, size: u32, word: Word) {
+        self.behind.insert(size, word);
     }
 
-    /// Whether the end is shown.
-    pub fn is_shown(&self) -> bool {
-        let needed = self.needed();
-        self.short.len() >= needed && self.behind.len() >= needed
+    /// Whether a short answer behind the first page held exactly the rest of its total.
+    pub fn is_agreed(&self) -> bool {
+        self.agreed
     }
 
-    /// Whether something lies behind it already that brought nothing, or is still to be asked.
+    /// Whether nothing behind the end was answered yet.
     pub fn lacks_probe(&self) -> bool {
         self.behind.is_empty()
     }
@@ -59,23 +64,55 @@ impl End {
         if self.agreed { 1 } else { 2 }
     }
 
-    /// The next window to ask for the end's sake, `None` when it is shown or can't be. `reach`: the position behind the
-    /// last row.
-    pub fn next(&mut self, reach: u64, overlap: u64, largest: u32) -> Option<(Window, bool)> {
-        if self.is_shown() || self.attempts >= ATTEMPTS {
+    fn brought_nothing(&self) -> usize {
+        self.behind.values().filter(|word| **word == Word::Nothing).count()
+    }
+
+    /// The failure of every page behind the end, where all fail alike.
+    fn silence(&self) -> Option<Silence> {
+        let mut silences =
+            self.behind.values().map(|word| if let Word::Silent(why) = word { Some(*why) } else { None });
+        let first = silences.next()??;
+        silences.all(|other| other == Some(first)).then_some(first)
+    }
+
+    /// Whether the end is shown. `far`: what a page far behind the end brought at the opening.
+    pub fn is_shown(&self, far: Option<Word>) -> bool {
+        let needed = self.needed();
+        if self.short.len() < needed {
+            return false;
+        }
+        let is_silent = self.behind.len() >= needed
+            && self.silence().is_some_and(|silence| self.agreed || far == Some(Word::Silent(silence)));
+        self.brought_nothing() >= needed || is_silent
+    }
+
+    /// The short answers that must be the same after a pause, where the end rests on failures alone.
+    pub fn rests_on_silence(&self) -> Option<(Silence, Vec<(Window, Vec<Listed>)>)> {
+        let is_silent = !self.agreed && self.brought_nothing() < self.needed();
+        Some((self.silence().filter(|_| is_silent)?, self.short.values().cloned().collect()))
+    }
+
+    /// The next window to ask for the end's sake, and whether it lies behind the end; `None` when it is shown or can't be.
+    /// `reach`: the position behind the last row.
+    pub fn next(&mut self, reach: u64, overlap: u64, sizes: &Sizes) -> Option<(Window, bool)> {
+        let needed = self.needed();
+        let is_enough = self.short.len() >= needed
+            && (self.brought_nothing() >= needed || self.behind.len() >= needed && self.silence().is_some());
+        if is_enough || self.attempts >= ATTEMPTS {
             return None;
         }
         self.attempts += 1;
-        let fresh = |seen: &BTreeSet<u32>, window: &Window| !seen.contains(&window.size);
-        if self.short.len() < self.needed() {
-            let sizes = (2..=largest).rev().take(64);
-            let found =
-                sizes.filter_map(|size| reaching(reach, overlap, size)).find(|window| fresh(&self.short, window));
-            if let Some(window) = found.or_else(|| reaching(reach, 1, largest)) {
+        if self.short.len() < needed {
+            let found = sizes.each().filter(|size| *size > 1).take(64);
+            let found = found
+                .filter_map(|size| sizes.reaching_within(reach, overlap, size))
+                .find(|window| !self.short.contains_key(&window.size));
+            if let Some(window) = found.or_else(|| sizes.reaching(reach, 1)) {
                 return Some((window, false));
             }
         }
-        let size = (1..=largest).rev().find(|size| !self.behind.contains(size))?;
+        let size = sizes.each().find(|size| !self.behind.contains_key(size))?;
         Some((behind(reach, size), true))
     }
 }

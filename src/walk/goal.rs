@@ -1,5 +1,7 @@
 //! What a walk is for, and how it goes about it.
 
+use std::time::Duration;
+
 /// What a walk must cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
@@ -37,10 +39,12 @@ pub struct Settings {
     pub slack: i64,
     /// Walks at most through a list that is not newest first.
     pub rounds: u32,
+    /// How long to wait before the end is looked at once more, where nothing but failures is behind it.
+    pub pause: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { per_page: 100, overlap: 2, repairs: 12, slack: 60_000_000, rounds: 3 }
+        Self { per_page: 100, overlap: 2, repairs: 12, slack: 60_000_000, rounds: 3, pause: Duration::from_secs(30) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::order::Order;
+use super::order::Orders;
 use super::window::Window;
 use super::{Listed, Page};
 
@@ -17,19 +17,22 @@ pub struct Locate {
     high: Option<u64>,
     step: u64,
     /// What was seen, by position: another order would show in it.
-    seen: BTreeMap<u64, Order>,
+    seen: BTreeMap<u64, Orders>,
+    /// Inversions that are put up with, in microseconds.
+    limit: i64,
 }
 
 impl Locate {
     /// A search in windows of a size, below these rows of the head. `end`: the list's length, where it is known.
-    pub fn new(to: i64, size: u32, end: Option<u64>, head: &[Listed]) -> Self {
-        let seen = BTreeMap::from([(0, order(head))]);
-        Self { to, size, low: 0, high: end, step: u64::from(size), seen }
+    pub fn new(to: i64, size: u32, end: Option<u64>, head: &[Listed], limit: i64) -> Self {
+        let seen = BTreeMap::from([(0, Orders::of(head, limit))]);
+        Self { to, size, low: 0, high: end, step: u64::from(size), seen, limit }
     }
 
-    /// The order of what was seen on the way.
-    pub fn order(&self) -> Order {
-        self.seen.values().fold(Order::new(), |above, below| above.and(*below))
+    /// Whether what was seen on the way is newest first, and differs so much that another order would have shown.
+    pub fn is_newest_first(&self) -> bool {
+        let orders = self.seen.values().fold(Orders::new(self.limit), |above, below| above.and(below));
+        orders.is_newest_first() && orders.tells()
     }
 
     /// The window to look at next, `None` when the place is found.
@@ -49,7 +52,7 @@ impl Locate {
     pub fn answer(&mut self, window: Window, page: Option<&Page>) {
         let first = page.and_then(|page| page.rows.first());
         if let Some(page) = page {
-            self.seen.insert(window.offset(), order(&page.rows));
+            self.seen.insert(window.offset(), Orders::of(&page.rows, self.limit));
         }
         if first.is_some_and(|row| row.start.is_some_and(|start| start >= self.to)) {
             self.low = window.offset();
@@ -63,10 +66,4 @@ impl Locate {
     pub fn found(&self) -> Window {
         Window { size: self.size, page: self.low / u64::from(self.size) + 1 }
     }
-}
-
-fn order(rows: &[Listed]) -> Order {
-    let mut order = Order::new();
-    order.observe(rows);
-    order
 }

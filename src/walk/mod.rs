@@ -4,7 +4,10 @@
 //! It holds the rows of a bounded number of answers, never of the list.
 
 mod ahead;
+mod base;
 mod chain;
+mod closing;
+mod doubt;
 mod end;
 mod evidence;
 mod goal;
@@ -15,8 +18,11 @@ mod order;
 mod passes;
 mod plan;
 mod recall;
+mod round;
 mod settle;
+mod sizes;
 mod slot;
+mod tail;
 mod totals;
 mod verdict;
 mod window;
@@ -26,11 +32,12 @@ use std::time::Duration;
 #[cfg(test)]
 mod tests;
 
+pub use base::{Likeness, likeness};
 pub use evidence::{Evidence, Ground, TABLE};
 pub use goal::{Goal, Settings};
-pub use opening::Zero;
+pub use order::Key;
 pub use plan::Plan;
-pub use verdict::{Tally, Verdict};
+pub use verdict::{Found, Tally, Verdict};
 pub use window::{Window, can_overlap};
 
 /// One listed session, as the walk needs to know it. Times are microseconds since 1970, UTC.

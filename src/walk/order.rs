@@ -1,67 +1,289 @@
-//! The order of the list, as it is found: newest start first, up to a small slack, or any other.
+//! The order of the list, as it is found: by which key it may be sorted, in which direction, and how well that fits.
+//!
+//! Nobody knows by what the real list is sorted, so every key is held against every row. A time may be a little off (the
+//! slack): servers sort by what was written first, and clocks differ. An order that does not fit any more is never
+//! taken up again.
+
+use serde::{Deserialize, Serialize};
 
 use super::Listed;
 
-/// What the rows seen so far say of the order.
+const SECOND: i64 = 1_000_000;
+
+/// What a list may be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// The start of a session.
+    Start,
+    /// The time inside an id of 24 hexadecimal digits.
+    IdTime,
+    /// The end of a session. Running sessions have none and stand together at one of the two ends.
+    End,
+    /// The id.
+    Id,
+}
+
+/// A key and a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    /// Lowest and highest start so far. A missing start counts as older than any.
-    bounds: Option<(i64, i64)>,
-    /// The lowest of those that have one.
-    oldest: Option<i64>,
-    /// The largest step back up, in microseconds.
+pub struct Sort {
+    /// The key.
+    pub key: Key,
+    /// Whether the newest, or greatest, comes first.
+    pub descending: bool,
+    /// Where sessions without the key stand: before all others.
+    missing_first: bool,
+}
+
+const fn sort(key: Key, descending: bool, missing_first: bool) -> Sort {
+    Sort { key, descending, missing_first }
+}
+
+/// Every order that is looked for, the likeliest first. A missing start counts as older than any.
+const SORTS: [Sort; 10] = [
+    sort(Key::Start, true, false),
+    sort(Key::Start, false, true),
+    sort(Key::IdTime, true, false),
+    sort(Key::IdTime, false, false),
+    sort(Key::End, true, true),
+    sort(Key::End, true, false),
+    sort(Key::End, false, true),
+    sort(Key::End, false, false),
+    sort(Key::Id, true, false),
+    sort(Key::Id, false, false),
+];
+
+impl Sort {
+    /// A number that falls along a list of this order: microseconds, or the rank of an id. `None` where the session has no
+    /// such key and can't have.
+    fn fall(self, row: &Listed) -> Option<i128> {
+        let value = match self.key {
+            Key::Start => row.start.map(i128::from),
+            Key::End => row.end.map(i128::from),
+            Key::IdTime => Some(i128::from(row.made()?)),
+            Key::Id => Some((row.rank ^ 1 << 127).cast_signed()),
+        };
+        Some(match value {
+            None if self.missing_first => i128::MAX,
+            None => i128::MIN,
+            Some(value) if self.descending => value,
+            Some(value) => value.saturating_neg(),
+        })
+    }
+
+    /// The same in whole seconds: servers may sort by them and show milliseconds.
+    fn fall_by_second(self, row: &Listed) -> Option<i128> {
+        let fall = self.fall(row)?;
+        Some(if self.key == Key::Id { fall } else { fall.div_euclid(i128::from(SECOND)) })
+    }
+
+    /// Whether two rows stand at the same place of this order.
+    pub fn is_equal(self, a: &Listed, b: &Listed) -> bool {
+        self.fall(a) == self.fall(b)
+    }
+
+    /// Whether `above` stands strictly before `below`, by whole seconds.
+    pub fn descends(self, above: &Listed, below: &Listed) -> bool {
+        self.fall_by_second(above) > self.fall_by_second(below)
+    }
+
+    /// Whether `above` stands before `below`.
+    pub fn is_above(self, above: &Listed, below: &Listed) -> bool {
+        self.fall(above) > self.fall(below)
+    }
+
+    /// The time of a row in this order; `None` where it has none, or where the order is none of times.
+    pub fn time(self, row: &Listed) -> Option<i64> {
+        match self.key {
+            Key::Start => row.start,
+            Key::End => row.end,
+            Key::IdTime => row.made(),
+            Key::Id => None,
+        }
+    }
+
+    /// Whether a row lies before a time in this order. A missing start is older than any; a session without an end runs.
+    pub fn is_before(self, row: &Listed, time: i64) -> bool {
+        self.time(row).map_or(self.key == Key::Start, |own| own < time)
+    }
+
+    /// Inversions of so many microseconds are no other order: those of ids are never.
+    const fn limit(self, slack: i64) -> i64 {
+        if matches!(self.key, Key::Id) { 0 } else { slack }
+    }
+}
+
+/// Some of the orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sorts(u16);
+
+impl Sorts {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// All of them.
+    pub const ALL: Self = Self((1 << SORTS.len()) - 1);
+
+    /// Those that a rule holds for.
+    pub fn of(rule: impl Fn(Sort) -> bool) -> Self {
+        let bits = SORTS.iter().enumerate().filter(|(_, sort)| rule(**sort)).map(|(at, _)| 1 << at);
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+
+    /// One after the other, the likeliest first.
+    pub fn each(self) -> impl Iterator<Item = Sort> {
+        (0..).zip(SORTS).filter(move |(at, _)| self.0 >> at & 1 == 1).map(|(_, sort)| sort)
+    }
+
+    /// Whether one is among them.
+    pub fn has(self, sort: Sort) -> bool {
+        self.each().any(|other| other == sort)
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether all of these are among the others.
+    pub const fn are_among(self, others: Self) -> bool {
+        self.0 & !others.0 == 0
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// How one order fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fit {
+    /// Lowest and highest number that should fall.
+    bounds: Option<(i128, i128)>,
+    /// The largest step back up.
     slack: i64,
 }
 
-impl Order {
-    /// Nothing seen yet.
-    pub const fn new() -> Self {
-        Self { bounds: None, oldest: None, slack: 0 }
+/// What the rows seen so far say of the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Orders {
+    fits: Sorts,
+    each: [Fit; SORTS.len()],
+    /// Oldest and newest start of those that have one.
+    starts: Option<(i64, i64)>,
+    /// Inversions of times that are put up with, in microseconds.
+    limit: i64,
+}
+
+impl Orders {
+    /// Nothing seen yet. `limit`: inversions of times that are put up with, in microseconds.
+    pub const fn new(limit: i64) -> Self {
+        Self { fits: Sorts::ALL, each: [Fit { bounds: None, slack: 0 }; SORTS.len()], starts: None, limit }
+    }
+
+    /// What some rows say by themselves.
+    pub fn of(rows: &[Listed], limit: i64) -> Self {
+        let mut orders = Self::new(limit);
+        orders.observe(rows);
+        orders
     }
 
     /// Takes rows into account that follow those before.
     pub fn observe(&mut self, rows: &[Listed]) {
-        for row in rows {
-            let start = row.start.unwrap_or(i64::MIN);
-            let bounds = Some((start, start));
-            let oldest = row.start;
-            *self = self.and(Self { bounds, oldest, slack: 0 });
+        for start in rows.iter().filter_map(|row| row.start) {
+            self.widen((start, start));
+        }
+        for at in 0..SORTS.len() {
+            for row in rows {
+                if self.fits.0 >> at & 1 == 0 {
+                    break;
+                }
+                match SORTS[at].fall(row) {
+                    Some(fall) => self.follow(at, (fall, fall), 0),
+                    None => self.fits.0 &= !(1 << at),
+                }
+            }
+        }
+    }
+
+    fn widen(&mut self, (oldest, newest): (i64, i64)) {
+        let (low, high) = self.starts.unwrap_or((oldest, newest));
+        self.starts = Some((low.min(oldest), high.max(newest)));
+    }
+
+    /// What follows in one order.
+    fn follow(&mut self, at: usize, (low, high): (i128, i128), slack: i64) {
+        let fit = &mut self.each[at];
+        let (lowest, highest) = fit.bounds.unwrap_or((high, high));
+        let back = i64::try_from(high.saturating_sub(lowest).max(0)).unwrap_or(i64::MAX);
+        fit.slack = fit.slack.max(slack).max(back);
+        fit.bounds = Some((lowest.min(low), highest.max(high)));
+        if fit.slack > SORTS[at].limit(self.limit) {
+            self.fits.0 &= !(1 << at);
         }
     }
 
     /// What rows further down say besides.
     #[must_use]
-    pub fn and(self, below: Self) -> Self {
-        let ((Some((lowest, highest)), Some((low, high))), slack) =
-            ((self.bounds, below.bounds), self.slack.max(below.slack))
-        else {
-            return if self.bounds.is_some() { self } else { below };
-        };
-        Self {
-            bounds: Some((lowest.min(low), highest.max(high))),
-            oldest: self.oldest.into_iter().chain(below.oldest).min(),
-            slack: slack.max(high.saturating_sub(lowest)),
+    pub fn and(mut self, below: &Self) -> Self {
+        if let Some(starts) = below.starts {
+            self.widen(starts);
         }
+        self.fits = self.fits.and(below.fits);
+        for at in 0..SORTS.len() {
+            if let (1, Some(bounds)) = (self.fits.0 >> at & 1, below.each[at].bounds) {
+                self.follow(at, bounds, below.each[at].slack);
+            }
+        }
+        self
     }
 
-    /// The largest inversion: by how much a row was newer than one listed before it. Microseconds.
-    pub const fn slack(&self) -> i64 {
-        self.slack
+    /// The orders that fit. One that all rows are equal in says nothing, as long as another one says something.
+    pub fn fits(&self) -> Sorts {
+        let telling = (0..SORTS.len()).filter(|at| self.fits.0 >> at & 1 == 1 && self.tells_at(*at));
+        let telling = Sorts(telling.fold(0, |all, at| all | 1 << at));
+        if telling.is_empty() { self.fits } else { telling }
+    }
+
+    fn tells_at(&self, at: usize) -> bool {
+        let limit = i128::from(SORTS[at].limit(self.limit));
+        self.each[at].bounds.is_some_and(|(low, high)| high.saturating_sub(low) > limit)
+    }
+
+    /// Whether some order fits, and the rows differ so much in it that another one would have shown.
+    pub fn tells(&self) -> bool {
+        (0..SORTS.len()).any(|at| self.fits.0 >> at & 1 == 1 && self.tells_at(at))
+    }
+
+    /// The orders that nothing speaks against, whether they say something or not.
+    pub const fn allowed(&self) -> Sorts {
+        self.fits
+    }
+
+    /// The likeliest order that fits.
+    pub fn first(&self) -> Option<Sort> {
+        self.fits().each().next()
+    }
+
+    /// The largest inversion in an order: by how much a row should have stood before another one. Microseconds.
+    pub fn slack(&self, sort: Sort) -> i64 {
+        SORTS.iter().position(|other| *other == sort).map_or(0, |at| self.each[at].slack)
+    }
+
+    /// Whether the newest start comes first, as far as was seen, and that can be told.
+    pub fn is_newest_first(&self) -> bool {
+        self.first().is_some_and(|sort| sort.key == Key::Start && sort.descending)
     }
 
     /// The oldest start.
-    pub const fn oldest(&self) -> Option<i64> {
-        self.oldest
+    pub fn oldest(&self) -> Option<i64> {
+        self.starts.map(|(oldest, _)| oldest)
     }
 
-    /// Whether the list is newest first, but for inversions of at most `slack` microseconds.
-    pub const fn is_newest_first(&self, slack: i64) -> bool {
-        self.slack <= slack
-    }
-
-    /// Whether the starts differ by more than inversions may, so that another order would have shown.
-    pub fn tells(&self, slack: i64) -> bool {
-        self.bounds.zip(self.oldest).is_some_and(|((_, highest), oldest)| highest.saturating_sub(oldest) > slack)
+    /// The newest start.
+    pub fn newest(&self) -> Option<i64> {
+        self.starts.map(|(_, newest)| newest)
     }
 }
 
@@ -69,30 +291,62 @@ impl Order {
 mod tests {
     use super::*;
 
-    fn slack(starts: &[Option<i64>]) -> i64 {
-        let rows: Vec<_> = starts.iter().map(|&start| Listed { start, ..Listed::default() }).collect();
-        let mut order = Order::new();
-        order.observe(&rows);
-        order.slack()
+    const LIMIT: i64 = 60 * SECOND;
+
+    fn rows(starts: &[Option<i64>]) -> Vec<Listed> {
+        let start = |start: &Option<i64>| start.map(|start| start * SECOND);
+        (0..).zip(starts).map(|(id, at)| Listed { id, start: start(at), ..Listed::default() }).collect()
+    }
+
+    fn newest_first() -> Sort {
+        SORTS[0]
+    }
+
+    fn slack(starts: &[Option<i64>]) -> Option<i64> {
+        let orders = Orders::of(&rows(starts), LIMIT);
+        orders.fits().has(newest_first()).then(|| orders.slack(newest_first()) / SECOND)
     }
 
     #[test]
     fn inversions_are_measured_against_the_lowest() {
-        assert_eq!(slack(&[Some(9), Some(9), Some(5), None, None]), 0);
-        assert_eq!(slack(&[Some(9), Some(5), Some(6), Some(7)]), 2);
-        assert_eq!(slack(&[None, Some(7)]), i64::MAX);
+        assert_eq!(slack(&[Some(900), Some(900), Some(500), None, None]), Some(0));
+        assert_eq!(slack(&[Some(900), Some(500), Some(506), Some(507)]), Some(7));
+        assert_eq!(slack(&[Some(900), Some(500), Some(561)]), None);
+        assert_eq!(slack(&[None, Some(700)]), None);
     }
 
     #[test]
     fn what_lies_below_may_be_newer_than_what_lies_above() {
-        let of = |starts: &[i64]| {
-            let rows: Vec<_> = starts.iter().map(|&start| Listed { start: Some(start), ..Listed::default() }).collect();
-            let mut order = Order::new();
-            order.observe(&rows);
-            order
+        let of = |starts: &[i64]| Orders::of(&rows(&starts.iter().map(|at| Some(*at)).collect::<Vec<_>>()), LIMIT);
+        let same = |a: Orders, b: Orders| {
+            assert_eq!((a.fits, a.starts, a.each[0]), (b.fits, b.starts, b.each[0]));
         };
-        assert_eq!(of(&[9, 5]).and(of(&[8, 1])), of(&[9, 5, 8, 1]));
-        assert_eq!(Order::new().and(of(&[8, 1])), of(&[8, 1]));
-        assert!(of(&[8, 1]).tells(6) && !of(&[8, 1]).tells(7));
+        same(of(&[90, 50]).and(&of(&[80, 10])), of(&[90, 50, 80, 10]));
+        same(Orders::new(LIMIT).and(&of(&[80, 10])), of(&[80, 10]));
+        assert!(of(&[80, 10]).tells() && !of(&[80, 20]).tells());
+    }
+
+    #[test]
+    fn every_key_is_found_in_both_directions() {
+        let row = |start: i64, end: Option<i64>, made: u128, low: u128| Listed {
+            id: low,
+            start: Some(start * SECOND),
+            end: end.map(|end| end * SECOND),
+            rank: made << 64 | low,
+        };
+        let found = |rows: &[Listed]| Orders::of(rows, LIMIT).first().map(|sort| (sort.key, sort.descending));
+        let by_end = [row(100, None, 5, 1), row(500, Some(9_000), 900, 2), row(900, Some(8_000), 7, 3)];
+        assert_eq!(found(&by_end), Some((Key::Start, false)));
+        let by_end = [row(800, None, 5, 1), row(500, Some(9_000), 900, 2), row(900, Some(8_000), 7, 3)];
+        assert_eq!(found(&by_end), Some((Key::End, true)));
+        let mut back = by_end;
+        back.reverse();
+        assert_eq!(found(&back), Some((Key::End, false)));
+        let by_made = [row(1, Some(500), 900, 1), row(500, Some(100), 700, 2), row(9, Some(800), 500, 3)];
+        assert_eq!(found(&by_made), Some((Key::IdTime, true)));
+        let by_id = [row(1, Some(500), 7, 3), row(500, Some(100), 7, 2), row(9, Some(800), 7, 1)];
+        assert_eq!(found(&by_id), Some((Key::Id, true)));
+        let by_none = [row(1, Some(500), 7, 3), row(500, Some(100), 7, 9), row(9, Some(800), 7, 1)];
+        assert_eq!(found(&by_none), None);
     }
 }

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Page;
 use super::evidence::Evidence;
 use super::totals::Totals;
 use super::window::Window;
+use super::{Listed, Page};
 
 /// How often a page that looks wrong is asked for again.
 const AGAIN: u32 = 2;
@@ -36,6 +36,13 @@ pub struct Passes {
     /// What each pass was told of the list's length.
     totals: Totals,
     reasons: Vec<String>,
+    /// The first page, and its newest start: what is newer further down has come in meanwhile.
+    head: Vec<Listed>,
+    /// Pages that were asked for, and pages that brought older sessions.
+    asked: u64,
+    brought: u64,
+    /// The last page, not the first, held exactly the rest of the total.
+    rest_fits: bool,
 }
 
 impl Passes {
@@ -56,12 +63,22 @@ impl Passes {
             oldest: None,
             totals: Totals::default(),
             reasons: Vec::new(),
+            head: Vec::new(),
+            asked: 0,
+            brought: 0,
+            rest_fits: false,
         }
     }
 
     /// The next window to ask for, if there is one now.
     pub fn next(&mut self) -> Option<Window> {
+        if self.asked > 3 * self.brought + 200 && self.end.is_none() {
+            self.end = Some(self.next);
+            self.reasons.push("the list grows faster than it is read".to_owned());
+            self.turn();
+        }
         let (page, tries) = self.planned.pop().or_else(|| Some((self.unasked()?, 0)))?;
+        self.asked += 1;
         self.flying.insert(page, tries);
         Some(Window { size: self.size, page })
     }
@@ -81,8 +98,8 @@ impl Passes {
         })
     }
 
-    /// Takes an answer.
-    pub fn answer(&mut self, window: Window, refused: Option<u16>, page: Option<&Page>) {
+    /// Takes an answer; `None` where there was no page.
+    pub fn answer(&mut self, window: Window, page: Option<&Page>) {
         if window.size != self.size {
             return; // It was asked for before the passes began.
         }
@@ -92,19 +109,15 @@ impl Passes {
             self.totals.observe_at(page, 0);
         }
         let listed = page.map_or(0, Page::listed);
-        let total = self.totals.latest();
-        let wanted = total.map(|total| total.saturating_sub(window.offset()).min(self.size.into()));
+        let wanted = self.wanted(window);
         // An empty page ends the pass; one that is so for a moment must not.
         let is_odd = wanted.is_some_and(|wanted| listed < wanted) && tries < AGAIN;
         if is_odd || listed == 0 && tries == 0 {
             self.planned.push((window.page, tries + 1));
             return;
         }
-        if let Some(status) = refused
-            && wanted.is_some_and(|wanted| wanted > 0)
-        {
-            self.reasons.push(format!("page {} was refused with status {status}", window.page));
-        }
+        let is_last = self.totals.latest().is_some_and(|total| total <= window.end());
+        self.rest_fits |= window.page > 1 && listed > 0 && wanted == Some(listed) && is_last;
         let hash = page.map_or(0, digest);
         match self.back {
             Some(_) => self.equal &= self.first.get(&window.page).is_none_or(|first| *first == hash),
@@ -113,8 +126,49 @@ impl Passes {
         self.turn();
     }
 
+    /// A page of the list can't be had, whatever is tried: the list is not read beyond it.
+    pub fn refuse(&mut self, window: Window, why: &str) {
+        if self.flying.remove(&window.page).is_none() {
+            return;
+        }
+        self.reasons.push(format!("page {} {why}", window.page));
+        match self.back {
+            Some(_) => self.equal = false,
+            None => self.ends_before(window.page),
+        }
+        self.turn();
+    }
+
+    /// Rows that a page should have, as far as is known.
+    fn wanted(&self, window: Window) -> Option<u64> {
+        let total = self.totals.latest()?;
+        Some(total.saturating_sub(window.offset()).min(self.size.into()))
+    }
+
+    /// Whether an answer for this window is waited for.
+    pub fn is_flying(&self, window: Window) -> bool {
+        window.size == self.size && self.flying.contains_key(&window.page)
+    }
+
+    /// Where the list ends, as far as is known.
+    pub fn known_end(&self) -> u64 {
+        let read = self.first.keys().next_back().map_or(0, |last| last * u64::from(self.size));
+        self.totals.latest().unwrap_or(0).max(read)
+    }
+
+    /// The sessions of the first page.
+    pub fn head(&self) -> &[Listed] {
+        &self.head
+    }
+
+    /// Whether the last page, not the first, held exactly the rest of the total.
+    pub const fn rest_fits(&self) -> bool {
+        self.rest_fits
+    }
+
     fn forward(&mut self, number: u64, listed: u64, hash: u64, page: Option<&Page>) {
-        if listed == 0 || self.first.get(&(number - 1)) == Some(&hash) {
+        let is_first = number > 1 && self.first.get(&1) == Some(&hash);
+        if listed == 0 || is_first || self.first.get(&(number - 1)) == Some(&hash) {
             return self.ends_before(number);
         }
         let unusable = page.map_or(0, |page| page.unusable);
@@ -128,6 +182,12 @@ impl Passes {
         self.rows += listed;
         self.unusable += unusable;
         if let Some(page) = page {
+            if number == 1 {
+                self.head.clone_from(&page.rows);
+            }
+            let newest = self.head.first().and_then(|row| row.start);
+            let is_new = |row: &Listed| newest.is_some_and(|newest| row.start > Some(newest));
+            self.brought += u64::from(!page.rows.iter().all(is_new) || number == 1);
             let starts = || page.rows.iter().filter_map(|row| row.start);
             self.newest = self.newest.max(starts().max());
             self.oldest = self.oldest.into_iter().chain(starts()).min();
@@ -157,7 +217,7 @@ impl Passes {
     }
 
     /// Whether both passes are over.
-    fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         matches!(self.back, Some(0)) && self.flying.is_empty() && self.planned.is_empty()
     }
 

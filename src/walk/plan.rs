@@ -1,20 +1,24 @@
 //! The plan of a walk: its phases, and where requests and answers meet. Which windows come next is in `ahead`, what
-//! answers mean for the chain in `settle`.
+//! answers mean for the chain in `settle`, what is looked at last in `closing`.
+//!
+//! Each phase has a state of its own, made anew when the phase begins. What answers have shown of the server outlives them.
 
-use std::collections::VecDeque;
-
-use super::chain::Chain;
-use super::end::End;
+use super::base::{Base, Word};
+use super::closing::Closing;
+use super::doubt::{Doubt, Resolved};
 use super::goal::{Goal, Settings};
 use super::head::Head;
 use super::locate::Locate;
-use super::opening::{Opening, Zero};
+use super::opening::{Opening, Shown, Start};
+use super::order::Sorts;
 use super::passes::Passes;
 use super::recall::Recall;
+use super::round::Round;
+use super::sizes::Sizes;
 use super::slot::{Purpose, Slot, State};
-use super::totals::Totals;
+use super::tail::Tail;
 use super::window::Window;
-use super::{Answer, Asking, Contract, Outcome, Page, Request};
+use super::{Answer, Contract, Outcome, Page, Request};
 
 /// Counts for the receipt.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,128 +34,128 @@ pub(super) struct Counts {
     pub unusable: u64,
 }
 
+/// What answers have shown of the server.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub base: Base,
+    pub sizes: Sizes,
+    /// By how much the server's own page numbers differ from ours; `None` where they are not to be trusted.
+    pub echo: Option<i64>,
+    /// Windows that were answered with the first page; `None` once another page was answered with something else.
+    pub ignored: Option<u32>,
+    /// What a page far behind the end brought at the opening, where no total says where that is.
+    pub far: Option<Word>,
+    /// The server's clock at the first answer, in microseconds.
+    pub at: Option<i64>,
+    /// The list is known not to allow an early stop or a search: by a stopped run, or by what was read.
+    pub unordered: bool,
+    /// Orders that fitted in an earlier round, and that a joint was tied in.
+    pub parted: Sorts,
+}
+
+/// For the verdict.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    pub counts: Counts,
+    /// What speaks against the proof.
+    pub reasons: Vec<String>,
+}
+
 #[derive(Debug)]
 pub(super) enum Phase {
     Opening(Opening),
     Locating(Locate),
     Walking,
     Heading(Head),
-    Passing(Box<Passes>),
+    Tailing(Tail),
+    Passing,
+    Closing(Closing),
     Done,
 }
 
-/// A walk. See the module.
-#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
+/// Requests in flight.
 #[derive(Debug)]
-pub struct Plan {
-    pub(super) goal: Goal,
-    pub(super) settings: Settings,
-    /// What the server calls its first page.
-    pub(super) base: u64,
-    pub(super) zero: Zero,
-    /// By how much the server's own page numbers differ from ours; `None` where they are not to be trusted.
-    pub(super) echo: Option<i64>,
-    pub(super) largest: u32,
-    pub(super) overlap: u64,
-    pub(super) phase: Phase,
-    pub(super) slots: VecDeque<Slot>,
-    pub(super) flying: usize,
+pub(super) struct Pace {
+    pub flying: usize,
     /// Most requests that were ever wanted at once.
-    pub(super) width: usize,
-    /// Where the chain begins.
-    pub(super) begun_at: u64,
-    /// Windows are planned up to this position.
-    pub(super) planned_to: u64,
-    pub(super) chain: Option<Chain>,
-    /// The head, where the chain does not begin at it.
-    pub(super) top: Vec<super::Listed>,
-    /// Position behind the chain's last row, as last seen.
-    pub(super) reach: u64,
-    pub(super) totals: Totals,
-    pub(super) end: End,
-    /// Repairs of the joint at hand.
-    pub(super) seam: u32,
-    /// Where the last repair that joined the chain ended.
-    pub(super) forward: Option<u64>,
-    /// The list was seen not to be newest first: in this walk, one before, or by the run that was stopped.
-    pub(super) unordered: bool,
-    /// Groups of equal starts lie across joints whatever is done; only a list that is still can be proven then.
-    pub(super) ties: bool,
-    /// Windows that were answered with the first page; `None` once another page was answered with something else.
-    pub(super) ignored: Option<u32>,
-    /// Answers in a row that brought nothing.
-    pub(super) barren: u32,
-    /// The end was walked to.
-    pub(super) ended: bool,
-    /// Whether nothing changed at the head.
-    pub(super) head_unchanged: bool,
-    pub(super) counts: Counts,
-    pub(super) reasons: Vec<String>,
-    /// What was wrong with answers that were left out; speaks only where a joint stayed broken.
-    pub(super) faults: Vec<String>,
-    pub(super) question: Option<Vec<u128>>,
-    pub(super) recall: Recall,
-    round: u32,
+    pub width: usize,
+}
+
+/// Which round it is, and where it began.
+#[derive(Debug)]
+struct Rounds {
+    number: u32,
+    /// Pages so far, and when this round began.
     pages: u64,
     since: u64,
 }
 
+/// A walk. See the module.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) goal: Goal,
+    pub(super) settings: Settings,
+    pub(super) server: Server,
+    pub(super) phase: Phase,
+    pub(super) round: Round,
+    /// The list read in passes, where its pages can't overlap.
+    pub(super) passes: Option<Box<Passes>>,
+    /// A page that can't be had, while it is found out why.
+    doubt: Option<Doubt>,
+    /// The account has no sessions, and that is shown.
+    pub(super) is_empty: bool,
+    pub(super) recall: Recall,
+    pub(super) log: Log,
+    pub(super) pace: Pace,
+    rounds: Rounds,
+}
+
 impl Plan {
-    /// A walk with nothing asked yet.
-    pub fn new(goal: Goal, settings: Settings) -> Self {
+    /// A walk with nothing asked yet. `is_from_zero`: an earlier walk has shown that pages are counted from 0.
+    pub fn new(goal: Goal, settings: Settings, is_from_zero: bool) -> Self {
+        let sizes = Sizes::new(settings.per_page);
+        let first = Window { size: sizes.largest(), page: 1 };
+        let overlap = u64::from(settings.overlap.max(1));
         Self {
             goal,
             settings,
-            base: 1,
-            zero: Zero::Nothing,
-            echo: None,
-            largest: settings.per_page.max(1),
-            overlap: u64::from(settings.overlap.max(1)),
-            phase: Phase::Opening(Opening::default()),
-            slots: VecDeque::new(),
-            flying: 0,
-            width: 1,
-            begun_at: 0,
-            planned_to: 0,
-            chain: None,
-            top: Vec::new(),
-            reach: 0,
-            totals: Totals::default(),
-            end: End::default(),
-            seam: 0,
-            forward: None,
-            unordered: false,
-            ties: false,
-            ignored: Some(0),
-            barren: 0,
-            ended: false,
-            head_unchanged: false,
-            counts: Counts::default(),
-            reasons: Vec::new(),
-            faults: Vec::new(),
-            question: None,
+            server: Server {
+                base: Base::default(),
+                sizes,
+                echo: None,
+                ignored: Some(0),
+                far: None,
+                at: None,
+                unordered: false,
+                parted: Sorts::NONE,
+            },
+            phase: Phase::Opening(Opening::new(settings.per_page.max(1), is_from_zero)),
+            round: Round::new(first, overlap, Sorts::NONE),
+            passes: None,
+            doubt: None,
+            is_empty: false,
             recall: Recall::default(),
-            round: 1,
-            pages: 0,
-            since: 0,
+            log: Log::default(),
+            pace: Pace { flying: 0, width: 1 },
+            rounds: Rounds { number: 1, pages: 0, since: 0 },
         }
     }
 
     /// Takes an answer of an earlier run that was stopped, before the first request; in the order in which they arrived.
     /// They are numbered like those of this run.
     pub fn recall(&mut self, window: Window, info: super::PageInfo, rows: Vec<super::Listed>, unusable: u64) {
-        self.pages += 1;
-        self.counts.recalled += 1;
+        self.rounds.pages += 1;
+        self.log.counts.recalled += 1;
         self.recall.take(&Page { window, info, rows, unusable }, self.settings.slack);
     }
 
     /// Up to `free` requests to send now. None while nothing is in flight means that the walk is over.
     pub fn next(&mut self, free: usize) -> Vec<Request> {
-        self.width = self.width.max(free + self.flying);
+        self.pace.width = self.pace.width.max(free + self.pace.flying);
         let mut requests = Vec::new();
         while requests.len() < free {
             let Some(request) = self.request() else { break };
-            self.flying += 1;
+            self.pace.flying += 1;
             requests.push(request);
         }
         requests
@@ -162,63 +166,72 @@ impl Plan {
     /// # Errors
     /// [`Contract`] where the source can't be walked at all.
     pub fn answer(&mut self, answer: Answer) -> Result<(), Contract> {
-        self.flying = self.flying.saturating_sub(1);
-        self.counts.requests += 1;
         let Answer { request, outcome } = answer;
-        let window = request.window;
-        let (page, refused) = match outcome {
-            Outcome::Page { info, rows, unusable, at: _ } => (Some(Page { window, info, rows, unusable }), None),
-            Outcome::Nothing { status } => (None, Some(status)),
-            Outcome::Silent(_) | Outcome::Denied if request.asking != Asking::Documented => (None, Some(404)),
-            Outcome::Silent(_) | Outcome::Denied => return Err(Contract::Failed),
-        };
-        self.pages += u64::from(page.is_some());
-        self.counts.unusable += page.as_ref().map_or(0, |page| page.unusable);
-        if let Phase::Passing(passes) = &mut self.phase {
-            passes.answer(window, refused, page.as_ref());
-            return Ok(());
+        self.pace.flying = self.pace.flying.saturating_sub(1);
+        self.log.counts.requests += 1;
+        if let Outcome::Page { rows, unusable, .. } = &outcome {
+            self.rounds.pages += 1;
+            self.log.counts.unusable += unusable;
+            self.server.base.meet(rows);
         }
-        self.arrived(request, page)
+        if let Some(doubt) = self.doubt.take_if(|doubt| doubt.is_for(request)) {
+            return match doubt.answer(outcome) {
+                Ok(doubt) => {
+                    self.doubt = Some(doubt);
+                    Ok(())
+                }
+                Err(resolved) => self.resolve(resolved),
+            };
+        }
+        self.arrived(request, outcome)
     }
 
-    fn arrived(&mut self, request: Request, page: Option<Page>) -> Result<(), Contract> {
-        let nothing =
-            || Page { window: request.window, info: super::PageInfo::default(), rows: Vec::new(), unusable: 0 };
+    fn arrived(&mut self, request: Request, outcome: Outcome) -> Result<(), Contract> {
         match &mut self.phase {
             Phase::Opening(opening) => {
-                let slot = if request.page == 0 { &mut opening.zero } else { &mut opening.first };
-                *slot = Some(page.unwrap_or_else(nothing));
-                self.open();
-                self.settle()
+                opening.answer(request, outcome);
+                match opening.shows() {
+                    Some(shown) => self.open(shown),
+                    None => Ok(()),
+                }
             }
             Phase::Locating(locate) => {
-                locate.answer(request.window, page.as_ref());
+                let page = State::of(request.window, outcome);
+                locate.answer(request.window, if let State::Here(page) = &page { Some(page) } else { None });
                 Ok(())
             }
             Phase::Walking => {
-                self.compare_with_head(page.as_ref());
-                let wanted = |slot: &&mut Slot| slot.window == request.window && matches!(slot.state, State::Flying);
-                if let Some(slot) = self.slots.iter_mut().find(wanted) {
-                    slot.state = State::Here(page.unwrap_or_else(nothing));
+                let window = request.window;
+                let state = State::of(window, outcome);
+                if let State::Here(page) = &state {
+                    self.server.sizes.answer(window.size);
+                    self.compare_with_head(page);
+                }
+                let wanted = |slot: &&mut Slot| slot.window == window && slot.state.is_flying();
+                if let Some(slot) = self.round.slots.iter_mut().find(wanted) {
+                    slot.state = state;
                 }
                 self.settle()
             }
-            Phase::Heading(_) => {
-                self.heading(&page.unwrap_or_else(nothing));
+            Phase::Heading(_) => self.heading(request, outcome),
+            Phase::Tailing(_) => self.tailing(request, outcome),
+            Phase::Passing => self.passed(request, State::of(request.window, outcome)),
+            Phase::Closing(_) => {
+                self.close(request, &outcome);
                 Ok(())
             }
-            Phase::Passing(_) | Phase::Done => Ok(()),
+            Phase::Done => Ok(()),
         }
     }
 
     /// Ids to look for among the sessions that are known from earlier runs; the answer goes to [`Plan::known`].
     pub fn question(&self) -> Option<&[u128]> {
-        self.question.as_deref()
+        self.round.question.as_deref()
     }
 
     /// Whether one of the ids of [`Plan::question`] is known.
     pub fn known(&mut self, known: bool) {
-        self.question = None;
+        self.round.question = None;
         if known {
             self.finish_at_head();
         }
@@ -227,125 +240,273 @@ impl Plan {
     /// Requests there will be in all, as far as can be said.
     pub fn expected_requests(&self) -> Option<u64> {
         let Goal::Full = self.goal else { return None };
-        let left = self.totals.latest()?.saturating_sub(self.planned_to);
-        let gain = u64::from(self.largest).saturating_sub(u64::from(self.largest) / 12 + 1).max(1);
-        Some(self.counts.requests + self.flying as u64 + left.div_ceil(gain) + 1)
+        let left = self.round.totals.latest()?.saturating_sub(self.round.planned_to);
+        let largest = self.server.sizes.largest();
+        let gain = u64::from(largest).saturating_sub(u64::from(largest) / 12 + 1).max(1);
+        Some(self.log.counts.requests + self.pace.flying as u64 + left.div_ceil(gain) + 1)
     }
 
     /// Number of the first page (counted as in [`Plan::answer`]) that belongs to the walk as it ended. Those before
     /// are of walks that had to be begun again.
     pub const fn since(&self) -> u64 {
-        self.since
+        self.rounds.since
     }
 
     pub(super) fn request(&mut self) -> Option<Request> {
-        if self.counts.requests == 0 && self.flying == 0 {
-            self.unordered |= !self.recall.close(self.settings.slack);
+        if self.log.counts.requests == 0 && self.pace.flying == 0 {
+            self.server.unordered |= !self.recall.close();
+        }
+        let (base, own) = (self.server.base.number(), self.server.sizes.are_the_servers());
+        if let Some(doubt) = &mut self.doubt {
+            return doubt.next(base, own);
         }
         let window = match &mut self.phase {
-            Phase::Opening(opening) => {
-                opening.asked += 1;
-                let window = Window { size: self.settings.per_page.max(1), page: 1 };
-                return match opening.asked {
-                    1 => Some(Request::documented(window, 1)),
-                    2 => Some(Request::probe(window, 0)),
-                    _ => None,
-                };
-            }
-            Phase::Locating(locate) if self.flying == 0 => {
-                if let Some(window) = locate.window() {
-                    window
-                } else {
-                    let (found, order, slack) = (locate.found(), locate.order(), self.settings.slack);
-                    let is_sorted = order.is_newest_first(slack) && order.tells(slack);
-                    self.unordered |= !is_sorted;
-                    self.begin(if is_sorted { found } else { Window { size: self.largest, page: 1 } });
+            Phase::Opening(opening) => return opening.next(),
+            Phase::Locating(locate) if self.pace.flying == 0 => match locate.window() {
+                Some(window) => window,
+                None => {
+                    let (found, is_sorted) = (locate.found(), locate.is_newest_first());
+                    self.server.unordered |= !is_sorted;
+                    let first = Window { size: self.server.sizes.largest(), page: 1 };
+                    self.begin(if is_sorted { found } else { first });
                     return self.request();
                 }
-            }
-            Phase::Heading(head) if self.flying == 0 => {
+            },
+            Phase::Heading(head) if self.pace.flying == 0 => {
                 let window = head.window();
-                if window.page == 1 && self.zero == Zero::First {
+                if window.page == 1 && head.reads_page_zero() {
                     // By its other name, so that both are known to be the head.
                     return Some(Request::probe(window, 0));
                 }
                 window
             }
+            Phase::Tailing(tail) if self.pace.flying == 0 => tail.window(),
             Phase::Walking => match self.walking() {
-                Some(window) => window,
+                Some(window) => {
+                    self.round.spent.ask();
+                    window
+                }
                 None if matches!(self.phase, Phase::Walking) => return None,
                 None => return self.request(),
             },
-            Phase::Passing(passes) => passes.next()?,
-            Phase::Locating(_) | Phase::Heading(_) | Phase::Done => return None,
+            Phase::Passing => {
+                let window = self.passes.as_mut()?.next()?;
+                return Some(self.named(window, self.is_passed_over(window), own));
+            }
+            Phase::Closing(closing) if self.pace.flying == 0 => {
+                let Some(request) = closing.next(base) else {
+                    self.phase = Phase::Done;
+                    return None;
+                };
+                return Some(request);
+            }
+            Phase::Locating(_) | Phase::Heading(_) | Phase::Tailing(_) | Phase::Closing(_) | Phase::Done => {
+                return None;
+            }
         };
-        let page = window.page - 1 + self.base;
-        Some(if window.page > 1 { Request::probe(window, page) } else { Request::documented(window, page) })
+        let is_behind = matches!(self.phase, Phase::Walking) && self.is_behind(window);
+        Some(self.named(window, is_behind, own))
+    }
+
+    /// A request for a window, by the number that the server gives its page. `is_behind`: nothing may be there.
+    fn named(&self, window: Window, is_behind: bool, own_size: bool) -> Request {
+        let page = window.page - 1 + self.server.base.number();
+        let request = if is_behind { Request::probe(window, page) } else { Request::documented(window, page) };
+        Request { own_size, ..request }
+    }
+
+    /// Whether nothing may be there, as far as is known.
+    pub(super) fn is_behind(&self, window: Window) -> bool {
+        window.page > 1 && window.offset() >= self.round.known_end()
+    }
+
+    /// Decides from the first answers how to go on.
+    fn open(&mut self, shown: Shown) -> Result<(), Contract> {
+        let start = match shown {
+            Shown::Failed => return Err(Contract::Failed),
+            Shown::Empty(objection) => {
+                self.is_empty = true;
+                self.round.ended = true;
+                self.log.reasons.extend(objection);
+                self.phase = Phase::Done;
+                return Ok(());
+            }
+            Shown::List(start) => *start,
+        };
+        let Start { page, mut base, sizes, one_size, far, at } = start;
+        base.forget(|row| !self.owes(row));
+        self.server.echo = page.info.current_page.map(|current| current - 1).filter(|echo| (-1..=0).contains(echo));
+        let Server { far: is_far, at: first_at, .. } = &mut self.server;
+        (*is_far, *first_at) = (far, at);
+        (self.server.base, self.server.sizes) = (base, sizes);
+        if let Some(size) = one_size {
+            self.pass(size);
+            return Ok(());
+        }
+        let newest_first = super::order::Orders::of(&page.rows, self.settings.slack).is_newest_first();
+        match self.goal {
+            Goal::Range { to, .. } if newest_first && !self.server.unordered => {
+                self.round.totals.observe(&page);
+                let to = to.saturating_add(self.settings.slack);
+                let end = self.round.totals.latest();
+                let size = self.server.sizes.largest();
+                self.phase = Phase::Locating(Locate::new(to, size, end, &page.rows, self.settings.slack));
+                self.round.top = page.rows;
+                Ok(())
+            }
+            _ => {
+                self.begin(page.window);
+                self.round.totals.observe(&page);
+                if let Some(slot) = self.round.slots.front_mut() {
+                    slot.state = State::Here(page);
+                }
+                self.settle()
+            }
+        }
+    }
+
+    /// Whether a session that page 0 has shown must be met again on the way to the goal.
+    fn owes(&self, row: &super::Listed) -> bool {
+        let start = row.start.unwrap_or(i64::MIN);
+        match self.goal {
+            Goal::Full => true,
+            Goal::Since { from } | Goal::Nightly { down_to: from } => start >= from,
+            Goal::Range { from, to } => (from..to).contains(&start),
+        }
     }
 
     /// Begins the walk with this window.
     pub(super) fn begin(&mut self, window: Window) {
         self.phase = Phase::Walking;
-        self.slots.clear();
-        self.slots.push_back(Slot::new(window, Purpose::Walk));
-        self.begun_at = window.offset();
-        self.planned_to = window.end();
-        self.chain = None;
-        self.end = End::default();
-        (self.seam, self.barren, self.forward) = (0, 0, None);
+        let round = Round::new(window, self.round.overlap, self.server.parted);
+        let before = std::mem::replace(&mut self.round, round);
+        (self.round.top, self.round.totals) = (before.top, before.totals);
     }
 
     /// Walks again from the first window, if that is still allowed.
     pub(super) fn begin_again(&mut self) -> bool {
-        if self.round >= self.settings.rounds {
+        if self.rounds.number >= self.settings.rounds {
             return false;
         }
-        self.round += 1;
-        self.since = self.pages;
+        self.rounds.number += 1;
+        self.rounds.since = self.rounds.pages;
         self.recall = Recall::default();
-        self.counts.links += self.chain.as_ref().map_or(0, Chain::links);
-        self.counts.unusable = 0;
-        self.totals = Totals::default();
-        self.reasons.clear();
-        self.begin(Window { size: self.largest, page: 1 });
+        self.server.parted = self.round.fits();
+        self.log.counts.links += self.round.chain.as_ref().map_or(0, super::chain::Chain::links);
+        self.log.counts.unusable = 0;
+        self.log.reasons.clear();
+        let window = Window { size: self.server.sizes.largest(), page: 1 };
+        self.phase = Phase::Walking;
+        self.round = Round::new(window, self.round.overlap, self.server.parted);
         true
     }
 
     /// Goes over to reading in passes: the server has one page size only.
     pub(super) fn pass(&mut self, size: u32) {
-        self.slots.clear();
-        self.reasons.clear();
-        self.since = self.pages;
-        self.ended = true;
-        self.phase = Phase::Passing(Box::new(Passes::new(size)));
+        self.round.slots.clear();
+        self.log.reasons.clear();
+        self.rounds.since = self.rounds.pages;
+        self.round.ended = true;
+        self.phase = Phase::Passing;
+        self.server.sizes.cap(size);
+        self.server.sizes.answer(size);
+        self.passes = Some(Box::new(Passes::new(size)));
+    }
+
+    /// Whether no page of the passes is known to be there.
+    fn is_passed_over(&self, window: Window) -> bool {
+        self.passes.as_ref().is_some_and(|passes| window.page > 1 && window.offset() >= passes.known_end())
+    }
+
+    fn passed(&mut self, request: Request, state: State) -> Result<(), Contract> {
+        let window = request.window;
+        let is_behind = self.is_passed_over(window);
+        let Some(passes) = &mut self.passes else { return Ok(()) };
+        match state {
+            State::Failed(failure) if !is_behind && passes.is_flying(window) => {
+                self.doubt(Slot { state: State::Failed(failure), ..Slot::new(window, Purpose::Walk) });
+            }
+            State::Failed(_) => passes.answer(window, None),
+            State::Here(page) => passes.answer(window, Some(&page)),
+            State::Planned | State::Flying => {}
+        }
+        self.turn_to_closing();
+        Ok(())
+    }
+
+    fn turn_to_closing(&mut self) {
+        if let Some(passes) = self.passes.as_ref().filter(|passes| passes.is_over()) {
+            if passes.rest_fits() {
+                self.server.base.rest_fits();
+            }
+            self.phase = Phase::Closing(Closing::of(self));
+        }
+    }
+
+    /// Finds out why a page can't be had.
+    pub(super) fn doubt(&mut self, slot: Slot) {
+        let sizes = &self.server.sizes;
+        let is_answered = sizes.is_answered(slot.window.size) || sizes.are_the_servers();
+        self.doubt = Some(Doubt::new(slot, sizes.proven(), is_answered));
+    }
+
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    fn resolve(&mut self, resolved: Resolved) -> Result<(), Contract> {
+        match resolved {
+            Resolved::Outage => Err(Contract::Failed),
+            Resolved::Size(size) => {
+                self.server.sizes.refuse(size);
+                // What was asked for by sizes that are not given is asked for anew.
+                self.round.slots.clear();
+                self.round.planned_to = self.round.reach;
+                if self.round.chain.is_none() {
+                    let window = Window { size: self.server.sizes.largest(), page: 1 };
+                    self.round.begin_at(window);
+                }
+                Ok(())
+            }
+            Resolved::Answer(slot, outcome) if matches!(self.phase, Phase::Passing) => {
+                let state = State::of(slot.window, outcome);
+                let Some(passes) = &mut self.passes else { return Ok(()) };
+                match state {
+                    State::Here(page) => passes.answer(slot.window, Some(&page)),
+                    State::Failed(failure) => passes.refuse(slot.window, &failure.text()),
+                    State::Planned | State::Flying => {}
+                }
+                self.turn_to_closing();
+                Ok(())
+            }
+            Resolved::Answer(mut slot, outcome) => {
+                slot.state = State::of(slot.window, outcome);
+                if let State::Failed(failure) = slot.state {
+                    self.refused(&slot, failure);
+                } else {
+                    self.round.slots.push_front(slot);
+                }
+                self.settle()
+            }
+        }
     }
 
     /// Goes over to reading the head again: what moved up while the walk was above it shows there.
     pub(super) fn finish_at_head(&mut self) {
-        self.slots.clear();
-        let is_found = !self.begins_at_head();
-        if is_found && self.unordered {
+        self.round.slots.clear();
+        let is_found = !self.round.begins_at_head();
+        if is_found && self.server.unordered {
             // It was looked for by an order that the list has not.
             if !self.begin_again() {
                 self.phase = Phase::Done;
             }
             return;
         }
-        let old = self.chain.as_ref().filter(|_| !is_found).map(|chain| chain.head().to_vec());
-        let old = old.unwrap_or_else(|| std::mem::take(&mut self.top));
-        self.phase = Phase::Heading(Head::new(old, Window { size: self.largest, page: 1 }));
+        self.phase = Phase::Heading(Head::of(self));
     }
 
     /// Whether it came to its end.
     pub(super) const fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Done)
-    }
-
-    pub(super) const fn chain(&self) -> Option<&Chain> {
-        self.chain.as_ref()
-    }
-
-    pub(super) fn passes(&self) -> Option<&Passes> {
-        if let Phase::Passing(passes) = &self.phase { Some(passes) } else { None }
     }
 }

@@ -4,10 +4,17 @@
 //! somewhere below the head of today's list, and continues behind its oldest one.
 
 use super::Page;
-use super::chain::{Chain, Extended, Joint, joint};
+use super::chain::{Chain, Extended, Joint, Ties, joint};
+use super::order::{Key, Sort, Sorts};
 
 /// Chains kept at once: as many as there were requests in flight, and then some.
 const MOST: usize = 300;
+
+const PARTED: Ties = Ties::Parted(Sorts::NONE);
+
+fn is_newest_first(sort: Sort) -> bool {
+    sort.key == Key::Start && sort.descending
+}
 
 /// A chain of an earlier run.
 #[derive(Debug, Clone)]
@@ -41,26 +48,25 @@ impl Recall {
         }
         let to = page.end();
         for piece in &mut self.pieces {
-            if piece.chain.extend(&page.rows, slack, false) == Extended::Further {
+            if piece.chain.extend(&page.rows, PARTED) == Extended::Further {
                 piece.to = to;
-                return self.unite(slack);
+                return self.unite();
             }
         }
         // It may lie above a piece, so that it adds nothing at that one's end and yet is new.
-        self.pieces.push(Piece { chain: Chain::new(page.rows.clone()), from: page.window.offset(), to });
-        self.unite(slack);
+        self.pieces.push(Piece { chain: Chain::new(page.rows.clone(), slack), from: page.window.offset(), to });
+        self.unite();
         if self.pieces.len() > MOST {
             self.pieces.remove(0);
         }
     }
 
     /// Joins pieces that follow one another.
-    fn unite(&mut self, slack: i64) {
+    fn unite(&mut self) {
         let mut at = 0;
         while at < self.pieces.len() {
             let next = (0..self.pieces.len()).filter(|other| *other != at).find(|other| {
-                self.pieces[at].chain.clone().extend(self.pieces[*other].chain.head(), slack, false)
-                    == Extended::Further
+                self.pieces[at].chain.clone().extend(self.pieces[*other].chain.head(), PARTED) == Extended::Further
             });
             let Some(other) = next else {
                 at += 1;
@@ -78,9 +84,9 @@ impl Recall {
 
     /// Leaves the longest chain alone. Nothing of a list that is not newest first can be used, but that it is not says
     /// what order to expect: the first rows of today alone may look otherwise. Returns whether it was newest first.
-    pub fn close(&mut self, slack: i64) -> bool {
+    pub fn close(&mut self) -> bool {
         let before = self.pieces.len();
-        self.pieces.retain(|piece| piece.chain.order().is_newest_first(slack));
+        self.pieces.retain(|piece| piece.chain.orders().is_newest_first());
         let is_newest_first = self.pieces.len() == before;
         self.pieces.sort_by_key(|piece| std::cmp::Reverse(piece.to.saturating_sub(piece.from)));
         self.pieces.truncate(1);
@@ -95,9 +101,14 @@ impl Recall {
     /// Whether an answer of today's walk meets the earlier one; it can only be met once.
     pub fn meet(&mut self, page: &Page) -> Option<Met> {
         let Piece { chain, from, to } = self.pieces.first()?;
-        let Joint::Linked { descends: true, .. } = joint(&page.rows, chain.head(), chain.order().slack() > 0) else {
+        // Of what an earlier run has read only starts are kept.
+        let starts = Sorts::of(is_newest_first);
+        let newest_first = starts.each().next()?;
+        let free = Some(newest_first).filter(|sort| chain.orders().slack(*sort) == 0);
+        let Joint::Linked { descends, .. } = joint(&page.rows, chain.head(), starts, free) else { return None };
+        if !descends.has(newest_first) {
             return None;
-        };
+        }
         let place = |id: u128| page.rows.iter().position(|row| row.id == id);
         let (old, new) = chain.head().iter().enumerate().find_map(|(old, row)| Some((old, place(row.id)?)))?;
         let begin = (page.window.offset() + new as u64).saturating_sub(old as u64);

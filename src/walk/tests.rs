@@ -5,3 +5,4 @@ mod exhaustive;
 mod model;
 mod random;
 mod repair;
+mod servers;

@@ -25,7 +25,8 @@ fn believable_at(page: &Page, offset: u64) -> Option<u64> {
     (total >= offset + page.listed() || page.listed() == 0).then_some(total)
 }
 
-fn plausible(info: PageInfo) -> Option<u64> {
+/// A total that an account may have.
+pub fn plausible(info: PageInfo) -> Option<u64> {
     info.total.and_then(|total| u64::try_from(total).ok()).filter(|total| (1..=MOST).contains(total))
 }
 

@@ -2,8 +2,11 @@
 
 use std::cmp::Ordering;
 
+use super::chain::Chain;
 use super::evidence::Evidence;
 use super::goal::Goal;
+use super::order::Key;
+use super::passes::Passes;
 use super::plan::Plan;
 use crate::timestamp;
 
@@ -14,6 +17,17 @@ pub struct Tally {
     pub distinct: u64,
     /// Sessions that were listed with two different starts.
     pub moved: u64,
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The key, the likeliest one where several fit.
+    pub key: Key,
+    /// Whether the newest, or greatest, comes first.
+    pub descending: bool,
+    /// The largest inversion, in microseconds.
+    pub slack: i64,
 }
 
 /// What a walk showed, and how.
@@ -37,8 +51,10 @@ pub struct Verdict {
     pub total: Option<u64>,
     /// Sessions that came in at the head while the list was read.
     pub inserted: u64,
-    /// The largest inversion of a list that is newest first, in microseconds; `None` where it has another order.
-    pub slack: Option<i64>,
+    /// By what the list is sorted, as far as was read; `None` where no order was found.
+    pub order: Option<Found>,
+    /// The number of the first page.
+    pub base: u64,
     /// Newest and oldest start of the part of the list that was covered.
     pub newest: Option<i64>,
     /// See `newest`.
@@ -59,7 +75,8 @@ impl Verdict {
             repairs,
             total,
             inserted,
-            slack,
+            order,
+            base,
             newest,
             oldest,
         } = other;
@@ -77,7 +94,12 @@ impl Verdict {
         self.repairs += repairs;
         self.inserted += inserted;
         self.total = self.total.zip(total).map(|(a, b)| a + b);
-        self.slack = self.slack.zip(slack).map(|(a, b)| a.max(b));
+        self.order =
+            self.order
+                .zip(order)
+                .filter(|(a, b)| (a.key, a.descending) == (b.key, b.descending))
+                .map(|(a, b)| if a.slack > b.slack { a } else { b });
+        self.base = self.base.min(base);
         self.newest = self.newest.max(newest);
         self.oldest = self.oldest.min(oldest);
         self
@@ -89,53 +111,67 @@ impl Plan {
     #[must_use]
     pub fn finish(self, tally: Tally) -> Verdict {
         let (evidence, reasons) = self.judge(tally);
-        let is_sorted = self.is_newest_first() && !self.unordered && self.passes().is_none();
-        let slack = is_sorted.then(|| self.slack());
-        let newest = self.chain().and_then(|chain| chain.head().iter().filter_map(|row| row.start).max());
-        let oldest = self.chain().and_then(|chain| chain.order().oldest());
-        let (newest, oldest) = self.passes().map_or((newest, oldest), super::passes::Passes::bounds);
+        let chain = self.round.chain.as_ref();
+        let order = self.order();
+        let newest = chain.and_then(|chain| chain.orders().newest());
+        let oldest = chain.and_then(|chain| chain.orders().oldest());
+        let passes = self.passes.as_deref();
+        let (newest, oldest) = passes.map_or((newest, oldest), Passes::bounds);
+        let counts = self.log.counts;
         Verdict {
             evidence,
             reasons,
-            requests: self.counts.requests,
-            recalled: self.counts.recalled,
-            windows: self.counts.windows,
-            links: self.counts.links + self.chain().map_or(0, super::chain::Chain::links),
-            repairs: self.counts.repairs,
-            total: self.passes().map_or(&self.totals, super::passes::Passes::totals).latest(),
-            inserted: self.counts.inserted,
-            slack,
+            requests: counts.requests,
+            recalled: counts.recalled,
+            windows: counts.windows,
+            links: counts.links + chain.map_or(0, Chain::links),
+            repairs: counts.repairs,
+            total: passes.map_or(&self.round.totals, Passes::totals).latest(),
+            inserted: counts.inserted,
+            order,
+            base: self.server.base.number(),
             newest,
             oldest,
         }
     }
 
+    /// The order of the list, where it may be relied on.
+    fn order(&self) -> Option<Found> {
+        let orders = self.round.chain.as_ref()?.orders();
+        let sort = self.round.fits().each().next().filter(|_| self.passes.is_none() && !self.server.unordered)?;
+        Some(Found { key: sort.key, descending: sort.descending, slack: orders.slack(sort) })
+    }
+
     fn judge(&self, tally: Tally) -> (Evidence, Vec<String>) {
-        if let Some(passes) = self.passes() {
+        let mut reasons = self.log.reasons.clone();
+        reasons.extend(self.server.base.objection().filter(|_| !self.is_empty));
+        if let Some(passes) = self.passes.as_deref().filter(|_| reasons.is_empty()) {
             return passes.judge(tally.distinct);
         }
-        let mut reasons = self.reasons.clone();
         if !self.is_over() {
             reasons.push("the walk did not come to its end".to_owned());
         }
         let Tally { distinct, moved } = tally;
-        let whole = self.begins_at_head() && self.covers_all();
-        let total = self.totals.constant().filter(|_| whole);
-        if let Some(total) = total.filter(|&total| distinct + self.counts.unusable < total) {
+        let whole = self.round.begins_at_head() && self.round.ended;
+        let total = self.round.totals.constant().filter(|_| whole);
+        if let Some(total) = total.filter(|&total| distinct + self.log.counts.unusable < total) {
             reasons.push(format!("the list has {total} sessions, but {distinct} different ones were read"));
         }
         if !reasons.is_empty() {
             return (Evidence::None, reasons);
         }
-        let still = self.is_still() && total.is_some_and(|total| distinct <= total);
+        if self.is_empty {
+            return (Evidence::Chain, vec!["the list is empty: its first page says so twice".to_owned()]);
+        }
+        let still = self.round.is_still() && total.is_some_and(|total| distinct <= total);
         if still {
             return (Evidence::Chain, vec![format!("{}; nothing changed meanwhile", self.ground())]);
         }
-        if !self.is_ordered() {
-            let what = if self.is_newest_first() {
-                "too many sessions have the same start"
+        if !self.round.is_ordered() {
+            let what = if self.round.fits().is_empty() {
+                "the list is in no order that was found"
             } else {
-                "the list is not newest first"
+                "too many sessions have the same place in the order"
             };
             return (Evidence::None, vec![format!("{what}, and the list changed while it was read")]);
         }
@@ -148,13 +184,13 @@ impl Plan {
     /// What a chain has shown, in words.
     fn ground(&self) -> String {
         let text = timestamp::text;
-        let whole = self.covers_all() && self.begins_at_head();
+        let whole = self.round.ended && self.round.begins_at_head();
         let what = match self.goal {
             Goal::Nightly { down_to } if !whole => {
                 format!("from the first session to known ones before {}", text(down_to))
             }
             Goal::Since { from } if !whole => format!("from the first session to one before {}", text(from)),
-            Goal::Range { from, to } if !self.unordered => {
+            Goal::Range { from, to } if !self.server.unordered => {
                 format!("from a session after {} or the first, to one before {} or the last", text(to), text(from))
             }
             _ => "from the first session to the last".to_owned(),

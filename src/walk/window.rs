@@ -32,15 +32,30 @@ impl Window {
 ///
 /// `None` where no page of up to `largest` rows crosses `reach`: every size divides that position.
 pub fn reaching(reach: u64, overlap: u64, largest: u32) -> Option<Window> {
-    let mut halves = std::iter::successors(Some(overlap.max(1)), |overlap| (*overlap > 1).then_some(overlap / 2));
-    halves.find_map(|overlap| furthest(reach, overlap, largest))
+    reaching_with(reach, overlap, largest, |_| true)
 }
 
-fn furthest(reach: u64, overlap: u64, largest: u32) -> Option<Window> {
+/// The same with sizes that may be asked for.
+pub fn reaching_with(reach: u64, overlap: u64, largest: u32, allows: impl Fn(u32) -> bool) -> Option<Window> {
+    let mut halves = std::iter::successors(Some(overlap.max(1)), |overlap| (*overlap > 1).then_some(overlap / 2));
+    halves.find_map(|overlap| furthest(reach, overlap, largest, &allows))
+}
+
+fn furthest(reach: u64, overlap: u64, largest: u32, allows: &impl Fn(u32) -> bool) -> Option<Window> {
     let from = reach.saturating_sub(overlap);
     let starting = |size: u32| Window { size, page: from / u64::from(size) + 1 };
-    let best = (1..=largest).map(starting).max_by_key(|window| (window.end(), window.offset()))?;
+    let sizes = (1..=largest).filter(|size| allows(*size));
+    let best = sizes.map(starting).max_by_key(|window| (window.end(), window.offset()))?;
     (best.end() > reach).then_some(best)
+}
+
+/// The window that goes on upwards from position `reach` with at least `overlap` rows behind it, and begins furthest up.
+/// `None` at the list's first row.
+pub fn rising(reach: u64, overlap: u64, largest: u32, allows: impl Fn(u32) -> bool) -> Option<Window> {
+    let ending = |size: u32| Window { size, page: (reach + overlap).div_ceil(u64::from(size)) };
+    let sizes = (1..=largest).filter(|size| allows(*size));
+    let best = sizes.map(ending).min_by_key(|window| (window.offset(), window.end()))?;
+    (reach > 0 && best.offset() < reach).then_some(best)
 }
 
 /// Whether windows of up to this size can overlap all through a list of this length.
@@ -101,6 +116,9 @@ mod tests {
         assert_eq!(reaching(4, 1, 4), Some(Window { size: 3, page: 2 }));
         assert_eq!(reaching(1, 2, 4), Some(Window { size: 4, page: 1 }));
         assert!(can_overlap(10_000_000, 2, 100) && can_overlap(3, 2, 4) && !can_overlap(13, 1, 4));
+        assert_eq!(rising(200, 2, 100, |_| true), Some(Window { size: 68, page: 3 }));
+        assert_eq!(rising(50, 2, 100, |_| true), Some(Window { size: 52, page: 1 }));
+        assert_eq!(rising(0, 2, 100, |_| true), None);
         assert_eq!(behind(250, 100), Window { size: 100, page: 4 });
         assert_eq!(behind(300, 100), Window { size: 100, page: 4 });
     }

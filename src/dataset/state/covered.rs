@@ -3,6 +3,38 @@
 use serde::{Deserialize, Serialize};
 
 use crate::timestamp;
+use crate::walk::{Found, Key};
+
+/// By what a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    key: Key,
+    descending: bool,
+}
+
+const NEWEST_FIRST: Order = Order { key: Key::Start, descending: true };
+
+impl Order {
+    /// Of what a walk has found.
+    pub const fn of(Found { key, descending, slack: _ }: Found) -> Self {
+        Self { key, descending }
+    }
+
+    /// Whether sessions of a range of starts can be searched for.
+    pub fn can_be_searched(self) -> bool {
+        self == NEWEST_FIRST
+    }
+
+    /// Whether nothing that started after a time stands behind all that lies before this time.
+    pub const fn has_a_floor(self) -> bool {
+        self.descending && matches!(self.key, Key::Start | Key::End)
+    }
+
+    /// Whether the newest comes first, so that a night may stop at what is old.
+    pub const fn has_nights(self) -> bool {
+        self.descending && !matches!(self.key, Key::Id)
+    }
+}
 
 /// How far unfiltered exports have covered the list. Times are RFC 3339.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +42,13 @@ pub struct Covered {
     fence: String,
     full_at: String,
     /// Whether the last full walk found the list newest first.
-    pub newest_first: bool,
+    newest_first: bool,
+    /// By what the last full walk found the list sorted. Older states say no more than `newest_first`.
+    #[serde(default)]
+    order: Option<Order>,
+    /// The pages are counted from 0.
+    #[serde(default)]
+    from_zero: bool,
     /// Nothing that started earlier was asked for.
     #[serde(default)]
     since: Option<String>,
@@ -18,8 +56,31 @@ pub struct Covered {
 
 impl Covered {
     /// Times in microseconds.
-    pub fn new(fence: i64, full_at: i64, newest_first: bool) -> Self {
-        Self { fence: timestamp::text(fence), full_at: timestamp::text(full_at), newest_first, since: None }
+    pub fn new(fence: i64, full_at: i64, order: Option<Order>) -> Self {
+        Self {
+            fence: timestamp::text(fence),
+            full_at: timestamp::text(full_at),
+            newest_first: order == Some(NEWEST_FIRST),
+            order,
+            from_zero: false,
+            since: None,
+        }
+    }
+
+    /// The same of a server that counts its pages from this number.
+    #[must_use]
+    pub fn counted_from(self, base: u64) -> Self {
+        Self { from_zero: base == 0, ..self }
+    }
+
+    /// Whether the pages are counted from 0.
+    pub const fn is_from_zero(&self) -> bool {
+        self.from_zero
+    }
+
+    /// The order of the list.
+    pub fn order(&self) -> Option<Order> {
+        self.order.or(self.newest_first.then_some(NEWEST_FIRST))
     }
 
     /// The same of a run that left out what started before this, in microseconds.

@@ -169,7 +169,7 @@ fn odd(outcome: &mut Outcome, random: &mut Random, model: &Model, request: Reque
 
 /// Lets a run be stopped after so many answers; returns what it has read.
 fn stopped(weather: &mut Weather, model: &mut Model, (answers, changes): (u64, usize)) -> Result<Read, Contract> {
-    let mut plan = Plan::new(weather.world.goal, weather.world.settings);
+    let mut plan = Plan::new(weather.world.goal, weather.world.settings, false);
     let (mut flying, mut read) = (Vec::new(), Vec::new());
     for _ in 0..answers {
         flying.extend(plan.next(weather.world.width - flying.len()));
@@ -211,7 +211,7 @@ fn walk(seed: u64) -> (World, Result<Walked, Contract>) {
         },
         None => Vec::new(),
     };
-    let mut plan = Plan::new(world.goal, world.settings);
+    let mut plan = Plan::new(world.goal, world.settings, false);
     for (window, info, rows, unusable) in &read {
         plan.recall(*window, *info, rows.clone(), *unusable);
     }
@@ -232,7 +232,7 @@ fn belongs(row: &Listed, goal: Goal) -> bool {
 
 /// A number from the environment.
 #[allow(clippy::disallowed_methods)] // how much is tested is no matter of the code that is tested
-fn number(name: &str, otherwise: u64) -> u64 {
+pub fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |number| number.parse().unwrap())
 }
 

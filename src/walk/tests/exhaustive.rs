@@ -24,7 +24,7 @@ fn walk(starts: &[i64], per_page: u32, width: usize, order: usize, at: &[(u64, C
         at.iter().filter(|(when, _)| *when == number).for_each(|(_, change)| model.change(*change));
         model.answer(request)
     };
-    let walked = drive(Plan::new(Goal::Full, settings(per_page, 1)), &mut model, width, choose, serve).unwrap();
+    let walked = drive(Plan::new(Goal::Full, settings(per_page, 1), false), &mut model, width, choose, serve).unwrap();
     (walked.lost.is_empty(), walked.verdict.evidence)
 }
 

@@ -172,6 +172,6 @@ pub fn settings(per_page: u32, overlap: u32) -> Settings {
 
 /// A full walk of a list that nothing disturbs, one request at a time.
 pub fn quiet(model: &mut Model, per_page: u32) -> Walked {
-    let plan = Plan::new(Goal::Full, settings(per_page, 2));
+    let plan = Plan::new(Goal::Full, settings(per_page, 2), false);
     drive(plan, model, 1, |_| 0, |_, request, model| model.answer(request)).unwrap()
 }

@@ -65,7 +65,7 @@ fn walk(seed: u64, goal: Goal, weather: Weather) -> Option<Walked> {
     let least = if weather.touches { 10 } else { 4 };
     let per_page = u32::try_from(least + random.below(9)).unwrap();
     let repairs = u32::try_from(2 + random.below(8)).unwrap();
-    let plan = Plan::new(goal, Settings { repairs, ..settings(per_page, 1) });
+    let plan = Plan::new(goal, Settings { repairs, ..settings(per_page, 1) }, false);
     let mut order = Random(seed ^ 0x4d);
     let mut past: Vec<Model> = Vec::new();
     let serve = |_, request, model: &mut Model| {
@@ -161,7 +161,7 @@ fn continued(seed: u64, stop: u64, changes: usize) -> (Walked, u64) {
     let per_page = u32::try_from(8 + random.below(9)).unwrap();
     let mut read = Vec::new();
     let mut number = 0;
-    let mut first = Plan::new(Goal::Full, settings(per_page, 1));
+    let mut first = Plan::new(Goal::Full, settings(per_page, 1), false);
     let mut flying: Vec<crate::walk::Request> = Vec::new();
     while number < stop {
         flying.extend(first.next(width - flying.len()));
@@ -182,7 +182,7 @@ fn continued(seed: u64, stop: u64, changes: usize) -> (Walked, u64) {
     for _ in 0..changes {
         change(&mut model, &mut random, CALM);
     }
-    let mut plan = Plan::new(Goal::Full, settings(per_page, 1));
+    let mut plan = Plan::new(Goal::Full, settings(per_page, 1), false);
     for (window, info, rows, unusable) in &read {
         plan.recall(*window, *info, rows.clone(), *unusable);
     }

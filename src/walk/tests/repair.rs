@@ -5,7 +5,7 @@ use crate::walk::{Contract, Evidence, Goal, Outcome, PageInfo, Plan, Request, Wi
 
 /// A full walk with 4 in flight whose answers may be altered.
 fn altered(model: &mut Model, mut alter: impl FnMut(u64, Request, &mut Outcome)) -> Result<Walked, Contract> {
-    let plan = Plan::new(Goal::Full, settings(10, 2));
+    let plan = Plan::new(Goal::Full, settings(10, 2), false);
     drive(
         plan,
         model,
@@ -145,7 +145,8 @@ fn any_answer_behind_the_end_is_fine() {
 fn caps_and_page_bases_are_adapted_to() {
     for cap in [5, 7, 20] {
         let mut model = Model { cap, ..Model::plain(95) };
-        let walked = drive(Plan::new(Goal::Full, settings(50, 2)), &mut model, 3, |_| 0, |_, r, model| model.answer(r));
+        let walked =
+            drive(Plan::new(Goal::Full, settings(50, 2), false), &mut model, 3, |_| 0, |_, r, model| model.answer(r));
         let walked = walked.unwrap();
         // So small pages don't cross every position.
         let enough = if cap < 10 { Evidence::Twice } else { Evidence::Chain };
@@ -199,7 +200,8 @@ fn one_page_size_only_is_read_twice() {
             Request { window, ..request }
         };
         let serve = |_, request, model: &mut Model| model.answer(fix(request));
-        let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut Model::plain(len), 3, |_| 0, serve).unwrap();
+        let walked =
+            drive(Plan::new(Goal::Full, settings(10, 2), false), &mut Model::plain(len), 3, |_| 0, serve).unwrap();
         assert_eq!(walked.lost, []);
         assert!(walked.verdict.evidence >= Evidence::Twice, "{fixed} {len} {walked:?}");
         // A deletion on the way costs the proof.
@@ -210,7 +212,7 @@ fn one_page_size_only_is_read_twice() {
             }
             model.answer(fix(request))
         };
-        let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut deleted, 1, |_| 0, serve).unwrap();
+        let walked = drive(Plan::new(Goal::Full, settings(10, 2), false), &mut deleted, 1, |_| 0, serve).unwrap();
         assert!(walked.verdict.evidence <= Evidence::Total, "{walked:?}");
     }
 }
@@ -226,7 +228,7 @@ fn a_row_that_is_touched_costs_the_proof_or_is_seen() {
                 }
                 model.answer(request)
             };
-            let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut model, 1, |_| 0, serve).unwrap();
+            let walked = drive(Plan::new(Goal::Full, settings(10, 2), false), &mut model, 1, |_| 0, serve).unwrap();
             assert!(walked.lost.is_empty() || walked.verdict.evidence == Evidence::None, "{walked:?}");
         }
     }
@@ -247,7 +249,7 @@ fn the_last_page_again_is_no_page_of_a_pass() {
                 turn = turn.wrapping_mul(31).wrapping_add(7) % 100_003;
                 turn / 3 % flying
             };
-            let plan = Plan::new(Goal::Full, settings(10, 2));
+            let plan = Plan::new(Goal::Full, settings(10, 2), false);
             let walked = drive(plan, &mut model, width, choose, serve).unwrap();
             assert!(walked.lost.is_empty() && walked.verdict.evidence >= Evidence::Twice, "{fixed} {len}: {walked:?}");
         }
@@ -271,12 +273,12 @@ fn an_order_that_a_stopped_run_has_seen_is_not_forgotten() {
         };
         (0..8).for_each(|_| model.change(Change::Insert));
         model.change(Change::Touch(30));
-        let mut plan = Plan::new(goal, settings(10, 2));
+        let mut plan = Plan::new(goal, settings(10, 2), false);
         plan.recall(window, info, rows.clone(), unusable);
         let read = vec![(window, info, rows, unusable)];
         let walked = drive_on(plan, &mut model, 1, |_| 0, |_, request, model| model.answer(request), read).unwrap();
         proven(&walked);
-        assert_eq!(walked.verdict.slack, None, "{walked:?}");
+        assert_eq!(walked.verdict.order, None, "{walked:?}");
     }
 }
 
@@ -288,7 +290,7 @@ fn a_head_that_is_gone_for_a_moment_is_asked_for_again() {
         [(1, true, Evidence::Chain), (1, false, Evidence::Chain), (9, true, Evidence::None), (9, false, Evidence::None)]
     {
         let (mut model, mut gone) = (Model::plain(30), 0);
-        let plan = Plan::new(Goal::Full, settings(10, 2));
+        let plan = Plan::new(Goal::Full, settings(10, 2), false);
         let serve = |number: u64, request: Request, model: &mut Model| {
             let mut outcome = model.answer(request);
             let Outcome::Page { info, rows, .. } = &mut outcome else { panic!("no page") };
@@ -322,7 +324,7 @@ fn a_first_page_that_is_empty_for_a_moment_is_no_empty_list() {
         }
         outcome
     };
-    let walked = drive(Plan::new(Goal::Full, settings(10, 2)), &mut model, 1, |_| 0, serve).unwrap();
+    let walked = drive(Plan::new(Goal::Full, settings(10, 2), false), &mut model, 1, |_| 0, serve).unwrap();
     assert!(gone);
     assert_eq!(walked.lost, [], "{walked:?}");
 }

@@ -1,0 +1,82 @@
+//! A page of the list that can't be had: is it the server, the size, or the position? An outage of some seconds must not be
+//! taken for a refusal, so page 1 in a size that works is asked for between the tries.
+
+use super::slot::Slot;
+use super::window::Window;
+use super::{Outcome, Request};
+
+/// The step at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Page 1 in a size that was answered before: the server is there.
+    Control,
+    /// Page 1 in the size in doubt, for the first and the second time.
+    Size(u32),
+    /// The window itself once more.
+    Position,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Resolved {
+    /// The server is not there.
+    Outage,
+    /// The size can't be had.
+    Size(u32),
+    /// The window's answer: a page, or the refusal of a position.
+    Answer(Slot, Outcome),
+}
+
+/// A window in doubt.
+#[derive(Debug)]
+pub(super) struct Doubt {
+    slot: Slot,
+    step: Step,
+    /// The size of page 1 that was answered before.
+    proven: u32,
+    /// Whether a page of the window's own size was answered before.
+    is_answered: bool,
+    flying: Option<Request>,
+}
+
+impl Doubt {
+    pub(super) const fn new(slot: Slot, proven: u32, is_answered: bool) -> Self {
+        Self { slot, step: Step::Control, proven, is_answered, flying: None }
+    }
+
+    /// The next request; none while one is under way. `base`: the number of the first page.
+    pub(super) fn next(&mut self, base: u64, own_size: bool) -> Option<Request> {
+        if self.flying.is_some() {
+            return None;
+        }
+        let window = match self.step {
+            Step::Control => Window { size: self.proven, page: 1 },
+            Step::Size(_) => Window { size: self.slot.window.size, page: 1 },
+            Step::Position => self.slot.window,
+        };
+        let request = Request { own_size, ..Request::documented(window, window.page - 1 + base) };
+        self.flying = Some(request);
+        Some(request)
+    }
+
+    /// Whether this is the answer that is waited for.
+    pub(super) fn is_for(&self, request: Request) -> bool {
+        self.flying == Some(request)
+    }
+
+    /// Takes it.
+    pub(super) fn answer(mut self, outcome: Outcome) -> Result<Self, Resolved> {
+        self.flying = None;
+        let is_page = matches!(outcome, Outcome::Page { .. });
+        self.step = match (self.step, is_page) {
+            (Step::Control, false) => return Err(Resolved::Outage),
+            (Step::Control, true) if self.is_answered => Step::Position,
+            (Step::Control, true) => Step::Size(1),
+            (Step::Size(_), true) => Step::Position,
+            (Step::Size(1), false) => Step::Size(2),
+            (Step::Size(_), false) => return Err(Resolved::Size(self.slot.window.size)),
+            (Step::Position, _) => return Err(Resolved::Answer(self.slot, outcome)),
+        };
+        Ok(self)
+    }
+}

@@ -1,0 +1,166 @@
+//! One reading of the list, from where it begins to its end or to the goal: what is planned, what has joined the chain, and
+//! what the end still needs. Made anew whenever the walk begins again.
+
+use std::collections::VecDeque;
+
+use super::Listed;
+use super::chain::{Chain, Ties};
+use super::end::End;
+use super::order::Sorts;
+use super::slot::{Purpose, Slot};
+use super::totals::Totals;
+use super::window::Window;
+
+/// Windows in a row that bring nothing new, until no more are asked for.
+const BARREN: u32 = 3;
+
+/// What is under way at the joint behind the chain's last answer.
+#[derive(Debug, Default)]
+pub(super) struct Seam {
+    /// Repairs so far.
+    pub repairs: u32,
+    /// Where the last repair that joined the chain ended.
+    pub forward: Option<u64>,
+    /// The last repair.
+    pub last: Option<Window>,
+    /// What was wrong with answers that were left out; speaks only where the joint stays broken.
+    pub faults: Vec<String>,
+}
+
+/// How many requests a round has cost, and what they brought.
+#[derive(Debug, Default)]
+pub(super) struct Spent {
+    asked: u64,
+    /// Answers that the chain went on with.
+    brought: u64,
+    /// Answers in a row that brought nothing.
+    barren: u32,
+}
+
+impl Spent {
+    pub(super) const fn ask(&mut self) {
+        self.asked += 1;
+    }
+
+    pub(super) const fn bring(&mut self) {
+        self.brought += 1;
+        self.barren = 0;
+    }
+
+    pub(super) const fn bring_nothing(&mut self) {
+        self.barren += 1;
+    }
+
+    /// Whether nothing comes any more from going on.
+    pub(super) const fn is_barren(&self) -> bool {
+        self.barren >= BARREN
+    }
+
+    /// Whether so much was asked for so little that the round must end.
+    pub(super) const fn is_over(&self) -> bool {
+        self.asked > 3 * self.brought + 200
+    }
+}
+
+/// One reading of the list.
+#[derive(Debug)]
+pub(super) struct Round {
+    /// Where the chain begins.
+    pub begun_at: u64,
+    /// Windows are planned up to this position.
+    pub planned_to: u64,
+    /// Position behind the chain's last row, as last seen.
+    pub reach: u64,
+    pub slots: VecDeque<Slot>,
+    pub chain: Option<Chain>,
+    /// The head, where the chain does not begin at it.
+    pub top: Vec<Listed>,
+    pub totals: Totals,
+    pub end: End,
+    pub seam: Seam,
+    /// Rows by which further windows overlap; grows where the list moves fast.
+    pub overlap: u64,
+    /// Which ties across a joint are put up with.
+    pub ties: Ties,
+    pub spent: Spent,
+    /// A position that the server refuses, whatever is asked for there.
+    pub refused_from: Option<u64>,
+    /// The end was walked to.
+    pub ended: bool,
+    /// Whether nothing changed at the head.
+    pub head_unchanged: bool,
+    /// The head as it was read again.
+    pub head: Vec<Listed>,
+    /// The orders that the head was in then.
+    pub head_fits: Sorts,
+    /// Ids to look for among the sessions that are known from earlier runs.
+    pub question: Option<Vec<u128>>,
+}
+
+impl Round {
+    /// A reading that begins with this window. `parted`: orders in which no tie may lie across a joint.
+    pub(super) fn new(window: Window, overlap: u64, parted: Sorts) -> Self {
+        Self {
+            begun_at: window.offset(),
+            planned_to: window.end(),
+            reach: 0,
+            slots: VecDeque::from([Slot::new(window, Purpose::Walk)]),
+            chain: None,
+            top: Vec::new(),
+            totals: Totals::default(),
+            end: End::default(),
+            seam: Seam::default(),
+            overlap,
+            ties: Ties::Parted(parted),
+            spent: Spent::default(),
+            refused_from: None,
+            ended: false,
+            head_unchanged: false,
+            head: Vec::new(),
+            head_fits: Sorts::ALL,
+            question: None,
+        }
+    }
+
+    pub(super) const fn begins_at_head(&self) -> bool {
+        self.begun_at == 0
+    }
+
+    /// The orders that fit, as far as the list was read.
+    pub(super) fn fits(&self) -> Sorts {
+        self.chain.as_ref().map_or(Sorts::ALL, |chain| chain.orders().fits()).and(self.head_fits)
+    }
+
+    /// Whether the list is newest first, as far as it was read.
+    pub(super) fn is_newest_first(&self) -> bool {
+        self.chain.as_ref().is_none_or(|chain| chain.orders().is_newest_first())
+    }
+
+    /// Whether the chain proves something while the list moves.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.chain.as_ref().is_none_or(|chain| chain.is_strict(self.fits()))
+    }
+
+    /// The largest inversion in the likeliest order, in microseconds.
+    pub(super) fn slack(&self) -> i64 {
+        let orders = self.chain.as_ref().map(Chain::orders);
+        orders.and_then(|orders| Some(orders.slack(orders.first()?))).unwrap_or(0)
+    }
+
+    /// Whether nothing changed while the whole list was read.
+    pub(super) fn is_still(&self) -> bool {
+        let exact = self.chain.as_ref().is_none_or(Chain::is_exact);
+        exact && self.head_unchanged && self.ended && self.totals.constant().is_some()
+    }
+
+    /// Where the list ends, as far as is known: pages behind this position may not be there.
+    pub(super) fn known_end(&self) -> u64 {
+        self.totals.latest().unwrap_or(0).max(self.reach)
+    }
+
+    pub(super) fn begin_at(&mut self, window: Window) {
+        self.begun_at = window.offset();
+        self.planned_to = window.end();
+        self.slots = VecDeque::from([Slot::new(window, Purpose::Walk)]);
+    }
+}
