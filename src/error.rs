@@ -144,6 +144,17 @@ impl Error {
         (self.kind.exit_code(), self.kind.name())
     }
 
+    /// The error with its causes in one line, for a log.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let (mut line, mut cause) = (self.what.clone(), self.source());
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line
+    }
+
     /// The error as a person reads it: `error:`, its causes, and the hint, each on its own line.
     #[must_use]
     pub fn render(&self) -> String {

@@ -13,11 +13,7 @@ use tokio::time::sleep;
 use super::goal::Leg;
 use super::joined;
 use super::staged::Staged;
-<<<<<<< HEAD
-use crate::api::{Client, Clock, Failed, Filter, Word};
-=======
-use crate::api::{Client, Clock, Failed, Filter, Reply};
->>>>>>> 02dd54e (walk: any server: sizes, bases, ends and orders as they are shown)
+use crate::api::{Client, Clock, Failed, Filter};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
 use crate::erasure::Denied;
@@ -98,6 +94,7 @@ impl Driver {
             let outcome = match page {
                 Err(Failed { word, error, .. }) => {
                     if request.asking == Asking::Documented {
+                        tracing::warn!("{}", error.line());
                         failure = Some(error);
                     }
                     word.into()

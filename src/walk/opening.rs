@@ -308,7 +308,12 @@ impl Opening {
         use Likeness::{Apart, Same};
         let beside = zero.map(|zero| likeness(&first.rows, &zero.rows, is_last));
         let half = self.beside_half(first);
+        let has_no_ids = first.rows.is_empty() && first.unusable > 0;
         match (beside, half) {
+            // Records without an id can only be counted.
+            _ if has_no_ids && self.page(Question::Zero).is_some_and(|zero| zero.unusable == first.unusable) => {
+                Some(Base::same())
+            }
             (Some(Some(Same)), _) => Some(Base::same()),
             (Some(Some(Apart)), Some(Some(Same))) => {
                 Some(Base::with_a_far_zero(zero.map_or(&[], |zero| &zero.rows), &first.rows))

@@ -54,7 +54,7 @@ fn a_killed_run_is_continued_in_a_list_that_has_moved() {
     assert!(bed.files().is_empty());
     let killed_at = chrono::Utc::now().to_rfc3339();
 
-    let start = |number: u64| account().start(0) + 1_000 * i64::try_from(number + 1).unwrap();
+    let start = |number: u64| account().start(0) + 1_000_000 * i64::try_from(number + 1).unwrap();
     let in_future = account().fresh(299, 4_000_000_000_000_000);
     let fresh: Vec<_> = (0..299).map(|number| account().fresh(number, start(number))).chain([in_future]).collect();
     let changes: Vec<_> = fresh.iter().cloned().map(Change::InsertHead).collect();

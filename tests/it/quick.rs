@@ -108,6 +108,7 @@ impl Quick {
             // Whoever could stop it is gone.
             stop: signal::channel().1,
             progress: Arc::new(Progress::new(Mode::Never, false)),
+            pause: Duration::from_secs(30),
         }
     }
 }
