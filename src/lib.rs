@@ -37,6 +37,7 @@ pub mod progress;
 pub mod purge;
 pub mod range;
 pub mod recount;
+pub mod redact;
 pub mod signal;
 pub mod sim;
 pub mod stage;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::config::is_quoted;
 use crate::error::{Error, Kind, Result};
+use crate::redact::redact;
 
 const TOKEN: &str = "VIDEOSDK_TOKEN";
 const TOKEN_FILE: &str = "VIDEOSDK_TOKEN_FILE";
@@ -64,9 +65,11 @@ impl Credentials {
             (Some(token), None, None, None) => checked_token(&token, TOKEN),
             (None, Some(path), None, None) => {
                 let text = read_file(Path::new(&path)).map_err(|error| {
-                    config(format!("cannot read the file named by {TOKEN_FILE}: {path}")).because(error).hint(
-                        "give the path of a text file that this user may read and that holds nothing but the token",
-                    )
+                    config(format!("cannot read the file named by {TOKEN_FILE}: {}", redact(&path, &[])))
+                        .because(error)
+                        .hint(
+                            "give the path of a text file that this user may read and that holds nothing but the token",
+                        )
                 })?;
                 checked_token(text.trim(), TOKEN_FILE)
             }
@@ -233,6 +236,9 @@ mod tests {
         }
         assert!(refused(&[(TOKEN_FILE, "/run/empty")]).contains("empty"));
         assert!(refused(&[(TOKEN_FILE, "/run/none")]).contains("/run/none"));
+        // The token itself, where the path of its file should be.
+        let error = refused(&[(TOKEN_FILE, "eyJhbGciOi.hidden.hidden")]);
+        assert!(error.contains("[redacted]") && !error.contains("hidden"), "{error}");
     }
 
     #[test]

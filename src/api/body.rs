@@ -4,6 +4,8 @@ use bytes::Bytes;
 use reqwest::Response;
 use serde_json::Value;
 
+use crate::redact::{one_line, redact};
+
 /// Bytes of a refusal's body that are read at most.
 const REFUSAL: u64 = 16 << 10;
 /// Characters of the API's own message, and of an excerpt, that are shown.
@@ -64,7 +66,7 @@ fn message(body: &[u8], secrets: &[String]) -> String {
         Err(_) => None,
     };
     let text = text.unwrap_or_else(|| start(body, MESSAGE_CHARS));
-    shown(&redact(text, secrets), MESSAGE_CHARS)
+    one_line(&redact(&text, secrets), MESSAGE_CHARS)
 }
 
 /// The message in a JSON body: the text itself, or what an object holds under one of the known keys, directly or one deeper.
@@ -79,7 +81,7 @@ fn said(value: &Value) -> Option<&str> {
 /// A body as an error quotes it: the message in it, or else how it begins. `secrets` are left out.
 pub(super) fn quote(body: &[u8], secrets: &[String]) -> String {
     match message_in(body) {
-        Some(message) => format!("it says: {}", shown(&redact(message, secrets), MESSAGE_CHARS)),
+        Some(message) => format!("it says: {}", one_line(&redact(&message, secrets), MESSAGE_CHARS)),
         None => format!("it begins with: {}", excerpt(body, secrets)),
     }
 }
@@ -96,12 +98,12 @@ pub(super) fn excerpt(body: &[u8], secrets: &[String]) -> String {
     if body.trim_ascii().is_empty() {
         return "an empty body".to_owned();
     }
-    shown(&redact(start(body, EXCERPT_CHARS), secrets), EXCERPT_CHARS)
+    one_line(&redact(&start(body, EXCERPT_CHARS), secrets), EXCERPT_CHARS)
 }
 
 /// A text in one short line, without these secrets, whatever looks like a token, and characters that act on a terminal.
 pub(super) fn line(text: &str, secrets: &[String]) -> String {
-    shown(&redact(text.to_owned(), secrets), MESSAGE_CHARS)
+    one_line(&redact(text, secrets), MESSAGE_CHARS)
 }
 
 /// Whether a body looks like one whole JSON object, from its two ends alone.
@@ -128,43 +130,6 @@ fn start(body: &[u8], chars: usize) -> String {
     String::from_utf8_lossy(&body[..body.len().min(chars * 4 + 4096)]).into_owned()
 }
 
-/// Replaces the secrets themselves, and whatever looks like a JWT: `eyJ` is how the base64 of `{"` starts.
-fn redact(text: String, secrets: &[String]) -> String {
-    const MARK: &str = "[redacted]";
-    let known = secrets.iter().filter(|secret| !secret.is_empty());
-    let mut rest = &*known.fold(text, |text, secret| text.replace(secret.as_str(), MARK));
-    let mut clean = String::with_capacity(rest.len());
-    while let Some(at) = rest.find("eyJ") {
-        let (before, token) = rest.split_at(at);
-        let end = token.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.=".contains(c))).unwrap_or(token.len());
-        clean.push_str(before);
-        clean.push_str(if end < 12 { &token[..end] } else { MARK });
-        rest = &token[end..];
-    }
-    clean + rest
-}
-
-/// One line of at most `chars` characters: trimmed, and without characters that act on a terminal.
-fn shown(text: &str, chars: usize) -> String {
-    let text = text.trim();
-    let mut line = String::with_capacity(text.len().min(chars * 2));
-    for (index, c) in text.chars().enumerate() {
-        if index == chars {
-            line.push_str("...");
-            break;
-        }
-        match c {
-            // Also those that change the direction of writing or can't be seen.
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                line.extend(c.escape_unicode());
-            }
-            c if c.is_control() => line.extend(c.escape_default()),
-            c => line.push(c),
-        }
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +151,6 @@ mod tests {
     #[test]
     fn what_is_shown_is_short_and_harmless() {
         assert_eq!(message(&[b'x'; 5000], &[]).len(), 203);
-        assert_eq!(shown("a\u{1b}[31mb\r\n\u{202e}c\u{7f}", 50), r"a\u{1b}[31mb\r\n\u{202e}c\u{7f}");
         assert_eq!(excerpt(b"\xff\xfe\x00", &[]), "\u{fffd}\u{fffd}\\u{0}");
         assert_eq!(excerpt(b" \n", &[]), "an empty body");
         assert_eq!(excerpt("\u{e9}".repeat(10_000).as_bytes(), &[]).chars().count(), 103);
@@ -208,7 +172,6 @@ mod tests {
                 assert!(!text.contains("aaaa") && !text.contains("opaq"), "{text}");
             }
         }
-        assert_eq!(redact("a eyJ b eyJhbGciOi.x, c".into(), &[]), "a eyJ b [redacted], c");
     }
 
     #[test]

@@ -12,15 +12,17 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as Key;
 use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 
-use super::options::{Given, checked};
+use super::options::{Given, checked, secrets};
 use super::service::{Connector, Limits};
 use crate::error::{Error, Kind, Result};
 use crate::place::{Objects, Service};
+use crate::redact::redact;
 
 /// A client of the store at a place, and the place in it. `budget`: for one request with all its attempts and waits.
 pub fn connect(place: &Objects, given: &[Given], budget: Duration) -> Result<(Arc<dyn ObjectStore>, Key)> {
     let wrong = |error: Box<dyn std::error::Error + Send + Sync>, hint: String| {
-        Error::new(Kind::Config, format!("the object store can't be used: {place}")).because(error).hint(hint)
+        let cause = redact(&error.to_string(), &secrets(place.service, given));
+        Error::new(Kind::Config, format!("the object store can't be used: {place}")).because(cause).hint(hint)
     };
     let root = Key::from_url_path(&place.path).map_err(|error| wrong(error.into(), "check the path".to_owned()))?;
     let options = checked(place.service, given)?;

@@ -248,6 +248,16 @@ pub fn checked(service: Service, given: &[Given]) -> Result<Vec<Given>> {
     Ok(options)
 }
 
+/// The values of options that are secrets, and the signatures in them that a URL may hold.
+pub fn secrets(service: Service, given: &[Given]) -> Vec<String> {
+    let is_secret = |option: &&Given| matches!(form(service, &option.name), Some(Form::Secret | Form::FreeSecret));
+    let with_signature = |option: &Given| {
+        let signatures = option.value.split('&').filter_map(|pair| pair.strip_prefix("sig=")).map(str::to_owned);
+        std::iter::once(option.value.clone()).chain(signatures).collect::<Vec<_>>()
+    };
+    given.iter().filter(is_secret).flat_map(with_signature).collect()
+}
+
 /// Without TLS only where somebody has said so; the library would find out at its first request.
 fn refuse_plain_http(service: Service, options: &[Given]) -> Result<()> {
     let allows = options.iter().rev().find(|option| {
@@ -321,6 +331,19 @@ mod tests {
                 error.render()
             }
         }
+    }
+
+    #[test]
+    fn secrets_and_the_signatures_in_them_are_known() {
+        let s3 = [
+            ("AWS_SECRET_ACCESS_KEY", "a"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SESSION_TOKEN", "b"),
+            ("AWS_REGION", "eu"),
+        ];
+        assert_eq!(secrets(Service::S3, &variables(&s3)), ["a", "b"]);
+        let azure = [("AZURE_STORAGE_ACCOUNT_KEY", "c"), ("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=d%3D&se=2")];
+        assert_eq!(secrets(Service::Azure, &variables(&azure)), ["c", "sv=1&sig=d%3D&se=2", "d%3D"]);
     }
 
     #[test]

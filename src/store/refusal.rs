@@ -7,6 +7,7 @@ use object_store::Error as Cause;
 
 use super::service::NotImplemented;
 use crate::error::{Error, Kind};
+use crate::redact::{one_line, redact};
 
 /// Characters of a store's words that are shown.
 const EXCERPT: usize = 400;
@@ -39,9 +40,9 @@ const NO_PLACE: &str = "check that the bucket or container is there";
 /// What stores say where it is not.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 
-/// The error of a request that has failed; `what` names the path.
-pub fn refusal(what: &str, cause: &Cause) -> Error {
-    let words = words(cause);
+/// The error of a request that has failed; `what` names the path. `secrets`: what the store may echo and nobody may see.
+pub fn refusal(what: &str, cause: &Cause, secrets: &[String]) -> Error {
+    let words = words(cause, secrets);
     let says = |known: &[&str]| known.iter().any(|known| words.contains(known));
     let hint = match cause {
         _ if says(&EXPIRED) => {
@@ -78,8 +79,8 @@ fn is_not_implemented(cause: &Cause) -> bool {
     false
 }
 
-/// All causes in one line: some of them hold those below them, some don't.
-fn words(cause: &Cause) -> String {
+/// All causes in one line without secrets: some of them hold those below them, some don't.
+fn words(cause: &Cause, secrets: &[String]) -> String {
     let mut words = cause.to_string();
     let mut next = cause.source();
     while let Some(error) = next {
@@ -90,10 +91,7 @@ fn words(cause: &Cause) -> String {
         next = error.source();
     }
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
-    }
+    one_line(&redact(&words, secrets), EXCERPT)
 }
 
 #[cfg(test)]
@@ -107,17 +105,25 @@ mod tests {
     #[test]
     fn one_line_with_the_cause_and_a_hint() {
         let long = format!("status 400:\n<Error><Code>ExpiredToken</Code>{}</Error>", "x".repeat(9000));
-        let text = refusal("cannot write the file: s3://b/x", &generic(&long)).render();
+        let text = refusal("cannot write the file: s3://b/x", &generic(&long), &[]).render();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("ExpiredToken") && text.contains("hint: the credentials have expired"), "{text}");
         assert!(text.len() < 1000, "{text}");
     }
 
     #[test]
+    fn a_secret_that_the_store_echoes_is_not_shown() {
+        let echo = "StringToSign: sv=2024&sig=s%2Fhush-hush, session token hush-hush-hush, for any company";
+        let secrets = ["hush-hush-hush".to_owned(), "s%2Fhush-hush".to_owned(), "any".to_owned()];
+        let text = refusal("cannot write the file: s3://b/x", &generic(echo), &secrets).render();
+        assert!(text.contains("sig=[redacted], session token [redacted], for [redacted] company"), "{text}");
+    }
+
+    #[test]
     fn what_is_not_implemented_is_a_matter_of_configuration() {
         let cause = Cause::Generic { store: "S3", source: Box::new(NotImplemented) };
-        let error = refusal("cannot write the file: s3://b/x", &cause);
+        let error = refusal("cannot write the file: s3://b/x", &cause, &[]);
         assert_eq!(error.kind(), Kind::Config);
-        assert_eq!(refusal("x", &Silent(Duration::from_secs(3)).into()).kind(), Kind::Destination);
+        assert_eq!(refusal("x", &Silent(Duration::from_secs(3)).into(), &[]).kind(), Kind::Destination);
     }
 }

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 
 use super::calls::{Calls, within};
 use super::connect::connect;
-use super::options::Given;
+use super::options::{Given, secrets};
 use super::refusal::refusal;
 use super::spool::Spool;
 use super::{Access, Draft, Store, Swap, Version, failed, raced};
@@ -42,6 +42,8 @@ pub struct Remote {
     folder: PathBuf,
     spool: Spool,
     calls: Calls,
+    /// What a store may echo and nobody may see.
+    secrets: Vec<String>,
 }
 
 impl std::fmt::Debug for Remote {
@@ -62,7 +64,8 @@ impl Remote {
         let (store, root) = connect(place, options, budget)?;
         let (service, url, folder) = (place.service, place.to_string(), spool.to_owned());
         let spool = Spool::new(spool).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
-        Ok(Self { store, root, service, url, folder, spool, calls: Calls::new(budget)? })
+        let secrets = secrets(place.service, options);
+        Ok(Self { store, root, service, url, folder, spool, calls: Calls::new(budget)?, secrets })
     }
 
     fn key(&self, path: &str) -> Key {
@@ -180,7 +183,7 @@ impl Remote {
     }
 
     fn failed(&self, what: &str, path: &str, error: &object_store::Error) -> Error {
-        self.calls.stopped().unwrap_or_else(|| refusal(&format!("{what}: {}", self.place(path)), error))
+        self.calls.stopped().unwrap_or_else(|| refusal(&format!("{what}: {}", self.place(path)), error, &self.secrets))
     }
 }
 

@@ -34,6 +34,7 @@ mod reader;
 mod readers;
 mod rerun;
 mod rows;
+mod secrets;
 mod servers;
 mod spark;
 mod stores;
