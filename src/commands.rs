@@ -1,5 +1,6 @@
 //! The commands that take time, put together from the library.
 
+use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,11 +18,14 @@ use rollbook::erasure::Identifier;
 use rollbook::error::{Error, Kind, Result};
 use rollbook::export::{Run, Work};
 use rollbook::progress::Progress;
+use rollbook::purge::Task as PurgeTask;
+use rollbook::purge::consent::Consent;
 use rollbook::range::{self, Range};
 use rollbook::signal::Stop;
 use rollbook::sim::{Account, Answered, Auth, Change, On, Options, Script, Server, Shape, Special};
 use rollbook::verify::Verify as Job;
 use rollbook::{check, demo, summary, verify};
+use tokio::sync::oneshot;
 use tokio::task::block_in_place;
 
 /// What every command is given.
@@ -60,19 +64,36 @@ pub async fn backfill(setting: Setting<'_>, global: &Global, backfill: &Backfill
 /// `purge`
 pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: Stop) -> Result<Ended> {
     let Setting { config, environment, clock, progress } = setting;
-    let erase = what_to_erase(purge, clock.micros())?;
+    let task = match purge.take_back {
+        Some(number) => PurgeTask::TakeBack(number),
+        None => PurgeTask::Erase {
+            erase: what_to_erase(purge, clock.micros())?,
+            key: fresh_key()?,
+            consent: consent(purge.yes),
+        },
+    };
     let run_id = run_id(&clock);
     let dataset = config.dataset.url.to_string();
     let mut destination = Destination::open(&config, environment, &run_id, global.dry_run)?;
     destination.terms.wait = purge.wait;
-    let mut key = [0; 32];
-    getrandom::fill(&mut key)
-        .map_err(|error| Error::new(Kind::Unexpected, "the system has no random numbers").because(error))?;
     let dry_run = global.dry_run;
-    let job = rollbook::purge::Purge { erase, config, destination, dry_run, run_id, key, clock, stop, progress };
+    let job = rollbook::purge::Purge { task, config, destination, dry_run, run_id, clock, stop, progress };
     let receipt::Ended { receipt, error } = job.execute().await;
     let text = if error.is_none() { summary::of_purge(&receipt, &dataset, dry_run) } else { String::new() };
     Ok(Ended { receipt, text, error })
+}
+
+/// `purge --list`: the rules in force.
+pub fn rules(setting: &Setting<'_>, json: bool, stop: &Stop) -> Result<String> {
+    let Setting { config, environment, clock, .. } = setting;
+    let destination = Destination::open(config, environment, &run_id(clock), true)?;
+    destination.layout.store().heed(stop);
+    let erasures = block_in_place(|| rollbook::purge::rules(&destination, config.dataset.partition_by, clock))?;
+    Ok(if json {
+        summary::rules_json(&erasures)
+    } else {
+        summary::of_rules(&erasures, &config.dataset.url.to_string())
+    })
 }
 
 fn what_to_erase(purge: &Purge, now: i64) -> Result<Erase> {
@@ -84,9 +105,39 @@ fn what_to_erase(purge: &Purge, now: i64) -> Result<Erase> {
         }
         Some(before) => Ok(before),
     });
+    let by_name = if purge.exact { Identifier::ExactName } else { Identifier::Name };
     let known = |by, texts: &[String]| texts.iter().map(|text| (by, text.clone())).collect::<Vec<_>>();
-    let people = [known(Identifier::Id, &purge.ids), known(Identifier::Name, &purge.names)].concat();
+    let people = [known(Identifier::Id, &purge.ids), known(by_name, &purge.names)].concat();
     Ok(Erase { before: before.transpose()?, people })
+}
+
+fn fresh_key() -> Result<[u8; 32]> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)
+        .map_err(|error| Error::new(Kind::Unexpected, "the system has no random numbers").because(error))?;
+    Ok(key)
+}
+
+/// Who says so where a rule matches nothing.
+fn consent(yes: bool) -> Consent {
+    if yes {
+        Consent::Given
+    } else if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        Consent::Asked(Box::new(ask))
+    } else {
+        Consent::Nobody
+    }
+}
+
+/// Asks on the terminal. The thread that waits for the answer is left behind where a signal ends the waiting.
+fn ask(question: String) -> oneshot::Receiver<bool> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let asked = write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
+        let _ = sender.send(asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
+    });
+    receiver
 }
 
 /// Runs with the credentials of the environment.

@@ -32,6 +32,7 @@ pub mod export;
 mod fetch;
 pub mod flatten;
 pub mod logging;
+pub mod name;
 pub mod place;
 pub mod progress;
 pub mod purge;

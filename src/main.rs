@@ -97,6 +97,9 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
         match &cli.command {
             Command::Export(export) => ended(commands::export(setting, &cli.global, export, stop).await?, cli),
             Command::Backfill(backfill) => ended(commands::backfill(setting, &cli.global, backfill, stop).await?, cli),
+            Command::Purge(purge) if purge.list => {
+                conclude(Ok(0), commands::rules(&setting, cli.global.json, &stop)?.as_bytes())
+            }
             Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
             Command::Check => tokio::select! {
                 checked = commands::check(setting, &cli.global, stop.clone()) => {

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::dataset::receipt::{Goal, Receipt, Removed};
+use crate::dataset::erasures::{Erasures, Match, Rule, Taken, What};
+use crate::dataset::receipt::{Goal, Near, Receipt, Removed, Ruled};
+use crate::name;
 
 /// The summary of a run, ending in a line break.
 pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
@@ -42,17 +44,100 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
 
 /// The summary of a purge, ending in a line break.
 pub fn of_purge(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
+    if let Some(number) = receipt.taken_back {
+        let verb = if dry_run { "would be taken back (dry run, nothing written)" } else { "taken back" };
+        return format!("{verb}: rule {number}; the next export reads everything\n");
+    }
     let Removed { sessions, participants, timelogs, rejects } = receipt.removed.unwrap_or_default();
     let verb = if dry_run { "would go (dry run, nothing written)" } else { "removed" };
     let [sessions, participants, timelogs, rejects] = [sessions, participants, timelogs, rejects].map(grouped);
     let mut text = format!(
         "{verb}: {sessions} sessions, {participants} participants, {timelogs} timelogs, {rejects} raw records\n"
     );
+    for Ruled { number, what, matched, is_new, removed } in &receipt.rules {
+        let rule = number.map_or_else(|| "a new rule".to_owned(), |number| format!("rule {number}"));
+        let age = if *is_new { "" } else { ", in force already" };
+        let _ = writeln!(text, "{rule} ({}{age}): {}", kind(*what, *matched), taken(*removed));
+    }
+    if !receipt.near_matches.is_empty() {
+        text.push_str("near matches, which stay; a name that is meant must be given, too:\n");
+        for Near { name, entries } in &receipt.near_matches {
+            let _ = writeln!(text, "  {}: {}", name::quoted(name), entries_of(*entries));
+        }
+    }
     if !dry_run {
         let _ = writeln!(text, "dataset: {dataset} ({} files rewritten)", receipt.partitions.len());
         let _ = writeln!(text, "kept out from now on by: _rollbook/erasures.json; back it up with the dataset");
     }
     text
+}
+
+/// The rules in force in a dataset, a line each.
+pub fn of_rules(erasures: &Erasures, dataset: &str) -> String {
+    if erasures.rules().is_empty() {
+        return format!("no rules are in force: {dataset}\n");
+    }
+    let mut text = format!("{:>4}  {:<44}  {:<24}  {:<28}  receipt\n", "rule", "kept out", "since", "removed by it");
+    for rule in erasures.rules() {
+        let Rule { number, what, matched, before, made_at, run_id, removed, .. } = rule;
+        let what = before.as_ref().map_or_else(|| kind(*what, *matched), |before| format!("sessions before {before}"));
+        let since = made_at.as_deref().unwrap_or("not known");
+        let removed = removed.map_or_else(|| "not known".to_owned(), taken);
+        let receipt =
+            run_id.as_ref().map_or_else(|| "not known".to_owned(), |run| format!("_rollbook/runs/{run}.json"));
+        let _ = writeln!(text, "{number:>4}  {what:<44}  {since:<24}  {removed:<28}  {receipt}");
+    }
+    if erasures.rules().iter().any(Rule::is_idle) {
+        text.push_str("one by which nothing was removed can be taken back: rollbook purge --take-back NUMBER\n");
+    }
+    text
+}
+
+/// The same as JSON: a list `rules` of objects; a key that is not there is not known.
+pub fn rules_json(erasures: &Erasures) -> String {
+    let rule = |rule: &Rule| {
+        let mut value = serde_json::to_value(rule).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            // These matter to the file alone.
+            for name in ["hash", "epoch", "is_unsettled"] {
+                fields.remove(name);
+            }
+            fields.insert("can_be_taken_back".to_owned(), rule.is_idle().into());
+        }
+        value
+    };
+    let rules: Vec<_> = erasures.rules().iter().map(rule).collect();
+    format!("{:#}\n", serde_json::json!({ "rules": rules }))
+}
+
+/// What a rule is about, in words.
+fn kind(what: What, matched: Option<Match>) -> String {
+    let what = match what {
+        What::Before => "sessions before a time",
+        What::ParticipantId => "a participant's id",
+        What::ParticipantName => "a participant's name",
+        What::ParticipantIdOrName => "a participant's id or name",
+    };
+    match matched {
+        None => what.to_owned(),
+        Some(Match::Exact) => format!("{what}, exact"),
+        Some(Match::Normalised) => format!("{what}, however typed"),
+    }
+}
+
+fn taken(taken: Taken) -> String {
+    let Taken { sessions, participants, rejects } = taken;
+    let parts = [
+        (sessions, counted(sessions, "session")),
+        (participants, entries_of(participants)),
+        (rejects, counted(rejects, "raw record")),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter(|(number, _)| *number > 0).map(|(_, text)| text).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}
+
+fn entries_of(number: u64) -> String {
+    if number == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(number)) }
 }
 
 /// What a run has to cover.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::erasures::{Match, Taken, What};
 use super::layout::Layout;
 use super::publish::Part;
 use super::state::version_name;
@@ -56,6 +57,15 @@ pub struct Receipt {
     /// Rows that a purge has removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removed>,
+    /// The rules that a purge was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Ruled>,
+    /// Names that stay and look like one that was given; of a dry run alone, whose receipt is not kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub near_matches: Vec<Near>,
+    /// The number of the rule that was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<u32>,
     /// The number of the last purge that is in force; 0 for none.
     #[serde(skip_serializing_if = "is_zero")]
     pub erasures: u64,
@@ -79,6 +89,31 @@ pub struct Removed {
     pub timelogs: u64,
     /// Raw records that were dropped, or lost somebody.
     pub rejects: u64,
+}
+
+/// A rule that a purge was asked for, and what this purge has removed by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ruled {
+    /// Its number; `None` where a dry run would have made it.
+    pub number: Option<u32>,
+    /// What it is about.
+    pub what: What,
+    /// How a name or id must be like the one that was given.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matched: Option<Match>,
+    /// Whether it was not in force before.
+    pub is_new: bool,
+    /// What has gone.
+    pub removed: Taken,
+}
+
+/// A name that stays, though it looks like one that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Near {
+    /// The name as it is listed.
+    pub name: String,
+    /// How many entries have it.
+    pub entries: u64,
 }
 
 /// How a run ended: always with a receipt.
@@ -409,6 +444,9 @@ impl Receipt {
             rejects: Rejects::default(),
             partitions: Vec::new(),
             removed: None,
+            rules: Vec::new(),
+            near_matches: Vec::new(),
+            taken_back: None,
             erasures: 0,
             timing: Timing::default(),
         }

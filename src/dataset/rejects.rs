@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use chrono::{DateTime, Days, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::erasures::Tally;
 use super::layout::Layout;
 use super::receipt;
 use crate::erasure::Denied;
@@ -112,28 +113,47 @@ impl Rejects {
     }
 }
 
-/// Takes the erased out of all rejects, and drops records of sessions that started before a floor (microseconds): those
-/// whose start can't be read by the time of their run. Returns how many records were changed or dropped.
+/// Takes the erased out of all rejects, and drops records of sessions that started before a floor (microseconds, with the number
+/// of its rule): those whose start can't be read by the time of their run. Returns how many records were changed or dropped, and
+/// adds to the tally by which rules.
 ///
 /// # Errors
 /// `Destination`, or `Raced` where another run came between.
-pub fn purge(layout: &Layout, denied: Option<&Denied>, floor: Option<i64>, dry_run: bool) -> Result<u64> {
+pub fn purge(
+    layout: &Layout,
+    denied: Option<&Denied>,
+    floor: Option<(i64, u32)>,
+    dry_run: bool,
+    tally: &mut Tally,
+) -> Result<u64> {
     let mut changed = 0;
     for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
         let run = run_time(&path);
-        let purged = |line: Line| {
+        let purged = |line: Line, by: &mut dyn FnMut(u32)| {
             let start = line.raw.as_deref().map_or(run, |raw| start(raw).or(run));
-            let is_kept = floor.zip(start).is_none_or(|(floor, start)| start >= floor);
-            let scrub = |raw: &str| denied.map_or(Cow::Borrowed(raw), |denied| denied.scrub(raw)).into_owned();
-            is_kept.then(|| Line { raw: line.raw.as_deref().map(scrub), ..line })
+            if let Some(((floor, rule), start)) = floor.zip(start)
+                && start < floor
+            {
+                by(rule);
+                return None;
+            }
+            let mut scrub = |raw| denied.map_or(Cow::Borrowed(raw), |denied| denied.scrub_by(raw, by)).into_owned();
+            Some(Line { raw: line.raw.as_deref().map(&mut scrub), ..line })
         };
         let mut here = 0;
         each(layout, &path, |line| {
-            here += u64::from(purged(line.clone()).as_ref() != Some(&line));
+            let mut rules = BTreeSet::new();
+            let rest = purged(line.clone(), &mut |rule| {
+                rules.insert(rule);
+            });
+            if rest.as_ref() != Some(&line) {
+                here += 1;
+                rules.into_iter().for_each(|rule| tally.entry(rule).or_default().rejects += 1);
+            }
             Ok(())
         })?;
         if here > 0 && !dry_run {
-            rewrite(layout, &path, &version, purged)?;
+            rewrite(layout, &path, &version, |line| purged(line, &mut |_| {}))?;
         }
         changed += here;
     }

@@ -155,7 +155,8 @@ impl Run {
         let source = Origin::new(&self.config.api, self.account.clone());
         let before = State::load(layout, self.config.dataset.partition_by, source, &self.run_id, self.dry_run)?;
         let erasures = Erasures::load(layout, before.purges(layout)?)?;
-        if before.erasures() < erasures.epoch() {
+        erasures.warn_of_unicode();
+        if before.erasures() < erasures.last_made() {
             tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
         }
         let found = Published::versions(layout)?;

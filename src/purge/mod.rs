@@ -1,9 +1,13 @@
 //! Retention and erasure: sessions that are too old, and participants who must be forgotten, leave the dataset for good.
 //!
-//! What must go is written down first (`_rollbook/erasures.json`), so that no later run brings it back, even if this one is
-//! killed halfway. Then partitions, rejects and the stage are gone through; a purge that is run again finds what is left.
+//! Everything is counted before anything is written ([`plan`]), and a rule that matches nothing must be confirmed
+//! ([`consent`]). Then it is written down what must go (`_rollbook/erasures.json`), so that no later run brings it back, even if
+//! this one is killed halfway. Then partitions, rejects and the stage are gone through; a purge that is run again finds what is left.
 
+pub mod consent;
+mod plan;
 mod rows;
+mod take_back;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,13 +19,12 @@ use crate::api::Clock;
 use crate::config::{Config, PartitionBy};
 use crate::dataset::admission;
 use crate::dataset::destination::Destination;
-use crate::dataset::erasures::{Erase, Erasures};
+use crate::dataset::erasures::{Erase, Erasures, Origin, Tally};
 use crate::dataset::layout::Layout;
 use crate::dataset::publish::{Change, Part, Place};
 use crate::dataset::published::Published;
 use crate::dataset::receipt::{self, Ended, Receipt, Removed};
 use crate::dataset::rejects;
-use crate::dataset::state::{Found, State};
 use crate::erasure::Hash;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
@@ -29,12 +32,14 @@ use crate::signal::Stop;
 use crate::stage::Stage;
 use crate::store::failed;
 use crate::timestamp;
+use consent::Consent;
+use plan::Plan;
 use rows::Rules;
 
 /// What a purge needs from outside.
 pub struct Purge {
-    /// What must go.
-    pub erase: Erase,
+    /// What is to be done.
+    pub task: Task,
     /// The settings in force.
     pub config: Config,
     /// Where the dataset is.
@@ -43,8 +48,6 @@ pub struct Purge {
     pub dry_run: bool,
     /// Sortable by time, unique.
     pub run_id: String,
-    /// A fresh random key, used if the dataset has none yet.
-    pub key: Hash,
     /// The wall clock.
     pub clock: Clock,
     /// Ends the purge between two partitions.
@@ -53,10 +56,23 @@ pub struct Purge {
     pub progress: Arc<Progress>,
 }
 
+/// What a purge does.
+pub enum Task {
+    /// Removes, for good.
+    Erase {
+        /// What must go.
+        erase: Erase,
+        /// A fresh random key, used if the dataset has none yet.
+        key: Hash,
+        /// Who says so where a rule matches nothing.
+        consent: Consent,
+    },
+    /// Takes the rule of this number back.
+    TakeBack(u32),
+}
+
 /// The part that needs no clock, on a blocking thread.
 struct Job {
-    erase: Erase,
-    key: Hash,
     layout: Layout,
     partition_by: PartitionBy,
     stage: PathBuf,
@@ -70,7 +86,7 @@ struct Job {
 #[derive(Default)]
 struct Done {
     removed: Removed,
-    erasures: u64,
+    tally: Tally,
     parts: Vec<Part>,
 }
 
@@ -79,13 +95,16 @@ impl Purge {
     pub async fn execute(self) -> Ended {
         let begun = Instant::now();
         let mut receipt = Receipt::blank(&self.run_id, "purge", &self.config.api, &self.clock);
-        let before = self.erase.before.map(timestamp::text);
-        receipt.goal = receipt::Goal { kind: "purge", to: before, ..receipt::Goal::default() };
+        receipt.goal = receipt::Goal { kind: "purge", ..receipt::Goal::default() };
+        if let Task::Erase { erase, .. } = &self.task {
+            receipt.goal.to = erase.before.map(timestamp::text);
+        }
         let layout = self.destination.layout.clone();
         let (dry_run, clock) = (self.dry_run, self.clock.clone());
         let mut error = self.work(&mut receipt).await.err();
         receipt.finish(&clock, begun.elapsed());
-        (receipt.exit_code, receipt.outcome) = error.as_ref().map_or((0, "purged"), Error::outcome);
+        let done = if receipt.taken_back.is_some() { "taken_back" } else { "purged" };
+        (receipt.exit_code, receipt.outcome) = error.as_ref().map_or((0, done), Error::outcome);
         receipt.error = error.as_ref().map(ToString::to_string);
         let may_write =
             error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config | Kind::Absent));
@@ -97,53 +116,91 @@ impl Purge {
     }
 
     async fn work(self, receipt: &mut Receipt) -> Result<()> {
-        let Self { erase, config, destination, dry_run, run_id, key, clock, stop, progress } = self;
+        let Self { task, config, destination, dry_run, run_id, clock, stop, progress } = self;
         admission::refuse_absent(&destination, &clock)?;
         let _lease = admission::admit(&destination, &run_id, &clock, &stop, dry_run).await?;
         let Destination { layout, stage, .. } = destination;
-        let partition_by = config.dataset.partition_by;
-        let job = Job { erase, key, layout, partition_by, stage, run_id, dry_run, stop, progress };
-        let mut done = Done::default();
-        let (done, result) = spawn_blocking(move || {
-            let result = job.run(&mut done);
-            (done, result)
-        })
-        .await
-        .map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))?;
-        receipt.removed = Some(done.removed);
-        receipt.erasures = done.erasures;
-        receipt.partitions = done.parts.iter().map(receipt::File::from).collect();
-        result
+        let (partition_by, waiting) = (config.dataset.partition_by, stop.clone());
+        let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
+        let job = Arc::new(Job { layout, partition_by, stage, run_id, dry_run, stop, progress });
+        match task {
+            Task::TakeBack(number) => {
+                receipt.erasures = on_thread(&job, move |job| job.take_back(number)).await??;
+                receipt.taken_back = Some(number);
+                Ok(())
+            }
+            Task::Erase { erase, key, consent } => {
+                receipt.removed = Some(Removed::default());
+                let asked = erase.clone();
+                let plan = on_thread(&job, move |job| Plan::make(job, &asked, key, &origin)).await??;
+                receipt.erasures = plan.seen;
+                let unmatched = plan.unmatched(&erase);
+                if !unmatched.is_empty() && !dry_run {
+                    job.progress.finish();
+                    consent.to(&unmatched, &waiting).await?;
+                }
+                job.erase(plan, receipt).await
+            }
+        }
     }
 }
 
+/// The rules in force in a dataset.
+///
+/// # Errors
+/// As [`admission::refuse_absent`] and [`Erasures::load`].
+pub fn rules(destination: &Destination, by: PartitionBy, clock: &Clock) -> Result<Erasures> {
+    admission::refuse_absent(destination, clock)?;
+    Erasures::load(&destination.layout, plan::look(&destination.layout, by)?.1)
+}
+
+/// Does something on a thread that may wait.
+async fn on_thread<T: Send + 'static>(job: &Arc<Job>, work: impl FnOnce(&Job) -> T + Send + 'static) -> Result<T> {
+    let job = Arc::clone(job);
+    let done = spawn_blocking(move || work(&job)).await;
+    done.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))
+}
+
 impl Job {
-    fn run(&self, done: &mut Done) -> Result<()> {
-        let mut state = self.state()?;
-        let seen = match &state {
-            Some(state) => state.purges(&self.layout)?,
-            None => receipt::named(&self.layout)?.1,
-        };
-        let mut erasures = Erasures::load(&self.layout, seen)?;
-        done.erasures = erasures.epoch();
-        let is_new = erasures.add(&self.erase, self.key)?;
-        if is_new && !self.dry_run {
-            erasures.store(&self.layout)?;
+    /// Does what is planned; fills in the receipt, also where it fails.
+    async fn erase(self: Arc<Self>, plan: Plan, receipt: &mut Receipt) -> Result<()> {
+        if self.dry_run {
+            receipt.removed = Some(plan.removed);
+            receipt.rules = plan.ruled(&plan.tally, true);
+            receipt.near_matches = plan.near;
+            return self.tell_of_repairs();
         }
-        done.erasures = if self.dry_run { seen } else { erasures.epoch() };
-        let rules = Rules { floor: erasures.floor(), denied: erasures.denied()? };
-        let purged = self.partitions(&rules, done);
-        if !self.dry_run {
-            if let Some(state) = &mut state {
-                state.record(&done.parts);
-                if purged.is_ok() {
-                    state.know(erasures.epoch());
-                }
-                state.store(&self.layout, &self.run_id)?;
+        let (plan, done, result) = on_thread(&self, move |job| {
+            let (mut plan, mut done) = (plan, Done::default());
+            let result = job.perform(&mut plan, &mut done);
+            (plan, done, result)
+        })
+        .await?;
+        receipt.removed = Some(done.removed);
+        receipt.rules = plan.ruled(&done.tally, false);
+        receipt.erasures = plan.erasures.epoch();
+        receipt.partitions = done.parts.iter().map(receipt::File::from).collect();
+        result
+    }
+
+    fn perform(&self, plan: &mut Plan, done: &mut Done) -> Result<()> {
+        plan.erasures.store(&self.layout)?;
+        let rules = plan.rules()?;
+        let mut purged = self.partitions(&rules, plan, done);
+        if plan.found_more(&done.tally) {
+            // Another run has published meanwhile.
+            purged = purged.and(plan.erasures.store(&self.layout));
+        }
+        if let Some(state) = &mut plan.state {
+            state.record(&done.parts);
+            if purged.is_ok() {
+                state.know(plan.erasures.epoch());
             }
-            Stage::erase(&self.stage)?;
+            state.store(&self.layout, &self.run_id)?;
         }
-        done.removed.rejects = rejects::purge(&self.layout, rules.denied.as_deref(), rules.floor, self.dry_run)?;
+        Stage::erase(&self.stage)?;
+        let denied = rules.denied.as_deref();
+        done.removed.rejects = rejects::purge(&self.layout, denied, rules.floor, false, &mut done.tally)?;
         self.tell_of_repairs()?;
         purged
     }
@@ -158,42 +215,37 @@ impl Job {
         Ok(())
     }
 
-    /// The state, if there is one that can be read; whosever sessions it speaks of.
-    fn state(&self) -> Result<Option<Box<State>>> {
-        match State::look(&self.layout, self.partition_by)? {
-            Found::Known(state) => state.check_files(&self.layout).map(|()| Some(state)),
-            Found::Nothing | Found::Damaged => Ok(None),
-        }
-    }
-
-    fn partitions(&self, rules: &Rules, done: &mut Done) -> Result<()> {
+    fn partitions(&self, rules: &Rules, plan: &Plan, done: &mut Done) -> Result<()> {
         let found = Published::versions(&self.layout)?;
         self.progress.phase("purging", found.len() as u64);
         // The newest first, since those of an older schema version are upgraded on the way: a reader that takes its columns
         // from the first file finds them in all others, too.
         for (partition, versions) in found.into_iter().rev() {
             self.stop.check()?;
-            let removed = Published::until_settled(&self.layout, &mut [(partition, versions)].into(), |published| {
-                let found = published.iter().find(|published| published.partition() == partition);
-                found.map_or(Ok(Removed::default()), |published| self.partition(rules, published, done))
-            })?;
+            let (removed, tally) =
+                Published::until_settled(&self.layout, &mut [(partition, versions)].into(), |published| {
+                    let found = published.iter().find(|published| published.partition() == partition);
+                    let found = found.filter(|published| plan.untouched.get(&partition) != Some(published.found()));
+                    found.map_or(Ok(Default::default()), |published| self.partition(rules, published, done))
+                })?;
             done.removed += removed;
+            plan::add(&mut done.tally, &tally);
             self.progress.step();
         }
         Ok(())
     }
 
     /// Counts what goes of a partition, and rewrites it if anything does, or if it is of an older schema version.
-    fn partition(&self, rules: &Rules, published: &Published, done: &mut Done) -> Result<Removed> {
-        let (mut removed, mut changes) = (Removed::default(), published.is_old()?);
+    fn partition(&self, rules: &Rules, published: &Published, done: &mut Done) -> Result<(Removed, Tally)> {
+        let (mut removed, mut tally, mut changes) = (Removed::default(), Tally::new(), published.is_old()?);
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
-            let selection = rules.select(&chunk);
+            let selection = rules.select(&chunk, &mut tally);
             removed += selection.removed();
             changes |= selection.changes();
         }
-        if !changes || self.dry_run {
-            return Ok(removed);
+        if !changes {
+            return Ok((removed, tally));
         }
         let (partition, versions) = (published.partition(), published.found().clone());
         let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };
@@ -201,7 +253,7 @@ impl Job {
         let ready = place.prepare(
             |sink| {
                 while let Some(chunk) = chunks.next_chunk()? {
-                    let rest = rules.select(&chunk).of(&chunk);
+                    let rest = rules.select(&chunk, &mut Tally::new()).of(&chunk);
                     let rest =
                         rest.map_err(|error| failed("cannot rewrite the partition", self.layout.place(), error))?;
                     sink(rest.rows(0, rest.len()))?;
@@ -216,6 +268,6 @@ impl Job {
         done.parts.retain(|before| parts.iter().all(|part| part.path != before.path));
         done.parts.append(&mut parts);
         swapped?;
-        Ok(removed)
+        Ok((removed, tally))
     }
 }

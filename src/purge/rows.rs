@@ -13,6 +13,7 @@ use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 
 use crate::chunk::{Chunk, column};
+use crate::dataset::erasures::Tally;
 use crate::dataset::receipt::Removed;
 use crate::erasure::Denied;
 use crate::recount::Numbers;
@@ -21,8 +22,8 @@ use crate::tables::{SCHEMA_VERSION, Table};
 /// What must go.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Sessions that started before this, in microseconds.
-    pub floor: Option<i64>,
+    /// Sessions that started before this, in microseconds, and the number of that rule.
+    pub floor: Option<(i64, u32)>,
     /// Participants.
     pub denied: Option<Arc<Denied>>,
 }
@@ -38,8 +39,8 @@ pub struct Selection {
 }
 
 impl Rules {
-    /// Chooses the rows of a chunk that stay.
-    pub fn select(&self, chunk: &Chunk) -> Selection {
+    /// Chooses the rows of a chunk that stay; adds to the tally by which rules the others go.
+    pub fn select(&self, chunk: &Chunk, tally: &mut Tally) -> Selection {
         let [_, participants, timelogs] = chunk.batches();
         let kept = [chunk.len(), participants.num_rows(), timelogs.num_rows()].map(|rows| vec![false; rows]);
         let mut selection = Selection { kept, offsets: [vec![0], vec![0]], robbed: false };
@@ -49,13 +50,23 @@ impl Rules {
             [participants, timelogs].map(|batch| column(batch, "participant_index").as_primitive::<Int32Type>());
         for session in 0..chunk.len() {
             let (start, _) = chunk.key(session);
-            if self.floor.zip(start).is_some_and(|(floor, start)| start < floor) {
+            if let Some(((floor, rule), start)) = self.floor.zip(start)
+                && start < floor
+            {
+                tally.entry(rule).or_default().sessions += 1;
                 continue;
             }
             let [entries, logs] = chunk.children(session);
-            let is_erased =
-                |row: &usize| self.denied.as_ref().is_some_and(|denied| denied.has(text(ids, *row), text(names, *row)));
-            let gone: Vec<i32> = entries.clone().filter(is_erased).map(|row| index.value(row)).collect();
+            let mut is_erased = |row: &usize| {
+                let Some(denied) = &self.denied else { return false };
+                let mut is_erased = false;
+                for rule in denied.rules(text(ids, *row), text(names, *row)) {
+                    tally.entry(rule).or_default().participants += 1;
+                    is_erased = true;
+                }
+                is_erased
+            };
+            let gone: Vec<i32> = entries.clone().filter(&mut is_erased).map(|row| index.value(row)).collect();
             selection.kept[0][session] = true;
             entries.for_each(|row| selection.kept[1][row] = !gone.contains(&index.value(row)));
             logs.for_each(|row| selection.kept[2][row] = !gone.contains(&of.value(row)));
@@ -86,6 +97,12 @@ impl Selection {
             let before = self.offsets[child].last().copied().unwrap_or_default();
             self.offsets[child].push(before + kept);
         }
+    }
+
+    /// Calls with the name of every participant who stays.
+    pub fn each_name(&self, chunk: &Chunk, mut each: impl FnMut(&str)) {
+        let names = column(&chunk.batches()[1], "name").as_string::<i32>();
+        (0..names.len()).filter(|&row| self.kept[1][row]).filter_map(|row| text(names, row)).for_each(&mut each);
     }
 
     /// Whether anything is other than it was.

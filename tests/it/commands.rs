@@ -11,6 +11,7 @@ use rollbook::cli::Cli;
 use rollbook::sim::{Account, Options, Shape};
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook};
+use crate::terminal::in_terminal;
 
 fn run(folder: &Path, arguments: &[&str]) -> Ran {
     Ran::of(rollbook(folder).args(arguments).output().unwrap())
@@ -194,16 +195,7 @@ fn in_a_terminal(key: &str, environment: &[(&str, &str)]) -> (Option<i32>, Strin
     let latency = Duration::from_millis(40);
     let bed = Bed::new(Options { latency, ..Options::new(Account::new(3, 1_000, Shape::Plain)) });
     let export = bed.export(&["--progress", "auto", "-v"]);
-    let mut command = Command::new("python3");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/terminal.py")).arg(key);
-    command.arg(export.get_program()).args(export.get_args());
-    command.envs(export.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env_remove("NO_COLOR").env("TERM", "xterm").envs(environment.iter().copied());
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    let seen = String::from_utf8(output.stdout).unwrap();
-    assert!(!seen.contains(TOKEN), "the token was shown");
-    (output.status.code(), seen)
+    in_terminal(&export, key, environment)
 }
 
 #[test]

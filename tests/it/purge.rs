@@ -260,7 +260,7 @@ fn the_erased_are_in_no_stage_that_a_later_run_has_seen() {
     killed(&bed, &stage);
     assert!(!holding(&stage, "Ann Lee").is_empty(), "nothing was staged");
     // The purge does not know of this folder; the next run that uses it does the rest.
-    assert_eq!(purge(&bed, &["--participant-name", "Ann Lee"]).code, 0);
+    assert_eq!(purge(&bed, &["--participant-name", "Ann Lee", "--yes"]).code, 0);
     for _ in 0..2 {
         killed(&bed, &stage);
         assert!(!holding(&stage, "Bob").is_empty(), "nothing was staged");
@@ -276,7 +276,7 @@ fn a_run_that_has_read_somebody_who_is_purged_meanwhile_publishes_nothing() {
     let child =
         command.env("ROLLBOOK_TEST_LEASE", "off").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
-    let mut command = bed.command(&["purge", "--participant-name", "Ann Lee"]);
+    let mut command = bed.command(&["purge", "--participant-name", "Ann Lee", "--yes"]);
     assert_eq!(Ran::of(command.env("ROLLBOOK_TEST_LEASE", "off").output().unwrap()).code, 0);
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert!(ran.code == 6 && ran.stderr.contains("error: the dataset was purged meanwhile: "), "{ran:?}");

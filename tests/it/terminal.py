@@ -1,6 +1,7 @@
 """Runs a command in a terminal of 100 columns and prints what it wrote there; ends with its exit code.
 
-`ctrl-c` as the first argument presses that once the command has written something.
+`ctrl-c` as the first argument presses that once the command has written something, `answer:TEXT` types TEXT and the
+return key once it has asked a question, `ctrl-c?` presses that then.
 """
 
 import fcntl
@@ -10,7 +11,9 @@ import struct
 import sys
 import termios
 
-press, command = sys.argv[1] == "ctrl-c", sys.argv[2:]
+key, command = sys.argv[1], sys.argv[2:]
+cue = b"pages" if key == "ctrl-c" else b"[y/N] "
+press = {"": b"", "ctrl-c": b"\x03", "ctrl-c?": b"\x03"}.get(key, key.removeprefix("answer:").encode() + b"\r")
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(command[0], command)
@@ -23,7 +26,7 @@ while True:
     if not written:
         break
     sys.stdout.buffer.write(written)
-    if press and b"pages" in written:
-        os.write(terminal, b"\x03")
-        press = False
+    if press and cue in written:
+        os.write(terminal, press)
+        press = b""
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
