@@ -22,7 +22,7 @@ use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
 use crate::config;
 use crate::error::{Error, Kind, Result};
-use crate::walk::{Asking, Request};
+use crate::walk::{Asking, Request, Silence};
 
 /// A client of the sessions API. Its clones share connections, limits and tokens.
 #[derive(Clone)]
@@ -75,8 +75,8 @@ impl Client {
     ///
     /// # Errors
     /// For a documented request, a failure that other requests would share: refused credentials, an account that must pay,
-    /// a redirect, a body of another shape or beyond the cap, a limit that is not to be kept. For a probe, credentials that
-    /// are refused for the first page too.
+    /// a redirect, a body of another shape or beyond the cap, a limit that is not to be kept. For a probe that is refused
+    /// with 401 or 403, a first page that is refused too, or fails.
     pub async fn list(&self, request: Request, filter: &Filter) -> Result<Result<Body, Failed>> {
         let url = self.0.endpoint.list(request, filter);
         let failed = match self.0.request(url, request.asking).await {
@@ -100,7 +100,7 @@ impl Client {
         };
         let first = Request { own_size: probe.own_size, ..Request::documented(probe.window, base) };
         match self.0.request(self.0.endpoint.list(first, filter), Asking::Documented).await {
-            Ok(_) | Err(Failed { word: Word::Nothing { .. }, .. }) => Ok(()),
+            Ok(_) | Err(Failed { word: Word::Nothing { .. } | Word::Silent(Silence::Bare), .. }) => Ok(()),
             Err(failed) => Err(failed.error),
         }
     }
@@ -143,12 +143,7 @@ impl Shared {
             deadline += sent - arrived;
             let token = if asking == Asking::WrongToken { Token::wrong() } else { self.tokens.current()? };
             match self.attempt(&url, &token, deadline).await {
-                Ok(body) => {
-                    self.gate.ease();
-                    let ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    debug!(request = label(&url), ms, bytes = body.bytes.len(), "answered");
-                    return Ok(body);
-                }
+                Ok(body) => return Ok(body),
                 Err(Failure::Unauthorized(_)) if may_renew && self.tokens.renew(&token) => {
                     info!(request = label(&url), "the API refused the token; trying once with a new one");
                     may_renew = false;
@@ -158,8 +153,6 @@ impl Shared {
                     may_follow = false;
                 }
                 Err(Failure::Unauthorized(refused) | Failure::Slash(refused) | Failure::Final(refused)) => {
-                    self.gate.ease();
-                    debug!(request = label(&url), word = ?refused.word, "refused");
                     return Err(refused);
                 }
                 Err(Failure::Passing(passing)) => {
@@ -173,16 +166,28 @@ impl Shared {
         }
     }
 
-    /// Sends the request once.
+    /// Sends the request once. Whoever is answered was not too fast.
     async fn attempt(&self, url: &Url, token: &Token, deadline: Instant) -> Result<Body, Failure> {
-        let usual = self.usual.load(Ordering::Relaxed);
+        let (sent, usual) = (Instant::now(), self.usual.load(Ordering::Relaxed));
         let judge = Judge { url, tokens: &self.tokens, clock: &self.clock, limit: self.limit, usual };
         let request = self.http.get(url.clone()).header(AUTHORIZATION, token.header.clone());
-        let body = timeout_at(deadline, async { judge.judge(request.send().await).await })
+        let ended = timeout_at(deadline, async { judge.judge(request.send().await).await })
             .await
-            .unwrap_or_else(|_| Err(Failure::late()))?;
-        self.usual.store(body.bytes.len(), Ordering::Relaxed);
-        Ok(body)
+            .unwrap_or_else(|_| Err(Failure::late()));
+        let ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match &ended {
+            Ok(Body { bytes, .. }) => {
+                self.gate.ease();
+                self.usual.store(bytes.len(), Ordering::Relaxed);
+                debug!(request = label(url), ms, bytes = bytes.len(), "answered");
+            }
+            Err(Failure::Unauthorized(failed) | Failure::Slash(failed) | Failure::Final(failed)) => {
+                self.gate.ease();
+                debug!(request = label(url), ms, "{}", failed.word);
+            }
+            Err(Failure::Passing(_)) => {}
+        }
+        ended
     }
 
     /// How long to wait before the next attempt, or the failure when there can be none.
@@ -197,11 +202,11 @@ impl Shared {
         let left = deadline.saturating_duration_since(Instant::now());
         let patience = patience(asking, left);
         let request = label(url);
+        if let (Some(asked), true) = (passing.asked, asking != Asking::Documented) {
+            // This request may be given up here; the others keep away all the same.
+            self.gate.close_for(asked.min(patience));
+        }
         if let Some(asked) = passing.asked.filter(|asked| *asked > patience) {
-            if asking != Asking::Documented {
-                // The others keep away for as long as this one would have waited.
-                self.gate.close_for(patience);
-            }
             let what =
                 format!("the API asks to wait {} s, longer than [api] retry_budget allows: {request}", asked.as_secs());
             let error = Error::new(passing.kind, what).hint("run the same command again after that time");

@@ -285,3 +285,38 @@ pub fn raw_records(text: &str) -> Vec<&RawValue> {
     }
     serde_json::from_str::<Raw<'_>>(text).map(|raw| raw.data).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_may_lack_its_rows_but_not_every_word_on_the_list() {
+        for (text, rows) in [
+            (r#"{"data":[]}"#, Some(0)),
+            (r#"{"data":[{"id":"a"},null,7]}"#, Some(3)),
+            (r#"{"pageInfo":{"currentPage":4,"perPage":20,"lastPage":3,"total":45},"data":null}"#, Some(0)),
+            (r#"{"pageInfo":{"total":0}}"#, Some(0)),
+            (r#"{"pageInfo":{},"message":"no sessions"}"#, Some(0)),
+            (r#"{"data":null}"#, Some(0)),
+            (r#"{"pageInfo":null,"data":null}"#, Some(0)),
+            (r#"{"data":null,"message":null}"#, Some(0)),
+            (r#"{"data":null,"message":"Token is invalid"}"#, None),
+            (r#"{"data":null,"error":{"message":"deep"}}"#, None),
+            (r#"{"message":"Token is invalid"}"#, None),
+            (r#"{"pageInfo":{"total":3},"data":{}}"#, None),
+            (r#"{"pageInfo":{"total":3},"data":"none"}"#, None),
+            (r#"{"pageInfo":{"total":3},"data":0}"#, None),
+            (r#"{"pageInfo":[]}"#, None),
+            (r#"{"pageInfo":null}"#, None),
+            ("{}", None),
+            ("null", None),
+            ("[]", None),
+        ] {
+            let read = page(text).ok().map(|page| page.sessions.of(&page.lists.sessions).len());
+            assert_eq!(read, rows, "{text}");
+        }
+        let info = page(r#"{"pageInfo":{"currentPage":"4","total":"45","perPage":" 20 "},"data":null}"#).unwrap().info;
+        assert_eq!((info.current_page, info.per_page, info.total), (Some(4), Some(20), Some(45)));
+    }
+}

@@ -140,6 +140,21 @@ async fn a_probe_does_not_wait_as_long_as_a_server_may_ask() {
 }
 
 #[tokio::test]
+async fn others_keep_away_for_as_long_as_a_probe_was_told_to() {
+    let server = Canned::start(|number, _| match number {
+        0 | 1 => status("503 Later", &["Retry-After: 1"]),
+        _ => page(),
+    })
+    .await;
+    let client = client(&settings(&server));
+    let begun = Instant::now();
+    assert_eq!(failure(&client, Asking::Probe).await.word, Word::Silent(Silence::Status(503)));
+    first(&client).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(server.requests(), 3);
+}
+
+#[tokio::test]
 async fn a_probe_that_is_refused_is_weighed_against_the_first_page() {
     for refusal in [401, 403] {
         for (probe, control) in [
