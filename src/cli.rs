@@ -68,6 +68,7 @@ pub struct Cli {
 /// Flags that every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
+#[allow(clippy::struct_excessive_bools)] // each is a thing of its own
 pub struct Global {
     /// Settings file [default: ./rollbook.toml or ~/.config/rollbook/rollbook.toml]
     #[arg(long, global = true, value_name = "FILE")]

@@ -105,13 +105,18 @@ pub fn quoted(name: &str) -> String {
         match u32::from(c) {
             _ if matches!(c, '\'' | '\\') => word.extend(['\\', c]),
             _ if !is_odd(c) => word.push(c),
-            code @ 0..=0xff if c.is_ascii() => word.push_str(&format!("\\x{code:02x}")),
-            code @ 0..=0xffff => word.push_str(&format!("\\u{code:04x}")),
-            code => word.push_str(&format!("\\U{code:08x}")),
+            code @ 0..=0xff if c.is_ascii() => word.extend(['\\', 'x'].into_iter().chain(hex(code, 2))),
+            code @ 0..=0xffff => word.extend(['\\', 'u'].into_iter().chain(hex(code, 4))),
+            code => word.extend(['\\', 'U'].into_iter().chain(hex(code, 8))),
         }
     }
     word.push('\'');
     word
+}
+
+/// The last digits of a number in base 16, the first one first.
+fn hex(number: u32, digits: u32) -> impl Iterator<Item = char> {
+    (0..digits).rev().filter_map(move |digit| char::from_digit(number >> (4 * digit) & 0xf, 16))
 }
 
 #[cfg(test)]

@@ -193,13 +193,13 @@ impl Erasures {
         self.epoch += 1;
         let mut asked = Vec::with_capacity(1 + erase.people.len());
         if let Some(floor) = erase.before {
-            asked.push(match self.floor_rule().filter(|(inforce, _)| *inforce >= floor) {
-                Some((_, number)) => number,
-                None => {
-                    let rule = self.next(What::Before, Some(origin));
-                    self.rules.push(rule.of_floor(floor));
-                    self.last_number
-                }
+            let in_force = self.floor_rule().filter(|(in_force, _)| *in_force >= floor);
+            asked.push(if let Some((_, number)) = in_force {
+                number
+            } else {
+                let rule = self.next(What::Before, Some(origin));
+                self.rules.push(rule.of_floor(floor));
+                self.last_number
             });
         }
         for (by, text) in &erase.people {

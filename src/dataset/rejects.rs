@@ -148,7 +148,9 @@ pub fn purge(
             });
             if rest.as_ref() != Some(&line) {
                 here += 1;
-                rules.into_iter().for_each(|rule| tally.entry(rule).or_default().rejects += 1);
+                for rule in rules {
+                    tally.entry(rule).or_default().rejects += 1;
+                }
             }
             Ok(())
         })?;

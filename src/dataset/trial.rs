@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::store::failed;
 
 /// What is written in a trial: a full disk has no room for it.
-const BLOCK: [u8; 1 << 16] = [0; 1 << 16];
+static BLOCK: [u8; 1 << 16] = [0; 1 << 16];
 
 /// Refuses a folder that is not there and whose parent is not there either, or that is no folder.
 ///

@@ -103,7 +103,8 @@ impl Driver {
                     receipt.count(&flat);
                     self.progress.page(flat.entries.len() as u64);
                     let rows = flat.listed.clone();
-                    let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at: at.or(Some(begun)) };
+                    let outcome =
+                        Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at: at.or(Some(begun)) };
                     if queue.send((request, flat)).await.is_err() {
                         break; // The stager has failed, and says why when it is joined.
                     }

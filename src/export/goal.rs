@@ -156,8 +156,7 @@ impl Chosen {
 pub fn choose(work: &Work, covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Result<Chosen> {
     match work {
         Work::Backfill { range, meetings } => {
-            let order = covered.map(Covered::order);
-            Ok(backfill(above(*range, floor)?, meetings, floor, order, config.api.version))
+            Ok(backfill(above(*range, floor)?, meetings, floor, covered, config.api.version))
         }
         Work::Export { full, meetings } => Ok(export(*full, meetings, covered, floor, config, now)),
     }
@@ -214,11 +213,11 @@ fn backfill(
     range: Range,
     meetings: &[String],
     floor: Option<i64>,
-    order: Option<Option<Order>>,
+    covered: Option<&Covered>,
     version: ApiVersion,
 ) -> Chosen {
     let Range { from, to } = range;
-    let (goal, server, why) = match (version, order) {
+    let (goal, server, why) = match (version, covered.map(Covered::order)) {
         // The server's own filter, wider by a second: whether its bounds belong to it is not documented.
         (ApiVersion::V2, _) => {
             (Goal::Full, Some(Range { from: from.saturating_sub(SECOND), to: to.saturating_add(SECOND) }), None)

@@ -11,6 +11,7 @@ use super::special::{During, On, Special};
 
 /// The behaviour of one server. `Options { page_cap: Some(50), ..Options::new(account) }`.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools)] // each is a thing of its own
 pub struct Options {
     /// The list at the start, in the order it was given.
     pub list: List,

@@ -81,7 +81,7 @@ impl Sort {
     }
 
     /// Which of two sessions comes first, as far as the key tells.
-    fn compare(&self, one: &Session, other: &Session) -> Ordering {
+    fn compare(self, one: &Session, other: &Session) -> Ordering {
         let time = |time: Option<i64>| match self.grain {
             Grain::Fine => time,
             Grain::Second => time.map(|time| time.div_euclid(1_000_000)),
@@ -98,7 +98,7 @@ impl Sort {
         if self.rising { by_key } else { by_key.reverse() }
     }
 
-    fn by_running(&self, one: bool, other: bool) -> Ordering {
+    fn by_running(self, one: bool, other: bool) -> Ordering {
         match self.running {
             Running::First => other.cmp(&one),
             Running::Last => one.cmp(&other),

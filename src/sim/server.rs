@@ -338,7 +338,7 @@ mod tests {
     async fn the_time_is_told_or_not() {
         let date = async |date| {
             let clock = Clock::new(|| 1_795_197_600);
-            let server = serve(Options { date, clock, ..Options::new(account(5)) }).await;
+            let server = serve(Options { clock, date, ..Options::new(account(5)) }).await;
             list(&server, "").await.header("date").map(str::to_owned)
         };
         assert!(date(Date::System).await.is_some());

@@ -24,7 +24,7 @@ pub(super) enum Resolved {
     /// The size can't be had.
     Size(u32),
     /// The window's answer: a page, or the refusal of a position.
-    Answer(Slot, Outcome),
+    Answer(Box<(Slot, Outcome)>),
 }
 
 /// A window in doubt.
@@ -75,7 +75,7 @@ impl Doubt {
             (Step::Size(_), true) => Step::Position,
             (Step::Size(1), false) => Step::Size(2),
             (Step::Size(_), false) => return Err(Resolved::Size(self.slot.window.size)),
-            (Step::Position, _) => return Err(Resolved::Answer(self.slot, outcome)),
+            (Step::Position, _) => return Err(Resolved::Answer(Box::new((self.slot, outcome)))),
         };
         Ok(self)
     }

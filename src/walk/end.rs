@@ -16,11 +16,14 @@ use super::{Listed, Page, Silence};
 /// Requests at most that are spent on the end alone.
 const ATTEMPTS: u32 = 8;
 
+/// A window that came back short, and its rows.
+pub type Short = (Window, Vec<Listed>);
+
 /// What is known of the end.
 #[derive(Debug, Clone, Default)]
 pub struct End {
     /// Short answers that end with the chain's last row, by size.
-    short: BTreeMap<u32, (Window, Vec<Listed>)>,
+    short: BTreeMap<u32, Short>,
     /// Answers behind it, by size.
     behind: BTreeMap<u32, Word>,
     /// Whether a short answer agreed with its own total and last page.
@@ -88,7 +91,7 @@ impl End {
     }
 
     /// The short answers that must be the same after a pause, where the end rests on failures alone.
-    pub fn rests_on_silence(&self) -> Option<(Silence, Vec<(Window, Vec<Listed>)>)> {
+    pub fn rests_on_silence(&self) -> Option<(Silence, Vec<Short>)> {
         let is_silent = !self.agreed && self.brought_nothing() < self.needed();
         Some((self.silence().filter(|_| is_silent)?, self.short.values().cloned().collect()))
     }

@@ -31,7 +31,7 @@ impl Locate {
 
     /// Whether what was seen on the way is newest first, and differs so much that another order would have shown.
     pub fn is_newest_first(&self) -> bool {
-        let orders = self.seen.values().fold(Orders::new(self.limit), |above, below| above.and(below));
+        let orders = self.seen.values().fold(Orders::new(self.limit), Orders::and);
         orders.is_newest_first() && orders.tells()
     }
 

@@ -188,7 +188,7 @@ impl Opening {
     /// Whether the first page may be that of an account without sessions.
     fn may_be_empty(&self) -> bool {
         match self.outcome(Question::First) {
-            Some(Outcome::Nothing { status: 404 }) | Some(Outcome::Silent(super::Silence::Bare)) => true,
+            Some(Outcome::Nothing { status: 404 } | Outcome::Silent(super::Silence::Bare)) => true,
             Some(outcome @ Outcome::Page { .. }) => Word::of(outcome).is_some(),
             _ => false,
         }
@@ -293,6 +293,7 @@ impl Opening {
     }
 
     /// What the answer to a smaller page 1 is beside the first page; `None` where it tells nothing.
+    #[allow(clippy::option_option)] // not answered, and answered without a likeness
     fn beside_half(&self, first: &Page) -> Option<Option<Likeness>> {
         self.answers.iter().find_map(|(question, outcome)| match (question, outcome) {
             (Question::Half(size), Outcome::Page { rows, unusable, .. }) => {

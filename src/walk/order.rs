@@ -194,12 +194,12 @@ impl Orders {
         for start in rows.iter().filter_map(|row| row.start) {
             self.widen((start, start));
         }
-        for at in 0..SORTS.len() {
+        for (at, sort) in SORTS.iter().enumerate() {
             for row in rows {
                 if self.fits.0 >> at & 1 == 0 {
                     break;
                 }
-                match SORTS[at].fall(row) {
+                match sort.fall(row) {
                     Some(fall) => self.follow(at, (fall, fall), 0),
                     None => self.fits.0 &= !(1 << at),
                 }

@@ -215,7 +215,10 @@ impl Plan {
             }
             Phase::Heading(_) => self.heading(request, outcome),
             Phase::Tailing(_) => self.tailing(request, outcome),
-            Phase::Passing => self.passed(request, State::of(request.window, outcome)),
+            Phase::Passing => {
+                self.passed(request, State::of(request.window, outcome));
+                Ok(())
+            }
             Phase::Closing(_) => {
                 self.close(request, &outcome);
                 Ok(())
@@ -262,16 +265,17 @@ impl Plan {
         }
         let window = match &mut self.phase {
             Phase::Opening(opening) => return opening.next(),
-            Phase::Locating(locate) if self.pace.flying == 0 => match locate.window() {
-                Some(window) => window,
-                None => {
+            Phase::Locating(locate) if self.pace.flying == 0 => {
+                if let Some(window) = locate.window() {
+                    window
+                } else {
                     let (found, is_sorted) = (locate.found(), locate.is_newest_first());
                     self.server.unordered |= !is_sorted;
                     let first = Window { size: self.server.sizes.largest(), page: 1 };
                     self.begin(if is_sorted { found } else { first });
                     return self.request();
                 }
-            },
+            }
             Phase::Heading(head) if self.pace.flying == 0 => {
                 let window = head.window();
                 if window.page == 1 && head.reads_page_zero() {
@@ -418,10 +422,10 @@ impl Plan {
         self.passes.as_ref().is_some_and(|passes| window.page > 1 && window.offset() >= passes.known_end())
     }
 
-    fn passed(&mut self, request: Request, state: State) -> Result<(), Contract> {
+    fn passed(&mut self, request: Request, state: State) {
         let window = request.window;
         let is_behind = self.is_passed_over(window);
-        let Some(passes) = &mut self.passes else { return Ok(()) };
+        let Some(passes) = &mut self.passes else { return };
         match state {
             State::Failed(failure) if !is_behind && passes.is_flying(window) => {
                 self.doubt(Slot { state: State::Failed(failure), ..Slot::new(window, Purpose::Walk) });
@@ -431,7 +435,6 @@ impl Plan {
             State::Planned | State::Flying => {}
         }
         self.turn_to_closing();
-        Ok(())
     }
 
     fn turn_to_closing(&mut self) {
@@ -468,7 +471,8 @@ impl Plan {
                 }
                 Ok(())
             }
-            Resolved::Answer(slot, outcome) if matches!(self.phase, Phase::Passing) => {
+            Resolved::Answer(answer) if matches!(self.phase, Phase::Passing) => {
+                let (slot, outcome) = *answer;
                 let state = State::of(slot.window, outcome);
                 let Some(passes) = &mut self.passes else { return Ok(()) };
                 match state {
@@ -479,7 +483,8 @@ impl Plan {
                 self.turn_to_closing();
                 Ok(())
             }
-            Resolved::Answer(mut slot, outcome) => {
+            Resolved::Answer(answer) => {
+                let (mut slot, outcome) = *answer;
                 slot.state = State::of(slot.window, outcome);
                 if let State::Failed(failure) = slot.state {
                     self.refused(&slot, failure);

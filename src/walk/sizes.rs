@@ -80,7 +80,7 @@ impl Sizes {
         let is_known = self.answered.contains(&size) || USUAL.contains(&size);
         let is_likely = match self.refused.len() {
             0 => true,
-            few if few < PATIENCE => is_known || size % 10 == 0 || size % 25 == 0,
+            few if few < PATIENCE => is_known || size.is_multiple_of(10) || size.is_multiple_of(25),
             _ => is_known,
         };
         size <= self.largest && is_likely && !self.refused.contains(&size)

@@ -94,11 +94,11 @@ impl Verdict {
         self.repairs += repairs;
         self.inserted += inserted;
         self.total = self.total.zip(total).map(|(a, b)| a + b);
-        self.order =
-            self.order
-                .zip(order)
-                .filter(|(a, b)| (a.key, a.descending) == (b.key, b.descending))
-                .map(|(a, b)| if a.slack > b.slack { a } else { b });
+        self.order = self
+            .order
+            .zip(order)
+            .filter(|(a, b)| (a.key, a.descending) == (b.key, b.descending))
+            .map(|(a, b)| if a.slack > b.slack { a } else { b });
         self.base = self.base.min(base);
         self.newest = self.newest.max(newest);
         self.oldest = self.oldest.min(oldest);

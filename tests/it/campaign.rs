@@ -116,6 +116,7 @@ impl Tally {
         (self.still.get(&0).copied().unwrap_or(0), self.still.values().sum())
     }
 
+    #[allow(clippy::print_stdout)] // for who has many worlds run
     fn print(&self) {
         let codes = |codes: &BTreeMap<u8, u64>| {
             codes.iter().map(|(code, times)| format!("{code}: {times}")).collect::<Vec<_>>().join(", ")
@@ -141,15 +142,15 @@ impl Tally {
 #[test]
 fn random_servers_end_lose_nothing_and_are_proven() {
     let (first, thousands) = (number("ROLLBOOK_TEST_FIRST"), number("ROLLBOOK_TEST_SEEDS"));
-    let begin = first.unwrap_or(0);
+    let from = first.unwrap_or(0);
     let worlds = thousands.map_or(if first.is_some() { 1 } else { WORLDS }, |thousands| thousands * 1000);
-    let (next, tally) = (AtomicU64::new(begin), Mutex::new(Tally::default()));
+    let (next, tally) = (AtomicU64::new(from), Mutex::new(Tally::default()));
     let began = Instant::now();
     let is_bounded = thousands.is_none();
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= begin + worlds || is_bounded && began.elapsed() > BUDGET {
+            if seed >= from + worlds || is_bounded && began.elapsed() > BUDGET {
                 return;
             }
             let ran = catch_unwind(AssertUnwindSafe(|| run(seed)));

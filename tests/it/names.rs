@@ -349,7 +349,10 @@ fn a_floor_that_matches_nothing_is_no_question_and_makes_no_long_list() {
 /// The list as an earlier version has written it: exact names and ids, without more about them.
 fn of_form_1(names: &[&str]) -> Value {
     let key = [7; 32];
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let digits = |bytes: &[u8]| bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).collect::<Vec<_>>();
+    let hex = |bytes: &[u8]| {
+        digits(bytes).into_iter().map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect::<String>()
+    };
     let denied = Denied::nobody(&key).unwrap();
     let hashes: Vec<_> = names.iter().map(|name| hex(&denied.hash(Identifier::ExactName, name))).collect();
     json!({"form": 1, "epoch": 1, "key": hex(&key), "before": "2020-01-01T00:00:00Z", "denied": hashes})

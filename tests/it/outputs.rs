@@ -102,7 +102,7 @@ fn a_result_that_cannot_be_printed_has_a_code_of_its_own() {
 fn a_result_that_cannot_be_printed_hides_no_other_code() {
     let scripted = |answer| Options { script: Script::new().answer_every(1, 1, answer), ..account() };
     for (options, code, arguments) in [
-        (scripted(Answer::status(401).into()), 4, &["--json"][..]),
+        (scripted(Answer::status(401)), 4, &["--json"][..]),
         (scripted(Answer::body("text/html", "<html>")), 8, &["--json"]),
         (scripted(Answer::Short(30)), 3, &[]),
     ] {

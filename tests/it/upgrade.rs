@@ -145,7 +145,9 @@ fn files(bed: &Bed) -> BTreeMap<PathBuf, Vec<u8>> {
 /// Rows of a table, but for when a running session was last seen.
 fn timeless(bed: &Bed, table: Table) -> Vec<Vec<(String, String)>> {
     let mut rows = bed.rows(table);
-    rows.iter_mut().for_each(|row| row.retain(|(name, _)| name != "observed_at"));
+    for row in &mut rows {
+        row.retain(|(name, _)| name != "observed_at");
+    }
     rows
 }
 

@@ -179,9 +179,9 @@ impl Draft {
             other => format!("{other:?}"),
         };
         self.world.tags.push(("order", name));
-        let ties = tied > 1 && self.dice.is(40);
-        self.tag("ties", (tied, if ties { "shuffled" } else { "stable" }));
-        if ties {
+        let is_shuffled = tied > 1 && self.dice.is(40);
+        self.tag("ties", (tied, if is_shuffled { "shuffled" } else { "stable" }));
+        if is_shuffled {
             self.world.is_still = false;
             self.world.options.script = Script::new().every(1, 1, Change::ShuffleTies);
         }

@@ -81,8 +81,8 @@ fn faults(case: &Case) -> Vec<String> {
             faults.push(format!("night {night}: exit code {code} of a sound server: {:?}", receipt.walk.reasons));
         }
         if code == 0 {
-            let lost = losses(&before, &listed(&server), &sessions(&dataset));
-            faults.extend(lost.into_iter().map(|what| format!("night {night}: {what}")));
+            let lacking = losses(&before, &listed(&server), &sessions(&dataset));
+            faults.extend(lacking.into_iter().map(|what| format!("night {night}: {what}")));
         }
         quick.skip(DAY);
         list = server.with_list(|list| {

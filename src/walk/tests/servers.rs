@@ -69,6 +69,7 @@ enum By {
 }
 
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // each is a thing of its own
 struct World {
     from_zero: bool,
     zero: Zero,
@@ -380,17 +381,16 @@ fn walk(seed: u64) -> (World, Ended) {
             break Some(broken);
         }
     };
-    let seen: BTreeSet<_> = pages.iter().flatten().map(|row| row.id).collect();
-    let lost = server.throughout.iter().filter(|id| !seen.contains(id)).copied().collect();
-    let verdict = match broken {
-        Some(broken) => Err(broken),
-        None => {
-            let since = usize::try_from(plan.since()).unwrap();
-            let starts: BTreeSet<_> = pages[since..].iter().flatten().map(|row| (row.id, row.start)).collect();
-            let distinct: BTreeSet<_> = starts.iter().map(|row| row.0).collect();
-            let moved = (starts.len() - distinct.len()) as u64;
-            Ok(plan.finish(Tally { distinct: distinct.len() as u64, moved }))
-        }
+    let shown: BTreeSet<_> = pages.iter().flatten().map(|row| row.id).collect();
+    let lost = server.throughout.iter().filter(|id| !shown.contains(id)).copied().collect();
+    let verdict = if let Some(broken) = broken {
+        Err(broken)
+    } else {
+        let since = usize::try_from(plan.since()).unwrap();
+        let starts: BTreeSet<_> = pages[since..].iter().flatten().map(|row| (row.id, row.start)).collect();
+        let distinct: BTreeSet<_> = starts.iter().map(|row| row.0).collect();
+        let moved = (starts.len() - distinct.len()) as u64;
+        Ok(plan.finish(Tally { distinct: distinct.len() as u64, moved }))
     };
     (world, Ended { verdict, lost, is_still: !server.has_changed, len: server.rows.len() })
 }
