@@ -227,10 +227,12 @@ impl Backfill {
 #[derive(Debug, Clone, Args)]
 #[command(
     group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "ids", "names", "list", "take_back"]),
+    override_usage = "rollbook purge [OPTIONS] <--before <DATE>|--participant-id <ID>|--participant-name <NAME>>\n       \
+        rollbook purge [OPTIONS] <--list|--take-back <NUMBER>>",
     after_help = "Examples:\n  \
         rollbook purge --before 2024-01-01 --dry-run             what would go\n  \
         rollbook purge --before 2024-01-01                       sessions that started before 2024\n  \
-        rollbook purge --participant-name 'Ann Lee' --dry-run    what would go, and names that look like it\n  \
+        rollbook purge --participant-name 'Ann Lee' --dry-run    what would go, and names like it\n  \
         rollbook purge --participant-name 'Ann Lee'              a person, however the name was typed\n  \
         rollbook purge --list                                    the rules in force"
 )]

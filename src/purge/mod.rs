@@ -1,6 +1,6 @@
 //! Retention and erasure: sessions that are too old, and participants who must be forgotten, leave the dataset for good.
 //!
-//! Everything is counted before anything is written ([`plan`]), and a rule that matches nothing must be confirmed
+//! Everything is counted before anything is written (`plan`), and a rule that matches nothing must be confirmed
 //! ([`consent`]). Then it is written down what must go (`_rollbook/erasures.json`), so that no later run brings it back, even if
 //! this one is killed halfway. Then partitions, rejects and the stage are gone through; a purge that is run again finds what is left.
 
