@@ -269,7 +269,9 @@ pub struct Purge {
 #[command(after_help = "Examples:\n  \
         rollbook verify\n  \
         rollbook verify --sample 10% --json          every night\n  \
-        rollbook verify --repair --dry-run           what would be set aside")]
+        rollbook verify --repair --dry-run           what would be set aside\n  \
+        rollbook verify --accept sessions/start_month=2026-11/part-0.parquet")]
+#[command(group = clap::ArgGroup::new("writes").args(["repair", "accept"]).multiple(true))]
 pub struct Verify {
     /// Check the rows of about this share of the partitions only, others after each run; all files are still read and
     /// hashed
@@ -278,8 +280,11 @@ pub struct Verify {
     /// Set the files of damaged partitions aside, and say which range to export again
     #[arg(long)]
     pub repair: bool,
-    /// With --repair: wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", requires = "repair", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
+    /// Take a file as it is whose bytes no record knows, if it is sound; may be repeated
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["repair", "sample"])]
+    pub accept: Vec<String>,
+    /// With --repair or --accept: wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", requires = "writes", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
     pub wait: Option<Duration>,
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use rollbook::api::{Client, Clock, Credentials, Secret};
@@ -189,8 +189,8 @@ pub struct Told {
 /// `verify`: what the dataset is worth. Only a repair writes, and takes the right to.
 pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, stop: &Stop) -> Result<Told> {
     let Setting { config, environment, clock, progress } = setting;
-    let (run_id, by) = (run_id(clock), config.dataset.partition_by);
-    let writes = verify.repair && !global.dry_run;
+    let (run_id, by, begun) = (run_id(clock), config.dataset.partition_by, Instant::now());
+    let writes = (verify.repair || !verify.accept.is_empty()) && !global.dry_run;
     let mut destination = Destination::open(config, environment, &run_id, !writes)?;
     destination.terms.wait = verify.wait;
     let layout = destination.layout.clone();
@@ -201,7 +201,8 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
         admission::refuse_absent(&destination, clock)?;
         _lease = admission::admit(&destination, &run_id, clock, stop, false).await?;
     }
-    let job = Job { layout: &layout, by, share: verify.sample, stop, progress };
+    let vouched = verify::vouched(&layout, &verify.accept)?;
+    let job = Job { layout: &layout, by, share: verify.sample, vouched, stop, progress };
     let looked = block_in_place(|| job.run());
     let mut report = looked.map_err(|error| admission::unless_under_way(error, &destination, clock))?;
     if verify.repair && !report.is_sound() {
@@ -212,6 +213,14 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
             plan.foretell(&layout, &run_id)
         };
         report.repaired(&layout, done);
+    }
+    if !verify.accept.is_empty() {
+        let receipt = writes.then(|| Receipt::blank(&run_id, "verify", &config.api, clock));
+        let receipt = block_in_place(|| verify::accept(&layout, by, &mut report, &verify.accept, receipt))?;
+        if let Some(mut receipt) = receipt {
+            receipt.finish(clock, begun.elapsed());
+            block_in_place(|| receipt.store(&layout))?;
+        }
     }
     let text = if global.json { report.json(&layout) } else { report.text() };
     Ok(Told { text, error: report.error() })

@@ -52,6 +52,13 @@ pub enum Lease {
     Off,
 }
 
+impl Lease {
+    /// Whether no other run is writing, as far as a lease can tell.
+    pub const fn keeps_others_out(&self) -> bool {
+        !matches!(self, Self::Off)
+    }
+}
+
 /// `_rollbook/lease.json`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {

@@ -16,6 +16,7 @@ use super::encode::{Cutter, Encoder, Written};
 use super::layout::{Layout, Partition};
 use super::merge::Run;
 use super::published::Versions;
+use super::publishing::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::tables::Table;
@@ -34,6 +35,8 @@ pub struct Part {
     pub written: Written,
     /// Whether its bytes are new; unchanged files are not touched.
     pub changed: bool,
+    /// The file that is there now.
+    pub version: Version,
 }
 
 /// Which way a partition changes.
@@ -117,11 +120,25 @@ impl Ready<'_> {
         let mut versions = Versions::default();
         for Made { table, draft, written, version, changed } in self.files {
             let path = draft.path().to_owned();
-            versions[table as usize] = if changed { Some(swap(self.store, draft, version.as_ref())?) } else { version };
+            let version = match version {
+                Some(version) if !changed => version,
+                before => swap(self.store, draft, before.as_ref())?,
+            };
             tracing::debug!(path, rows = written.rows, bytes = written.bytes, changed, "in place");
-            placed(Part { table, path, written, changed });
+            versions[table as usize] = Some(version.clone());
+            placed(Part { table, path, written, changed, version });
         }
         Ok(versions)
+    }
+
+    /// The partition's files as they will be; none where nothing changes.
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |Made { draft, written, .. }: &Made| Entry {
+            path: draft.path().to_owned(),
+            rows: written.rows,
+            sha256: written.sha256.clone(),
+        };
+        if self.files.iter().any(|made| made.changed) { self.files.iter().map(entry).collect() } else { Vec::new() }
     }
 }
 

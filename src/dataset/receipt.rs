@@ -66,6 +66,9 @@ pub struct Receipt {
     /// The number of the rule that was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<u32>,
+    /// Files with the bytes of an older run that somebody had put back, relative to the dataset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<String>,
     /// The number of the last purge that is in force; 0 for none.
     #[serde(skip_serializing_if = "is_zero")]
     pub erasures: u64,
@@ -273,7 +276,7 @@ pub struct File {
 
 impl From<&Part> for File {
     fn from(part: &Part) -> Self {
-        let Part { table, path, written, changed } = part;
+        let Part { table, path, written, changed, version: _ } = part;
         let (rows, bytes, sha256) = (written.rows, written.bytes, written.sha256.clone());
         Self { table: table.name(), path: path.clone(), rows, bytes, sha256, changed: *changed }
     }
@@ -339,6 +342,15 @@ pub struct Named {
 /// What a receipt says of the dataset.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Stored {
+    /// The run.
+    #[serde(default)]
+    pub run_id: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub started_at: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub finished_at: String,
     /// Files that the run looked after.
     pub partitions: Vec<Named>,
     /// The number of the last purge.
@@ -447,6 +459,7 @@ impl Receipt {
             rules: Vec::new(),
             near_matches: Vec::new(),
             taken_back: None,
+            restored: Vec::new(),
             erasures: 0,
             timing: Timing::default(),
         }

@@ -3,19 +3,21 @@
 mod covered;
 mod owed;
 mod source;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::identity::Moving;
+use super::inspection::versions;
 use super::layout::{Layout, Partition};
 use super::publish::Part;
 use super::published::Published;
 use super::receipt;
 use crate::config::{ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
-use crate::store::{Access, Swap, Version, failed, raced};
+use crate::store::Version;
 use crate::tables::{SCHEMA_VERSION, Table};
 pub use covered::{Covered, Order};
 pub use owed::{Debt, Failure, Owed};
@@ -56,6 +58,15 @@ pub struct State {
     /// Of the file that was read.
     #[serde(skip)]
     version: Option<Version>,
+    /// Files that this run has put in place, or found to be what they should be.
+    #[serde(skip)]
+    own: BTreeMap<String, Version>,
+    /// Whether something was covered by the file that was read.
+    #[serde(skip)]
+    had_covered: bool,
+    /// Whether nothing is settled any more, whatever another run says.
+    #[serde(skip)]
+    is_unsettled: bool,
 }
 
 /// A dataset's state as one finds it.
@@ -69,10 +80,16 @@ pub enum Found {
     Known(Box<State>),
 }
 
+/// A published file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Recorded {
-    rows: u64,
-    sha256: String,
+pub struct Recorded {
+    /// Its rows.
+    pub rows: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// What the store said of it when it was hashed ([`Version::mark`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
 }
 
 const fn partition_name(by: PartitionBy) -> &'static str {
@@ -101,6 +118,9 @@ impl State {
             erasures: 0,
             moving: BTreeMap::new(),
             version: None,
+            own: BTreeMap::new(),
+            had_covered: false,
+            is_unsettled: false,
         }
     }
 
@@ -123,8 +143,10 @@ impl State {
         };
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
+        let had_covered = state.covered.is_some();
         let Self { files, covered, gone, owed, asked_to, last_run, erasures, moving, .. } = state;
-        Ok(Self { files, covered, gone, owed, asked_to, last_run, erasures, moving, version: Some(version), ..fresh })
+        let version = Some(version);
+        Ok(Self { files, covered, gone, owed, asked_to, last_run, erasures, moving, version, had_covered, ..fresh })
     }
 
     /// Reads the state for one who looks at the files and not at what they hold.
@@ -136,30 +158,18 @@ impl State {
         let Ok(mut state) = serde_json::from_slice::<Self>(&text) else { return Ok(Found::Damaged) };
         state.refuse_unless_like(&Self::new(by, state.source.clone()), layout)?;
         state.version = Some(version);
+        state.had_covered = state.covered.is_some();
         Ok(Found::Known(Box::new(state)))
     }
 
-    /// Every published file: its path, rows and SHA-256.
-    pub fn files(&self) -> impl Iterator<Item = (&str, u64, &str)> {
-        self.files.iter().map(|(path, Recorded { rows, sha256 })| (path.as_str(), *rows, sha256.as_str()))
+    /// Every published file, by path.
+    pub fn into_files(self) -> BTreeMap<String, Recorded> {
+        self.files
     }
 
-    /// Takes files out of the stored state, and with them what was covered: the next nightly run reads everything, so that
-    /// nothing stays out.
-    ///
-    /// # Errors
-    /// `Raced` where other runs keep writing; `Config`, `Destination`.
-    pub fn forget(layout: &Layout, by: PartitionBy, paths: &BTreeSet<String>, run_id: &str) -> Result<()> {
-        for _ in 0..ATTEMPTS {
-            let Found::Known(mut state) = Self::look(layout, by)? else { return Ok(()) };
-            state.files.retain(|path, _| !paths.contains(path));
-            state.covered = None;
-            state.last_run = Some(run_id.to_owned());
-            if let Swap::Done(_) = state.put(layout)? {
-                return Ok(());
-            }
-        }
-        Err(raced(&layout.store().place(&path())))
+    /// What the store said of a file when it was hashed.
+    pub fn mark(&self, path: &str) -> Option<&str> {
+        self.files.get(path)?.mark.as_deref()
     }
 
     /// Sets a state that can't be read aside; returns where it is now.
@@ -167,13 +177,6 @@ impl State {
         let aside = format!("{}.damaged-{run_id}", path());
         layout.store().set_aside(&path(), &aside)?;
         Ok(aside)
-    }
-
-    fn put(&self, layout: &Layout) -> Result<Swap> {
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|error| failed("cannot write the state", layout.store().place(&path()), error))?;
-        let draft = layout.store().draft(&path(), format!("{text}\n").as_bytes())?;
-        layout.store().swap(draft, self.version.as_ref(), Access::Private)
     }
 
     fn refuse_unless_like(&self, run: &Self, layout: &Layout) -> Result<()> {
@@ -241,9 +244,9 @@ impl State {
         self.covered.as_ref()
     }
 
-    /// Moves the fence.
+    /// Moves the fence, unless something was found by which nothing is settled.
     pub fn cover(&mut self, covered: Covered) {
-        self.covered = Some(covered);
+        self.covered = Some(covered).filter(|_| !self.is_unsettled);
     }
 
     /// Sessions that the API no longer knows.
@@ -285,9 +288,21 @@ impl State {
             self.schema_version = SCHEMA_VERSION;
         }
         for part in parts {
-            let recorded = Recorded { rows: part.written.rows, sha256: part.written.sha256.clone() };
-            self.files.insert(part.path.clone(), recorded);
+            self.adopt(&part.path, part.written.rows, &part.written.sha256, &part.version);
         }
+    }
+
+    /// Names a file that is there.
+    pub fn adopt(&mut self, path: &str, rows: u64, sha256: &str, version: &Version) {
+        let recorded = Recorded { rows, sha256: sha256.to_owned(), mark: Some(version.mark().to_owned()) };
+        self.files.insert(path.to_owned(), recorded);
+        self.own.insert(path.to_owned(), version.clone());
+    }
+
+    /// From now on nothing counts as covered, so that the next run reads everything; says whether that is new.
+    pub fn unsettle(&mut self) -> bool {
+        self.covered = None;
+        !std::mem::replace(&mut self.is_unsettled, true)
     }
 
     /// The last purge that is known of; 0 for none.
@@ -332,46 +347,11 @@ impl State {
         let Self { schema_version, partition_by, source, .. } = self;
         serde_json::to_string(&(schema_version, partition_by, source)).unwrap_or_default()
     }
-
-    /// Stores it, for a run that has published. What another run has stored meanwhile stays.
-    pub fn store(&mut self, layout: &Layout, run_id: &str) -> Result<()> {
-        self.last_run = Some(run_id.to_owned());
-        for _ in 0..ATTEMPTS {
-            if let Swap::Done(version) = self.put(layout)? {
-                self.version = Some(version);
-                return Ok(());
-            }
-            let current = layout.store().read(&path())?;
-            self.version = current.as_ref().map(|(_, version)| version.clone());
-            if let Some(other) = current.and_then(|(text, _)| serde_json::from_slice::<Self>(&text).ok()) {
-                self.join(other);
-            }
-        }
-        Err(raced(&layout.store().place(&path())))
-    }
-
-    fn join(&mut self, other: Self) {
-        for (name, recorded) in other.files {
-            self.files.entry(name).or_insert(recorded);
-        }
-        self.gone.extend(other.gone);
-        self.owed.join(other.owed);
-        self.know(other.erasures);
-        self.moving.extend(other.moving);
-        self.covered = self.covered.take().or(other.covered);
-    }
 }
-
-/// How often a run may lose against others when it stores its state.
-const ATTEMPTS: u32 = 100;
 
 /// The paths of all tables' files.
 fn files(layout: &Layout) -> Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
-    for table in Table::ALL {
-        found.extend(layout.store().list(table.name())?.into_iter().map(|(path, _)| path));
-    }
-    Ok(found)
+    versions(layout).map(|versions| versions.into_keys().collect())
 }
 
 fn missing(layout: &Layout, name: &str) -> Error {

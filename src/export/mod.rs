@@ -12,13 +12,13 @@ mod publication;
 mod record;
 mod staged;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
+use tokio::task::{block_in_place, spawn_blocking};
 
 use crate::api::{Client, Clock};
 use crate::config::{self, Config};
@@ -26,6 +26,7 @@ use crate::dataset::admission;
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::Erasures;
 use crate::dataset::identity::{self, Questions, Resolution};
+use crate::dataset::inspection::Inspection;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
@@ -85,9 +86,11 @@ struct Scene {
     chosen: Chosen,
     /// The number of the last purge.
     erasures: u64,
+    /// What the files are held against.
+    inspection: Inspection,
     /// In microseconds.
     now: i64,
-    _lease: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 /// What the walks brought.
@@ -141,9 +144,11 @@ impl Run {
         let begun = Instant::now();
         let checked = self.check(&mut scene, walked, receipt).await?;
         if self.dry_run {
-            return Ok(());
+            return scene.foretell(&checked, receipt);
         }
-        let Done { parts, result } = self.publish(scene, checked, receipt.walk.evidence).await?;
+        let erasures = scene.erasures;
+        let Done { parts, restored, result } = self.publish(scene, checked, receipt.walk.evidence).await?;
+        receipt.found_restored(&restored, erasures);
         receipt.timing.publish_s = begun.elapsed().as_secs_f64();
         receipt.partitions = parts.iter().map(receipt::File::from).collect();
         result
@@ -159,7 +164,8 @@ impl Run {
         if before.erasures() < erasures.last_made() {
             tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
         }
-        let found = Published::versions(layout)?;
+        let mut inspection = Inspection::begin(layout, self.config.dataset.partition_by, &self.stop)?;
+        let found = block_in_place(|| inspection.strangers())?;
         let now = self.clock.micros();
         let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
         let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
@@ -169,8 +175,9 @@ impl Run {
             before,
             found,
             chosen,
+            inspection,
             now,
-            _lease: lease,
+            lease,
         })
     }
 
@@ -246,7 +253,7 @@ impl Run {
     }
 
     async fn publish(&self, scene: Scene, checked: Checked, evidence: Evidence) -> Result<Done> {
-        let Scene { chosen, before, driver, found, erasures, _lease, .. } = scene;
+        let Scene { chosen, before, driver, found, erasures, inspection, lease, .. } = scene;
         let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
         let Checked { stage, resolved, verdict } = checked;
         let stopped = Arc::new(AtomicBool::new(false));
@@ -260,6 +267,9 @@ impl Run {
             stage,
             resolution: resolved,
             erasures,
+            inspection,
+            record: self.run_id.clone(),
+            alone: lease.as_ref().is_some_and(Lease::keeps_others_out),
             run_id: stage_run,
             stopped: Arc::clone(&stopped),
             progress: Arc::clone(&self.progress),
@@ -306,6 +316,14 @@ impl Run {
 }
 
 impl Scene {
+    /// Holds the files that a run would touch against the records, as it would.
+    fn foretell(&mut self, checked: &Checked, receipt: &mut Receipt) -> Result<()> {
+        let touched: BTreeSet<_> = checked.stage.partitions().chain(checked.resolved.leaving.keys().copied()).collect();
+        block_in_place(|| self.inspection.touch(&self.found, |partition| touched.contains(partition)))?;
+        receipt.found_restored(self.inspection.restored(), self.erasures);
+        Ok(())
+    }
+
     /// Whether one of these sessions is in the dataset.
     fn knows(&self, ids: &[u128]) -> Result<bool> {
         let mut found = self.found.clone();

@@ -3,17 +3,20 @@
 //! Others may publish at the same time: a lock or a lease should keep them away, but nothing rests on that. Whoever
 //! loses a swap looks at the dataset anew and publishes once more, until nothing has changed while it did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::dataset::erasures::Erasures;
 use crate::dataset::identity::{self, Bits, Moving, Questions, Resolution};
+use crate::dataset::inspection::Inspection;
+use crate::dataset::known::Older;
 use crate::dataset::lanes::{in_order, lanes};
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::merge::{Merge, Sources};
 use crate::dataset::publish::{Change, Part, Place, Ready};
 use crate::dataset::published::{Published, Versions};
+use crate::dataset::publishing::Record;
 use crate::dataset::state::{Covered, State};
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
@@ -22,6 +25,8 @@ use crate::store::raced;
 
 /// How often a run looks anew before it gives up.
 const ROUNDS: u32 = 100;
+/// Partitions that are put in place together.
+const TOGETHER: usize = 16;
 
 /// Everything that publishing needs.
 pub struct Publication {
@@ -35,6 +40,12 @@ pub struct Publication {
     pub resolution: Resolution,
     /// The number of the last purge when the rows were read.
     pub erasures: u64,
+    /// What the dataset's files are held against.
+    pub inspection: Inspection,
+    /// By which the record of what is about to be swapped is named.
+    pub record: String,
+    /// Whether a lock or a lease keeps others out.
+    pub alone: bool,
     pub run_id: String,
     /// Once set, no further partition is begun.
     pub stopped: Arc<AtomicBool>,
@@ -45,6 +56,8 @@ pub struct Publication {
 pub struct Done {
     /// Files in place.
     pub parts: Vec<Part>,
+    /// Files that are an older run's.
+    pub restored: BTreeMap<String, Older>,
     pub result: Result<()>,
 }
 
@@ -68,13 +81,20 @@ enum Round {
     Stopped,
 }
 
-/// Files in place, by partition and table.
-type Parts = BTreeMap<(Partition, usize), Part>;
+/// What this run leaves behind it as it goes.
+struct Trail {
+    /// Files in place, by partition and table.
+    parts: BTreeMap<(Partition, usize), Part>,
+    /// What is about to be swapped is written down here.
+    record: Record,
+}
 
 impl Publication {
     pub fn work(mut self) -> Done {
-        let mut parts = Parts::new();
-        let published = self.partitions(&mut parts);
+        let mut trail = Trail { parts: BTreeMap::new(), record: Record::of(&self.record) };
+        self.inspection.tell(&mut self.state);
+        let published = self.partitions(&mut trail);
+        let Trail { parts, record } = trail;
         let parts: Vec<_> = parts.into_values().collect();
         // What is in place is recorded whatever happened after it.
         self.state.record(&parts);
@@ -86,18 +106,29 @@ impl Publication {
             }
         }
         let stored = if parts.is_empty() { Ok(()) } else { self.state.store(&self.layout, &self.run_id) };
-        Done {
-            parts,
-            result: published.and(stored).and_then(|()| if is_whole { self.stage.discard() } else { Ok(()) }),
+        let result = published.and(stored);
+        if result.is_ok() {
+            self.clear_records(record);
+        }
+        let restored = self.inspection.restored().clone();
+        Done { parts, restored, result: result.and_then(|()| if is_whole { self.stage.discard() } else { Ok(()) }) }
+    }
+
+    /// The state names what is in place, so that no record need do so. Nothing is lost where one stays.
+    fn clear_records(&self, record: Record) {
+        let ended = record.end(&self.layout);
+        let tidied = if self.alone { self.inspection.tidy(&self.state) } else { Ok(()) };
+        if let Err(error) = ended.and(tidied) {
+            tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
         }
     }
 
     /// Publishes one partition after the other; false where a signal came between.
-    fn partitions(&mut self, done: &mut Parts) -> Result<bool> {
+    fn partitions(&mut self, trail: &mut Trail) -> Result<bool> {
         let mut finished = BTreeMap::new();
         for _ in 0..ROUNDS {
             self.refuse_if_purged()?;
-            match self.round(&mut finished, done) {
+            match self.round(&mut finished, trail) {
                 // A purge that begins from now on finds what was published.
                 Ok(Round::Complete) => return self.refuse_if_purged().map(|()| true),
                 Ok(Round::Stopped) => return Ok(false),
@@ -110,8 +141,7 @@ impl Publication {
 
     /// Goes over all partitions: those of an older schema version are brought up to date, the newest first; then all get
     /// what is staged; and only when every session is in its new partition does it leave an old one.
-    fn round(&mut self, finished: &mut BTreeMap<Partition, Versions>, done: &mut Parts) -> Result<Round> {
-        self.announce()?;
+    fn round(&mut self, finished: &mut BTreeMap<Partition, Versions>, trail: &mut Trail) -> Result<Round> {
         let (outdated, mut receiving) = (self.outdated()?, self.receiving());
         if !outdated.is_empty() {
             let count = outdated.len();
@@ -120,13 +150,15 @@ impl Publication {
             );
         }
         let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
-        // Damage ends the run before its first swap.
-        let touched =
-            |old: &&Published| [&outdated, &receiving, &leaving].iter().any(|some| some.contains(&old.partition()));
+        // Damage ends the run before its first change.
+        let touched: BTreeSet<_> = [&outdated, &receiving, &leaving].into_iter().flatten().copied().collect();
+        self.inspection.touch(&self.found, |partition| touched.contains(partition))?;
+        let touched = |old: &&Published| touched.contains(&old.partition());
         Published::of(&self.layout, &self.found).iter().filter(touched).try_for_each(Published::check)?;
+        self.announce()?;
         self.progress.phase("publishing", (outdated.len() + receiving.len()) as u64);
         let mut upgraded = BTreeMap::new();
-        let all = self.publish_all(&outdated, Task::Upgrade, &mut upgraded, done);
+        let all = self.publish_all(&outdated, Task::Upgrade, &mut upgraded, trail);
         // Their rows stand where they stood.
         self.found.extend(upgraded);
         if !all? {
@@ -135,7 +167,7 @@ impl Publication {
         receiving.retain(|partition| {
             finished.get(partition) != Some(&self.found.get(partition).cloned().unwrap_or_default())
         });
-        if !self.publish_all(&receiving, Task::Receive, finished, done)? {
+        if !self.publish_all(&receiving, Task::Receive, finished, trail)? {
             return Ok(Round::Stopped);
         }
         // Rows are known by their number in the files that were found.
@@ -145,11 +177,12 @@ impl Publication {
         if leaving.iter().any(is_stale) || self.has_moved(finished)? {
             return Ok(Round::Stale);
         }
-        for partition in &leaving {
-            let ready = self.prepare(*partition, Task::Release, true)?;
-            finished.insert(*partition, ready.swap(|part| placed(done, *partition, part))?);
+        let none_leaves = leaving.is_empty();
+        for partition in leaving {
+            let ready = self.prepare(partition, Task::Release, true)?;
+            trail.put(&self.layout, vec![(partition, ready)], finished, || true)?;
         }
-        Ok(if leaving.is_empty() || !self.has_moved(finished)? { Round::Complete } else { Round::Stale })
+        Ok(if none_leaves || !self.has_moved(finished)? { Round::Complete } else { Round::Stale })
     }
 
     /// Makes the files of several partitions at once, and puts them in place in order. False where a signal came between.
@@ -158,17 +191,25 @@ impl Publication {
         partitions: &[Partition],
         task: Task,
         finished: &mut BTreeMap<Partition, Versions>,
-        done: &mut Parts,
+        trail: &mut Trail,
     ) -> Result<bool> {
         let alone = partitions.len() <= lanes();
         let make = |number: usize| (partitions[number], self.prepare(partitions[number], task, alone));
+        let is_stopped = || self.stopped.load(Ordering::Relaxed);
+        let mut left = partitions.len();
+        let mut waiting = Vec::with_capacity(TOGETHER);
         in_order(partitions.len(), make, |(partition, ready)| {
-            if self.stopped.load(Ordering::Relaxed) {
-                return Ok(false);
+            left -= 1;
+            let failed = ready.map(|ready| waiting.push((partition, ready))).err();
+            if failed.is_none() && left > 0 && waiting.len() < TOGETHER && !is_stopped() {
+                return Ok(true);
             }
-            finished.insert(partition, ready?.swap(|part| placed(done, partition, part))?);
-            self.progress.step();
-            Ok(true)
+            // What is ready is put in place, also where the next one failed.
+            let all = trail.put(&self.layout, std::mem::take(&mut waiting), finished, || {
+                self.progress.step();
+                !is_stopped()
+            })?;
+            failed.map_or(Ok(all), Err)
         })
     }
 
@@ -191,7 +232,10 @@ impl Publication {
     /// for the case that this run is killed then.
     fn announce(&mut self) -> Result<()> {
         let moving = self.resolution.moving(&Published::of(&self.layout, &self.found))?;
-        if self.state.moves(&moving) { self.state.store(&self.layout, &self.run_id) } else { Ok(()) }
+        let mut is_new = self.state.moves(&moving);
+        // A kill must not leave a restored file that was merged, and a fence that rests on the one before it.
+        is_new |= !self.inspection.restored().is_empty() && self.state.unsettle();
+        if is_new { self.state.store(&self.layout, &self.run_id) } else { Ok(()) }
     }
 
     /// What was read before a purge may hold what must not come back.
@@ -237,8 +281,30 @@ impl Publication {
     }
 }
 
-fn placed(done: &mut Parts, partition: Partition, mut part: Part) {
-    let key = (partition, part.table as usize);
-    part.changed |= done.get(&key).is_some_and(|before| before.changed);
-    done.insert(key, part);
+impl Trail {
+    /// Puts partitions in place, until one is told to stop; says whether that was never. What they will be is written down
+    /// first, which takes as long for several as for one.
+    fn put(
+        &mut self,
+        layout: &Layout,
+        ready: Vec<(Partition, Ready<'_>)>,
+        finished: &mut BTreeMap<Partition, Versions>,
+        mut go_on: impl FnMut() -> bool,
+    ) -> Result<bool> {
+        self.record.extend(layout, ready.iter().flat_map(|(_, ready)| ready.entries()).collect())?;
+        for (partition, ready) in ready {
+            let swapped = ready.swap(|part| self.placed(partition, part));
+            finished.insert(partition, swapped?);
+            if !go_on() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn placed(&mut self, partition: Partition, mut part: Part) {
+        let key = (partition, part.table as usize);
+        part.changed |= self.parts.get(&key).is_some_and(|before| before.changed);
+        self.parts.insert(key, part);
+    }
 }

@@ -1,6 +1,10 @@
 //! The receipt of a run, filled in as it goes.
 
+use std::collections::BTreeMap;
+
 use super::staged::Filtered;
+use crate::dataset::inspection;
+use crate::dataset::known::Older;
 use crate::dataset::receipt::{self, Receipt, Vanished};
 use crate::error::Error;
 use crate::flatten::Flat;
@@ -53,6 +57,15 @@ impl Receipt {
         self.rows.timelogs += flat.batches[2].num_rows() as u64;
         for (name, count) in &flat.unknown {
             *self.walk.unknown_fields.entry(name.clone()).or_default() += count;
+        }
+    }
+
+    /// Takes over which files were an older run's: what came between is missing until everything is read again.
+    pub(super) fn found_restored(&mut self, restored: &BTreeMap<String, Older>, erasures: u64) {
+        if !restored.is_empty() {
+            self.walk.evidence = Evidence::None;
+            self.walk.reasons = inspection::reasons(restored, erasures);
+            self.restored = restored.keys().cloned().collect();
         }
     }
 

@@ -20,11 +20,15 @@ use crate::config::{Config, PartitionBy};
 use crate::dataset::admission;
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::{Erase, Erasures, Origin, Tally};
+use crate::dataset::inspection::{self, Inspection};
 use crate::dataset::layout::Layout;
+use crate::dataset::lease::Lease;
 use crate::dataset::publish::{Change, Part, Place};
 use crate::dataset::published::Published;
+use crate::dataset::publishing::Record;
 use crate::dataset::receipt::{self, Ended, Receipt, Removed};
 use crate::dataset::rejects;
+use crate::dataset::state::State;
 use crate::erasure::Hash;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
@@ -78,6 +82,8 @@ struct Job {
     stage: PathBuf,
     run_id: String,
     dry_run: bool,
+    /// Whether a lock or a lease keeps others out.
+    alone: bool,
     stop: Stop,
     progress: Arc<Progress>,
 }
@@ -103,8 +109,12 @@ impl Purge {
         let (dry_run, clock) = (self.dry_run, self.clock.clone());
         let mut error = self.work(&mut receipt).await.err();
         receipt.finish(&clock, begun.elapsed());
-        let done = if receipt.taken_back.is_some() { "taken_back" } else { "purged" };
-        (receipt.exit_code, receipt.outcome) = error.as_ref().map_or((0, done), Error::outcome);
+        let done = match (receipt.taken_back, receipt.restored.as_slice()) {
+            (Some(_), _) => (0, "taken_back"),
+            (None, []) => (0, "purged"),
+            (None, _) => (3, "restored"),
+        };
+        (receipt.exit_code, receipt.outcome) = error.as_ref().map_or(done, Error::outcome);
         receipt.error = error.as_ref().map(ToString::to_string);
         let may_write =
             error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config | Kind::Absent));
@@ -118,11 +128,12 @@ impl Purge {
     async fn work(self, receipt: &mut Receipt) -> Result<()> {
         let Self { task, config, destination, dry_run, run_id, clock, stop, progress } = self;
         admission::refuse_absent(&destination, &clock)?;
-        let _lease = admission::admit(&destination, &run_id, &clock, &stop, dry_run).await?;
+        let lease = admission::admit(&destination, &run_id, &clock, &stop, dry_run).await?;
         let Destination { layout, stage, .. } = destination;
         let (partition_by, waiting) = (config.dataset.partition_by, stop.clone());
+        let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
         let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
-        let job = Arc::new(Job { layout, partition_by, stage, run_id, dry_run, stop, progress });
+        let job = Arc::new(Job { layout, partition_by, stage, run_id, dry_run, alone, stop, progress });
         match task {
             Task::TakeBack(number) => {
                 receipt.erasures = on_thread(&job, move |job| job.take_back(number)).await??;
@@ -134,6 +145,7 @@ impl Purge {
                 let asked = erase.clone();
                 let plan = on_thread(&job, move |job| Plan::make(job, &asked, key, &origin)).await??;
                 receipt.erasures = plan.seen;
+                tell_of_restored(receipt, &plan);
                 let unmatched = plan.unmatched(&erase);
                 if !unmatched.is_empty() && !dry_run {
                     job.progress.finish();
@@ -152,6 +164,13 @@ impl Purge {
 pub fn rules(destination: &Destination, by: PartitionBy, clock: &Clock) -> Result<Erasures> {
     admission::refuse_absent(destination, clock)?;
     Erasures::load(&destination.layout, plan::look(&destination.layout, by)?.1)
+}
+
+/// Takes down which files were an older run's. Everything is purged of what must go, so no purge needs to be run again.
+fn tell_of_restored(receipt: &mut Receipt, plan: &Plan) {
+    let restored = plan.inspection.restored();
+    receipt.walk.reasons = inspection::reasons(restored, 0);
+    receipt.restored = restored.keys().cloned().collect();
 }
 
 /// Does something on a thread that may wait.
@@ -180,29 +199,53 @@ impl Job {
         receipt.rules = plan.ruled(&done.tally, false);
         receipt.erasures = plan.erasures.epoch();
         receipt.partitions = done.parts.iter().map(receipt::File::from).collect();
+        tell_of_restored(receipt, &plan);
         result
     }
 
     fn perform(&self, plan: &mut Plan, done: &mut Done) -> Result<()> {
         plan.erasures.store(&self.layout)?;
         let rules = plan.rules()?;
-        let mut purged = self.partitions(&rules, plan, done);
+        if let Some(state) = plan.state.as_mut().filter(|_| !plan.inspection.restored().is_empty()) {
+            // A kill must not leave a restored file that was rewritten, and a fence that rests on the one before it.
+            plan.inspection.tell(state);
+            state.unsettle();
+            state.store(&self.layout, &self.run_id)?;
+        }
+        let mut record = Record::of(&self.run_id);
+        let mut purged = self.partitions(&rules, plan, &mut record, done);
         if plan.found_more(&done.tally) {
             // Another run has published meanwhile.
             purged = purged.and(plan.erasures.store(&self.layout));
         }
         if let Some(state) = &mut plan.state {
+            plan.inspection.tell(state);
+            if !plan.inspection.restored().is_empty() {
+                state.unsettle();
+            }
             state.record(&done.parts);
             if purged.is_ok() {
                 state.know(plan.erasures.epoch());
             }
             state.store(&self.layout, &self.run_id)?;
+            if purged.is_ok() {
+                self.clear_records(record, &plan.inspection, state);
+            }
         }
         Stage::erase(&self.stage)?;
         let denied = rules.denied.as_deref();
         done.removed.rejects = rejects::purge(&self.layout, denied, rules.floor, false, &mut done.tally)?;
         self.tell_of_repairs()?;
         purged
+    }
+
+    /// The state names what is in place. Nothing is lost where a record stays.
+    fn clear_records(&self, record: Record, inspection: &Inspection, state: &State) {
+        let ended = record.end(&self.layout);
+        let tidied = if self.alone { inspection.tidy(state) } else { Ok(()) };
+        if let Err(error) = ended.and(tidied) {
+            tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
+        }
     }
 
     /// What a repair has set aside may be all that is left of some sessions, so a person must decide.
@@ -215,7 +258,7 @@ impl Job {
         Ok(())
     }
 
-    fn partitions(&self, rules: &Rules, plan: &Plan, done: &mut Done) -> Result<()> {
+    fn partitions(&self, rules: &Rules, plan: &mut Plan, record: &mut Record, done: &mut Done) -> Result<()> {
         let found = Published::versions(&self.layout)?;
         self.progress.phase("purging", found.len() as u64);
         // The newest first, since those of an older schema version are upgraded on the way: a reader that takes its columns
@@ -226,7 +269,9 @@ impl Job {
                 Published::until_settled(&self.layout, &mut [(partition, versions)].into(), |published| {
                     let found = published.iter().find(|published| published.partition() == partition);
                     let found = found.filter(|published| plan.untouched.get(&partition) != Some(published.found()));
-                    found.map_or(Ok(Default::default()), |published| self.partition(rules, published, done))
+                    let Some(published) = found else { return Ok(Default::default()) };
+                    plan.inspection.touch(&[(partition, published.found().clone())].into(), |_| true)?;
+                    self.partition(rules, published, record, done)
                 })?;
             done.removed += removed;
             plan::add(&mut done.tally, &tally);
@@ -236,7 +281,13 @@ impl Job {
     }
 
     /// Counts what goes of a partition, and rewrites it if anything does, or if it is of an older schema version.
-    fn partition(&self, rules: &Rules, published: &Published, done: &mut Done) -> Result<(Removed, Tally)> {
+    fn partition(
+        &self,
+        rules: &Rules,
+        published: &Published,
+        record: &mut Record,
+        done: &mut Done,
+    ) -> Result<(Removed, Tally)> {
         let (mut removed, mut tally, mut changes) = (Removed::default(), Tally::new(), published.is_old()?);
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
@@ -262,6 +313,7 @@ impl Job {
             },
             true,
         )?;
+        record.extend(&self.layout, ready.entries())?;
         let mut parts = Vec::with_capacity(3);
         let swapped = ready.swap(|part| parts.push(part));
         parts.sort_unstable_by_key(|part| part.table);

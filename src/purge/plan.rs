@@ -6,6 +6,7 @@ use super::Job;
 use super::rows::Rules;
 use crate::config::PartitionBy;
 use crate::dataset::erasures::{Asked, Erase, Erasures, Origin, Rule, Taken, Tally};
+use crate::dataset::inspection::Inspection;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::{self, Near, Removed, Ruled};
@@ -32,6 +33,8 @@ pub struct Plan {
     pub tally: Tally,
     /// Partitions that stay as they are, by the versions of their files.
     pub untouched: BTreeMap<Partition, Versions>,
+    /// What the files are held against.
+    pub inspection: Inspection,
     /// Names that stay, though they look like one that was given.
     pub near: Vec<Near>,
     /// The last purge that the dataset has seen.
@@ -60,11 +63,14 @@ impl Plan {
         if let Some(state) = &state {
             state.check_files(&job.layout)?;
         }
+        // Damage ends the purge before its first change, and before any row is decoded.
+        let mut inspection = Inspection::begin(&job.layout, job.partition_by, &job.stop)?;
+        inspection.all()?;
         let mut erasures = Erasures::load(&job.layout, seen)?;
         erasures.warn_of_unicode();
         let asked = erasures.add(erase, key, origin)?;
         let (removed, tally, untouched, near) = Default::default();
-        let mut plan = Self { state, erasures, asked, removed, tally, untouched, near, seen };
+        let mut plan = Self { state, erasures, asked, removed, tally, untouched, inspection, near, seen };
         let rules = plan.rules()?;
         plan.survey(job, &rules, erase)?;
         let floor = rules.floor;

@@ -264,8 +264,8 @@ impl Store for Local {
 
 /// A file that was replaced is another one to the file system, or has another length or time.
 fn version(metadata: &fs::Metadata) -> Version {
-    let tag = format!("{}-{}-{}.{:09}", metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-    Version { tag, number: None }
+    let mark = format!("{}-{}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+    Version { tag: format!("{}-{mark}", metadata.ino()), number: None, mark: Some(mark) }
 }
 
 /// Makes a folder and those above it, durably.

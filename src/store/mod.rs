@@ -37,6 +37,15 @@ pub struct Version {
     tag: String,
     /// The store's own number of the version, where it keeps one and has told it: a list does not.
     number: Option<String>,
+    /// What of it a copy that keeps lengths and times has, too; `None`: all of it.
+    mark: Option<String>,
+}
+
+impl Version {
+    /// What may be written down to know the file again in a later run: another mark, and its bytes may be others.
+    pub fn mark(&self) -> &str {
+        self.mark.as_ref().unwrap_or(&self.tag)
+    }
 }
 
 impl PartialEq for Version {

@@ -286,7 +286,7 @@ fn version_of(meta: &ObjectMeta) -> Version {
 
 /// Some stores put the etag in quotes in one answer and not in another.
 fn version(etag: Option<String>, number: Option<String>) -> Version {
-    Version { tag: etag.unwrap_or_default().trim_matches('"').to_owned(), number }
+    Version { tag: etag.unwrap_or_default().trim_matches('"').to_owned(), number, mark: None }
 }
 
 fn quoted(version: &Version) -> String {

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     fn version(tag: &str) -> Version {
-        Version { tag: tag.to_owned(), number: None }
+        Version { tag: tag.to_owned(), number: None, mark: None }
     }
 
     fn keep(spool: &Spool, text: &str, tag: &str) -> File {

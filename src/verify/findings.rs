@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error as _;
 
+use crate::dataset::known::Older;
 use crate::dataset::layout::Partition;
 use crate::dataset::{erasures, state};
 use crate::error::Error;
@@ -21,8 +22,10 @@ pub struct Damage {
     pub next: String,
     /// Whose partition's files are to be set aside; `None`: this file alone.
     pub partition: Option<Partition>,
-    /// Whether the partition has a file whose bytes no record knows.
-    pub is_unrecorded: bool,
+    /// Whether the partition has a file that a run was publishing, and no state names.
+    pub is_under_way: bool,
+    /// Whether nothing else is wrong with the file than that no record knows its bytes.
+    pub is_unknown: bool,
 }
 
 /// Something that does no harm.
@@ -39,8 +42,8 @@ pub struct Notice {
 pub struct Findings {
     damages: Vec<Damage>,
     notices: Vec<Notice>,
-    /// Partitions with a file whose bytes no record knows.
-    unrecorded: BTreeSet<Partition>,
+    /// Partitions with a file that a run was publishing, and no state names.
+    under_way: BTreeSet<Partition>,
 }
 
 impl Findings {
@@ -66,15 +69,42 @@ impl Findings {
         self.add(None, &erasures::path(), &error.to_string(), next);
     }
 
+    /// A record that can't be understood: runs don't go on over it.
+    pub fn record(&mut self, path: &str, what: &str) {
+        self.add(None, path, what, REPAIR);
+    }
+
+    /// Bytes that no record knows.
+    pub fn unknown(&mut self, partition: Partition, path: &str) {
+        let what = "no record knows its bytes: they were changed, and not by rollbook";
+        let next = format!("{REPAIR}; or, if that was on purpose, rollbook verify --accept {path}");
+        self.add(Some(partition), path, what, &next);
+        if let Some(damage) = self.damages.last_mut() {
+            damage.is_unknown = true;
+        }
+    }
+
+    /// An older run's bytes.
+    pub fn restored(&mut self, path: &str, older: &Older, erasures: u64) {
+        let purged =
+            if older.erasures < erasures { "; it is from before a purge: run the same purge again" } else { "" };
+        let what = format!(
+            "an older run's file, put back (run {}): the next export takes it, ends with 3, and the one after it reads the \
+             whole list{purged}",
+            older.run_id
+        );
+        self.notice(path, &what);
+    }
+
     /// Something that does no harm.
     pub fn notice(&mut self, path: &str, what: &str) {
         self.notices.push(Notice { path: path.to_owned(), what: what.to_owned() });
     }
 
-    /// A file that is sound, though no record knows its bytes.
-    pub fn unrecorded(&mut self, partition: Partition, path: &str, what: &str) {
-        self.unrecorded.insert(partition);
-        self.notice(path, what);
+    /// A file that a run was publishing, and no state names.
+    pub fn under_way(&mut self, partition: Partition, path: &str, record: &str) {
+        self.under_way.insert(partition);
+        self.notice(path, &format!("put in place by a run that was stopped, or is under way: {record}"));
     }
 
     /// Whether a file is damaged.
@@ -84,15 +114,16 @@ impl Findings {
 
     fn add(&mut self, partition: Option<Partition>, path: &str, what: &str, next: &str) {
         let [path, what, next] = [path, what, next].map(str::to_owned);
-        self.damages.push(Damage { path, what, next, partition, is_unrecorded: false });
+        self.damages.push(Damage { path, what, next, partition, is_under_way: false, is_unknown: false });
     }
 
     /// Damage by path, and notices. A run that was stopped between two swaps leaves tables that disagree; the next one
     /// mends them, without anything being set aside.
     pub fn close(mut self) -> (Vec<Damage>, Vec<Notice>) {
         for damage in &mut self.damages {
-            if damage.partition.is_some_and(|partition| self.unrecorded.contains(&partition)) {
-                damage.is_unrecorded = true;
+            let is_under_way = damage.partition.is_some_and(|partition| self.under_way.contains(&partition));
+            if is_under_way && !damage.is_unknown {
+                damage.is_under_way = true;
                 damage.next =
                     format!("rollbook export (a run may have been stopped here), then verify again; else {REPAIR}");
             }

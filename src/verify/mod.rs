@@ -12,6 +12,7 @@
 //! findings  what came of it; repair sets the files of bad partitions aside
 //! ```
 
+mod accept;
 mod file;
 mod findings;
 mod keys;
@@ -28,16 +29,20 @@ use std::time::Duration;
 use crate::config::PartitionBy;
 use crate::dataset::admission;
 use crate::dataset::erasures::Erasures;
+use crate::dataset::inspection;
+use crate::dataset::known::Standing;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::{Published, Versions};
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::signal::Stop;
+use crate::store::raced;
 use crate::tables::Table;
+pub use accept::{accept, vouched};
 pub use findings::{Damage, Findings, Notice};
 use records::Records;
 pub use repair::{Repair, plan, recovery};
-pub use report::Report;
+pub use report::{Doubt, Report};
 pub use sample::Share;
 
 /// How often one begins anew when other runs publish meanwhile.
@@ -54,10 +59,22 @@ pub struct Verify<'a> {
     pub by: PartitionBy,
     /// Look at the rows of about this share of the partitions only.
     pub share: Option<Share>,
+    /// Partitions whose files somebody vouches for.
+    pub vouched: BTreeSet<Partition>,
     /// Ends it early.
     pub stop: &'a Stop,
     /// What a person watches.
     pub progress: &'a Progress,
+}
+
+impl Doubt {
+    /// Holds the rows against those that were recorded with the same bytes.
+    fn recount(&self, path: &str, recorded: u64, findings: &mut Findings) {
+        if self.rows != recorded {
+            let what = format!("the file has other rows than were recorded with its bytes: {recorded}");
+            findings.damage(Some(self.partition), path, &what);
+        }
+    }
 }
 
 /// The files of a partition that are sound in themselves, and how many rows each has.
@@ -101,10 +118,16 @@ impl Verify<'_> {
         }
         let sample = self.share.map(|share| share.of(self.layout, found.keys().copied(), records.last_run()));
         let published = Published::of(self.layout, found);
-        let mut ids = Vec::new();
-        self.progress.phase("verifying", published.len() as u64);
+        self.progress.phase("verifying", 2 * published.len() as u64);
+        let mut looked = Vec::with_capacity(published.len());
         for part in &published {
-            let readable = self.files(part, &found[&part.partition()], &records, &mut report, &mut findings)?;
+            looked.push(self.files(part, &found[&part.partition()], &records, &mut report, &mut findings)?);
+            self.progress.step();
+        }
+        self.judge(&mut report, &mut findings)?;
+        let mut ids = Vec::new();
+        for (part, mut readable) in published.iter().zip(looked) {
+            self.leave_out_unknown(part, &mut readable, &findings);
             if readable[Table::Sessions as usize].is_some() {
                 ids.push(part.clone());
             }
@@ -126,7 +149,7 @@ impl Verify<'_> {
         for (partition, versions) in found {
             for (table, version) in Table::ALL.into_iter().zip(versions) {
                 let path = self.layout.relative(table, *partition);
-                if version.is_none() && records.names(&path) {
+                if version.is_none() && records.known().names(&path) {
                     findings.damage(Some(*partition), &path, "the file is missing");
                 } else if version.is_none() {
                     findings.notice(
@@ -174,18 +197,67 @@ impl Verify<'_> {
                 findings.notice(&path, "of an older schema version; the next export upgrades the partition");
             }
             is_old |= looked.is_old;
-            let known = records.know(&path, &looked);
-            match (looked.damage.or(known.damage), known.notice) {
-                (Some(what), _) => findings.damage(Some(part.partition()), &path, &what),
-                (None, notice) => {
-                    readable[table as usize] = looked.rows;
-                    if let Some(what) = notice {
-                        findings.unrecorded(part.partition(), &path, &what);
+            match (looked.damage, looked.rows, looked.sha256) {
+                (Some(what), ..) => findings.damage(Some(part.partition()), &path, &what),
+                (None, Some(rows), Some(sha256)) => {
+                    readable[table as usize] = Some(rows);
+                    let (partition, version, bytes) = (part.partition(), version.clone(), looked.bytes);
+                    let doubt = Doubt { partition, table, version, rows, bytes, sha256 };
+                    match records.known().standing(&path, &doubt.sha256) {
+                        Standing::Current(recorded) => doubt.recount(&path, recorded, findings),
+                        _ => drop(report.doubts.insert(path, doubt)),
                     }
                 }
+                (None, ..) => {}
             }
         }
         Ok(readable)
+    }
+
+    /// Says of the files that the state does not name what the records say of them by now: a run may have published between
+    /// the reading of the records and that of the files.
+    fn judge(&self, report: &mut Report, findings: &mut Findings) -> Result<()> {
+        if report.doubts.is_empty() {
+            return Ok(());
+        }
+        let records = Records::read(self.layout, self.by, &mut Findings::default())?;
+        let now = inspection::versions(self.layout)?;
+        let mut still = BTreeMap::new();
+        for (path, doubt) in std::mem::take(&mut report.doubts) {
+            let standing = records.known().standing(&path, &doubt.sha256);
+            if now.get(&path) != Some(&doubt.version) {
+                return Err(raced(&self.layout.store().place(&path)));
+            }
+            match standing {
+                Standing::Current(rows) => {
+                    doubt.recount(&path, rows, findings);
+                    continue;
+                }
+                Standing::Published(rows, record) => {
+                    doubt.recount(&path, rows, findings);
+                    findings.under_way(doubt.partition, &path, &record);
+                }
+                Standing::Restored(older) => {
+                    doubt.recount(&path, older.rows, findings);
+                    findings.restored(&path, &older, records.erasures());
+                }
+                Standing::Unknown => findings.unknown(doubt.partition, &path),
+            }
+            still.insert(path, doubt);
+        }
+        report.doubts = still;
+        Ok(())
+    }
+
+    /// Rows of bytes that nobody knows are read only where somebody vouches for them: they may be anything.
+    fn leave_out_unknown(&self, part: &Published, readable: &mut Readable, findings: &Findings) {
+        if !self.vouched.contains(&part.partition()) {
+            for table in Table::ALL {
+                if findings.is_damaged(&self.layout.relative(table, part.partition())) {
+                    readable[table as usize] = None;
+                }
+            }
+        }
     }
 
     /// Looks at the rows of a partition; says whether all of them could be looked at.

@@ -1,12 +1,13 @@
-//! What the dataset's own records say of its files: the state, and every receipt.
+//! What the dataset's own records say: the state, what runs were publishing, and every receipt.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::file::Looked;
 use super::findings::Findings;
 use super::repair::recovery;
 use crate::config::PartitionBy;
+use crate::dataset::known::Known;
 use crate::dataset::layout::Layout;
+use crate::dataset::publishing;
 use crate::dataset::receipt;
 use crate::dataset::state::{self, Found, State};
 use crate::error::Result;
@@ -18,10 +19,7 @@ const NAMED: usize = 10;
 /// What the records say.
 #[derive(Debug, Default)]
 pub struct Records {
-    /// By path: rows and SHA-256.
-    state: Option<BTreeMap<String, (u64, String)>>,
-    /// By path and SHA-256: rows.
-    receipts: BTreeMap<String, BTreeMap<String, u64>>,
+    known: Known,
     last_run: Option<String>,
     /// The last purge that is known of.
     erasures: u64,
@@ -32,15 +30,6 @@ pub struct Records {
     names_files: bool,
 }
 
-/// What the records say of a file's bytes.
-#[derive(Debug, Default)]
-pub struct Known {
-    /// They say what can't be.
-    pub damage: Option<String>,
-    /// They don't know them.
-    pub notice: Option<String>,
-}
-
 impl Records {
     /// Reads them; one that can't be read is told.
     ///
@@ -48,14 +37,23 @@ impl Records {
     /// `Config` where the dataset is of a newer version, or cut otherwise; `Destination`.
     pub fn read(layout: &Layout, by: PartitionBy, findings: &mut Findings) -> Result<Self> {
         let mut records = Self::default();
+        // A run removes its record after it has stored the state. In this order one of the two is seen.
+        let mut left = Vec::new();
+        publishing::each(layout, |path, read| {
+            match read {
+                Ok(record) => left.push(record),
+                Err(what) => findings.record(&path, &format!("the record of files that a run was publishing {what}")),
+            }
+            Ok(())
+        })?;
+        let mut files = None;
         match State::look(layout, by)? {
             Found::Known(state) => {
-                let files = state.files().map(|(path, rows, sha256)| (path.to_owned(), (rows, sha256.to_owned())));
-                records.state = Some(files.collect());
                 records.last_run = state.last_run().map(str::to_owned);
                 records.erasures = state.erasures();
                 records.moving = state.moving().keys().map(|id| identity(id)).collect();
                 records.any = true;
+                files = Some(state.into_files());
             }
             Found::Damaged => {
                 findings.state("the state can't be read");
@@ -63,6 +61,7 @@ impl Records {
             }
             Found::Nothing => {}
         }
+        records.known = Known::of(files, left);
         receipt::each(layout, |path, stored| {
             records.any = true;
             // A run that was stopped before it published anything has made no dataset.
@@ -71,11 +70,9 @@ impl Records {
                 return findings.notice(&path, "the receipt can't be read; what it named is not known");
             };
             records.erasures = records.erasures.max(stored.erasures);
-            for file in stored.partitions {
-                records.receipts.entry(file.path).or_default().insert(file.sha256, file.rows);
-            }
+            records.known.mention(stored);
         })?;
-        if records.any && records.state.is_none() && !findings.is_damaged(&state::path()) {
+        if records.any && records.known.is_lost() && !findings.is_damaged(&state::path()) {
             findings.notice(&state::path(), "there is no state; the next export reads everything and writes it anew");
         }
         Ok(records)
@@ -83,7 +80,7 @@ impl Records {
 
     /// Whether no file was ever recorded, as far as can be told.
     pub fn is_empty(&self, findings: &Findings) -> bool {
-        self.state.is_none() && !self.names_files && !findings.is_damaged(&state::path())
+        self.known.is_lost() && !self.names_files && !findings.is_damaged(&state::path())
     }
 
     /// The last run that published.
@@ -101,43 +98,21 @@ impl Records {
         &self.moving
     }
 
-    /// Whether state or receipts name a file.
-    pub fn names(&self, path: &str) -> bool {
-        self.in_state(path).is_some() || self.receipts.contains_key(path)
-    }
-
-    fn in_state(&self, path: &str) -> Option<&(u64, String)> {
-        self.state.as_ref().and_then(|files| files.get(path))
-    }
-
-    /// Holds a file against them. Its bytes are good if any record has their hash: with several writers, the state may
-    /// name the files of another one.
-    pub fn know(&self, path: &str, looked: &Looked) -> Known {
-        let Some(sha256) = &looked.sha256 else { return Known::default() };
-        let in_state = self.in_state(path);
-        let by_state = in_state.filter(|(_, recorded)| recorded == sha256).map(|(rows, _)| *rows);
-        let by_receipt = self.receipts.get(path).and_then(|files| files.get(sha256)).copied();
-        let rows = by_state.into_iter().chain(by_receipt);
-        let wrong = rows.into_iter().find(|rows| looked.rows.is_some_and(|found| found != *rows));
-        let damage = wrong.map(|rows| format!("the file has other rows than were recorded with its bytes: {rows}"));
-        let notice = match (by_state, by_receipt, in_state) {
-            (Some(_), _, _) | (None, Some(_), None) => None,
-            (None, Some(_), Some(_)) => Some("an earlier run's bytes, not those that the state records"),
-            (None, None, _) => Some("its bytes are in no receipt: a run that was stopped may have published it"),
-        };
-        Known { damage, notice: notice.map(str::to_owned) }
+    /// Which bytes they know.
+    pub const fn known(&self) -> &Known {
+        &self.known
     }
 
     /// Tells which recorded files are gone with their whole partition: damage if the state names them, else the work of
     /// somebody who moved the partition away. `known`: the paths of the partitions that are there.
     pub fn gone(&self, layout: &Layout, known: &BTreeSet<String>, findings: &mut Findings) {
-        let named = self.state.iter().flatten().map(|(path, _)| path).filter(|path| !known.contains(*path));
+        let named = self.known.paths().filter(|path| !known.contains(*path));
         for path in named {
             findings.damage(layout.partition_of(path), path, "the file is missing");
         }
-        let gone = |path: &&String| !known.contains(*path) && self.in_state(path).is_none();
+        let gone = |path: &&str| !known.contains(*path) && self.known.in_state(path).is_none();
         let partitions: BTreeSet<_> =
-            self.receipts.keys().filter(gone).filter_map(|path| layout.partition_of(path)).collect();
+            self.known.mentioned().filter(gone).filter_map(|path| layout.partition_of(path)).collect();
         for partition in partitions.iter().take(NAMED) {
             let back = recovery(layout, &BTreeSet::from([*partition])).join(", ");
             let what = format!("taken away whole, though receipts name it; to have it back: {back}");

@@ -13,6 +13,7 @@ use super::findings::Damage;
 use crate::config::PartitionBy;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::Published;
+use crate::dataset::publishing;
 use crate::dataset::state::{self, State};
 use crate::error::Result;
 use crate::store::{Access, Swap, raced};
@@ -47,8 +48,10 @@ pub struct Done {
 pub fn plan(layout: &Layout, damages: &[Damage]) -> Result<Repair> {
     let partitions: BTreeSet<_> = damages.iter().filter_map(|damage| damage.partition).collect();
     let state = damages.iter().any(|damage| damage.path == state::path());
-    // What lies between the tables and belongs to no partition goes alone; rollbook's own files stay.
-    let loose = damages.iter().filter(|damage| damage.partition.is_none() && !damage.path.starts_with("_rollbook/"));
+    // What lies between the tables and belongs to no partition goes alone. So does a record that can't be understood; the
+    // other files of rollbook's own stay.
+    let may_go = |path: &str| !path.starts_with("_rollbook/") || publishing::is_record(path);
+    let loose = damages.iter().filter(|damage| damage.partition.is_none() && may_go(&damage.path));
     let mut files: Vec<_> = loose.map(|damage| (damage.path.clone(), true)).collect();
     let there = Published::versions(layout)?;
     for partition in &partitions {

@@ -1,14 +1,16 @@
 //! What `verify` says: for a person, and for a machine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::accept::Accepted;
 use super::findings::{Damage, Findings, Notice};
 use super::repair::{Done, recovery};
 use crate::dataset::layout::{Layout, Partition};
 use crate::error::{Error, Kind};
+use crate::store::Version;
 use crate::summary::{grouped, size};
 use crate::tables::Table;
 
@@ -30,7 +32,27 @@ pub struct Report {
     pub damages: Vec<Damage>,
     /// What is only worth knowing.
     pub notices: Vec<Notice>,
+    /// Files that no state names, by path.
+    pub doubts: BTreeMap<String, Doubt>,
     repaired: Option<Done>,
+    accepted: Option<Accepted>,
+}
+
+/// A file that is whole, and that no state names.
+#[derive(Debug, Clone)]
+pub struct Doubt {
+    /// Its partition.
+    pub partition: Partition,
+    /// Its table.
+    pub table: Table,
+    /// As it was read.
+    pub version: Version,
+    /// Its rows by its own account.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: String,
 }
 
 impl Report {
@@ -45,7 +67,9 @@ impl Report {
             checked: Vec::new(),
             damages: Vec::new(),
             notices: Vec::new(),
+            doubts: BTreeMap::new(),
             repaired: None,
+            accepted: None,
         }
     }
 
@@ -59,9 +83,9 @@ impl Report {
         self.damages.is_empty()
     }
 
-    /// Whether what looks like damage is where no record knows the bytes, as while a run publishes.
+    /// Whether what looks like damage is where a run was publishing, and may still be.
     pub fn may_be_under_way(&self) -> bool {
-        self.damages.iter().any(|damage| damage.is_unrecorded)
+        self.damages.iter().any(|damage| damage.is_under_way)
     }
 
     /// What was damaged has been set aside, or would be.
@@ -74,6 +98,14 @@ impl Report {
             }
         }
         self.repaired = Some(done);
+    }
+
+    /// Some files were accepted, or would be: they are damaged no more.
+    pub fn accepted(&mut self, done: Accepted) {
+        let is_left = |path: &str| !done.files.iter().any(|accepted| accepted == path);
+        self.damages.retain(|damage| is_left(&damage.path));
+        self.notices.retain(|notice| is_left(&notice.path));
+        self.accepted = Some(done);
     }
 
     /// The error of a dataset that is damaged.
@@ -114,6 +146,7 @@ impl Report {
                 .collect(),
             notices: self.notices.iter().map(|Notice { path, what }| Line { path, what, next: None }).collect(),
             repaired: self.repaired.as_ref(),
+            accepted: self.accepted.as_ref(),
         };
         let text = serde_json::to_string_pretty(&document).unwrap_or_default();
         format!("{text}\n")
@@ -134,6 +167,9 @@ impl Report {
         list(&mut text, "damage", damages);
         list(&mut text, "notice", self.notices.iter().map(|Notice { path, what }| (path, what, None)));
         if let Some(done) = &self.repaired {
+            text.push_str(&done.text());
+        }
+        if let Some(done) = &self.accepted {
             text.push_str(&done.text());
         }
         text
@@ -167,6 +203,8 @@ struct Document<'a> {
     damages: Vec<Line<'a>>,
     notices: Vec<Line<'a>>,
     repaired: Option<&'a Done>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<&'a Accepted>,
 }
 
 #[derive(Serialize)]

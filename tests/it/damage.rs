@@ -63,7 +63,7 @@ pub fn everything(bed: &Bed) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// All rows, but for when a running session was last seen.
-fn rows(bed: &Bed) -> Vec<Vec<(String, String)>> {
+pub fn rows(bed: &Bed) -> Vec<Vec<(String, String)>> {
     let mut rows: Vec<_> = Table::ALL.into_iter().flat_map(|table| bed.rows(table)).collect();
     for row in &mut rows {
         row.retain(|(column, _)| column != "observed_at");

@@ -18,6 +18,7 @@ mod filters;
 mod floor;
 mod front;
 mod incremental;
+mod known;
 mod left_open;
 mod lookups;
 mod moves;

@@ -17,6 +17,7 @@ use rollbook::tables::Table;
 use crate::bed::{Bed, Ran};
 use crate::place::copy;
 use crate::python::{python, run};
+use crate::verify::vouch;
 
 /// What the list said when the dataset of version 1 was written.
 const LISTED: &str = include_str!("../fixtures/version-1/sessions.json");
@@ -76,6 +77,7 @@ fn downgrade(bed: &Bed) {
     let state = bed.dataset().join("_rollbook/state.json");
     let text = std::fs::read_to_string(&state).unwrap();
     std::fs::write(state, text.replace("\"schema_version\": 2", "\"schema_version\": 1")).unwrap();
+    vouch(bed);
 }
 
 /// The number of columns of each file of a table, in the order of a glob.

@@ -10,7 +10,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rollbook::anomaly::{self, Anomalies};
-use rollbook::dataset::encode::Encoder;
+use rollbook::dataset::encode::{Encoder, digest};
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use rollbook::tables::{SCHEMA_VERSION, Table};
 use serde_json::Value;
@@ -20,21 +20,21 @@ use crate::damage::everything;
 use crate::servers::ObjectStore;
 use crate::upgrade::{labelled, version_1};
 
-const MONTH: &str = "start_month=2026-11";
+pub const MONTH: &str = "start_month=2026-11";
 
 fn account() -> Account {
     Account::new(61, 400, Shape::Realistic)
 }
 
 /// An account with sessions in two months, exported.
-fn exported() -> Bed {
+pub fn exported() -> Bed {
     let bed = two_months();
     let ran = bed.run(&["-q"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     bed
 }
 
-fn two_months() -> Bed {
+pub fn two_months() -> Bed {
     let month = 31 * 24 * 3_600_000_000;
     let other = (0..20).map(|number| Change::InsertHead(account().fresh(number, account().start(0) + month)));
     Bed::new(Options { script: Script::new().before(1, other.collect::<Vec<_>>()), ..Options::new(account()) })
@@ -46,17 +46,17 @@ pub fn verify(bed: &Bed, arguments: &[&str]) -> Ran {
     Ran::of(command.arg("verify").args(arguments).arg("--dest").arg(bed.dataset()).output().unwrap())
 }
 
-fn report(ran: &Ran) -> Value {
+pub fn report(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("no report ({error}): {ran:?}"))
 }
 
 /// The paths and texts of a report's findings.
-fn lines(report: &Value, of: &str) -> Vec<(String, String)> {
+pub fn lines(report: &Value, of: &str) -> Vec<(String, String)> {
     let text = |line: &Value, field: &str| line[field].as_str().unwrap().to_owned();
     report[of].as_array().unwrap().iter().map(|line| (text(line, "path"), text(line, "what"))).collect()
 }
 
-fn part(bed: &Bed, table: Table, folder: &str) -> PathBuf {
+pub fn part(bed: &Bed, table: Table, folder: &str) -> PathBuf {
     bed.dataset().join(table.name()).join(folder).join("part-0.parquet")
 }
 
@@ -74,9 +74,23 @@ fn write(path: &Path, table: Table, batch: &RecordBatch) {
 }
 
 /// Changes a table's rows as another program might, or a defect.
-fn change(bed: &Bed, table: Table, change: impl FnOnce(RecordBatch) -> RecordBatch) {
+pub fn change(bed: &Bed, table: Table, change: impl FnOnce(RecordBatch) -> RecordBatch) {
     let path = part(bed, table, MONTH);
     write(&path, table, &change(read(&path)));
+}
+
+/// Has the state name the files as they are, as if rollbook itself had written them.
+pub fn vouch(bed: &Bed) {
+    let path = bed.dataset().join("_rollbook/state.json");
+    let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (file, _) in bed.files() {
+        let sha256 = digest(&File::open(&file).unwrap()).unwrap().1;
+        let metadata = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap()).unwrap().metadata().clone();
+        let name = file.strip_prefix(bed.dataset()).unwrap().to_str().unwrap();
+        let rows = metadata.file_metadata().num_rows();
+        state["files"][name] = serde_json::json!({"rows": rows, "sha256": sha256});
+    }
+    fs::write(path, serde_json::to_string_pretty(&state).unwrap()).unwrap();
 }
 
 fn take(batch: &RecordBatch, rows: impl IntoIterator<Item = usize>) -> RecordBatch {
@@ -91,7 +105,7 @@ fn with(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
 }
 
 /// A number of a column made one larger in a row.
-fn one_more(batch: &RecordBatch, name: &str, row: usize) -> RecordBatch {
+pub fn one_more(batch: &RecordBatch, name: &str, row: usize) -> RecordBatch {
     let column = batch.column_by_name(name).unwrap();
     if let Some(counts) = column.as_primitive_opt::<Int32Type>() {
         let changed = counts.iter().enumerate().map(|(at, count)| count.map(|count| count + i32::from(at == row)));
@@ -107,7 +121,7 @@ fn nothing_odd(batch: &RecordBatch) -> RecordBatch {
     with(batch, "anomalies", anomaly::column(&vec![Anomalies::NONE; batch.num_rows()]))
 }
 
-fn renamed(batch: &RecordBatch, name: &str, row: usize, text: &str) -> RecordBatch {
+pub fn renamed(batch: &RecordBatch, name: &str, row: usize, text: &str) -> RecordBatch {
     let texts = batch.column_by_name(name).unwrap().as_string::<i32>().clone();
     let changed = texts.iter().enumerate().map(|(at, old)| if at == row { Some(text) } else { old });
     with(batch, name, Arc::new(changed.collect::<StringArray>()))
@@ -186,6 +200,7 @@ fn rows_that_are_wrong_are_found() {
     let whole: Vec<_> = Table::ALL.map(|table| fs::read(part(&bed, table, MONTH)).unwrap()).into();
     for (table, how, what) in cases {
         change(&bed, table, how);
+        vouch(&bed);
         let ran = verify(&bed, &["--json"]);
         assert_eq!(ran.code, 9, "{what}: {ran:?}");
         let damages = lines(&report(&ran), "damages");
@@ -203,6 +218,7 @@ fn sessions_in_two_partitions_or_in_the_wrong_one_are_found() {
         let [from, to] = [MONTH, "start_month=2026-12"].map(|folder| part(&bed, table, folder));
         fs::copy(from, to).unwrap();
     }
+    vouch(&bed);
     let ran = verify(&bed, &["--json"]);
     assert_eq!(ran.code, 9, "{ran:?}");
     let damages = lines(&report(&ran), "damages");
@@ -233,9 +249,6 @@ fn what_does_no_harm_is_a_notice() {
     assert_eq!(verify(&bed, &[]).code, 0, "the state knows the bytes, too");
     fs::write(runs.join("old.json"), "{").unwrap();
     notices("the receipt can't be read");
-    // Other rows of the same sessions: sound in themselves.
-    change(&bed, Table::Participants, |batch| renamed(&batch, "name", 5, "Somebody Else"));
-    notices("its bytes are in no receipt");
     for table in Table::ALL {
         fs::remove_dir_all(bed.dataset().join(table.name()).join(MONTH)).unwrap();
     }
@@ -320,34 +333,6 @@ fn the_report_reads_well() {
     assert!(ran.stdout.starts_with("DAMAGED: ") && ran.stdout.contains("(checked in 2 of 3 partitions)"), "{ran:?}");
     assert!(ran.stderr.starts_with("error: the dataset is damaged (1 finding): "), "{ran:?}");
     assert!(ran.stderr.contains("hint: `rollbook verify --repair`"), "{ran:?}");
-}
-
-/// Bytes that are flipped anywhere never end the process, and never go unseen.
-#[test]
-fn flipped_bytes_are_always_seen() {
-    let bed = exported();
-    let mut random = 9_u64;
-    let mut kinds = BTreeSet::new();
-    for table in Table::ALL {
-        let path = part(&bed, table, MONTH);
-        let whole = fs::read(&path).unwrap();
-        for _ in 0..20 {
-            let mut bytes = whole.clone();
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let at = usize::try_from(random >> 33).unwrap() % bytes.len();
-            bytes[at] ^= 1 << (random >> 8 & 7);
-            fs::write(&path, &bytes).unwrap();
-            let ran = verify(&bed, &["--json"]);
-            assert!(ran.code == 0 || ran.code == 9, "byte {at} of {}: {ran:?}", table.name());
-            let report = report(&ran);
-            let seen = lines(&report, "damages").into_iter().chain(lines(&report, "notices"));
-            let seen: Vec<_> = seen.filter(|(path, _)| path.contains(table.name())).collect();
-            assert!(!seen.is_empty(), "byte {at} of {}: {ran:?}", table.name());
-            kinds.insert(ran.code);
-        }
-        fs::write(&path, whole).unwrap();
-    }
-    assert_eq!(kinds, BTreeSet::from([0, 9]));
 }
 
 /// Whatever a run that died has left, the next one mends it, and nothing says that files should be set aside.

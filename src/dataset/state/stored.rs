@@ -1,0 +1,153 @@
+//! How the state is stored where others may store theirs: what each of them has put in place stays named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Found, Recorded, State, path};
+use crate::config::PartitionBy;
+use crate::dataset::inspection::versions;
+use crate::dataset::layout::Layout;
+use crate::error::Result;
+use crate::store::{Access, Swap, Version, failed, raced};
+
+/// How often a run may lose against others when it stores its state.
+const ATTEMPTS: u32 = 100;
+
+impl State {
+    /// Stores it, for a run that has published. What another run has stored meanwhile stays.
+    pub fn store(&mut self, layout: &Layout, run_id: &str) -> Result<()> {
+        self.last_run = Some(run_id.to_owned());
+        for _ in 0..ATTEMPTS {
+            if let Swap::Done(version) = self.put(layout)? {
+                (self.version, self.had_covered) = (Some(version), self.covered.is_some());
+                return Ok(());
+            }
+            let current = layout.store().read(&path())?;
+            self.version = current.as_ref().map(|(_, version)| version.clone());
+            if let Some(other) = current.and_then(|(text, _)| serde_json::from_slice::<Self>(&text).ok()) {
+                self.join(other, &versions(layout)?);
+            }
+        }
+        Err(raced(&layout.store().place(&path())))
+    }
+
+    /// Takes over what another run has stored. Of a file that both name, its bytes are right if the file that this run has
+    /// put there is `there` no more: it is looked at after the other state was read, so whoever replaces it later stores a
+    /// state later, too.
+    fn join(&mut self, other: Self, there: &BTreeMap<String, Version>) {
+        let own = &self.own;
+        self.files.retain(|path, _| own.get(path).is_some_and(|version| there.get(path) == Some(version)));
+        for (name, recorded) in other.files {
+            self.files.entry(name).or_insert(recorded);
+        }
+        self.gone.extend(other.gone);
+        self.owed.join(other.owed);
+        self.know(other.erasures);
+        self.moving.extend(other.moving);
+        // Somebody may have found that nothing is settled.
+        self.is_unsettled |= self.had_covered && other.covered.is_none();
+        self.covered = self.covered.take().or(other.covered.clone()).filter(|_| !self.is_unsettled);
+        self.had_covered = other.covered.is_some();
+    }
+
+    /// Takes files out of the stored state, and with them what was covered: the next nightly run reads everything, so that
+    /// nothing stays out.
+    ///
+    /// # Errors
+    /// `Raced` where other runs keep writing; `Config`, `Destination`.
+    pub fn forget(layout: &Layout, by: PartitionBy, paths: &BTreeSet<String>, run_id: &str) -> Result<()> {
+        Self::change(layout, by, run_id, |state| state.files.retain(|path, _| !paths.contains(path)))
+    }
+
+    /// Has the stored state name files that somebody vouches for. What was covered goes: they may lack sessions.
+    ///
+    /// # Errors
+    /// As [`State::forget`].
+    pub fn accept(layout: &Layout, by: PartitionBy, files: &BTreeMap<String, Recorded>, run_id: &str) -> Result<()> {
+        Self::change(layout, by, run_id, |state| state.files.extend(files.clone()))
+    }
+
+    /// Changes the stored state, if there is one, so that the next run reads everything.
+    fn change(layout: &Layout, by: PartitionBy, run_id: &str, change: impl Fn(&mut Self)) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let Found::Known(mut state) = Self::look(layout, by)? else { return Ok(()) };
+            change(&mut state);
+            state.covered = None;
+            // Purges are looked for in the receipts from the last run on.
+            state.erasures = state.purges(layout)?;
+            state.last_run = Some(run_id.to_owned());
+            if let Swap::Done(_) = state.put(layout)? {
+                return Ok(());
+            }
+        }
+        Err(raced(&layout.store().place(&path())))
+    }
+
+    fn put(&self, layout: &Layout) -> Result<Swap> {
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| failed("cannot write the state", layout.store().place(&path()), error))?;
+        let draft = layout.store().draft(&path(), format!("{text}\n").as_bytes())?;
+        layout.store().swap(draft, self.version.as_ref(), Access::Private)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::state::{Covered, Source};
+    use crate::store::{Local, Store as _};
+
+    fn state(covered: bool) -> State {
+        let source = serde_json::json!({"base_url": "loopback", "api_version": "v1", "account": null});
+        let mut state = State::new(PartitionBy::Month, serde_json::from_value::<Source>(source).unwrap());
+        state.covered = covered.then(|| Covered::new(0, 0, None));
+        state.had_covered = covered;
+        state
+    }
+
+    /// Versions of files, one a name.
+    fn files(names: &[&str]) -> BTreeMap<String, Version> {
+        let folder = tempfile::tempdir().unwrap();
+        let version = |name: &&str| {
+            std::fs::write(folder.path().join(name), name).unwrap();
+            ((*name).to_owned(), Local::new(folder.path(), "run").open(name).unwrap().unwrap().1)
+        };
+        names.iter().map(version).collect()
+    }
+
+    fn hashes(state: &State) -> Vec<(&str, &str)> {
+        state.files.iter().map(|(path, recorded)| (path.as_str(), recorded.sha256.as_str())).collect()
+    }
+
+    #[test]
+    fn what_is_there_is_named_by_whoever_put_it_there() {
+        let [mine, others, lost] = ["mine", "others", "lost"];
+        let there = files(&[mine, others, "unchanged"]);
+        let mut own = state(false);
+        own.adopt(mine, 1, "a", &there[mine]);
+        // Another run has replaced these since.
+        own.adopt(others, 1, "a", &files(&["x"])["x"]);
+        own.adopt(lost, 1, "a", &files(&["y"])["y"]);
+        own.files.insert("unchanged".to_owned(), Recorded { rows: 1, sha256: "old".to_owned(), mark: None });
+        let mut other = state(false);
+        for path in [mine, others, "unchanged"] {
+            other.adopt(path, 1, "b", &there[path]);
+        }
+        own.join(other, &there);
+        assert_eq!(hashes(&own), [(mine, "a"), (others, "b"), ("unchanged", "b")]);
+    }
+
+    #[test]
+    fn a_fence_that_somebody_has_cleared_stays_cleared() {
+        let join = |mut own: State, other: State| {
+            own.join(other, &BTreeMap::new());
+            own.covered.is_some()
+        };
+        assert!(join(state(true), state(true)));
+        assert!(!join(state(true), state(false)), "another run found that nothing is settled");
+        assert!(join(state(false), state(true)));
+        let mut own = state(true);
+        assert!(own.unsettle() && !own.unsettle());
+        own.cover(Covered::new(0, 0, None));
+        assert!(!join(own, state(true)), "this run found that nothing is settled");
+    }
+}
