@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::keys::Keys;
 use super::{StageError, identity};
 use crate::flatten::{Flat, Reject};
 use crate::walk::{Listed, PageInfo, Window};
@@ -43,6 +44,8 @@ pub struct Record {
     pub(super) foreign: u64,
     /// What it listed besides its staged rows.
     pub(super) unstaged: Unstaged,
+    /// Of all that it listed.
+    pub(super) keys: Keys,
     pub(super) segments: Vec<SegmentRecord>,
     /// Rows and bytes of the stage with this response.
     pub(super) sessions: u64,
@@ -214,8 +217,8 @@ pub fn read(journal: &Path, rows: &File, identities: &File) -> std::io::Result<O
         if hasher.digest() != record.hash {
             break;
         }
+        let Some(listed) = record.keys.give(record.unstaged.joined(&identities)) else { break };
         length += bytes;
-        let listed = record.unstaged.joined(&identities);
         records.push((record, listed));
     }
     Ok(Some(Read { header, records, length }))

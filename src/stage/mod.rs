@@ -7,6 +7,7 @@
 mod cut;
 mod identity;
 mod journal;
+mod keys;
 mod leftover;
 mod segment;
 
@@ -32,6 +33,7 @@ pub use cut::Cut;
 pub use identity::Identity;
 pub use journal::{Header, Recalled};
 use journal::{Journal, Record, SegmentRecord, Unstaged};
+use keys::Keys;
 use leftover::{NAMES, Unusable, open, remove, set_aside, shorten, usable};
 
 /// Index entry of a segment.
@@ -241,6 +243,7 @@ impl Stage {
                 unusable: flat.unusable,
                 foreign: flat.foreign,
                 unstaged: Unstaged::of(flat),
+                keys: Keys::of(&flat.listed),
                 segments,
                 sessions: self.sessions,
                 end: self.end,

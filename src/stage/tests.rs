@@ -39,11 +39,6 @@ fn append_all(stage: &mut Stage, flats: &[Flat], from: usize) {
     }
 }
 
-/// The rows that a page lists, as far as a stage keeps them: neither ends nor what is read from an id.
-fn starts(flat: &Flat) -> Vec<Listed> {
-    flat.listed.iter().map(|row| Listed { end: None, rank: 0, ..*row }).collect()
-}
-
 proptest! {
     #[test]
     fn what_a_stopped_run_was_shown_is_recalled_as_far_as_it_is_whole(
@@ -74,7 +69,7 @@ proptest! {
         let (stage, recalled) = open();
         prop_assert_eq!(recalled.len(), flats.len());
         for (recalled, flat) in recalled.iter().zip(&flats) {
-            prop_assert_eq!(&recalled.rows, &starts(flat));
+            prop_assert_eq!(&recalled.rows, &flat.listed);
             prop_assert_eq!(&recalled.open, &open_ids(flat));
             prop_assert_eq!((recalled.unusable, &recalled.rejects), (flat.unusable, &flat.rejects));
         }

@@ -98,15 +98,15 @@ impl Recall {
         self.pieces.is_empty()
     }
 
-    /// Whether an answer of today's walk meets the earlier one; it can only be met once.
-    pub fn meet(&mut self, page: &Page) -> Option<Met> {
+    /// Whether an answer of today's walk meets the earlier one; it can only be met once. `fits`: the orders that fit today.
+    pub fn meet(&mut self, page: &Page, fits: Sorts) -> Option<Met> {
         let Piece { chain, from, to } = self.pieces.first()?;
-        // Of what an earlier run has read only starts are kept.
-        let starts = Sorts::of(is_newest_first);
-        let newest_first = starts.each().next()?;
+        // The list may be sorted by any key that fits both: a session is the same only if it is so in all of these.
+        let fits = fits.and(chain.orders().fits());
+        let newest_first = fits.each().find(|sort| is_newest_first(*sort))?;
         let free = Some(newest_first).filter(|sort| chain.orders().slack(*sort) == 0);
-        let Joint::Linked { descends, .. } = joint(&page.rows, chain.head(), starts, free) else { return None };
-        if !descends.has(newest_first) {
+        let Joint::Linked { descends, .. } = joint(&page.rows, chain.head(), fits, free) else { return None };
+        if !fits.are_among(descends) {
             return None;
         }
         let place = |id: u128| page.rows.iter().position(|row| row.id == id);

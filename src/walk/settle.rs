@@ -208,7 +208,7 @@ impl Plan {
         self.joined(purpose, page);
         self.check_goal(&page.rows);
         if self.round.is_newest_first()
-            && let Some(met) = self.recall.meet(page)
+            && let Some(met) = self.recall.meet(page, self.round.fits())
         {
             self.go_on_behind(met);
         }
