@@ -20,6 +20,14 @@ pub struct Row {
     pub raw: Option<String>,
 }
 
+impl Row {
+    /// Whether it is the session with this id, be it by what stands in a raw record.
+    fn is(&self, id: &str) -> bool {
+        let raw = || serde_json::from_str::<serde_json::Value>(self.raw.as_deref()?).ok();
+        self.session.id == id || raw().is_some_and(|raw| raw["id"] == id || raw["_id"] == id)
+    }
+}
+
 impl From<Session> for Row {
     fn from(session: Session) -> Self {
         Self { session, raw: None }
@@ -196,7 +204,7 @@ impl List {
         let mut begin = 0;
         for piece in &self.pieces {
             match (piece, rank) {
-                (Piece::Own(row), _) if row.session.id == id => return Some(begin),
+                (Piece::Own(row), _) if row.is(id) => return Some(begin),
                 (Piece::Run { first, len }, Some(rank)) if (*first..first + len).contains(&rank) => {
                     return Some(begin + rank - first);
                 }
