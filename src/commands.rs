@@ -202,17 +202,18 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
         _lease = admission::admit(&destination, &run_id, clock, stop, false).await?;
     }
     let vouched = verify::vouched(&layout, &verify.accept)?;
-    let job = Job { layout: &layout, by, share: verify.sample, vouched, stop, progress };
+    let present = layout.partition(Some(clock.micros()));
+    let job = Job { layout: &layout, by, present, share: verify.sample, vouched, stop, progress };
     let looked = block_in_place(|| job.run());
     let mut report = looked.map_err(|error| admission::unless_under_way(error, &destination, clock))?;
     if verify.repair && !report.is_sound() {
-        let plan = verify::plan(&layout, &report.damages)?;
+        let plan = verify::plan(&layout, &report.damages, present)?;
         let done = if writes {
             block_in_place(|| plan.perform(&layout, by, &run_id, &report.json(&layout)))?
         } else {
             plan.foretell(&layout, &run_id)
         };
-        report.repaired(&layout, done);
+        report.repaired(&layout, present, done);
     }
     if !verify.accept.is_empty() {
         let receipt = writes.then(|| Receipt::blank(&run_id, "verify", &config.api, clock));

@@ -57,6 +57,8 @@ pub struct Verify<'a> {
     pub layout: &'a Layout,
     /// How it should be cut.
     pub by: PartitionBy,
+    /// The partition of this moment.
+    pub present: Partition,
     /// Look at the rows of about this share of the partitions only.
     pub share: Option<Share>,
     /// Partitions whose files somebody vouches for.
@@ -160,7 +162,7 @@ impl Verify<'_> {
                 known.insert(path);
             }
         }
-        records.gone(self.layout, &known, findings);
+        records.gone(self.layout, self.present, &known, findings);
         for table in Table::ALL {
             for (path, _) in self.layout.store().list(table.name())? {
                 // What a glob for `*.parquet` does not find is nobody's business.

@@ -6,7 +6,7 @@ use super::findings::Findings;
 use super::repair::recovery;
 use crate::config::PartitionBy;
 use crate::dataset::known::Known;
-use crate::dataset::layout::Layout;
+use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::publishing;
 use crate::dataset::receipt;
 use crate::dataset::state::{self, Found, State};
@@ -104,8 +104,9 @@ impl Records {
     }
 
     /// Tells which recorded files are gone with their whole partition: damage if the state names them, else the work of
-    /// somebody who moved the partition away. `known`: the paths of the partitions that are there.
-    pub fn gone(&self, layout: &Layout, known: &BTreeSet<String>, findings: &mut Findings) {
+    /// somebody who moved the partition away. `known`: the paths of the partitions that are there; `present`: the
+    /// partition of this moment.
+    pub fn gone(&self, layout: &Layout, present: Partition, known: &BTreeSet<String>, findings: &mut Findings) {
         let named = self.known.paths().filter(|path| !known.contains(*path));
         for path in named {
             findings.damage(layout.partition_of(path), path, "the file is missing");
@@ -114,7 +115,7 @@ impl Records {
         let partitions: BTreeSet<_> =
             self.known.mentioned().filter(gone).filter_map(|path| layout.partition_of(path)).collect();
         for partition in partitions.iter().take(NAMED) {
-            let back = recovery(layout, &BTreeSet::from([*partition])).join(", ");
+            let back = recovery(layout, &BTreeSet::from([*partition]), present).join(", ");
             let what = format!("taken away whole, though receipts name it; to have it back: {back}");
             findings.notice(&layout.folder(*partition), &what);
         }

@@ -23,6 +23,8 @@ use crate::tables::Table;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {
     partitions: BTreeSet<Partition>,
+    /// The partition of this moment.
+    present: Partition,
     /// Files in the order in which they go, and whether one was seen there.
     files: Vec<(String, bool)>,
     state: bool,
@@ -41,11 +43,11 @@ pub struct Done {
     pub commands: Vec<String>,
 }
 
-/// Decides what is to be set aside.
+/// Decides what is to be set aside. `present`: the partition of this moment.
 ///
 /// # Errors
 /// As [`Layout::existing`].
-pub fn plan(layout: &Layout, damages: &[Damage]) -> Result<Repair> {
+pub fn plan(layout: &Layout, damages: &[Damage], present: Partition) -> Result<Repair> {
     let partitions: BTreeSet<_> = damages.iter().filter_map(|damage| damage.partition).collect();
     let state = damages.iter().any(|damage| damage.path == state::path());
     // What lies between the tables and belongs to no partition goes alone. So does a record that can't be understood; the
@@ -60,7 +62,7 @@ pub fn plan(layout: &Layout, damages: &[Damage]) -> Result<Repair> {
             files.push((layout.relative(table, *partition), seen));
         }
     }
-    Ok(Repair { partitions, files, state })
+    Ok(Repair { partitions, present, files, state })
 }
 
 impl Repair {
@@ -68,7 +70,7 @@ impl Repair {
     pub fn foretell(&self, layout: &Layout, run_id: &str) -> Done {
         let seen = self.files.iter().filter(|(_, seen)| *seen).map(|(path, _)| path.clone());
         let set_aside = seen.chain(self.state.then(state::path)).collect();
-        let mut commands = recovery(layout, &self.partitions);
+        let mut commands = recovery(layout, &self.partitions, self.present);
         if self.state && commands.is_empty() {
             commands = vec![FULL.to_owned()];
         }
@@ -106,13 +108,13 @@ fn folder(run_id: &str) -> String {
 /// Reads everything, also what has no start.
 const FULL: &str = "rollbook export --full";
 
-/// The commands that bring the sessions of these partitions back.
-pub fn recovery(layout: &Layout, partitions: &BTreeSet<Partition>) -> Vec<String> {
+/// The commands that bring the sessions of these partitions back. `present`: the partition of this moment.
+pub fn recovery(layout: &Layout, partitions: &BTreeSet<Partition>, present: Partition) -> Vec<String> {
     let command = |partition: &Partition| {
         let folder = layout.folder(*partition);
         match folder.split_once('=') {
-            // No range holds sessions without a start.
-            _ if *partition == layout.undated() => None,
+            // No range holds sessions without a start, and none may begin in the future, as sessions of a wrong clock do.
+            _ if *partition == layout.undated() || *partition > present => None,
             Some(("start_month", month)) => Some(format!("rollbook backfill --month {month}")),
             Some((_, day)) => Some(format!("rollbook backfill --day {day}")),
             None => None,

@@ -88,11 +88,11 @@ impl Report {
         self.damages.iter().any(|damage| damage.is_under_way)
     }
 
-    /// What was damaged has been set aside, or would be.
-    pub fn repaired(&mut self, layout: &Layout, done: Done) {
+    /// What was damaged has been set aside, or would be. `present`: the partition of this moment.
+    pub fn repaired(&mut self, layout: &Layout, present: Partition, done: Done) {
         for damage in &mut self.damages {
             if let Some(partition) = damage.partition {
-                damage.next = recovery(layout, &BTreeSet::from([partition])).join(", ");
+                damage.next = recovery(layout, &BTreeSet::from([partition]), present).join(", ");
             } else if done.set_aside.contains(&damage.path) {
                 "nothing more".clone_into(&mut damage.next);
             }

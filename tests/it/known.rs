@@ -387,7 +387,7 @@ fn a_purge_and_a_dry_run_tell_of_an_older_copy_too() {
     fs::write(&path, &bytes).unwrap();
     let dry = run(&bed, "export --json --dry-run");
     assert_eq!((dry.code, &dry.receipt()["restored"]), (3, &name), "{dry:?}");
-    let ran = run(&bed, "purge --json --participant-id nobody-at-all");
+    let ran = run(&bed, "purge --json --yes --participant-id nobody-at-all");
     assert_eq!(
         (ran.code, &ran.receipt()["outcome"], &ran.receipt()["restored"]),
         (3, &"restored".into(), &name),

@@ -429,6 +429,7 @@ fn numbers_are_held_against_the_rules_of_the_version_that_their_file_is_of() {
     for table in Table::ALL {
         fs::write(part(&old, table, MONTH), labelled(&part(&new, table, MONTH), 1)).unwrap();
     }
+    vouch(&old);
     let (code, [sessions, participants, timelogs]) = wrong(&old);
     assert_eq!(code, 9);
     assert!(sessions.contains("is not what its timelogs add up to: session "), "{sessions}");
@@ -439,12 +440,14 @@ fn numbers_are_held_against_the_rules_of_the_version_that_their_file_is_of() {
     for table in Table::ALL {
         fs::write(part(&new, table, MONTH), labelled(&part(&old, table, MONTH), SCHEMA_VERSION)).unwrap();
     }
+    vouch(&new);
     let (code, [_, _, timelogs]) = wrong(&new);
     assert!(code == 9 && timelogs.contains("is not what its times say: session "), "{timelogs}");
     // A stop between the swaps of an upgrade leaves timelogs that are newer than the rest, which is no damage.
     let (bed, new) = (version_1(), version_1());
     assert_eq!(new.run(&["-q"]).code, 0);
     fs::copy(part(&new, Table::Timelogs, MONTH), part(&bed, Table::Timelogs, MONTH)).unwrap();
+    vouch(&bed);
     let (_, what) = wrong(&bed);
     assert!(what.iter().all(|what| !what.contains("is not what")), "{what:?}");
 }
@@ -452,7 +455,7 @@ fn numbers_are_held_against_the_rules_of_the_version_that_their_file_is_of() {
 #[test]
 fn a_lost_list_of_erasures_is_damage_that_no_repair_hides() {
     let bed = exported();
-    let purged = bed.command(&["purge", "--participant-name", "Nobody At All", "-q"]).output().unwrap();
+    let purged = bed.command(&["purge", "--participant-name", "Nobody At All", "--yes", "-q"]).output().unwrap();
     assert!(purged.status.success(), "{purged:?}");
     assert_eq!(verify(&bed, &[]).code, 0);
     fs::remove_file(bed.dataset().join("_rollbook/erasures.json")).unwrap();
