@@ -170,12 +170,19 @@ impl Chain {
 
     /// Goes on with a chain whose newest answer joins this one's oldest.
     pub fn bridge(&mut self, older: &Self) {
-        let Self { head, tail, orders: _, below, exact, strict, links } = older;
-        let shared = |row: &Listed| self.tail.iter().any(|other| other.id == row.id);
-        let new = head.iter().rposition(shared).map_or(0, |last| last + 1);
-        self.observe(&head[new..]);
-        self.orders = self.orders.and(below);
-        self.below = self.below.and(below);
+        let Self { head, tail, orders, below, exact, strict, links } = older;
+        let reaches_below = self.tail.last().is_some_and(|last| !head.iter().any(|row| row.id == last.id));
+        if reaches_below {
+            // The two hold the same rows there, so that the other one does not begin below this one.
+            self.orders = self.orders.beside(orders);
+            self.below = self.below.beside(below);
+        } else {
+            let shared = |row: &Listed| self.tail.iter().any(|other| other.id == row.id);
+            let new = head.iter().rposition(shared).map_or(0, |last| last + 1);
+            self.observe(&head[new..]);
+            self.orders = self.orders.and(below);
+            self.below = self.below.and(below);
+        }
         self.tail.clone_from(tail);
         self.exact &= exact;
         self.strict = self.strict.and(*strict);
@@ -215,6 +222,21 @@ mod tests {
 
     fn newest_first() -> Sorts {
         Sorts::of(|sort| sort.key == Key::Start && sort.descending)
+    }
+
+    #[test]
+    fn a_chain_of_an_earlier_run_is_met_by_an_answer_that_reaches_further_than_its_first() {
+        let row =
+            |id: u128| Listed { id, start: Some(-i64::try_from(id).unwrap() * 180 * SECOND), ..Listed::default() };
+        let of = |rows: std::ops::Range<u128>| rows.map(row).collect::<Vec<_>>();
+        for head in [2..5, 2..8, 2..9] {
+            let mut earlier = Chain::new(of(head), LIMIT);
+            assert_eq!(earlier.extend(&of(3..20), Ties::Parted(Sorts::NONE)), Extended::Further);
+            let mut today = Chain::new(of(0..8), LIMIT);
+            today.bridge(&earlier.aged());
+            assert!(today.orders().fits().has(newest_first().each().next().unwrap()));
+            assert_eq!(today.orders().oldest(), row(19).start);
+        }
     }
 
     /// How an older answer follows a newer one in a list by start: new rows, exact, descending.

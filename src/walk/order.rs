@@ -239,6 +239,23 @@ impl Orders {
         self
     }
 
+    /// What rows say besides that are in part the same ones: those are not below the others.
+    #[must_use]
+    pub fn beside(mut self, other: &Self) -> Self {
+        if let Some(starts) = other.starts {
+            self.widen(starts);
+        }
+        self.fits = self.fits.and(other.fits);
+        for (mine, other) in self.each.iter_mut().zip(&other.each) {
+            mine.slack = mine.slack.max(other.slack);
+            mine.bounds = match (mine.bounds, other.bounds) {
+                (Some((low, high)), Some((lowest, highest))) => Some((low.min(lowest), high.max(highest))),
+                (mine, other) => mine.or(other),
+            };
+        }
+        self
+    }
+
     /// The orders that fit. One that all rows are equal in says nothing, as long as another one says something.
     pub fn fits(&self) -> Sorts {
         let telling = (0..SORTS.len()).filter(|at| self.fits.0 >> at & 1 == 1 && self.tells_at(*at));
@@ -346,7 +363,7 @@ mod tests {
         assert_eq!(found(&by_made), Some((Key::IdTime, true)));
         let by_id = [row(1, Some(500), 7, 3), row(500, Some(100), 7, 2), row(9, Some(800), 7, 1)];
         assert_eq!(found(&by_id), Some((Key::Id, true)));
-        let by_none = [row(1, Some(500), 7, 3), row(500, Some(100), 7, 9), row(9, Some(800), 7, 1)];
+        let by_none = [row(1, Some(500), 7, 3), row(500, Some(100), 900, 9), row(9, Some(800), 7, 1)];
         assert_eq!(found(&by_none), None);
     }
 }
