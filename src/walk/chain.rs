@@ -168,7 +168,8 @@ impl Chain {
         rows.last().zip(self.tail.last()).is_some_and(|(a, b)| a.id == b.id)
     }
 
-    /// Goes on with a chain whose newest answer joins this one's oldest.
+    /// Goes on with a chain of an earlier run, whose newest answer joins this one's oldest. Of what an earlier run has read
+    /// only starts are kept, so no other order can be told from here on.
     pub fn bridge(&mut self, older: &Self) {
         let Self { head, tail, orders, below, exact, strict, links } = older;
         let reaches_below = self.tail.last().is_some_and(|last| !head.iter().any(|row| row.id == last.id));
