@@ -304,7 +304,7 @@ mod tests {
     }
 
     fn newest_first() -> Order {
-        Order::of(Found { key: Key::Start, descending: true, slack: 0 })
+        Order::of(Found { key: Key::Start, descending: true, grows_at_the_head: true, slack: 0 })
     }
 
     /// Covered up to yesterday by nights, by a full walk this many days ago.

@@ -26,11 +26,6 @@ impl Plan {
 
     /// Adds a slot, or goes over to the next phase; false where nothing can be done now.
     fn plan_more(&mut self) -> bool {
-        if self.round.spent.is_over() {
-            self.log.reasons.push("too many requests brought nothing new".to_owned());
-            self.finish_at_head();
-            return true;
-        }
         let round = &self.round;
         let room = round.slots.len() < 4 * self.pace.width.max(2);
         if !round.spent.is_barren() && room && round.planned_to <= self.horizon() {

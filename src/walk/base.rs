@@ -78,9 +78,9 @@ pub struct Base {
 }
 
 impl Base {
-    /// Pages are counted from 0.
-    pub fn from_zero() -> Self {
-        Self { from_zero: true, shown: true, ..Self::default() }
+    /// Pages are counted from 0, and page 0 holds these sessions.
+    pub fn from_zero(zero: &[Listed]) -> Self {
+        Self { from_zero: true, shown: true, owed: zero.to_vec(), ..Self::default() }
     }
 
     /// Page 0 is page 1 by another name.

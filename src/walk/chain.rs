@@ -58,6 +58,8 @@ pub fn joint(newer: &[Listed], older: &[Listed], fits: Sorts, ties: Option<Sort>
 pub struct Chain {
     head: Vec<Listed>,
     tail: Vec<Listed>,
+    /// Ids of the answer before that.
+    before: Vec<u128>,
     orders: Orders,
     /// Of what lies below the newest answer.
     below: Orders,
@@ -96,7 +98,16 @@ impl Chain {
     pub fn new(rows: Vec<Listed>, limit: i64) -> Self {
         let orders = Orders::of(&rows, limit);
         let below = Orders::new(limit);
-        Self { head: rows.clone(), tail: rows, orders, below, exact: true, strict: Sorts::ALL, links: 0 }
+        Self {
+            head: rows.clone(),
+            tail: rows,
+            before: Vec::new(),
+            orders,
+            below,
+            exact: true,
+            strict: Sorts::ALL,
+            links: 0,
+        }
     }
 
     /// Rows of its newest answer.
@@ -153,14 +164,25 @@ impl Chain {
             return Extended::Tied;
         }
         self.exact &= exact;
-        if new == rows.len() {
+        if rows[new..].iter().all(|row| self.knows(row)) {
             return Extended::Contained;
         }
         self.strict = self.strict.and(descends);
         self.observe(&rows[new..]);
         self.links += 1;
+        self.before = self.tail.iter().map(|row| row.id).collect();
         self.tail = rows.to_vec();
         Extended::Further
+    }
+
+    /// Whether a session is in one of the last two answers.
+    fn knows(&self, row: &Listed) -> bool {
+        self.before.contains(&row.id) || self.tail.iter().any(|other| other.id == row.id)
+    }
+
+    /// Whether an answer holds nothing but what the last two have: the last page once more.
+    pub fn knows_all(&self, rows: &[Listed]) -> bool {
+        rows.iter().all(|row| self.knows(row))
     }
 
     /// Whether an answer ends with the chain's last row, so that nothing lies behind it: the last page once more.
@@ -171,7 +193,7 @@ impl Chain {
     /// Goes on with a chain of an earlier run, whose newest answer joins this one's oldest. Of what an earlier run has read
     /// only starts are kept, so no other order can be told from here on.
     pub fn bridge(&mut self, older: &Self) {
-        let Self { head, tail, orders, below, exact, strict, links } = older;
+        let Self { head, tail, before, orders, below, exact, strict, links } = older;
         let reaches_below = self.tail.last().is_some_and(|last| !head.iter().any(|row| row.id == last.id));
         if reaches_below {
             // The two hold the same rows there, so that the other one does not begin below this one.
@@ -185,6 +207,7 @@ impl Chain {
             self.below = self.below.and(below);
         }
         self.tail.clone_from(tail);
+        self.before.clone_from(before);
         self.exact &= exact;
         self.strict = self.strict.and(*strict);
         self.links += links + 1;

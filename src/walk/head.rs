@@ -212,6 +212,7 @@ impl Plan {
             }
         }
         self.round.head = std::mem::take(&mut head.rows);
+        self.server.base.meet(&self.round.head);
         self.compare_orders();
         let again = !self.round.is_ordered() && !self.round.is_still() && self.begin_again();
         if !again {

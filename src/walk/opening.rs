@@ -11,6 +11,9 @@ use super::{Asking, Listed, Outcome, Page, Request, totals};
 /// How often the first questions are asked again where they tell nothing.
 const TRIES: u32 = 4;
 
+/// How many smaller sizes are tried to show how the pages are counted.
+const HALVES: usize = 3;
+
 /// A position far behind the end of any list, yet small enough for a database to count to.
 const FAR: u64 = 1_000_000_000;
 
@@ -207,16 +210,16 @@ impl Opening {
             return questions;
         }
         if self.page(Question::First).is_none() {
-            if self.may_be_empty() {
-                if self.zero().is_empty() {
-                    questions.extend([Question::FirstAgain, Question::One, Question::ZeroAgain]);
-                    let is_bare = matches!(self.outcome(Question::First), Some(outcome) if !is_page(outcome));
-                    questions.extend(is_bare.then_some(Question::WrongToken));
-                }
+            if let Some(zero) = self.page(Question::Zero).filter(|page| !page.rows.is_empty()) {
+                // Page 1 lies behind the end, or failed for a moment.
+                questions.push(Question::FirstAgain);
+                questions.extend(totals::believable(&zero).is_none().then_some(Question::Far));
                 return questions;
             }
-            if let Some(zero) = self.page_zero() {
-                questions.extend(totals::believable(&zero).is_none().then_some(Question::Far));
+            if self.may_be_empty() {
+                questions.extend([Question::FirstAgain, Question::One, Question::ZeroAgain]);
+                let is_bare = matches!(self.outcome(Question::First), Some(outcome) if !is_page(outcome));
+                questions.extend(is_bare.then_some(Question::WrongToken));
                 return questions;
             }
             for question in self.ladder().into_iter().filter(|_| self.may_be_refused()) {
@@ -243,17 +246,27 @@ impl Opening {
         }
         let tells_size = !first.is_short() || first.info.per_page.is_some() || totals::believable(&first).is_some();
         questions.extend((!tells_size).then_some(Question::Second));
-        questions.extend(self.half(&first).map(Question::Half));
-        questions.extend(totals::believable(&first).is_none().then_some(Question::Far));
+        for half in self.halves(&first).map(Question::Half) {
+            questions.push(half);
+            if is_open(&questions) || self.page(half).is_some() {
+                break;
+            }
+        }
+        questions.extend(leaves_the_end_open(&first).then_some(Question::Far));
         questions
     }
 
-    /// A size that shows the base, where page 0 does not.
-    fn half(&self, first: &Page) -> Option<u32> {
-        let is_first = likeness(&first.rows, &self.zero(), false) == Some(Likeness::Same) && !self.zero().is_empty();
+    /// Sizes that show the base, where page 0 does not.
+    fn halves(&self, first: &Page) -> impl Iterator<Item = u32> + use<> {
+        // Where page 1 is the last one, page 0 may be the last page again.
+        let has_more = totals::believable(first).is_some_and(|total| total > first.listed());
+        let is_first =
+            has_more && likeness(&first.rows, &self.zero(), false) == Some(Likeness::Same) && !self.zero().is_empty();
         let half = u32::try_from(first.listed() / 2).unwrap_or(u32::MAX).max(1);
-        let can_tell = half < first.window.size && self.page(Question::Own).is_none();
-        (!is_first && can_tell).then_some(half)
+        let can_tell = !is_first && self.page(Question::Own).is_none();
+        let sizes = [half].into_iter().chain(USUAL);
+        let most = first.window.size;
+        sizes.filter(move |size| can_tell && *size < most).take(HALVES)
     }
 
     /// Whether the questions are all answered; then what they show.
@@ -265,14 +278,16 @@ impl Opening {
         let is_last = self.tries >= TRIES;
         // Page 1 was empty for a moment only, or in one size.
         let again = [Question::FirstAgain, Question::One, Question::ZeroAgain];
-        let is_fleeting = again.into_iter().any(|again| self.page(again).is_some()) && self.may_be_empty();
+        let is_doubtful = self.may_be_empty() || self.page(Question::First).is_none() && !self.zero().is_empty();
+        let is_fleeting = again.into_iter().any(|again| self.page(again).is_some()) && is_doubtful;
         if is_fleeting && !is_last {
             return self.ask_again(None);
         }
         let Some(first) = self.first() else {
             if let Some(zero) = zero {
                 // Page 1 lies behind the end.
-                return Some(self.starts_with(zero, Base::from_zero()));
+                let base = Base::from_zero(&zero.rows);
+                return Some(self.starts_with(zero, base));
             }
             return Some(if self.may_be_empty() { Shown::Empty(self.objection()) } else { Shown::Failed });
         };
@@ -315,13 +330,16 @@ impl Opening {
             _ if has_no_ids && self.page(Question::Zero).is_some_and(|zero| zero.unusable == first.unusable) => {
                 Some(Base::same())
             }
-            (Some(Some(Same)), _) => Some(Base::same()),
+            (Some(Some(Same)), None | Some(Some(Same))) => Some(Base::same()),
             (Some(Some(Apart)), Some(Some(Same))) => {
                 Some(Base::with_a_far_zero(zero.map_or(&[], |zero| &zero.rows), &first.rows))
             }
-            (Some(Some(Apart)), Some(Some(Apart))) => Some(Base::from_zero()),
+            (Some(Some(Apart)), Some(Some(Apart))) => Some(Base::from_zero(zero.map_or(&[], |zero| &zero.rows))),
             // The sizes tell nothing: page 0 must look the same twice.
-            (Some(Some(Apart)), None) if is_last || self.told == Some(Apart) => Some(Base::from_zero()),
+            (Some(Some(Apart)), None) if is_last || self.told == Some(Apart) => {
+                let rows = zero.into_iter().chain([first]).flat_map(|page| page.rows.clone());
+                Some(Base::from_zero(&rows.collect::<Vec<_>>()))
+            }
             (None, Some(Some(Same))) => Some(Base::from_one(true, self.word_of_zero())),
             (None, None) => Some(Base::from_one(false, self.word_of_zero())),
             (None, _) if is_last => {
@@ -406,6 +424,13 @@ impl Opening {
 
 const fn is_page(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Page { .. })
+}
+
+/// Whether the end can't rest on what the first page says of the list's length: no total, or a last page that belies it.
+fn leaves_the_end_open(page: &Page) -> bool {
+    let Some(total) = totals::believable(page) else { return true };
+    let last = i64::try_from(total.div_ceil(u64::from(page.window.size))).unwrap_or(i64::MAX);
+    page.info.last_page.is_some_and(|named| named != last && named + 1 != last)
 }
 
 /// The largest page that the server gives, by its first answer. One that is short may be a capped one, unless the

@@ -60,7 +60,7 @@ impl Sort {
         let value = match self.key {
             Key::Start => row.start.map(i128::from),
             Key::End => row.end.map(i128::from),
-            Key::IdTime => Some(i128::from(row.made()?)),
+            Key::IdTime => Some(i128::from(row.made().filter(|made| is_near(*made, row.start))?)),
             Key::Id => Some((row.rank ^ 1 << 127).cast_signed()),
         };
         Some(match value {
@@ -107,10 +107,23 @@ impl Sort {
         self.time(row).map_or(self.key == Key::Start, |own| own < time)
     }
 
+    /// Whether all that is new, or has changed, stands before what is old: a walk from the head may stop there.
+    pub const fn grows_at_the_head(self) -> bool {
+        self.descending && (self.missing_first || !matches!(self.key, Key::End))
+    }
+
     /// Inversions of so many microseconds are no other order: those of ids are never.
     const fn limit(self, slack: i64) -> i64 {
         if matches!(self.key, Key::Id) { 0 } else { slack }
     }
+}
+
+/// How far the time in an id may be from the start of its session, in microseconds.
+const NEAR: i64 = 7 * 86_400 * SECOND;
+
+/// Whether the time in an id can be that of its session. Ids that are drawn at random hold a number, too.
+fn is_near(made: i64, start: Option<i64>) -> bool {
+    start.is_none_or(|start| made.abs_diff(start) <= NEAR.unsigned_abs())
 }
 
 /// Some of the orders.
@@ -161,8 +174,16 @@ impl Sorts {
 struct Fit {
     /// Lowest and highest number that should fall.
     bounds: Option<(i128, i128)>,
+    /// The same of sessions that have the key.
+    known: Option<(i128, i128)>,
     /// The largest step back up.
     slack: i64,
+}
+
+/// The bounds of two sets together.
+fn both(one: Option<(i128, i128)>, other: Option<(i128, i128)>) -> Option<(i128, i128)> {
+    let joined = |((low, high), (lower, higher)): ((i128, i128), (i128, i128))| (low.min(lower), high.max(higher));
+    one.zip(other).map(joined).or(one).or(other)
 }
 
 /// What the rows seen so far say of the order.
@@ -179,7 +200,7 @@ pub struct Orders {
 impl Orders {
     /// Nothing seen yet. `limit`: inversions of times that are put up with, in microseconds.
     pub const fn new(limit: i64) -> Self {
-        Self { fits: Sorts::ALL, each: [Fit { bounds: None, slack: 0 }; SORTS.len()], starts: None, limit }
+        Self { fits: Sorts::ALL, each: [Fit { bounds: None, known: None, slack: 0 }; SORTS.len()], starts: None, limit }
     }
 
     /// What some rows say by themselves.
@@ -200,7 +221,11 @@ impl Orders {
                     break;
                 }
                 match sort.fall(row) {
-                    Some(fall) => self.follow(at, (fall, fall), 0),
+                    Some(fall) => {
+                        let is_known = fall != i128::MAX && fall != i128::MIN;
+                        let bounds = Some((fall, fall));
+                        self.follow(at, &Fit { bounds, known: bounds.filter(|_| is_known), slack: 0 });
+                    }
                     None => self.fits.0 &= !(1 << at),
                 }
             }
@@ -213,12 +238,14 @@ impl Orders {
     }
 
     /// What follows in one order.
-    fn follow(&mut self, at: usize, (low, high): (i128, i128), slack: i64) {
+    fn follow(&mut self, at: usize, below: &Fit) {
+        let Some((_, high)) = below.bounds else { return };
         let fit = &mut self.each[at];
-        let (lowest, highest) = fit.bounds.unwrap_or((high, high));
+        let (lowest, _) = fit.bounds.unwrap_or((high, high));
         let back = i64::try_from(high.saturating_sub(lowest).max(0)).unwrap_or(i64::MAX);
-        fit.slack = fit.slack.max(slack).max(back);
-        fit.bounds = Some((lowest.min(low), highest.max(high)));
+        fit.slack = fit.slack.max(below.slack).max(back);
+        fit.bounds = both(fit.bounds, below.bounds);
+        fit.known = both(fit.known, below.known);
         if fit.slack > SORTS[at].limit(self.limit) {
             self.fits.0 &= !(1 << at);
         }
@@ -232,8 +259,8 @@ impl Orders {
         }
         self.fits = self.fits.and(below.fits);
         for at in 0..SORTS.len() {
-            if let (1, Some(bounds)) = (self.fits.0 >> at & 1, below.each[at].bounds) {
-                self.follow(at, bounds, below.each[at].slack);
+            if self.fits.0 >> at & 1 == 1 {
+                self.follow(at, &below.each[at]);
             }
         }
         self
@@ -248,24 +275,29 @@ impl Orders {
         self.fits = self.fits.and(other.fits);
         for (mine, other) in self.each.iter_mut().zip(&other.each) {
             mine.slack = mine.slack.max(other.slack);
-            mine.bounds = match (mine.bounds, other.bounds) {
-                (Some((low, high)), Some((lowest, highest))) => Some((low.min(lowest), high.max(highest))),
-                (mine, other) => mine.or(other),
-            };
+            mine.bounds = both(mine.bounds, other.bounds);
+            mine.known = both(mine.known, other.known);
         }
         self
     }
 
-    /// The orders that fit. One that all rows are equal in says nothing, as long as another one says something.
+    /// The orders that fit. One that all rows are equal in, but for what is put up with, says nothing as long as another one
+    /// says something; where none does, one without any inversion says more than the rest.
     pub fn fits(&self) -> Sorts {
-        let telling = (0..SORTS.len()).filter(|at| self.fits.0 >> at & 1 == 1 && self.tells_at(*at));
-        let telling = Sorts(telling.fold(0, |all, at| all | 1 << at));
-        if telling.is_empty() { self.fits } else { telling }
+        let those = |rule: &dyn Fn(usize) -> bool| {
+            let fitting = (0..SORTS.len()).filter(|at| self.fits.0 >> at & 1 == 1 && rule(*at));
+            Sorts(fitting.fold(0, |all, at| all | 1 << at))
+        };
+        let is_even = |at: usize| self.each[at].slack == 0 && self.each[at].known.is_some_and(|(low, high)| low < high);
+        let tiers = [those(&|at| self.tells_at(at)), those(&is_even)];
+        // Rows that are equal in all that fits are in no order, unless nothing was ruled out yet.
+        let all = if self.fits.has(SORTS[0]) { self.fits } else { Sorts::NONE };
+        tiers.into_iter().find(|tier| !tier.is_empty()).unwrap_or(all)
     }
 
     fn tells_at(&self, at: usize) -> bool {
         let limit = i128::from(SORTS[at].limit(self.limit));
-        self.each[at].bounds.is_some_and(|(low, high)| high.saturating_sub(low) > limit)
+        self.each[at].known.is_some_and(|(low, high)| high.saturating_sub(low) > limit)
     }
 
     /// Whether some order fits, and the rows differ so much in it that another one would have shown.

@@ -43,6 +43,8 @@ pub struct Passes {
     brought: u64,
     /// The last page, not the first, held exactly the rest of the total.
     rest_fits: bool,
+    /// The first page held records before the passes began.
+    expects_some: bool,
 }
 
 impl Passes {
@@ -67,7 +69,13 @@ impl Passes {
             asked: 0,
             brought: 0,
             rest_fits: false,
+            expects_some: false,
         }
+    }
+
+    /// So many records were on the first page before.
+    pub const fn expect(&mut self, records: u64) {
+        self.expects_some = records > 0;
     }
 
     /// The next window to ask for, if there is one now.
@@ -229,6 +237,9 @@ impl Passes {
     /// The strength of what both showed.
     pub fn judge(&self, distinct: u64) -> (Evidence, Vec<String>) {
         let mut reasons = self.reasons.clone();
+        if self.expects_some && self.rows + self.unusable == 0 {
+            reasons.push("the first page was there, and then was not".to_owned());
+        }
         if !reasons.is_empty() {
             return (Evidence::None, reasons);
         }

@@ -41,6 +41,8 @@ pub(super) struct Server {
     pub sizes: Sizes,
     /// By how much the server's own page numbers differ from ours; `None` where they are not to be trusted.
     pub echo: Option<i64>,
+    /// Whether the server's word on the size of a page can be trusted.
+    pub echoes_sizes: bool,
     /// Windows that were answered with the first page; `None` once another page was answered with something else.
     pub ignored: Option<u32>,
     /// What a page far behind the end brought at the opening, where no total says where that is.
@@ -123,6 +125,7 @@ impl Plan {
                 base: Base::default(),
                 sizes,
                 echo: None,
+                echoes_sizes: false,
                 ignored: Some(0),
                 far: None,
                 at: None,
@@ -169,10 +172,9 @@ impl Plan {
         let Answer { request, outcome } = answer;
         self.pace.flying = self.pace.flying.saturating_sub(1);
         self.log.counts.requests += 1;
-        if let Outcome::Page { rows, unusable, .. } = &outcome {
+        if let Outcome::Page { unusable, .. } = &outcome {
             self.rounds.pages += 1;
             self.log.counts.unusable += unusable;
-            self.server.base.meet(rows);
         }
         if let Some(doubt) = self.doubt.take_if(|doubt| doubt.is_for(request)) {
             return match doubt.answer(outcome) {
@@ -285,6 +287,11 @@ impl Plan {
                 window
             }
             Phase::Tailing(tail) if self.pace.flying == 0 => tail.window(),
+            Phase::Walking if self.round.spent.is_over() => {
+                self.log.reasons.push("too many requests brought nothing new".to_owned());
+                self.finish_at_head();
+                return self.request();
+            }
             Phase::Walking => match self.walking() {
                 Some(window) => {
                     self.round.spent.ask();
@@ -339,12 +346,19 @@ impl Plan {
         };
         let Start { page, mut base, sizes, one_size, far, at } = start;
         base.forget(|row| !self.owes(row));
+        if one_size.is_none() {
+            base.meet(&page.rows);
+        }
+        let echo = page.info.per_page.and_then(|echo| u64::try_from(echo).ok());
+        self.server.echoes_sizes =
+            echo.is_some_and(|echo| echo == page.listed() || echo == u64::from(page.window.size));
         self.server.echo = page.info.current_page.map(|current| current - 1).filter(|echo| (-1..=0).contains(echo));
         let Server { far: is_far, at: first_at, .. } = &mut self.server;
         (*is_far, *first_at) = (far, at);
         (self.server.base, self.server.sizes) = (base, sizes);
         if let Some(size) = one_size {
             self.pass(size);
+            self.passes.iter_mut().for_each(|passes| passes.expect(page.listed()));
             return Ok(());
         }
         let newest_first = super::order::Orders::of(&page.rows, self.settings.slack).is_newest_first();
@@ -431,7 +445,10 @@ impl Plan {
                 self.doubt(Slot { state: State::Failed(failure), ..Slot::new(window, Purpose::Walk) });
             }
             State::Failed(_) => passes.answer(window, None),
-            State::Here(page) => passes.answer(window, Some(&page)),
+            State::Here(page) => {
+                self.server.base.meet(&page.rows);
+                passes.answer(window, Some(&page));
+            }
             State::Planned | State::Flying => {}
         }
         self.turn_to_closing();

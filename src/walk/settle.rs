@@ -105,7 +105,10 @@ impl Plan {
         let echo = page.info.per_page.and_then(|echo| u32::try_from(echo).ok()).filter(|&echo| echo > 0);
         // Rows say more of the size than words do.
         let is_as_asked = listed == self.wanted(page).unwrap_or(u64::from(size));
-        let is_other = size < self.server.sizes.largest() && echo.is_some_and(|echo| echo != size) && !is_as_asked;
+        let is_other = size < self.server.sizes.largest()
+            && self.server.echoes_sizes
+            && echo.is_some_and(|echo| echo != size)
+            && !is_as_asked;
         if listed > u64::from(size) || is_other && listed > 0 {
             return Some(Fault::Size(u32::try_from(listed).unwrap_or(u32::MAX).max(echo.unwrap_or(0))));
         }
@@ -163,8 +166,10 @@ impl Plan {
             round.spent.bring_nothing();
             return;
         }
-        if slot.purpose == Purpose::Behind || page.window.offset() >= round.reach {
-            if chain.ends_like(&page.rows) {
+        let is_beyond = super::totals::plausible(page.info).is_some_and(|total| total <= page.window.offset());
+        if slot.purpose == Purpose::Behind || page.window.offset() >= round.reach || is_beyond {
+            let is_probe = slot.purpose == Purpose::Behind || is_beyond;
+            if chain.ends_like(&page.rows) || is_probe && chain.knows_all(&page.rows) {
                 // The last page again, under whatever number.
                 round.end.brought(page.window.size, Word::Nothing);
                 round.spent.bring_nothing();
@@ -248,6 +253,7 @@ impl Plan {
     }
 
     fn joined(&mut self, purpose: Purpose, page: &Page) {
+        self.server.base.meet(&page.rows);
         self.log.counts.windows += 1;
         let seam = &mut self.round.seam;
         if purpose == Purpose::Repair {
@@ -349,8 +355,12 @@ impl Plan {
             return;
         }
         let is_time = |sort: &super::order::Sort| sort.key != Key::Id;
-        let mut times = chain.orders().fits().each().filter(is_time).peekable();
-        self.server.unordered |= times.peek().is_none() || !times.all(|sort| sort.descending);
+        let fits = chain.orders().fits();
+        // Without a running session nothing tells where a list by end has them; one by start has no such place.
+        let by_start = fits.each().any(|sort| sort.key == Key::Start && sort.descending);
+        let may_stop = |sort: super::order::Sort| sort.grows_at_the_head() || by_start && sort.descending;
+        let mut times = fits.each().filter(is_time).peekable();
+        self.server.unordered |= times.peek().is_none() || !times.all(may_stop);
         if self.server.unordered {
             return;
         }

@@ -26,6 +26,8 @@ pub struct Found {
     pub key: Key,
     /// Whether the newest, or greatest, comes first.
     pub descending: bool,
+    /// Whether all that is new, or has changed, comes first.
+    pub grows_at_the_head: bool,
     /// The largest inversion, in microseconds.
     pub slack: i64,
 }
@@ -139,7 +141,12 @@ impl Plan {
     fn order(&self) -> Option<Found> {
         let orders = self.round.chain.as_ref()?.orders();
         let sort = self.round.fits().each().next().filter(|_| self.passes.is_none() && !self.server.unordered)?;
-        Some(Found { key: sort.key, descending: sort.descending, slack: orders.slack(sort) })
+        Some(Found {
+            key: sort.key,
+            descending: sort.descending,
+            grows_at_the_head: sort.grows_at_the_head(),
+            slack: orders.slack(sort),
+        })
     }
 
     fn judge(&self, tally: Tally) -> (Evidence, Vec<String>) {

@@ -10,14 +10,15 @@ use crate::walk::{Found, Key};
 pub struct Order {
     key: Key,
     descending: bool,
+    grows_at_the_head: bool,
 }
 
-const NEWEST_FIRST: Order = Order { key: Key::Start, descending: true };
+const NEWEST_FIRST: Order = Order { key: Key::Start, descending: true, grows_at_the_head: true };
 
 impl Order {
     /// Of what a walk has found.
-    pub const fn of(Found { key, descending, slack: _ }: Found) -> Self {
-        Self { key, descending }
+    pub const fn of(Found { key, descending, grows_at_the_head, slack: _ }: Found) -> Self {
+        Self { key, descending, grows_at_the_head }
     }
 
     /// Whether sessions of a range of starts can be searched for.
@@ -27,12 +28,12 @@ impl Order {
 
     /// Whether nothing that started after a time stands behind all that lies before this time.
     pub const fn has_a_floor(self) -> bool {
-        self.descending && matches!(self.key, Key::Start | Key::End)
+        self.grows_at_the_head && matches!(self.key, Key::Start | Key::End)
     }
 
     /// Whether the newest comes first, so that a night may stop at what is old.
     pub const fn has_nights(self) -> bool {
-        self.descending && !matches!(self.key, Key::Id)
+        self.grows_at_the_head && !matches!(self.key, Key::Id)
     }
 }
 

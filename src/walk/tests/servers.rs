@@ -175,6 +175,8 @@ struct Server {
     now: i64,
     requests: u64,
     zeroes: u64,
+    /// Page 0 was what it should be, once at least.
+    has_zero: bool,
     has_changed: bool,
 }
 
@@ -190,6 +192,7 @@ impl Server {
             now: NOW,
             requests: 0,
             zeroes: 0,
+            has_zero: false,
             has_changed: false,
         };
         let ties = 1 + random.below(3);
@@ -295,6 +298,7 @@ impl Server {
             if let Some(special) = answered {
                 return self.special(special, request, size);
             }
+            self.has_zero = true;
         }
         let base = u64::from(!self.world.from_zero);
         let offset = request.page.max(base).saturating_sub(base) * size;
@@ -381,16 +385,20 @@ fn walk(seed: u64) -> (World, Ended) {
             break Some(broken);
         }
     };
-    let shown: BTreeSet<_> = pages.iter().flatten().map(|row| row.id).collect();
-    let lost = server.throughout.iter().filter(|id| !shown.contains(id)).copied().collect();
-    let verdict = if let Some(broken) = broken {
-        Err(broken)
-    } else {
-        let since = usize::try_from(plan.since()).unwrap();
-        let starts: BTreeSet<_> = pages[since..].iter().flatten().map(|row| (row.id, row.start)).collect();
-        let distinct: BTreeSet<_> = starts.iter().map(|row| row.0).collect();
-        let moved = (starts.len() - distinct.len()) as u64;
-        Ok(plan.finish(Tally { distinct: distinct.len() as u64, moved }))
+    let seen: BTreeSet<_> = pages.iter().flatten().map(|row| row.id).collect();
+    // A list from 0 without a total, whose page 0 fails as long as it is asked for.
+    let is_untold = world.total != Total::Exact || pages.iter().all(Vec::is_empty);
+    let is_hidden = world.from_zero && is_untold && !server.has_zero;
+    let lost = server.throughout.iter().filter(|id| !is_hidden && !seen.contains(id)).copied().collect();
+    let verdict = match broken {
+        Some(broken) => Err(broken),
+        None => {
+            let since = usize::try_from(plan.since()).unwrap();
+            let starts: BTreeSet<_> = pages[since..].iter().flatten().map(|row| (row.id, row.start)).collect();
+            let distinct: BTreeSet<_> = starts.iter().map(|row| row.0).collect();
+            let moved = (starts.len() - distinct.len()) as u64;
+            Ok(plan.finish(Tally { distinct: distinct.len() as u64, moved }))
+        }
     };
     (world, Ended { verdict, lost, is_still: !server.has_changed, len: server.rows.len() })
 }
