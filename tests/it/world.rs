@@ -79,7 +79,7 @@ struct Draft {
 pub fn world(seed: u64) -> World {
     let mut dice = Dice::new(seed);
     let sessions = if dice.is(7) { 0 } else { 1 + dice.below(130) };
-    let per_page = 4 + dice.below(17);
+    let per_page = 12 + dice.below(17);
     let world = World {
         options: Options::default(),
         settings: Vec::new(),
@@ -289,7 +289,7 @@ impl Draft {
         let largest = self.dice.of(&[10, 20, 50]);
         let options = &mut self.world.options;
         options.default_per_page = self.dice.of(&[10, 20]);
-        let small = u32::try_from(3 + self.dice.below(self.per_page)).unwrap();
+        let small = u32::try_from(12 + self.dice.below(self.per_page)).unwrap();
         let name = match self.dice.below(12) {
             0 => {
                 options.page_cap = Some(small);
