@@ -73,6 +73,8 @@ struct Draft {
     /// Whether there is a total that can be believed.
     is_counted: bool,
     lies: bool,
+    /// Neighbours often share a second.
+    is_dense: bool,
 }
 
 /// The world of a seed.
@@ -89,7 +91,7 @@ pub fn world(seed: u64) -> World {
         apart: None,
         tags: Vec::new(),
     };
-    let mut draft = Draft { dice, world, sessions, per_page, is_counted: true, lies: false };
+    let mut draft = Draft { dice, world, sessions, per_page, is_counted: true, lies: false, is_dense: false };
     draft.token();
     draft.list();
     draft.total();
@@ -152,6 +154,7 @@ impl Draft {
     fn list(&mut self) {
         let gap_ms = self.dice.of(&[1_000, 60_000, 3_600_000]);
         let tied = self.dice.of(&[1, 1, 1, 2, 3]);
+        self.is_dense = gap_ms == 1_000 || tied > 1;
         let ids = self.dice.of(&[Ids::Started, Ids::Made(7200), Ids::Random]);
         let account = Account::new(self.dice.below(1 << 32), self.sessions, Shape::Varied);
         let account = account.spaced(Spacing { gap_ms, tied }).named(ids);
@@ -214,6 +217,10 @@ impl Draft {
         }
         if self.world.tags[0].1 == "Shuffled" && !self.is_counted {
             self.apart("an order without a name, and no total");
+        }
+        // Then only one total that stays can tell that nothing changed meanwhile.
+        if self.is_dense && !self.is_counted {
+            self.apart("equal keys by whole seconds, and no total");
         }
     }
 
@@ -464,7 +471,8 @@ impl Draft {
     fn client(&mut self) {
         let overlap = 1 + self.dice.below(3);
         let concurrency = self.dice.of(&[1, 2, 8]);
-        let lookback = self.dice.of(&["0s", "1h", "3d"]);
+        // An id may be two hours older than its session.
+        let lookback = self.dice.of(&["6h", "1d", "3d"]);
         self.world.settings = vec![
             ("ROLLBOOK_API_PER_PAGE", self.per_page.to_string()),
             ("ROLLBOOK_WALK_OVERLAP", overlap.to_string()),
