@@ -165,7 +165,7 @@ impl Run {
             tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
         }
         let mut inspection = Inspection::begin(layout, self.config.dataset.partition_by, &self.stop)?;
-        let found = block_in_place(|| inspection.strangers())?;
+        let found = waiting(layout, || inspection.strangers())?;
         let now = self.clock.micros();
         let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
         let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
@@ -319,7 +319,8 @@ impl Scene {
     /// Holds the files that a run would touch against the records, as it would.
     fn foretell(&mut self, checked: &Checked, receipt: &mut Receipt) -> Result<()> {
         let touched: BTreeSet<_> = checked.stage.partitions().chain(checked.resolved.leaving.keys().copied()).collect();
-        block_in_place(|| self.inspection.touch(&self.found, |partition| touched.contains(partition)))?;
+        let layout = self.driver.layout.clone();
+        waiting(&layout, || self.inspection.touch(&self.found, |partition| touched.contains(partition)))?;
         receipt.found_restored(self.inspection.restored(), self.erasures);
         Ok(())
     }
@@ -421,6 +422,11 @@ fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Runs what waits for the dataset. Requests to an object store need the runtime's other threads meanwhile.
+fn waiting<T>(layout: &Layout, work: impl FnOnce() -> T) -> T {
+    if layout.store().folder().is_some() { work() } else { block_in_place(work) }
 }
 
 fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T> {
