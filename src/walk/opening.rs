@@ -157,6 +157,15 @@ impl Opening {
         page.filter(|page| !page.rows.is_empty())
     }
 
+    /// Whether a question was answered, and there are no sessions in the answer.
+    fn is_empty(&self, question: Question) -> bool {
+        match self.outcome(question) {
+            Some(outcome @ Outcome::Page { .. }) => Word::of(outcome).is_some(),
+            Some(outcome) => matches!(outcome, Outcome::Silent(super::Silence::Bare)),
+            None => false,
+        }
+    }
+
     fn zero(&self) -> Vec<Listed> {
         self.page_zero().map(|page| page.rows).unwrap_or_default()
     }
@@ -232,6 +241,9 @@ impl Opening {
                     questions.push(Question::FirstAgain);
                     break;
                 }
+                if self.is_empty(question) {
+                    return questions; // All is asked again in this size.
+                }
             }
             if is_open(&questions) {
                 return questions;
@@ -281,6 +293,11 @@ impl Opening {
         let is_doubtful = self.may_be_empty() || self.page(Question::First).is_none() && !self.zero().is_empty();
         let is_fleeting = again.into_iter().any(|again| self.page(again).is_some()) && is_doubtful;
         if is_fleeting && !is_last {
+            return self.ask_again(None);
+        }
+        let smaller = self.ladder().into_iter().find(|question| self.is_empty(*question));
+        if let Some(Question::Smaller(size)) = smaller.filter(|_| self.first().is_none() && zero.is_none()) {
+            self.per_page = size;
             return self.ask_again(None);
         }
         let Some(first) = self.first() else {

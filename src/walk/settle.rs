@@ -92,7 +92,6 @@ impl Plan {
                 if fault.is_some() {
                     self.server.echo = None;
                 }
-                self.round.totals.observe(&page);
                 self.join(slot, page);
             }
         }
@@ -160,8 +159,12 @@ impl Plan {
 
     fn join(&mut self, slot: Slot, page: Page) {
         let round = &mut self.round;
-        let Some(chain) = &mut round.chain else { return self.start(&page) };
+        let Some(chain) = &mut round.chain else {
+            round.totals.observe(&page);
+            return self.start(&page);
+        };
         if page.rows.is_empty() {
+            round.totals.observe(&page);
             round.end.brought(page.window.size, Word::Nothing);
             round.spent.bring_nothing();
             return;
@@ -182,6 +185,7 @@ impl Plan {
                 return;
             }
         }
+        round.totals.observe(&page);
         match chain.extend(&page.rows, round.ties) {
             Extended::Further => self.advanced(slot.purpose, &page),
             Extended::Contained => self.contained(slot.purpose, &page),

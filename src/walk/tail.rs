@@ -42,9 +42,8 @@ enum Seen {
 impl Tail {
     /// The end of a walk's list, where it must be read again.
     pub(super) fn of(plan: &Plan) -> Option<Self> {
-        let fits = plan.round.fits();
-        let by_end = fits.each().any(|sort| sort.key == Key::End && !sort.descending);
-        if !by_end || !plan.round.ended || plan.round.is_still() {
+        let fits = plan.round.fits().and(Sorts::of(|sort| sort.key == Key::End && !sort.descending));
+        if fits.is_empty() || !plan.round.ended || plan.round.is_still() {
             return None;
         }
         let until = plan.server.at.unwrap_or(i64::MIN).saturating_sub(plan.settings.slack);

@@ -235,8 +235,10 @@ impl Draft {
                 3 if self.is_counted => Some(During::Always),
                 _ => Some(During::First(times)),
             };
-            // Without a total, a page 0 that never comes back is not to be told from one that never was.
-            let during = during.filter(|during| self.is_counted || matches!(during, During::First(_)));
+            // Without a total, a page 0 that never comes back is not to be told from one that never was; nor is it in a list
+            // of one page, whose total no other page tells.
+            let is_told = self.is_counted && self.sessions > 60;
+            let during = during.filter(|during| is_told || matches!(during, During::First(_)));
             self.tag("page 0", ("first", during.map(|_| answered)));
             if let Some(during) = during {
                 self.special(On::Page(0), during, answered);
@@ -280,6 +282,19 @@ impl Draft {
         self.tag("behind", answered);
         if matches!(answered, Answered::First(_)) {
             self.apart("rows behind the end that are not the last");
+        }
+        // Page 1 is a documented request until page 0 has shown that there is no such page.
+        let is_final = matches!(
+            answered,
+            Answered::Redirect(_)
+                | Answered::TooFast(_)
+                | Answered::Close
+                | Answered::Stall(_)
+                | Answered::Message
+                | Answered::Status(401 | 403 | 429 | 500 | 503)
+        );
+        if self.world.options.base == 0 && self.sessions <= 20 && is_final {
+            self.apart("a list from 0 of one page, and page 1 fails");
         }
         if self.dice.is(15) {
             let (during, other) = (self.for_a_while(), self.answered());
