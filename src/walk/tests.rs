@@ -3,6 +3,7 @@
 mod chaos;
 mod exhaustive;
 mod model;
+mod orders;
 mod random;
 mod repair;
 mod servers;
