@@ -287,7 +287,7 @@ impl Plan {
                 window
             }
             Phase::Tailing(tail) if self.pace.flying == 0 => tail.window(),
-            Phase::Walking if self.round.spent.is_over() => {
+            Phase::Walking if self.round.is_spent(self.server.sizes.largest()) => {
                 self.log.reasons.push("too many requests brought nothing new".to_owned());
                 self.finish_at_head();
                 return self.request();

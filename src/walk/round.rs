@@ -47,6 +47,11 @@ impl Spent {
         self.barren = 0;
     }
 
+    /// The last answer that was brought lies behind a gap: going on from gap to gap brings nothing that is worth it.
+    pub(super) const fn leap(&mut self) {
+        self.brought = self.brought.saturating_sub(1);
+    }
+
     pub(super) const fn bring_nothing(&mut self) {
         self.barren += 1;
     }
@@ -56,9 +61,10 @@ impl Spent {
         self.barren >= BARREN
     }
 
-    /// Whether so much was asked for so little that the round must end.
-    pub(super) const fn is_over(&self) -> bool {
-        self.asked > 3 * self.brought + 200
+    /// Whether so much was asked for so little that the round must end. `pages`: how many answers a list of the length that
+    /// was told can need.
+    pub(super) fn is_over(&self, pages: u64) -> bool {
+        self.asked > 3 * self.brought.min(pages) + 200
     }
 }
 
@@ -76,6 +82,8 @@ pub(super) struct Round {
     /// The head, where the chain does not begin at it.
     pub top: Vec<Listed>,
     pub totals: Totals,
+    /// An answer went on behind where its own total ends.
+    pub has_false_totals: bool,
     pub end: End,
     pub seam: Seam,
     /// Rows by which further windows overlap; grows where the list moves fast.
@@ -108,6 +116,7 @@ impl Round {
             chain: None,
             top: Vec::new(),
             totals: Totals::default(),
+            has_false_totals: false,
             end: End::default(),
             seam: Seam::default(),
             overlap,
@@ -156,6 +165,12 @@ impl Round {
     /// Where the list ends, as far as is known: pages behind this position may not be there.
     pub(super) fn known_end(&self) -> u64 {
         self.totals.latest().unwrap_or(0).max(self.reach)
+    }
+
+    /// Whether so much was asked for so little that the round must end. Windows overlap by half a page at most.
+    pub(super) fn is_spent(&self, largest: u32) -> bool {
+        let pages = self.totals.most().map_or(u64::MAX, |total| 2 * total / u64::from(largest) + 50);
+        self.spent.is_over(pages)
     }
 
     pub(super) fn begin_at(&mut self, window: Window) {

@@ -169,7 +169,8 @@ impl Plan {
             round.spent.bring_nothing();
             return;
         }
-        let is_beyond = super::totals::plausible(page.info).is_some_and(|total| total <= page.window.offset());
+        let told = super::totals::plausible(page.info).filter(|_| !round.has_false_totals);
+        let is_beyond = told.is_some_and(|total| total <= page.window.offset());
         if slot.purpose == Purpose::Behind || page.window.offset() >= round.reach || is_beyond {
             let is_probe = slot.purpose == Purpose::Behind || is_beyond;
             if chain.ends_like(&page.rows) || is_probe && chain.knows_all(&page.rows) {
@@ -210,6 +211,8 @@ impl Plan {
     }
 
     fn advanced(&mut self, purpose: Purpose, page: &Page) {
+        let is_told = super::totals::plausible(page.info).is_some();
+        self.round.has_false_totals |= is_told && super::totals::believable(page).is_none();
         self.round.reach = page.end();
         self.round.end.moved();
         self.reached(page);
@@ -349,6 +352,7 @@ impl Plan {
             chain.leap(&page.rows);
         }
         self.advanced(Purpose::Walk, &page);
+        self.round.spent.leap();
     }
 
     /// Whether the chain now reaches as far as the goal. Which of the orders that fit is the list's own is not known, so a

@@ -58,6 +58,11 @@ impl Totals {
         self.latest
     }
 
+    /// The greatest of the first and the latest one.
+    pub fn most(&self) -> Option<u64> {
+        self.first.max(self.latest)
+    }
+
     /// The one total that every answer gave.
     pub fn constant(&self) -> Option<u64> {
         self.first.filter(|_| !self.changed && !self.missing)
