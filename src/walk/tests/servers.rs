@@ -385,20 +385,19 @@ fn walk(seed: u64) -> (World, Ended) {
             break Some(broken);
         }
     };
-    let seen: BTreeSet<_> = pages.iter().flatten().map(|row| row.id).collect();
+    let shown: BTreeSet<_> = pages.iter().flatten().map(|row| row.id).collect();
     // A list from 0 without a total, whose page 0 fails as long as it is asked for.
     let is_untold = world.total != Total::Exact || pages.iter().all(Vec::is_empty);
     let is_hidden = world.from_zero && is_untold && !server.has_zero;
-    let lost = server.throughout.iter().filter(|id| !is_hidden && !seen.contains(id)).copied().collect();
-    let verdict = match broken {
-        Some(broken) => Err(broken),
-        None => {
-            let since = usize::try_from(plan.since()).unwrap();
-            let starts: BTreeSet<_> = pages[since..].iter().flatten().map(|row| (row.id, row.start)).collect();
-            let distinct: BTreeSet<_> = starts.iter().map(|row| row.0).collect();
-            let moved = (starts.len() - distinct.len()) as u64;
-            Ok(plan.finish(Tally { distinct: distinct.len() as u64, moved }))
-        }
+    let lost = server.throughout.iter().filter(|id| !is_hidden && !shown.contains(id)).copied().collect();
+    let verdict = if let Some(broken) = broken {
+        Err(broken)
+    } else {
+        let since = usize::try_from(plan.since()).unwrap();
+        let starts: BTreeSet<_> = pages[since..].iter().flatten().map(|row| (row.id, row.start)).collect();
+        let distinct: BTreeSet<_> = starts.iter().map(|row| row.0).collect();
+        let moved = (starts.len() - distinct.len()) as u64;
+        Ok(plan.finish(Tally { distinct: distinct.len() as u64, moved }))
     };
     (world, Ended { verdict, lost, is_still: !server.has_changed, len: server.rows.len() })
 }
