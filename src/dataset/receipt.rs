@@ -319,10 +319,11 @@ impl Default for Walk {
 impl Walk {
     /// Takes over what the walk showed.
     pub fn show(&mut self, verdict: &Verdict, distinct: u64) {
-        let Verdict { evidence, reasons, requests, recalled, windows, links, repairs, total, inserted, .. } = verdict;
+        let Verdict { evidence, reasons, requests, recalled, windows, links, repairs, total, inserted, caveat, .. } =
+            verdict;
         self.evidence = *evidence;
         self.recalled = *recalled;
-        self.reasons.clone_from(reasons);
+        self.reasons = reasons.iter().chain(caveat).cloned().collect();
         (self.requests, self.windows, self.links, self.repairs) = (*requests, *windows, *links, *repairs);
         (self.distinct, self.total, self.inserted) = (distinct, *total, *inserted);
     }

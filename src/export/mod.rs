@@ -219,6 +219,9 @@ impl Run {
         let verdict = verdicts.reduce(Verdict::and);
         let verdict = verdict.ok_or_else(|| Error::new(Kind::Unexpected, "nothing was walked"))?;
         receipt.walk.show(&verdict, resolved.tallies.iter().map(|tally| tally.distinct).sum());
+        if let Some(caveat) = &verdict.caveat {
+            tracing::warn!("{caveat}; compare the number with the account's own count");
+        }
         receipt.walk.late = resolved.late;
         if resolved.late > 0 {
             let (late, noun) = (resolved.late, if resolved.late == 1 { "session" } else { "sessions" });

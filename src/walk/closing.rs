@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::base::Word;
 use super::plan::{Phase, Plan};
-use super::window::{Window, behind};
+use super::window::{Window, far_behind};
 use super::{Listed, Outcome, Request, Silence};
 
 /// What is looked at.
@@ -28,9 +28,6 @@ pub(super) struct Closing {
     flying: bool,
 }
 
-/// As at the opening.
-const FAR: u64 = 1_000_000_000;
-
 impl Closing {
     pub(super) fn of(plan: &Plan) -> Self {
         let size = plan.server.sizes.proven();
@@ -39,30 +36,32 @@ impl Closing {
             looks.push_back(Look::Zero(Window { size, page: 1 }));
         }
         if let Some((silence, short)) = plan.round.end.rests_on_silence() {
-            looks.push_back(Look::Far(behind(FAR, size), silence));
+            looks.push_back(Look::Far(far_behind(size), silence));
             let pauses = [plan.settings.pause].into_iter().chain(std::iter::repeat(Duration::ZERO));
             looks.extend(short.into_iter().zip(pauses).map(|((window, rows), pause)| Look::Short(window, rows, pause)));
         }
         Self { looks, flying: false }
     }
 
-    /// The next request, `None` when all is seen. `base`: the number of the first page.
-    pub(super) fn next(&mut self, base: u64) -> Option<Request> {
+    /// The next request, `None` when all is seen. `base`: the number of the first page; `own_size`: the server chooses the
+    /// size of its pages.
+    pub(super) fn next(&mut self, base: u64, own_size: bool) -> Option<Request> {
         let look = self.looks.front()?;
         self.flying = true;
-        Some(match look {
+        let request = match look {
             Look::Zero(window) => Request::probe(*window, 0),
             Look::Far(window, _) => Request::probe(*window, window.page - 1 + base),
             Look::Short(window, _, pause) => {
                 Request { after: *pause, ..Request::documented(*window, window.page - 1 + base) }
             }
-        })
+        };
+        Some(Request { own_size, ..request })
     }
 }
 
 impl Plan {
     /// Takes an answer to the last look.
-    pub(super) fn close(&mut self, _: Request, outcome: &Outcome) {
+    pub(super) fn close(&mut self, outcome: &Outcome) {
         let Phase::Closing(closing) = &mut self.phase else { return };
         if !std::mem::take(&mut closing.flying) {
             return; // an answer that was in flight before

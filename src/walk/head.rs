@@ -14,7 +14,7 @@ use super::sizes::Sizes;
 use super::slot::State;
 use super::tail::Tail;
 use super::window::Window;
-use super::{Contract, Listed, Outcome, Page, Request};
+use super::{Asking, Contract, Listed, Outcome, Page, Request};
 
 /// Answers at most until the old head must be met.
 const MOST: u32 = 64;
@@ -34,6 +34,8 @@ pub struct Head {
     fits: Sorts,
     /// Read on until every session of a window ended before this time (microseconds).
     until: Option<i64>,
+    /// The last row of a list that was read to its end: where it stands unchanged, nothing that is owed lies below.
+    last: Option<Listed>,
     /// The first window is read by the number 0.
     by_zero: bool,
     asked: u32,
@@ -41,7 +43,7 @@ pub struct Head {
 }
 
 /// What the head shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// More has to be read.
     More,
@@ -71,6 +73,7 @@ impl Head {
             rows: Vec::new(),
             fits,
             until: by_end.then_some(before),
+            last: plan.round.last().copied(),
             by_zero: plan.server.base.has_two_names(),
             asked: 0,
             tries: 0,
@@ -121,9 +124,8 @@ impl Head {
                 Joint::Apart | Joint::Reordered => {}
             }
         }
-        let is_end = rows.is_empty() || page.is_short();
-        let is_before = |time| !rows.is_empty() && rows.iter().all(|row| row.end.is_some_and(|end| end < time));
-        let is_settled = is_end || self.until.is_none_or(is_before);
+        let is_end = rows.is_empty() || self.last.is_some_and(|last| rows.contains(&last));
+        let is_settled = is_end || self.until.is_none_or(|time| page.ended_before(time));
         if self.old.is_empty() {
             return if is_settled { self.met() } else { self.go_on(rows.is_empty(), overlap, sizes) };
         }
@@ -176,8 +178,13 @@ impl Plan {
                 head.by_zero = false; // by its first name, then
                 return Ok(());
             }
-            State::Failed(failure) if !matches!(failure.word, Word::Nothing) => return Err(Contract::Failed),
-            _ => Page { window: request.window, info: super::PageInfo::default(), rows: Vec::new(), unusable: 0 },
+            State::Failed(failure) if matches!(failure.word, Word::Nothing) => Page::empty(request.window),
+            State::Failed(_) if request.asking == Asking::Probe => {
+                // Behind the end of the list as it was: whether that has moved is not known.
+                self.headed(Seen::Lost);
+                return Ok(());
+            }
+            _ => return Err(Contract::Failed),
         };
         self.see(&page);
         Ok(())
@@ -203,7 +210,12 @@ impl Plan {
             }
         }
         let Phase::Heading(head) = &mut self.phase else { return };
-        match head.answer(page, self.round.overlap, &self.server.sizes) {
+        let seen = head.answer(page, self.round.overlap, &self.server.sizes);
+        self.headed(seen);
+    }
+
+    fn headed(&mut self, seen: Seen) {
+        match seen {
             Seen::More => return,
             Seen::Lost => self.log.reasons.push("the head of the list moved too fast to be read again".to_owned()),
             Seen::Met { inserted, unchanged } => {
@@ -211,6 +223,7 @@ impl Plan {
                 self.round.head_unchanged = unchanged;
             }
         }
+        let Phase::Heading(head) = &mut self.phase else { return };
         self.round.head = std::mem::take(&mut head.rows);
         self.server.base.meet(&self.round.head);
         self.compare_orders();

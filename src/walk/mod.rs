@@ -19,6 +19,7 @@ mod passes;
 mod plan;
 mod recall;
 mod round;
+mod salvage;
 mod settle;
 mod sizes;
 mod slot;
@@ -204,6 +205,17 @@ struct Page {
 }
 
 impl Page {
+    /// What a window without records is.
+    const fn empty(window: Window) -> Self {
+        let info = PageInfo { current_page: None, per_page: None, last_page: None, total: None };
+        Self { window, info, rows: Vec::new(), unusable: 0 }
+    }
+
+    /// Whether it holds sessions, and all of them ended before this time (microseconds).
+    fn ended_before(&self, time: i64) -> bool {
+        !self.rows.is_empty() && self.rows.iter().all(|row| row.end.is_some_and(|end| end < time))
+    }
+
     /// Records, usable or not.
     const fn listed(&self) -> u64 {
         self.rows.len() as u64 + self.unusable

@@ -5,7 +5,7 @@
 
 use super::base::{Base, Likeness, Word, likeness};
 use super::sizes::{Sizes, USUAL};
-use super::window::{Window, behind};
+use super::window::{Window, far_behind};
 use super::{Asking, Listed, Outcome, Page, Request, totals};
 
 /// How often the first questions are asked again where they tell nothing.
@@ -13,9 +13,6 @@ const TRIES: u32 = 4;
 
 /// How many smaller sizes are tried to show how the pages are counted.
 const HALVES: usize = 3;
-
-/// A position far behind the end of any list, yet small enough for a database to count to.
-const FAR: u64 = 1_000_000_000;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +119,7 @@ impl Opening {
             Question::One => probe(1),
             Question::WrongToken => Request { asking: Asking::WrongToken, ..probe(self.per_page) },
             Question::Far => {
-                let window = behind(FAR, self.size());
+                let window = far_behind(self.size());
                 Request::probe(window, window.page)
             }
         }
@@ -212,47 +209,26 @@ impl Opening {
         asked_for.into_iter().filter(|question| self.outcome(*question).is_none()).collect()
     }
 
+    fn is_open(&self, questions: &[Question]) -> bool {
+        questions.iter().any(|question| self.outcome(*question).is_none())
+    }
+
     fn questions(&self) -> Vec<Question> {
         let mut questions = vec![Question::First, Question::Zero];
-        let is_open = |questions: &Vec<Question>| questions.iter().any(|question| self.outcome(*question).is_none());
-        if is_open(&questions) {
+        if self.is_open(&questions) {
             return questions;
         }
         if self.page(Question::First).is_none() {
-            if let Some(zero) = self.page(Question::Zero).filter(|page| !page.rows.is_empty()) {
-                // Page 1 lies behind the end, or failed for a moment.
-                questions.push(Question::FirstAgain);
-                questions.extend(totals::believable(&zero).is_none().then_some(Question::Far));
-                return questions;
-            }
-            if self.may_be_empty() {
-                questions.extend([Question::FirstAgain, Question::One, Question::ZeroAgain]);
-                let is_bare = matches!(self.outcome(Question::First), Some(outcome) if !is_page(outcome));
-                questions.extend(is_bare.then_some(Question::WrongToken));
-                return questions;
-            }
-            for question in self.ladder().into_iter().filter(|_| self.may_be_refused()) {
-                questions.push(question);
-                if is_open(&questions) {
-                    return questions;
-                }
-                if self.page(question).is_some() {
-                    // What failed once may have failed for a moment.
-                    questions.push(Question::FirstAgain);
-                    break;
-                }
-                if self.is_empty(question) {
-                    return questions; // All is asked again in this size.
-                }
-            }
-            if is_open(&questions) {
+            questions.extend(self.without_first());
+            let is_smaller = self.ladder().into_iter().any(|question| self.page(question).is_some());
+            if self.is_open(&questions) || !is_smaller {
                 return questions;
             }
         }
         let Some(first) = self.first() else { return questions };
         if first.window.size < self.per_page {
             questions.push(Question::ZeroOf(first.window.size));
-            if is_open(&questions) {
+            if self.is_open(&questions) {
                 return questions;
             }
         }
@@ -260,11 +236,38 @@ impl Opening {
         questions.extend((!tells_size).then_some(Question::Second));
         for half in self.halves(&first).map(Question::Half) {
             questions.push(half);
-            if is_open(&questions) || self.page(half).is_some() {
+            if self.is_open(&[half]) || self.page(half).is_some() {
                 break;
             }
         }
         questions.extend(leaves_the_end_open(&first).then_some(Question::Far));
+        questions
+    }
+
+    /// What is asked where page 1 was not had by its first request.
+    fn without_first(&self) -> Vec<Question> {
+        if let Some(zero) = self.page(Question::Zero).filter(|page| !page.rows.is_empty()) {
+            // Page 1 lies behind the end, or failed for a moment.
+            let far = totals::believable(&zero).is_none().then_some(Question::Far);
+            return [Question::FirstAgain].into_iter().chain(far).collect();
+        }
+        if self.may_be_empty() {
+            let is_bare = self.outcome(Question::First).is_some_and(|outcome| !is_page(outcome));
+            let token = is_bare.then_some(Question::WrongToken);
+            return [Question::FirstAgain, Question::One, Question::ZeroAgain].into_iter().chain(token).collect();
+        }
+        let mut questions = Vec::new();
+        for question in self.ladder().into_iter().filter(|_| self.may_be_refused()) {
+            questions.push(question);
+            if self.is_open(&[question]) || self.is_empty(question) {
+                break; // Where that is empty, all is asked again in this size.
+            }
+            if self.page(question).is_some() {
+                // What failed once may have failed for a moment.
+                questions.push(Question::FirstAgain);
+                break;
+            }
+        }
         questions
     }
 
@@ -455,7 +458,13 @@ fn leaves_the_end_open(page: &Page) -> bool {
 fn page_size(page: &Page) -> u32 {
     let listed = u32::try_from(page.listed()).unwrap_or(u32::MAX);
     let echo = page.info.per_page.and_then(|echo| u32::try_from(echo).ok()).filter(|&echo| echo >= listed.max(1));
-    let whole = totals::believable(page) == Some(page.listed());
+    let total = totals::believable(page);
+    let whole = total == Some(page.listed());
+    // Rows say more than words: a round number of them, where there should be more, is a cap.
+    let is_cut = total.is_some_and(|total| page.listed() < total.min(page.window.size.into()));
+    if is_cut && listed > 0 && listed.is_multiple_of(5) {
+        return listed;
+    }
     match echo {
         Some(echo) => echo.min(page.window.size),
         None if whole || listed == 0 => page.window.size,

@@ -14,6 +14,7 @@ use super::order::Sorts;
 use super::passes::Passes;
 use super::recall::Recall;
 use super::round::Round;
+use super::salvage::Salvage;
 use super::sizes::Sizes;
 use super::slot::{Purpose, Slot, State};
 use super::tail::Tail;
@@ -68,6 +69,7 @@ pub(super) enum Phase {
     Opening(Opening),
     Locating(Locate),
     Walking,
+    Salvaging(Salvage),
     Heading(Head),
     Tailing(Tail),
     Passing,
@@ -215,14 +217,18 @@ impl Plan {
                 }
                 self.settle()
             }
+            Phase::Salvaging(_) => {
+                self.salvaged(request, outcome);
+                Ok(())
+            }
             Phase::Heading(_) => self.heading(request, outcome),
             Phase::Tailing(_) => self.tailing(request, outcome),
             Phase::Passing => {
-                self.passed(request, State::of(request.window, outcome));
+                self.passed(request.window, State::of(request.window, outcome), false);
                 Ok(())
             }
             Phase::Closing(_) => {
-                self.close(request, &outcome);
+                self.close(&outcome);
                 Ok(())
             }
             Phase::Done => Ok(()),
@@ -278,6 +284,11 @@ impl Plan {
                     return self.request();
                 }
             }
+            Phase::Salvaging(_) if self.pace.flying == 0 => match self.salvage() {
+                // It may fail once more.
+                Some(window) => return Some(self.named(window, true, own)),
+                None => return self.request(),
+            },
             Phase::Heading(head) if self.pace.flying == 0 => {
                 let window = head.window();
                 if window.page == 1 && head.reads_page_zero() {
@@ -305,17 +316,21 @@ impl Plan {
                 return Some(self.named(window, self.is_passed_over(window), own));
             }
             Phase::Closing(closing) if self.pace.flying == 0 => {
-                let Some(request) = closing.next(base) else {
+                let Some(request) = closing.next(base, own) else {
                     self.phase = Phase::Done;
                     return None;
                 };
                 return Some(request);
             }
-            Phase::Locating(_) | Phase::Heading(_) | Phase::Tailing(_) | Phase::Closing(_) | Phase::Done => {
-                return None;
-            }
+            Phase::Locating(_)
+            | Phase::Salvaging(_)
+            | Phase::Heading(_)
+            | Phase::Tailing(_)
+            | Phase::Closing(_)
+            | Phase::Done => return None,
         };
-        let is_behind = matches!(self.phase, Phase::Walking) && self.is_behind(window);
+        let goes_on = matches!(self.phase, Phase::Walking | Phase::Heading(_));
+        let is_behind = goes_on && self.is_behind(window);
         Some(self.named(window, is_behind, own))
     }
 
@@ -436,11 +451,12 @@ impl Plan {
         self.passes.as_ref().is_some_and(|passes| window.page > 1 && window.offset() >= passes.known_end())
     }
 
-    fn passed(&mut self, request: Request, state: State) {
-        let window = request.window;
+    /// Takes an answer of the passes. `is_final`: it was found out already why the page can't be had.
+    fn passed(&mut self, window: Window, state: State, is_final: bool) {
         let is_behind = self.is_passed_over(window);
         let Some(passes) = &mut self.passes else { return };
         match state {
+            State::Failed(failure) if is_final => passes.refuse(window, &failure.text()),
             State::Failed(failure) if !is_behind && passes.is_flying(window) => {
                 self.doubt(Slot { state: State::Failed(failure), ..Slot::new(window, Purpose::Walk) });
             }
@@ -490,14 +506,7 @@ impl Plan {
             }
             Resolved::Answer(answer) if matches!(self.phase, Phase::Passing) => {
                 let (slot, outcome) = *answer;
-                let state = State::of(slot.window, outcome);
-                let Some(passes) = &mut self.passes else { return Ok(()) };
-                match state {
-                    State::Here(page) => passes.answer(slot.window, Some(&page)),
-                    State::Failed(failure) => passes.refuse(slot.window, &failure.text()),
-                    State::Planned | State::Flying => {}
-                }
-                self.turn_to_closing();
+                self.passed(slot.window, State::of(slot.window, outcome), true);
                 Ok(())
             }
             Resolved::Answer(answer) => {
@@ -524,7 +533,12 @@ impl Plan {
             }
             return;
         }
-        self.phase = Phase::Heading(Head::of(self));
+        let gaps = std::mem::take(&mut self.round.gaps);
+        self.phase = if gaps.is_empty() {
+            Phase::Heading(Head::of(self))
+        } else {
+            Phase::Salvaging(Salvage::of(gaps, &self.server.sizes))
+        };
     }
 
     /// Whether it came to its end.

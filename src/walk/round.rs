@@ -7,6 +7,7 @@ use super::Listed;
 use super::chain::{Chain, Ties};
 use super::end::End;
 use super::order::Sorts;
+use super::salvage::Gap;
 use super::slot::{Purpose, Slot};
 use super::totals::Totals;
 use super::window::Window;
@@ -86,6 +87,8 @@ pub(super) struct Round {
     pub has_false_totals: bool,
     pub end: End,
     pub seam: Seam,
+    /// Positions between answers that could not be joined, where the server gave less than it should.
+    pub gaps: Vec<Gap>,
     /// Rows by which further windows overlap; grows where the list moves fast.
     pub overlap: u64,
     /// Which ties across a joint are put up with.
@@ -119,6 +122,7 @@ impl Round {
             has_false_totals: false,
             end: End::default(),
             seam: Seam::default(),
+            gaps: Vec::new(),
             overlap,
             ties: Ties::Parted(parted),
             spent: Spent::default(),
@@ -171,6 +175,11 @@ impl Round {
     pub(super) fn is_spent(&self, largest: u32) -> bool {
         let pages = self.totals.most().map_or(u64::MAX, |total| 2 * total / u64::from(largest) + 50);
         self.spent.is_over(pages)
+    }
+
+    /// The last row of the list, where that was walked to.
+    pub(super) fn last(&self) -> Option<&Listed> {
+        self.chain.as_ref().filter(|_| self.ended)?.tail().last()
     }
 
     pub(super) fn begin_at(&mut self, window: Window) {

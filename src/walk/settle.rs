@@ -28,6 +28,24 @@ pub(super) enum Fault {
     First,
 }
 
+/// What an answer from behind the chain says of the end, where it is a page that is known already under another number: the
+/// last page again is nothing, the first one no answer. `None` where it may be a part of the list.
+fn known_again(has_false_totals: bool, reach: u64, chain: &Chain, slot: &Slot, page: &Page) -> Option<Word> {
+    let offset = page.window.offset();
+    let told = super::totals::plausible(page.info).filter(|_| !has_false_totals);
+    let is_beyond = slot.purpose == Purpose::Behind || told.is_some_and(|total| total <= offset);
+    if !is_beyond && offset < reach {
+        return None;
+    }
+    let is_last = chain.ends_like(&page.rows) || is_beyond && chain.knows_all(&page.rows);
+    let is_first = chain.head().starts_with(&page.rows) && page.rows.len() > 1;
+    match (is_last, is_first) {
+        (true, _) => Some(Word::Nothing),
+        (false, true) => Some(Word::Silent(super::Silence::Shape)),
+        (false, false) => None,
+    }
+}
+
 impl Plan {
     /// Takes what has arrived at the front of the queue, in order.
     pub(super) fn settle(&mut self) -> Result<(), Contract> {
@@ -64,8 +82,8 @@ impl Plan {
         let Window { size, page: number } = slot.window;
         let from = self.round.refused_from.unwrap_or(u64::MAX).min(slot.window.offset());
         self.round.refused_from = Some(from);
-        let nothing = Page { window: slot.window, info: super::PageInfo::default(), rows: Vec::new(), unusable: 0 };
-        self.leave_out(format!("page {number} of {size} sessions each {}", failure.text()), &nothing);
+        let fault = format!("page {number} of {size} sessions each {}", failure.text());
+        self.leave_out(fault, &Page::empty(slot.window));
     }
 
     fn take(&mut self, mut slot: Slot, page: Page) -> Result<(), Contract> {
@@ -169,22 +187,10 @@ impl Plan {
             round.spent.bring_nothing();
             return;
         }
-        let told = super::totals::plausible(page.info).filter(|_| !round.has_false_totals);
-        let is_beyond = told.is_some_and(|total| total <= page.window.offset());
-        if slot.purpose == Purpose::Behind || page.window.offset() >= round.reach || is_beyond {
-            let is_probe = slot.purpose == Purpose::Behind || is_beyond;
-            if chain.ends_like(&page.rows) || is_probe && chain.knows_all(&page.rows) {
-                // The last page again, under whatever number.
-                round.end.brought(page.window.size, Word::Nothing);
-                round.spent.bring_nothing();
-                return;
-            }
-            if chain.head().starts_with(&page.rows) && page.rows.len() > 1 {
-                // The first page again says nothing of the end.
-                round.end.brought(page.window.size, Word::Silent(super::Silence::Shape));
-                round.spent.bring_nothing();
-                return;
-            }
+        if let Some(word) = known_again(round.has_false_totals, round.reach, chain, &slot, &page) {
+            round.end.brought(page.window.size, word);
+            round.spent.bring_nothing();
+            return;
         }
         round.totals.observe(&page);
         match chain.extend(&page.rows, round.ties) {
@@ -343,7 +349,10 @@ impl Plan {
         let Some(Slot { state: State::Here(page), .. }) = round.slots.pop_front() else { return };
         let from = page.window.offset();
         let reason = match why {
-            _ if !round.seam.faults.is_empty() => std::mem::take(&mut round.seam.faults).join(", "),
+            _ if !round.seam.faults.is_empty() => {
+                round.gaps.extend((round.reach < from).then_some((round.reach, from)));
+                std::mem::take(&mut round.seam.faults).join(", ")
+            }
             Extended::Reordered => "sessions changed places".to_owned(),
             _ => "the list moved too fast".to_owned(),
         };

@@ -84,8 +84,7 @@ impl Tail {
     }
 
     fn rise(&mut self, page: &Page, overlap: u64, sizes: &Sizes) -> Seen {
-        let is_before = |row: &Listed| row.end.is_some_and(|end| end < self.until);
-        if page.window.page == 1 || page.rows.iter().all(is_before) {
+        if page.window.page == 1 || page.ended_before(self.until) {
             return Seen::Settled;
         }
         self.below = Some(page.rows.clone());

@@ -13,6 +13,25 @@ pub struct Totals {
     changed: bool,
     fell: bool,
     missing: bool,
+    /// The greatest so far, the lowest since, and by how much it rose from that one at most.
+    peak: u64,
+    trough: u64,
+    rebound: u64,
+}
+
+/// A fall and a rise by more than one in so many: no list moves so.
+const JUMP: u64 = 100;
+
+/// Falls that lists of any length may have.
+const FEW: u64 = 5;
+
+/// Whether a list of this length may have been cut by the server: a round number, or a power of two.
+pub fn is_a_usual_cap(length: u64) -> bool {
+    let is_round = |length: u64| {
+        let tens = length.checked_ilog10().map_or(1, |digits| 10_u64.pow(digits));
+        length.is_multiple_of(tens) && matches!(length / tens, 1 | 2 | 5)
+    };
+    length >= 1_000 && (is_round(length) || length.is_power_of_two() || (length + 1).is_power_of_two())
 }
 
 /// The total of an answer where it is positive and agrees with what the answer holds.
@@ -51,6 +70,18 @@ impl Totals {
         self.fell |= self.latest.is_some_and(|latest| total < latest);
         self.first.get_or_insert(total);
         self.latest = Some(total);
+        if total >= self.peak {
+            self.rebound = self.rebound.max(self.peak - self.trough);
+            (self.peak, self.trough) = (total, total);
+        } else {
+            self.trough = self.trough.min(total);
+            self.rebound = self.rebound.max(total - self.trough);
+        }
+    }
+
+    /// The greatest total, where totals fell far and rose again: copies of the list that differ were read by turns.
+    pub fn jumped(&self) -> Option<u64> {
+        (self.rebound > FEW.max(self.peak / JUMP)).then_some(self.peak)
     }
 
     /// The list's length by the latest answer that can be believed.
@@ -68,6 +99,11 @@ impl Totals {
         self.first.filter(|_| !self.changed && !self.missing)
     }
 
+    /// Whether some answer named a total that can be believed.
+    pub const fn is_told(&self) -> bool {
+        self.first.is_some()
+    }
+
     /// Whether the list has more sessions than it had at first, by this answer or one before: what was its head may now
     /// be its second page.
     pub fn grew(&self, page: &Page) -> bool {
@@ -77,5 +113,41 @@ impl Totals {
     /// The total, if every answer gave one and none was lower than the one before.
     pub fn never_fell(&self) -> Option<u64> {
         self.latest.filter(|_| !self.fell && !self.missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::Window;
+    use super::*;
+
+    fn totals(totals: &[u64]) -> Totals {
+        let mut seen = Totals::default();
+        for total in totals {
+            let info = PageInfo { total: i64::try_from(*total).ok(), ..PageInfo::default() };
+            seen.observe(&Page { info, ..Page::empty(Window { size: 10, page: 1 }) });
+        }
+        seen
+    }
+
+    #[test]
+    fn totals_jump_where_they_fall_far_and_rise_again() {
+        for (told, jumped) in [
+            (&[1000_u64, 940, 1000] as &[u64], Some(1000)),
+            (&[940, 1000, 940, 955], Some(1000)),
+            (&[1000, 940, 930], None),
+            (&[1000, 1020, 1040], None),
+            (&[1000, 995, 1001, 996, 1002], None),
+            (&[8, 0, 8], Some(8)),
+        ] {
+            assert_eq!(totals(told).jumped(), jumped, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn usual_caps_are_round() {
+        let caps = [1_000, 2_000, 5_000, 10_000, 1_024, 65_535, 65_536, 1_000_000];
+        assert!(caps.into_iter().all(is_a_usual_cap));
+        assert!(![0, 1, 10, 100, 999, 1_001, 3_000, 10_001, 12_345].into_iter().any(is_a_usual_cap));
     }
 }

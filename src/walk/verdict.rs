@@ -8,6 +8,7 @@ use super::goal::Goal;
 use super::order::Key;
 use super::passes::Passes;
 use super::plan::Plan;
+use super::totals::is_a_usual_cap;
 use crate::timestamp;
 
 /// What only the whole stage can tell, counted over the answers from [`Plan::since`] on.
@@ -57,6 +58,8 @@ pub struct Verdict {
     pub order: Option<Found>,
     /// The number of the first page.
     pub base: u64,
+    /// What the proof can't tell, where that is worth a word.
+    pub caveat: Option<String>,
     /// Newest and oldest start of the part of the list that was covered.
     pub newest: Option<i64>,
     /// See `newest`.
@@ -79,6 +82,7 @@ impl Verdict {
             inserted,
             order,
             base,
+            caveat,
             newest,
             oldest,
         } = other;
@@ -102,6 +106,7 @@ impl Verdict {
             .filter(|(a, b)| (a.key, a.descending) == (b.key, b.descending))
             .map(|(a, b)| if a.slack > b.slack { a } else { b });
         self.base = self.base.min(base);
+        self.caveat = self.caveat.or(caveat);
         self.newest = self.newest.max(newest);
         self.oldest = self.oldest.min(oldest);
         self
@@ -113,6 +118,7 @@ impl Plan {
     #[must_use]
     pub fn finish(self, tally: Tally) -> Verdict {
         let (evidence, reasons) = self.judge(tally);
+        let caveat = self.caveat(tally);
         let chain = self.round.chain.as_ref();
         let order = self.order();
         let newest = chain.and_then(|chain| chain.orders().newest());
@@ -132,6 +138,7 @@ impl Plan {
             inserted: counts.inserted,
             order,
             base: self.server.base.number(),
+            caveat,
             newest,
             oldest,
         }
@@ -164,6 +171,13 @@ impl Plan {
         if let Some(total) = total.filter(|&total| distinct + self.log.counts.unusable < total) {
             reasons.push(format!("the list has {total} sessions, but {distinct} different ones were read"));
         }
+        if let Some(peak) =
+            self.round.totals.jumped().filter(|peak| whole && distinct + self.log.counts.unusable < *peak)
+        {
+            reasons.push(format!(
+                "the list's length jumped while it was read: {peak} sessions at most, and {distinct} different ones were read"
+            ));
+        }
         if !reasons.is_empty() {
             return (Evidence::None, reasons);
         }
@@ -186,6 +200,19 @@ impl Plan {
             return (Evidence::None, vec![format!("{moved} sessions changed their start while the list was read")]);
         }
         (Evidence::Chain, vec![self.ground()])
+    }
+
+    /// A list without a total that ends at a round number: servers cut lists there.
+    fn caveat(&self, tally: Tally) -> Option<String> {
+        let passes = self.passes.as_deref();
+        let is_told = passes.map_or(&self.round.totals, Passes::totals).is_told();
+        let is_whole = self.round.begins_at_head() && self.round.ended;
+        let length = tally.distinct;
+        (is_whole && !is_told && is_a_usual_cap(length)).then(|| {
+            format!(
+                "the list ends after {length} sessions and names no total: a server that cuts its list looks the same"
+            )
+        })
     }
 
     /// What a chain has shown, in words.

@@ -68,6 +68,14 @@ pub fn can_overlap(length: u64, overlap: u64, largest: u32) -> bool {
     true
 }
 
+/// A position far behind the end of any list, yet small enough for a database to count to.
+const FAR: u64 = 1_000_000_000;
+
+/// A window far behind the end of any list.
+pub fn far_behind(size: u32) -> Window {
+    behind(FAR, size)
+}
+
 /// The first window of this size that lies wholly behind a position.
 pub fn behind(position: u64, size: u32) -> Window {
     Window { size, page: position.div_ceil(u64::from(size)).max(1) + 1 }

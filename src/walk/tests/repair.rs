@@ -1,7 +1,7 @@
 //! Servers that answer oddly, one case each.
 
 use super::model::{Change, Model, Walked, drive, drive_on, quiet, settings};
-use crate::walk::{Contract, Evidence, Goal, Outcome, PageInfo, Plan, Request, Window};
+use crate::walk::{Contract, Evidence, Goal, Outcome, PageInfo, Plan, Request, Silence, Window};
 
 /// A full walk with 4 in flight whose answers may be altered.
 fn altered(model: &mut Model, mut alter: impl FnMut(u64, Request, &mut Outcome)) -> Result<Walked, Contract> {
@@ -327,4 +327,71 @@ fn a_first_page_that_is_empty_for_a_moment_is_no_empty_list() {
     let walked = drive(Plan::new(Goal::Full, settings(10, 2), false), &mut model, 1, |_| 0, serve).unwrap();
     assert!(gone);
     assert_eq!(walked.lost, [], "{walked:?}");
+}
+
+/// Requests and sessions lost of a list in which every page that would hold one of these positions fails.
+fn poisoned(len: usize, poison: &[u64]) -> Walked {
+    let mut model = Model::plain(len);
+    let plan = Plan::new(Goal::Full, settings(100, 2), false);
+    let fails = |request: Request| {
+        let window = request.window;
+        poison.iter().any(|at| (window.offset()..window.end()).contains(at))
+    };
+    drive(
+        plan,
+        &mut model,
+        4,
+        |_| 0,
+        |_, request, model| {
+            if fails(request) { Outcome::Silent(Silence::Status(500)) } else { model.answer(request) }
+        },
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_session_that_can_not_be_had_does_not_hide_its_neighbours() {
+    for poison in [&[250_u64] as &[u64], &[100], &[199], &[250, 251], &[120, 450]] {
+        let walked = poisoned(1_000, poison);
+        assert_eq!(walked.verdict.evidence, Evidence::None, "{poison:?}");
+        let lost: Vec<_> = walked.lost.iter().map(|row| u64::try_from(row.id).unwrap() - 1).collect();
+        assert_eq!(lost, poison, "{:?}", walked.verdict.reasons);
+        assert!(walked.requests < 150, "{poison:?}: {}", walked.requests);
+        let told = format!("the API does not give {} session", poison.len());
+        assert!(walked.verdict.reasons.iter().any(|reason| reason.starts_with(&told)), "{:?}", walked.verdict.reasons);
+    }
+}
+
+#[test]
+fn pages_that_are_cut_although_they_say_otherwise_are_read_in_the_size_that_comes() {
+    let plan = Plan::new(Goal::Full, settings(100, 2), false);
+    let walked = drive(
+        plan,
+        &mut Model::plain(950),
+        4,
+        |_| 0,
+        |_, request, model| {
+            let mut outcome = model.answer(request);
+            truncate(&mut outcome, 50);
+            info(&mut outcome).per_page = Some(request.window.size.into());
+            outcome
+        },
+    )
+    .unwrap();
+    proven(&walked);
+    assert!(walked.requests < 40, "{}", walked.requests);
+}
+
+#[test]
+fn copies_of_the_list_that_differ_are_told_by_their_totals() {
+    let whole = Model::plain(400);
+    let mut lagging = whole.clone();
+    lagging.rows.drain(150..180);
+    let mut model = whole.clone();
+    let walked = altered(&mut model, |number, request, outcome| {
+        let copy = if number % 2 == 0 { &whole } else { &lagging };
+        *outcome = copy.answer(request);
+    })
+    .unwrap();
+    assert!(walked.lost.is_empty() || walked.verdict.evidence == Evidence::None, "{walked:?}");
 }
