@@ -9,6 +9,8 @@
 
 use std::error::Error as StdError;
 
+use crate::redact::shown;
+
 /// A result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -152,13 +154,13 @@ impl Error {
             line = format!("{line}: {error}");
             cause = error.source();
         }
-        line
+        shown(&line)
     }
 
     /// The error as a person reads it: `error:`, its causes, and the hint, each on its own line.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = format!("error: {self}");
+        let mut text = format!("error: {}", shown(&self.what));
         let mut cause = self.source();
         let mut last = self.what.clone();
         while let Some(error) = cause {
@@ -166,14 +168,14 @@ impl Error {
             // Some libraries put their source's text into their own; once is enough.
             if !last.contains(&message) {
                 text.push_str("\n  caused by: ");
-                text.push_str(&message);
+                text.push_str(&shown(&message));
             }
             last = message;
             cause = error.source();
         }
         if let Some(hint) = &self.hint {
             text.push_str("\nhint: ");
-            text.push_str(hint);
+            text.push_str(&shown(hint));
         }
         text
     }
@@ -193,5 +195,17 @@ mod tests {
             "error: cannot write the file: /data/x\n  caused by: disk full\nhint: free some space and run the same command again"
         );
         assert_eq!(error.kind().exit_code(), 6);
+    }
+
+    #[test]
+    fn what_others_wrote_stays_on_its_line() {
+        let long = "x".repeat(1 << 20);
+        let error = Error::new(Kind::Unreadable, format!("damaged: a\nerror: all is lost \u{1b}[2J\u{202e}{long}"))
+            .because(std::io::Error::other(format!("b\nhint: run this{long}")))
+            .hint("c\nd");
+        for text in [error.render(), error.line()] {
+            assert!(text.len() < 20_000 && !text.contains(['\u{1b}', '\u{202e}']), "{text}");
+            assert!(text.lines().count() <= 3 && text.lines().all(|line| !line.starts_with("error: all")), "{text}");
+        }
     }
 }

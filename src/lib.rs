@@ -31,6 +31,7 @@ pub mod error;
 pub mod export;
 mod fetch;
 pub mod flatten;
+pub mod foreign;
 pub mod logging;
 pub mod name;
 pub mod place;

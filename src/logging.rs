@@ -1,11 +1,20 @@
 //! Log lines on stderr: which are written, and how.
 
+use std::fmt::{self, Write as _};
+
 use clap::ValueEnum;
-use tracing::Subscriber;
+use serde_json::Value;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::{Error, Kind, Result};
+use crate::redact::shown;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -53,8 +62,15 @@ impl Logging<'_> {
         let builder = tracing_subscriber::fmt().log_internal_errors(false);
         let builder = builder.with_env_filter(self.filter()?).with_writer(writer);
         Ok(match self.format {
-            Format::Text => Box::new(builder.with_ansi(self.colors).with_target(self.verbose > 0).finish()),
-            Format::Json => Box::new(builder.json().flatten_event(true).finish()),
+            Format::Text => {
+                let fields = debug_fn(|writer, field, value| match field.name() {
+                    "message" => write!(writer, "{}", shown(&format!("{value:?}"))),
+                    name => write!(writer, "{name}={}", shown(&format!("{value:?}"))),
+                });
+                let builder = builder.fmt_fields(fields.delimited(" "));
+                Box::new(builder.with_ansi(self.colors).with_target(self.verbose > 0).finish())
+            }
+            Format::Json => Box::new(builder.with_ansi(false).event_format(JsonLine).finish()),
         })
     }
 
@@ -72,6 +88,60 @@ impl Logging<'_> {
                 .because(error)
                 .hint("give a filter such as rollbook=debug, or unset ROLLBOOK_LOG")
         })
+    }
+}
+
+/// An event as a line of JSON: time, level, its fields, where it comes from.
+struct JsonLine;
+
+impl<S, N> FormatEvent<S, N> for JsonLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let metadata = event.metadata();
+        write!(writer, r#"{{"timestamp":"{time}","level":"{}""#, metadata.level())?;
+        let mut pairs = Pairs(String::new());
+        event.record(&mut pairs);
+        writeln!(writer, r#"{},"target":{}}}"#, pairs.0, Value::from(metadata.target()))
+    }
+}
+
+/// The fields of an event, each behind a comma.
+struct Pairs(String);
+
+impl Pairs {
+    fn push(&mut self, field: &Field, value: impl Into<Value>) {
+        let _ = write!(self.0, ",{}:{}", Value::from(field.name()), value.into());
+    }
+}
+
+impl Visit for Pairs {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.push(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.push(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.push(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.push(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.push(field, shown(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.push(field, shown(&format!("{value:?}")));
     }
 }
 
@@ -132,6 +202,23 @@ mod tests {
         let lines = logged(Logging { format: Format::Json, colors: true, ..Logging::default() });
         let line: serde_json::Value = serde_json::from_str(&lines[1]).unwrap();
         assert_eq!((&line["message"], &line["pages"], &line["level"]), (&"progress".into(), &3.into(), &"INFO".into()));
+    }
+
+    #[test]
+    fn what_others_wrote_can_not_act_on_a_terminal_or_make_a_line() {
+        for format in [Format::Text, Format::Json] {
+            let buffer = Buffer::default();
+            let writer = buffer.clone();
+            let subscriber = Logging { format, ..Logging::default() }.subscriber(move || writer.clone()).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                let name = format!("a\u{1b}[2J\nERROR all is lost\u{202e}{}", "x".repeat(1 << 20));
+                tracing::warn!(target: "rollbook", id = name, other = %name, "odd: {name}");
+            });
+            let bytes = buffer.0.lock().unwrap().clone();
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(text.len() < 20_000 && text.lines().count() == 1, "{}", text.len());
+            assert!(!text.trim_end().contains(['\u{1b}', '\n', '\u{202e}']), "{text}");
+        }
     }
 
     #[test]

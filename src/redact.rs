@@ -65,6 +65,14 @@ fn token_at(text: &str, at: usize) -> Option<usize> {
     (length >= TOKEN_LENGTH[usize::from(goes_on)]).then_some(length)
 }
 
+/// Characters at most of a text that others may have had a hand in, wherever it is shown.
+const SHOWN: usize = 4_000;
+
+/// A text as it may be printed, whoever wrote it: see [`one_line`]. Every log line, error and report goes through here.
+pub fn shown(text: &str) -> String {
+    one_line(text, SHOWN)
+}
+
 /// One line of at most `chars` characters: trimmed, and what can't be seen or acts on a terminal escaped.
 pub fn one_line(text: &str, chars: usize) -> String {
     let text = text.trim();
@@ -76,9 +84,13 @@ pub fn one_line(text: &str, chars: usize) -> String {
         }
         match c {
             // Also those that change the direction of writing or can't be seen.
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                line.extend(c.escape_unicode());
-            }
+            '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}' => line.extend(c.escape_unicode()),
             c if c.is_control() => line.extend(c.escape_default()),
             c => line.push(c),
         }

@@ -41,11 +41,11 @@ impl Destination {
             refuse_missing_temporary(&stage)?;
         }
         let options = options(place, config, environment)?;
-        let faults = environment.get("ROLLBOOK_TEST_FAULTS").and_then(Faults::parse);
+        let faults = for_tests(environment, "ROLLBOOK_TEST_FAULTS").and_then(Faults::parse);
         let (spool, run_id, budget) = (stage.clone(), run_id.to_owned(), config.store_retry_budget);
         let means = Means { options, spool, run_id, budget, faults };
         let layout = Layout::new(store::open(place, means)?, config.dataset.partition_by);
-        let lease = environment.get("ROLLBOOK_TEST_LEASE");
+        let lease = for_tests(environment, "ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());
         Ok(Self { layout, stage, terms: Terms { wait: None, beat, is_off: lease == Some("off") } })
     }
@@ -74,6 +74,11 @@ impl Destination {
         folders.into_iter().try_for_each(|folder| trial::try_folder(&folder))?;
         ["lock", "swap"].iter().try_for_each(|name| trial::try_file(&dataset.join("_rollbook").join(name)))
     }
+}
+
+/// A switch for tests, which a release build has not.
+fn for_tests<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
+    environment.get(name).filter(|_| cfg!(debug_assertions))
 }
 
 /// The stage would make it, and leave it.

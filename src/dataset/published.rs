@@ -16,6 +16,7 @@ use super::encode::SCHEMA_VERSION_KEY;
 use super::layout::{Layout, Partition};
 use crate::chunk::{Chunk, Key, Keys};
 use crate::error::{Error, Kind, Result};
+use crate::foreign;
 use crate::recount;
 use crate::store::{Version, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
@@ -148,9 +149,10 @@ impl Published {
     ) -> Result<()> {
         let Some(Opened { place, builder, .. }) = self.open(table)? else { return Ok(()) };
         let columns = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-        let reader = builder.with_projection(columns).with_batch_size(ROWS).build();
-        for batch in reader.map_err(|error| damaged(&place, error))? {
-            each(&batch.map_err(|error| damaged(&place, error))?)?;
+        let built = foreign::read(|| builder.with_projection(columns).with_batch_size(ROWS).build());
+        let mut reader = built.map_err(|error| damaged(&place, error))?;
+        while let Some(batch) = next(&mut reader).map_err(|error| damaged(&place, error))? {
+            each(&batch)?;
         }
         Ok(())
     }
@@ -182,7 +184,8 @@ impl Published {
 
     fn rows(&self, table: Table, at_once: usize) -> Result<Option<Rows>> {
         let Some(Opened { place, builder, version }) = self.open(table)? else { return Ok(None) };
-        let reader = builder.with_batch_size(at_once).build().map_err(|error| damaged(&place, error))?;
+        let built = foreign::read(|| builder.with_batch_size(at_once).build());
+        let reader = built.map_err(|error| damaged(&place, error))?;
         Ok(Some(Rows { reader, table, place, version }))
     }
 
@@ -193,7 +196,7 @@ impl Published {
         let place = self.layout.store().place(&path);
         let found = self.layout.store().open(&path)?;
         let Some((file, _)) = found.filter(|(_, version)| version == wanted) else { return Err(raced(&place)) };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&place, error))?;
+        let builder = open(file).map_err(|error| damaged(&place, error))?;
         if let Some(what) = strange(&builder, table) {
             return Err(Error::new(Kind::Unreadable, format!("{what}: {place}"))
                 .hint("use the version of rollbook that wrote it, or set it aside with `rollbook verify --repair`"));
@@ -201,6 +204,18 @@ impl Published {
         let version = schema_version(&builder).unwrap_or_default();
         Ok(Some(Opened { place, builder, version }))
     }
+}
+
+/// Opens a Parquet file that somebody may have damaged.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn open(file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, foreign::Cause> {
+    foreign::read(|| ParquetRecordBatchReaderBuilder::try_new(file))
+}
+
+fn next(reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, foreign::Cause> {
+    foreign::read(|| reader.next().transpose())
 }
 
 /// A file with rows of a schema version that can be read.
@@ -230,7 +245,7 @@ pub fn strange(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) ->
     }
 }
 
-fn damaged(place: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+fn damaged(place: &str, cause: impl Into<foreign::Cause>) -> Error {
     Error::new(Kind::Unreadable, format!("a published file is damaged: {place}"))
         .because(cause)
         .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")
@@ -247,8 +262,9 @@ struct Rows {
 
 impl Rows {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
-        let batch = self.reader.next().transpose();
-        let upgraded = batch.and_then(|batch| batch.map(|batch| self.table.upgraded(&batch)).transpose());
+        let batch = next(&mut self.reader);
+        let upgraded =
+            batch.and_then(|batch| batch.map(|batch| foreign::read(|| self.table.upgraded(&batch))).transpose());
         upgraded.map_err(|error| damaged(&self.place, error))
     }
 }
@@ -281,7 +297,7 @@ impl Chunks {
         if !self.counts_anew {
             return Ok(Some(chunk));
         }
-        recount::anew(chunk).map(Some).map_err(|error| damaged(&rows.place, error))
+        foreign::read(|| recount::anew(chunk)).map(Some).map_err(|error| damaged(&rows.place, error))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::place::Place;
 use crate::signal::Stop;
 pub use faulty::Faults;
 pub use local::{Local, make};
-pub use options::{Given, refuse_settings};
+pub use options::{Given, refuse_secrets, refuse_settings};
 pub use probe::probe;
 pub use remote::{CEILING, Remote};
 

@@ -204,21 +204,44 @@ fn url(value: &str) -> Option<String> {
     (is_http && is_whole).then(|| url.as_str().trim_end_matches('/').to_owned())
 }
 
+/// Refuses settings that are secrets, or URLs that hold one, whatever store they are for: `rollbook config` shows settings.
+///
+/// # Errors
+/// `Config`, with the name.
+pub fn refuse_secrets<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<()> {
+    let is_secret = |service: Service, name: &str| matches!(form(service, name), Some(Form::Secret | Form::FreeSecret));
+    for (name, value) in settings {
+        let refuse = |what: &str| Error::new(Kind::Config, format!("`store.options` holds {what}: {name}"));
+        if [Service::S3, Service::Azure, Service::Google].into_iter().any(|service| is_secret(service, name)) {
+            return Err(refuse("a secret, and `rollbook config` would show it")
+                .hint(format!("set {} in the environment", name.to_uppercase())));
+        }
+        if holds_credentials(value) {
+            return Err(refuse("a URL with a name, a password or a signature, and `rollbook config` would show it")
+                .hint("give the URL without them, and credentials in the environment"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value is a URL with more than the place of something.
+fn holds_credentials(value: &str) -> bool {
+    let more = |url: Url| !url.username().is_empty() || url.password().is_some() || url.query().is_some();
+    value.contains("://") && Url::parse(value).is_ok_and(more)
+}
+
 /// Refuses settings that the service does not have, that stand there twice, or that are secrets.
 ///
 /// # Errors
 /// `Config`, with the name.
 pub fn refuse_settings(service: Option<Service>, settings: &[Given]) -> Result<()> {
+    refuse_secrets(settings.iter().map(|Given { name, value, .. }| (name.as_str(), value.as_str())))?;
     for (at, Given { name, .. }) in settings.iter().enumerate() {
         let refuse = |what: &str| Error::new(Kind::Config, format!("`store.options` holds {what}: {name}"));
         match service.and_then(|service| form(service, name)) {
             None => {
                 return Err(refuse("a name that this kind of store does not have")
                     .hint("see \"Object stores\" in docs/operations.md for the usual ones"));
-            }
-            Some(Form::Secret | Form::FreeSecret) => {
-                return Err(refuse("a secret, and `rollbook config` would show it")
-                    .hint(format!("set {} in the environment", name.to_uppercase())));
             }
             Some(_) if settings[..at].iter().any(|other| other.name == *name) => {
                 return Err(refuse("a name twice").hint("keep one of the two"));
@@ -370,6 +393,16 @@ mod tests {
             let error = refuse_settings(service, &settings(names)).unwrap_err();
             assert!(error.kind() == Kind::Config && error.render().contains(word), "{error:?}");
         }
+        for url in [
+            "http://u:hush@host:1",
+            "https://hush@host",
+            "https://host/?sig=hush",
+            "https://host/?X-Amz-Signature=hush",
+        ] {
+            let error = refuse_secrets([("aws_endpoint", url)]).unwrap_err().render();
+            assert!(error.contains("aws_endpoint") && !error.contains("hush"), "{error}");
+        }
+        refuse_secrets([("aws_endpoint", "https://host:9000/path")]).unwrap();
     }
 
     #[test]

@@ -3,10 +3,8 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
 use crate::dataset::encode;
-use crate::dataset::published::{schema_version, strange};
+use crate::dataset::published::{self, schema_version, strange};
 use crate::error::Result;
 use crate::store::{Store, Version, raced};
 use crate::tables::{SCHEMA_VERSION, Table};
@@ -54,8 +52,8 @@ fn rows(mut file: File, bytes: u64, table: Table) -> Result<(u64, bool), String>
         return Err("the file is empty".to_owned());
     }
     file.seek(SeekFrom::Start(0)).map_err(|error| unreadable(&error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|error| format!("the file is no Parquet file, or was cut off: {error}"))?;
+    let builder =
+        published::open(file).map_err(|error| format!("the file is no Parquet file, or was cut off: {error}"))?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).map_err(|error| error.to_string())?;
     let is_old = schema_version(&builder).is_some_and(|version| version < SCHEMA_VERSION);
     strange(&builder, table).map_or(Ok((rows, is_old)), Err)

@@ -10,6 +10,7 @@ use super::findings::{Damage, Findings, Notice};
 use super::repair::{Done, recovery};
 use crate::dataset::layout::{Layout, Partition};
 use crate::error::{Error, Kind};
+use crate::redact::shown;
 use crate::store::Version;
 use crate::summary::{grouped, size};
 use crate::tables::Table;
@@ -181,11 +182,11 @@ fn list<'a>(text: &mut String, name: &str, lines: impl Iterator<Item = (&'a Stri
     let lines: Vec<_> = lines.collect();
     for (at, (path, what, next)) in lines.iter().enumerate() {
         if at == 0 || lines[at - 1].0 != *path {
-            let _ = writeln!(text, "{name}: {path}");
+            let _ = writeln!(text, "{name}: {}", shown(path));
         }
-        let _ = writeln!(text, "  {what}");
+        let _ = writeln!(text, "  {}", shown(what));
         if let Some(next) = next.filter(|_| lines.get(at + 1).is_none_or(|line| line.0 != *path)) {
-            let _ = writeln!(text, "  next: {next}");
+            let _ = writeln!(text, "  next: {}", shown(next));
         }
     }
 }

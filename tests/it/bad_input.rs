@@ -356,6 +356,20 @@ fn options_of_an_object_store_are_refused_by_name_before_anything_is_asked() {
 }
 
 #[test]
+fn settings_that_hold_a_secret_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    for option in ["aws_secret_access_key=hush", "azure_storage_sas_key=sig=hush", "aws_endpoint=https://u:hush@host"] {
+        for arguments in [&["config"] as &[&str], &["config", "--json"], &["verify", "--dest", "s3://b/x"]] {
+            let mut command = rollbook(folder.path());
+            command.args(arguments).env("ROLLBOOK_STORE_OPTIONS", option);
+            let ran = Ran::of(command.output().unwrap());
+            assert_eq!(ran.code, 2, "{option}: {ran:?}");
+            assert!(!format!("{ran:?}").contains("hush") && ran.stderr.contains("hint: "), "{option}: {ran:?}");
+        }
+    }
+}
+
+#[test]
 fn an_odd_environment_ends_no_run() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
