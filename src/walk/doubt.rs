@@ -1,9 +1,10 @@
 //! A page of the list that can't be had: is it the server, the size, or the position? An outage of some seconds must not be
 //! taken for a refusal, so page 1 in a size that works is asked for between the tries.
 
-use super::slot::Slot;
+use super::plan::{Phase, Plan};
+use super::slot::{Slot, State};
 use super::window::Window;
-use super::{Outcome, Request};
+use super::{Contract, Outcome, Request};
 
 /// The step at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,5 +79,50 @@ impl Doubt {
             (Step::Position, _) => return Err(Resolved::Answer(Box::new((self.slot, outcome)))),
         };
         Ok(self)
+    }
+}
+
+impl Plan {
+    /// Finds out why a page can't be had.
+    pub(super) fn doubt(&mut self, slot: Slot) {
+        let sizes = &self.server.sizes;
+        let is_answered = sizes.is_answered(slot.window.size) || sizes.are_the_servers();
+        self.doubt = Some(Doubt::new(slot, sizes.proven(), is_answered));
+    }
+
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    pub(super) fn resolve(&mut self, resolved: Resolved) -> Result<(), Contract> {
+        match resolved {
+            Resolved::Outage => Err(Contract::Failed),
+            Resolved::Size(size) => {
+                self.server.sizes.refuse(size);
+                // What was asked for by sizes that are not given is asked for anew.
+                self.round.slots.clear();
+                self.round.planned_to = self.round.reach;
+                if self.round.chain.is_none() {
+                    let window = Window { size: self.server.sizes.largest(), page: 1 };
+                    self.round.begin_at(window);
+                }
+                Ok(())
+            }
+            Resolved::Answer(answer) if matches!(self.phase, Phase::Passing) => {
+                let (slot, outcome) = *answer;
+                self.passed(slot.window, State::of(slot.window, outcome), true);
+                Ok(())
+            }
+            Resolved::Answer(answer) => {
+                let (mut slot, outcome) = *answer;
+                slot.state = State::of(slot.window, outcome);
+                if let State::Failed(failure) = slot.state {
+                    self.refused(&slot, failure);
+                } else {
+                    self.round.slots.push_front(slot);
+                }
+                self.settle()
+            }
+        }
     }
 }

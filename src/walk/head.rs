@@ -7,9 +7,9 @@
 use super::base::Word;
 use super::chain::{Joint, joint};
 use super::closing::Closing;
+use super::fault::Fault;
 use super::order::{Key, Orders, Sort, Sorts};
 use super::plan::{Phase, Plan};
-use super::settle::Fault;
 use super::sizes::Sizes;
 use super::slot::State;
 use super::tail::Tail;

@@ -3,8 +3,10 @@
 //! Which question comes next follows from what is answered so far ([`Opening::wants`]), and so does what it all shows
 //! ([`Opening::shows`]).
 
-use super::base::{Base, Likeness, Word, likeness};
-use super::sizes::{Sizes, USUAL};
+mod shown;
+
+use super::base::{Likeness, Word, likeness};
+use super::sizes::USUAL;
 use super::window::{Window, far_behind};
 use super::{Asking, Listed, Outcome, Page, Request, totals};
 
@@ -54,31 +56,6 @@ pub(super) struct Opening {
     tries: u32,
     /// How the base looked before the questions were asked again.
     told: Option<Likeness>,
-}
-
-/// What the opening shows.
-#[derive(Debug)]
-pub(super) enum Shown {
-    /// The first page, and how to go on.
-    List(Box<Start>),
-    /// There are no sessions. `None`: that is shown; else why it is not.
-    Empty(Option<String>),
-    /// The first page can't be had.
-    Failed,
-}
-
-/// The first page, and how to go on.
-#[derive(Debug)]
-pub(super) struct Start {
-    pub(super) page: Page,
-    pub(super) base: Base,
-    pub(super) sizes: Sizes,
-    /// The size of every page, where the server gives one only.
-    pub(super) one_size: Option<u32>,
-    /// What a page far behind the end brings, where no total says where that is.
-    pub(super) far: Option<Word>,
-    /// The server's clock.
-    pub(super) at: Option<i64>,
 }
 
 impl Opening {
@@ -282,163 +259,6 @@ impl Opening {
         let sizes = [half].into_iter().chain(USUAL);
         let most = first.window.size;
         sizes.filter(move |size| can_tell && *size < most).take(HALVES)
-    }
-
-    /// Whether the questions are all answered; then what they show.
-    pub(super) fn shows(&mut self) -> Option<Shown> {
-        if !self.wants().is_empty() {
-            return None;
-        }
-        let zero = self.page_zero();
-        let is_last = self.tries >= TRIES;
-        // Page 1 was empty for a moment only, or in one size.
-        let again = [Question::FirstAgain, Question::One, Question::ZeroAgain];
-        let is_doubtful = self.may_be_empty() || self.page(Question::First).is_none() && !self.zero().is_empty();
-        let is_fleeting = again.into_iter().any(|again| self.page(again).is_some()) && is_doubtful;
-        if is_fleeting && !is_last {
-            return self.ask_again(None);
-        }
-        let smaller = self.ladder().into_iter().find(|question| self.is_empty(*question));
-        if let Some(Question::Smaller(size)) = smaller.filter(|_| self.first().is_none() && zero.is_none()) {
-            self.per_page = size;
-            return self.ask_again(None);
-        }
-        let Some(first) = self.first() else {
-            if let Some(zero) = zero {
-                // Page 1 lies behind the end.
-                let base = Base::from_zero(&zero.rows);
-                return Some(self.starts_with(zero, base));
-            }
-            return Some(if self.may_be_empty() { Shown::Empty(self.objection()) } else { Shown::Failed });
-        };
-        if self.is_from_zero && zero.is_none() {
-            return Some(Shown::Failed);
-        }
-        let Some(base) = self.base(&first, zero.as_ref(), is_last) else {
-            return self.ask_again(zero.and_then(|zero| likeness(&first.rows, &zero.rows, false)));
-        };
-        let page = if base.number() == 0 { zero.unwrap_or(first) } else { first };
-        Some(self.starts_with(page, base))
-    }
-
-    fn ask_again(&mut self, told: Option<Likeness>) -> Option<Shown> {
-        let Self { is_from_zero, per_page, tries, .. } = *self;
-        *self = Self { tries: tries + 1, told, ..Self::new(per_page, is_from_zero) };
-        None
-    }
-
-    /// What the answer to a smaller page 1 is beside the first page; `None` where it tells nothing.
-    #[allow(clippy::option_option)] // not answered, and answered without a likeness
-    fn beside_half(&self, first: &Page) -> Option<Option<Likeness>> {
-        self.answers.iter().find_map(|(question, outcome)| match (question, outcome) {
-            (Question::Half(size), Outcome::Page { rows, unusable, .. }) => {
-                let is_honoured = rows.len() as u64 + unusable <= u64::from(*size) && !rows.is_empty();
-                is_honoured.then(|| likeness(&first.rows, rows, false))
-            }
-            _ => None,
-        })
-    }
-
-    /// How the pages are counted; `None` where the questions must be asked again.
-    fn base(&self, first: &Page, zero: Option<&Page>, is_last: bool) -> Option<Base> {
-        use Likeness::{Apart, Same};
-        let beside = zero.map(|zero| likeness(&first.rows, &zero.rows, is_last));
-        let half = self.beside_half(first);
-        let has_no_ids = first.rows.is_empty() && first.unusable > 0;
-        match (beside, half) {
-            // Records without an id can only be counted.
-            _ if has_no_ids && self.page(Question::Zero).is_some_and(|zero| zero.unusable == first.unusable) => {
-                Some(Base::same())
-            }
-            (Some(Some(Same)), None | Some(Some(Same))) => Some(Base::same()),
-            (Some(Some(Apart)), Some(Some(Same))) => {
-                Some(Base::with_a_far_zero(zero.map_or(&[], |zero| &zero.rows), &first.rows))
-            }
-            (Some(Some(Apart)), Some(Some(Apart))) => Some(Base::from_zero(zero.map_or(&[], |zero| &zero.rows))),
-            // The sizes tell nothing: page 0 must look the same twice.
-            (Some(Some(Apart)), None) if is_last || self.told == Some(Apart) => {
-                let rows = zero.into_iter().chain([first]).flat_map(|page| page.rows.clone());
-                Some(Base::from_zero(&rows.collect::<Vec<_>>()))
-            }
-            (None, Some(Some(Same))) => Some(Base::from_one(true, self.word_of_zero())),
-            (None, None) => Some(Base::from_one(false, self.word_of_zero())),
-            (None, _) if is_last => {
-                Some(Base::unknown("the pages seem to be counted from 0, but page 0 is not answered"))
-            }
-            (Some(_), _) if is_last => Some(Base::unknown("it is not clear which page is the first one")),
-            _ => None,
-        }
-    }
-
-    fn starts_with(&self, mut page: Page, base: Base) -> Shown {
-        let mut sizes = Sizes::new(self.per_page);
-        let mut one_size = Some(u32::try_from(page.listed()).unwrap_or(u32::MAX));
-        let listed = u32::try_from(page.listed()).unwrap_or(u32::MAX);
-        let is_own = self.page(Question::First).is_none()
-            && self.page(Question::FirstAgain).is_none()
-            && self.page(Question::Own).is_some();
-        if is_own {
-            let size = page.info.per_page.and_then(|echo| u32::try_from(echo).ok()).filter(|echo| *echo >= listed);
-            sizes.leave_to_server(size.unwrap_or(listed));
-            one_size = Some(sizes.largest());
-        } else if listed <= page.window.size {
-            let half_is_more = self.answers.iter().any(|(question, outcome)| {
-                let Question::Half(size) = question else { return false };
-                matches!(outcome, Outcome::Page { rows, .. } if rows.len() > *size as usize)
-            });
-            sizes.answer(page.window.size);
-            if !self.is_whole(&page) {
-                sizes.cap(page_size(&page));
-            }
-            sizes.answer(sizes.largest());
-            one_size = half_is_more.then_some(sizes.largest());
-        }
-        page.window.size = one_size.unwrap_or(sizes.largest());
-        let at = match self.outcome(Question::First) {
-            Some(Outcome::Page { at, .. }) => *at,
-            _ => None,
-        };
-        let far = self.outcome(Question::Far).and_then(|outcome| Word::behind(outcome, &page.rows));
-        Shown::List(Box::new(Start { page, base, sizes, one_size, far, at }))
-    }
-
-    /// Whether the first page is short because the list is: page 2 holds nothing else.
-    fn is_whole(&self, first: &Page) -> bool {
-        let is_known = |row: &Listed| first.rows.iter().any(|other| other.id == row.id);
-        match self.outcome(Question::Second) {
-            Some(Outcome::Page { rows, .. }) => rows.iter().all(is_known),
-            Some(outcome) => Word::of(outcome) == Some(Word::Nothing) || self.outcome(Question::Far) == Some(outcome),
-            None => false,
-        }
-    }
-
-    /// What speaks against an empty list; `None` where nothing does.
-    fn objection(&self) -> Option<String> {
-        let says_more = |question| match self.outcome(question) {
-            Some(Outcome::Page { info, rows, .. }) => {
-                totals::plausible(*info).is_some() || info.last_page.unwrap_or(0) > 1 || !rows.is_empty()
-            }
-            _ => false,
-        };
-        if [Question::First, Question::FirstAgain, Question::One, Question::ZeroAgain].into_iter().any(says_more) {
-            return Some("page 1 is empty, but the API says that there are sessions".to_owned());
-        }
-        let (Some(first), Some(again)) = (self.outcome(Question::First), self.outcome(Question::FirstAgain)) else {
-            return Some("page 1 was not answered".to_owned());
-        };
-        if is_page(first) && is_page(again) {
-            return None;
-        }
-        if !is_page(first) && Word::of(first) != Word::of(again) {
-            return Some("page 1 was answered in two ways".to_owned());
-        }
-        match self.outcome(Question::WrongToken) {
-            Some(Outcome::Denied) => None,
-            _ => Some(
-                "page 1 brings nothing, and a wrong token is not refused: this may be another address than the API's"
-                    .to_owned(),
-            ),
-        }
     }
 }
 

@@ -1,22 +1,23 @@
-//! The plan of a walk: its phases, and where requests and answers meet. Which windows come next is in `ahead`, what
-//! answers mean for the chain in `settle`, what is looked at last in `closing`.
+//! The plan of a walk: its phases, and where requests and answers meet. Which request comes next is in `requests`
+//! and `ahead`, what answers mean for the chain in `settle`, what may be wrong with them in `fault`, what is looked at last in
+//! `closing`.
 //!
 //! Each phase has a state of its own, made anew when the phase begins. What answers have shown of the server outlives them.
 
 use super::base::{Base, Word};
 use super::closing::Closing;
-use super::doubt::{Doubt, Resolved};
+use super::doubt::Doubt;
 use super::goal::{Goal, Settings};
 use super::head::Head;
 use super::locate::Locate;
-use super::opening::{Opening, Shown, Start};
+use super::opening::Opening;
 use super::order::Sorts;
 use super::passes::Passes;
 use super::recall::Recall;
 use super::round::Round;
 use super::salvage::Salvage;
 use super::sizes::Sizes;
-use super::slot::{Purpose, Slot, State};
+use super::slot::{Slot, State};
 use super::tail::Tail;
 use super::window::Window;
 use super::{Answer, Contract, Outcome, Page, Request};
@@ -87,11 +88,11 @@ pub(super) struct Pace {
 
 /// Which round it is, and where it began.
 #[derive(Debug)]
-struct Rounds {
-    number: u32,
+pub(super) struct Rounds {
+    pub number: u32,
     /// Pages so far, and when this round began.
-    pages: u64,
-    since: u64,
+    pub pages: u64,
+    pub since: u64,
 }
 
 /// A walk. See the module.
@@ -105,13 +106,13 @@ pub struct Plan {
     /// The list read in passes, where its pages can't overlap.
     pub(super) passes: Option<Box<Passes>>,
     /// A page that can't be had, while it is found out why.
-    doubt: Option<Doubt>,
+    pub(super) doubt: Option<Doubt>,
     /// The account has no sessions, and that is shown.
     pub(super) is_empty: bool,
     pub(super) recall: Recall,
     pub(super) log: Log,
     pub(super) pace: Pace,
-    rounds: Rounds,
+    pub(super) rounds: Rounds,
 }
 
 impl Plan {
@@ -263,151 +264,6 @@ impl Plan {
         self.rounds.since
     }
 
-    pub(super) fn request(&mut self) -> Option<Request> {
-        if self.log.counts.requests == 0 && self.pace.flying == 0 {
-            self.server.unordered |= !self.recall.close();
-        }
-        let (base, own) = (self.server.base.number(), self.server.sizes.are_the_servers());
-        if let Some(doubt) = &mut self.doubt {
-            return doubt.next(base, own);
-        }
-        let window = match &mut self.phase {
-            Phase::Opening(opening) => return opening.next(),
-            Phase::Locating(locate) if self.pace.flying == 0 => {
-                if let Some(window) = locate.window() {
-                    window
-                } else {
-                    let (found, is_sorted) = (locate.found(), locate.is_newest_first());
-                    self.server.unordered |= !is_sorted;
-                    let first = Window { size: self.server.sizes.largest(), page: 1 };
-                    self.begin(if is_sorted { found } else { first });
-                    return self.request();
-                }
-            }
-            Phase::Salvaging(_) if self.pace.flying == 0 => match self.salvage() {
-                // It may fail once more.
-                Some(window) => return Some(self.named(window, true, own)),
-                None => return self.request(),
-            },
-            Phase::Heading(head) if self.pace.flying == 0 => {
-                let window = head.window();
-                if window.page == 1 && head.reads_page_zero() {
-                    // By its other name, so that both are known to be the head.
-                    return Some(Request::probe(window, 0));
-                }
-                window
-            }
-            Phase::Tailing(tail) if self.pace.flying == 0 => tail.window(),
-            Phase::Walking if self.round.is_spent(self.server.sizes.largest()) => {
-                self.log.reasons.push("too many requests brought nothing new".to_owned());
-                self.finish_at_head();
-                return self.request();
-            }
-            Phase::Walking => match self.walking() {
-                Some(window) => {
-                    self.round.spent.ask();
-                    window
-                }
-                None if matches!(self.phase, Phase::Walking) => return None,
-                None => return self.request(),
-            },
-            Phase::Passing => {
-                let window = self.passes.as_mut()?.next()?;
-                return Some(self.named(window, self.is_passed_over(window), own));
-            }
-            Phase::Closing(closing) if self.pace.flying == 0 => {
-                let Some(request) = closing.next(base, own) else {
-                    self.phase = Phase::Done;
-                    return None;
-                };
-                return Some(request);
-            }
-            Phase::Locating(_)
-            | Phase::Salvaging(_)
-            | Phase::Heading(_)
-            | Phase::Tailing(_)
-            | Phase::Closing(_)
-            | Phase::Done => return None,
-        };
-        let goes_on = matches!(self.phase, Phase::Walking | Phase::Heading(_));
-        let is_behind = goes_on && self.is_behind(window);
-        Some(self.named(window, is_behind, own))
-    }
-
-    /// A request for a window, by the number that the server gives its page. `is_behind`: nothing may be there.
-    fn named(&self, window: Window, is_behind: bool, own_size: bool) -> Request {
-        let page = window.page - 1 + self.server.base.number();
-        let request = if is_behind { Request::probe(window, page) } else { Request::documented(window, page) };
-        Request { own_size, ..request }
-    }
-
-    /// Whether nothing may be there, as far as is known.
-    pub(super) fn is_behind(&self, window: Window) -> bool {
-        window.page > 1 && window.offset() >= self.round.known_end()
-    }
-
-    /// Decides from the first answers how to go on.
-    fn open(&mut self, shown: Shown) -> Result<(), Contract> {
-        let start = match shown {
-            Shown::Failed => return Err(Contract::Failed),
-            Shown::Empty(objection) => {
-                self.is_empty = true;
-                self.round.ended = true;
-                self.log.reasons.extend(objection);
-                self.phase = Phase::Done;
-                return Ok(());
-            }
-            Shown::List(start) => *start,
-        };
-        let Start { page, mut base, sizes, one_size, far, at } = start;
-        base.forget(|row| !self.owes(row));
-        if one_size.is_none() {
-            base.meet(&page.rows);
-        }
-        let echo = page.info.per_page.and_then(|echo| u64::try_from(echo).ok());
-        self.server.echoes_sizes =
-            echo.is_some_and(|echo| echo == page.listed() || echo == u64::from(page.window.size));
-        self.server.echo = page.info.current_page.map(|current| current - 1).filter(|echo| (-1..=0).contains(echo));
-        let Server { far: is_far, at: first_at, .. } = &mut self.server;
-        (*is_far, *first_at) = (far, at);
-        (self.server.base, self.server.sizes) = (base, sizes);
-        if let Some(size) = one_size {
-            self.pass(size);
-            self.passes.iter_mut().for_each(|passes| passes.expect(page.listed()));
-            return Ok(());
-        }
-        let newest_first = super::order::Orders::of(&page.rows, self.settings.slack).is_newest_first();
-        match self.goal {
-            Goal::Range { to, .. } if newest_first && !self.server.unordered => {
-                self.round.totals.observe(&page);
-                let to = to.saturating_add(self.settings.slack);
-                let end = self.round.totals.latest();
-                let size = self.server.sizes.largest();
-                self.phase = Phase::Locating(Locate::new(to, size, end, &page.rows, self.settings.slack));
-                self.round.top = page.rows;
-                Ok(())
-            }
-            _ => {
-                self.begin(page.window);
-                self.round.totals.observe(&page);
-                if let Some(slot) = self.round.slots.front_mut() {
-                    slot.state = State::Here(page);
-                }
-                self.settle()
-            }
-        }
-    }
-
-    /// Whether a session that page 0 has shown must be met again on the way to the goal.
-    fn owes(&self, row: &super::Listed) -> bool {
-        let start = row.start.unwrap_or(i64::MIN);
-        match self.goal {
-            Goal::Full => true,
-            Goal::Since { from } | Goal::Nightly { down_to: from } => start >= from,
-            Goal::Range { from, to } => (from..to).contains(&start),
-        }
-    }
-
     /// Begins the walk with this window.
     pub(super) fn begin(&mut self, window: Window) {
         self.phase = Phase::Walking;
@@ -432,94 +288,6 @@ impl Plan {
         self.phase = Phase::Walking;
         self.round = Round::new(window, self.round.overlap, self.server.parted);
         true
-    }
-
-    /// Goes over to reading in passes: the server has one page size only.
-    pub(super) fn pass(&mut self, size: u32) {
-        self.round.slots.clear();
-        self.log.reasons.clear();
-        self.rounds.since = self.rounds.pages;
-        self.round.ended = true;
-        self.phase = Phase::Passing;
-        self.server.sizes.cap(size);
-        self.server.sizes.answer(size);
-        self.passes = Some(Box::new(Passes::new(size)));
-    }
-
-    /// Whether no page of the passes is known to be there.
-    fn is_passed_over(&self, window: Window) -> bool {
-        self.passes.as_ref().is_some_and(|passes| window.page > 1 && window.offset() >= passes.known_end())
-    }
-
-    /// Takes an answer of the passes. `is_final`: it was found out already why the page can't be had.
-    fn passed(&mut self, window: Window, state: State, is_final: bool) {
-        let is_behind = self.is_passed_over(window);
-        let Some(passes) = &mut self.passes else { return };
-        match state {
-            State::Failed(failure) if is_final => passes.refuse(window, &failure.text()),
-            State::Failed(failure) if !is_behind && passes.is_flying(window) => {
-                self.doubt(Slot { state: State::Failed(failure), ..Slot::new(window, Purpose::Walk) });
-            }
-            State::Failed(_) => passes.answer(window, None),
-            State::Here(page) => {
-                self.server.base.meet(&page.rows);
-                passes.answer(window, Some(&page));
-            }
-            State::Planned | State::Flying => {}
-        }
-        self.turn_to_closing();
-    }
-
-    fn turn_to_closing(&mut self) {
-        if let Some(passes) = self.passes.as_ref().filter(|passes| passes.is_over()) {
-            if passes.rest_fits() {
-                self.server.base.rest_fits();
-            }
-            self.phase = Phase::Closing(Closing::of(self));
-        }
-    }
-
-    /// Finds out why a page can't be had.
-    pub(super) fn doubt(&mut self, slot: Slot) {
-        let sizes = &self.server.sizes;
-        let is_answered = sizes.is_answered(slot.window.size) || sizes.are_the_servers();
-        self.doubt = Some(Doubt::new(slot, sizes.proven(), is_answered));
-    }
-
-    pub(super) const fn is_in_doubt(&self) -> bool {
-        self.doubt.is_some()
-    }
-
-    fn resolve(&mut self, resolved: Resolved) -> Result<(), Contract> {
-        match resolved {
-            Resolved::Outage => Err(Contract::Failed),
-            Resolved::Size(size) => {
-                self.server.sizes.refuse(size);
-                // What was asked for by sizes that are not given is asked for anew.
-                self.round.slots.clear();
-                self.round.planned_to = self.round.reach;
-                if self.round.chain.is_none() {
-                    let window = Window { size: self.server.sizes.largest(), page: 1 };
-                    self.round.begin_at(window);
-                }
-                Ok(())
-            }
-            Resolved::Answer(answer) if matches!(self.phase, Phase::Passing) => {
-                let (slot, outcome) = *answer;
-                self.passed(slot.window, State::of(slot.window, outcome), true);
-                Ok(())
-            }
-            Resolved::Answer(answer) => {
-                let (mut slot, outcome) = *answer;
-                slot.state = State::of(slot.window, outcome);
-                if let State::Failed(failure) = slot.state {
-                    self.refused(&slot, failure);
-                } else {
-                    self.round.slots.push_front(slot);
-                }
-                self.settle()
-            }
-        }
     }
 
     /// Goes over to reading the head again: what moved up while the walk was above it shows there.

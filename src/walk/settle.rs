@@ -1,7 +1,8 @@
-//! What answers mean: the front of the queue joins the chain, is asked for again, or has its joint repaired.
+//! What answers mean: the front of the queue joins the chain, is asked for again, or is told as a gap.
 
 use super::base::Word;
-use super::chain::{Chain, Extended, Ties};
+use super::chain::{Chain, Extended};
+use super::fault::Fault;
 use super::goal::Goal;
 use super::order::Key;
 use super::plan::Plan;
@@ -15,18 +16,6 @@ const AGAIN: u32 = 2;
 
 /// How many windows must be answered with the first page until `page` counts as ignored.
 const IGNORED: u32 = 3;
-
-/// What is wrong with an answer.
-pub(super) enum Fault {
-    /// Not as many rows as there should be.
-    Odd(String),
-    /// By its own number, another page than was asked for.
-    Other,
-    /// More rows than asked for, or another size by its own word: the size is not honoured.
-    Size(u32),
-    /// The first page again.
-    First,
-}
 
 /// What an answer from behind the chain says of the end, where it is a page that is known already under another number: the
 /// last page again is nothing, the first one no answer. `None` where it may be a part of the list.
@@ -116,54 +105,6 @@ impl Plan {
         Ok(())
     }
 
-    fn fault(&self, slot: &Slot, page: &Page) -> Option<Fault> {
-        let Window { size, page: number } = page.window;
-        let listed = page.listed();
-        let echo = page.info.per_page.and_then(|echo| u32::try_from(echo).ok()).filter(|&echo| echo > 0);
-        // Rows say more of the size than words do.
-        let is_as_asked = listed == self.wanted(page).unwrap_or(u64::from(size));
-        let is_other = size < self.server.sizes.largest()
-            && self.server.echoes_sizes
-            && echo.is_some_and(|echo| echo != size)
-            && !is_as_asked;
-        if listed > u64::from(size) || is_other && listed > 0 {
-            return Some(Fault::Size(u32::try_from(listed).unwrap_or(u32::MAX).max(echo.unwrap_or(0))));
-        }
-        let is_first = self.round.chain.as_ref().is_some_and(|chain| chain.head().starts_with(&page.rows));
-        let suspect = self.server.ignored.is_some() && self.round.begins_at_head() && !self.round.totals.grew(page);
-        if suspect && is_first && number > 1 && !page.is_short() && self.round.reach > u64::from(size) {
-            return Some(Fault::First);
-        }
-        self.oddity(page, slot.purpose == Purpose::Behind)
-    }
-
-    /// Whether an answer has not as many rows as it should have, or is another page than was asked for.
-    pub(super) fn oddity(&self, page: &Page, may_be_short: bool) -> Option<Fault> {
-        let Window { size, page: number } = page.window;
-        let (listed, wanted) = (page.listed(), self.wanted(page));
-        if let Some(wanted) = wanted.filter(|&wanted| listed < wanted && !may_be_short) {
-            return Some(Fault::Odd(format!("page {number} of {size} sessions each had {listed} of {wanted}")));
-        }
-        let asked = i64::try_from(number).unwrap_or(i64::MAX).saturating_add(self.server.echo?);
-        let is_other = |current: &i64| *current != asked && wanted != Some(0);
-        page.info.current_page.filter(is_other).map(|_| Fault::Other)
-    }
-
-    /// Rows that a page should have, as far as is known.
-    fn wanted(&self, page: &Page) -> Option<u64> {
-        let total = super::totals::believable(page).or_else(|| self.round.totals.latest())?;
-        Some(total.saturating_sub(page.window.offset()).min(u64::from(page.window.size)))
-    }
-
-    /// Any later page that holds something else than the first one shows that `page` is not ignored.
-    pub(super) fn compare_with_head(&mut self, page: &Page) {
-        let Some(chain) = &self.round.chain else { return };
-        let of_head = |row: &Listed| chain.head().iter().any(|other| other.id == row.id);
-        if self.server.ignored.is_some() && page.window.page > 1 && !page.rows.iter().all(of_head) {
-            self.server.ignored = None;
-        }
-    }
-
     /// An answer that stays wrong can't join anything. What it lacks must come from the windows around it.
     fn leave_out(&mut self, fault: String, page: &Page) {
         self.round.spent.bring_nothing();
@@ -216,7 +157,7 @@ impl Plan {
         self.advanced(Purpose::Walk, page);
     }
 
-    fn advanced(&mut self, purpose: Purpose, page: &Page) {
+    pub(super) fn advanced(&mut self, purpose: Purpose, page: &Page) {
         let is_told = super::totals::plausible(page.info).is_some();
         self.round.has_false_totals |= is_told && super::totals::believable(page).is_none();
         self.round.reach = page.end();
@@ -274,94 +215,6 @@ impl Plan {
         } else {
             *seam = super::round::Seam::default();
         }
-    }
-
-    /// Asks for a window that should join this answer to the chain; where too many were asked for already, goes on
-    /// without.
-    fn repair(&mut self, mut slot: Slot, page: Page, why: Extended) {
-        let is_above = why == Extended::Apart && self.is_above(&page);
-        let seam = &mut self.round.seam;
-        if is_above {
-            // So many new sessions that the chain's end is further down: what is here is behind it already.
-            seam.forward = Some(page.end());
-            seam.repairs += u32::from(slot.purpose == Purpose::Repair);
-            return;
-        }
-        slot.state = State::Here(page);
-        if seam.repairs >= self.settings.repairs {
-            self.round.slots.push_front(slot);
-            return self.give_up(why);
-        }
-        seam.repairs += 1;
-        self.log.counts.repairs += 1;
-        let largest = u64::from(self.server.sizes.largest());
-        if why == Extended::Apart && seam.faults.is_empty() {
-            // Changes came faster than the overlap allows for.
-            self.round.overlap = (self.round.overlap * 2).min((largest / 2).max(1));
-        }
-        if slot.purpose == Purpose::Repair {
-            self.round.seam.forward = None;
-        }
-        let window = self.repair_window(slot.window.offset());
-        if self.round.seam.last == Some(window) && why == Extended::Tied {
-            // No page of another size parts the tie.
-            self.round.seam.repairs = self.settings.repairs;
-        }
-        self.round.seam.last = Some(window);
-        self.round.slots.push_front(slot);
-        self.round.slots.push_front(Slot::new(window, Purpose::Repair));
-    }
-
-    fn is_above(&self, page: &Page) -> bool {
-        self.round.chain.as_ref().is_some_and(|chain| chain.is_above(&page.rows))
-    }
-
-    /// Onwards from what joined the chain last, else back from the answer that does not join; further each time.
-    fn repair_window(&self, offset: u64) -> Window {
-        let round = &self.round;
-        let step = round.overlap + 4 * u64::from(round.seam.repairs);
-        let wider = round.overlap.saturating_mul(1 << round.seam.repairs.min(20));
-        let (from, overlap) = match round.seam.forward {
-            Some(forward) => (forward, step),
-            None if round.reach < offset => (round.reach, step),
-            None => (offset, wider),
-        };
-        let sizes = &self.server.sizes;
-        // What a page of one size never gives, one of another size may.
-        let most = if round.seam.faults.is_empty() { sizes.largest() } else { sizes.largest().div_ceil(2) };
-        let size = sizes.each().find(|size| *size <= most).unwrap_or_else(|| sizes.proven());
-        let start = from.saturating_sub(overlap) / u64::from(size);
-        sizes.reaching_within(from, overlap, most).unwrap_or(Window { size, page: start + 1 })
-    }
-
-    /// The joint stays broken: what was asked for its sake is let go, and the walk goes on behind the gap. Ties that
-    /// can't be parted are no gap in a list that is still.
-    fn give_up(&mut self, why: Extended) {
-        let round = &mut self.round;
-        while round.slots.front().is_some_and(|slot| slot.purpose == Purpose::Repair) {
-            round.slots.pop_front();
-        }
-        (round.seam.repairs, round.seam.forward) = (0, None);
-        if why == Extended::Tied && round.ties != Ties::Kept {
-            round.ties = Ties::Kept;
-            return; // `settle` takes the front slot once more.
-        }
-        let Some(Slot { state: State::Here(page), .. }) = round.slots.pop_front() else { return };
-        let from = page.window.offset();
-        let reason = match why {
-            _ if !round.seam.faults.is_empty() => {
-                round.gaps.extend((round.reach < from).then_some((round.reach, from)));
-                std::mem::take(&mut round.seam.faults).join(", ")
-            }
-            Extended::Reordered => "sessions changed places".to_owned(),
-            _ => "the list moved too fast".to_owned(),
-        };
-        self.log.reasons.push(format!("a gap before position {from} could not be closed: {reason}"));
-        if let Some(chain) = &mut round.chain {
-            chain.leap(&page.rows);
-        }
-        self.advanced(Purpose::Walk, &page);
-        self.round.spent.leap();
     }
 
     /// Whether the chain now reaches as far as the goal. Which of the orders that fit is the list's own is not known, so a
