@@ -5,7 +5,7 @@
 //! total it counts only if a page far behind failed alike at the opening and fails so at the end, and if the short answers
 //! are the same after a pause: an outage that cuts pages short does not last so long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::Word;
 use super::sizes::Sizes;
@@ -29,14 +29,17 @@ pub struct End {
     /// Whether a short answer agreed with its own total and last page.
     agreed: bool,
     attempts: u32,
+    /// Windows that were asked for so that they come back short.
+    asked: BTreeSet<Window>,
 }
 
 impl End {
     /// The chain goes on: what was known of its end is void.
     pub fn moved(&mut self) {
-        let Self { short, behind, agreed, attempts: _ } = self;
+        let Self { short, behind, agreed, attempts: _, asked } = self;
         short.clear();
         behind.clear();
+        asked.clear();
         *agreed = false;
     }
 
@@ -86,14 +89,40 @@ impl End {
             return false;
         }
         let is_silent = self.behind.len() >= needed
-            && self.silence().is_some_and(|silence| self.agreed || far == Some(Word::Silent(silence)));
+            && self.silence().is_some_and(|silence| self.agreed || far == Some(Word::Silent(silence)))
+            && (self.agreed || !self.may_be_capped());
         self.brought_nothing() >= needed || is_silent
+    }
+
+    /// Whether all short answers begin at one position: a server that caps its pages gives as many rows for any size, and one
+    /// that refuses what lies behind looks like the end. A list of one or two sessions has no other position to begin at.
+    fn may_be_capped(&self) -> bool {
+        let offsets: BTreeSet<u64> = self.short.values().map(|(window, _)| window.offset()).collect();
+        let most = self.short.values().map(|(_, rows)| rows.len()).max().unwrap_or(0);
+        offsets.len() < 2 && most > 2
     }
 
     /// The short answers that must be the same after a pause, where the end rests on failures alone.
     pub fn rests_on_silence(&self) -> Option<(Silence, Vec<Short>)> {
         let is_silent = !self.agreed && self.brought_nothing() < self.needed();
         Some((self.silence().filter(|_| is_silent)?, self.short.values().cloned().collect()))
+    }
+
+    /// A window across the end that was not asked for yet: where one came back short, one that begins elsewhere, if there is
+    /// such.
+    fn overshooting(&self, reach: u64, overlap: u64, sizes: &Sizes) -> Option<Window> {
+        let is_new = |window: &Window| !self.asked.contains(window) && !self.short.contains_key(&window.size);
+        let from = reach.saturating_sub(overlap.min(reach));
+        let inside = || {
+            let windows = sizes.each().map(|size| Window { size, page: from / u64::from(size) + 1 });
+            windows.filter(|window| window.offset() > 0 && window.end() > reach).find(is_new)
+        };
+        let sized = || {
+            let found = sizes.each().filter(|size| *size > 1).take(64);
+            found.filter_map(|size| sizes.reaching_within(reach, overlap, size)).find(is_new)
+        };
+        let begins_at_head = self.short.values().any(|(window, _)| window.offset() == 0);
+        begins_at_head.then(inside).flatten().or_else(sized)
     }
 
     /// The next window to ask for the end's sake, and whether it lies behind the end; `None` when it is shown or can't be.
@@ -107,13 +136,9 @@ impl End {
         }
         self.attempts += 1;
         if self.short.len() < needed {
-            let found = sizes.each().filter(|size| *size > 1).take(64);
-            let found = found
-                .filter_map(|size| sizes.reaching_within(reach, overlap, size))
-                .find(|window| !self.short.contains_key(&window.size));
-            if let Some(window) = found.or_else(|| sizes.reaching(reach, 1)) {
-                return Some((window, false));
-            }
+            let window = self.overshooting(reach, overlap, sizes).or_else(|| sizes.reaching(reach, 1))?;
+            self.asked.insert(window);
+            return Some((window, false));
         }
         let size = sizes.each().find(|size| !self.behind.contains_key(size))?;
         Some((behind(reach, size), true))

@@ -7,6 +7,7 @@ mod ahead;
 mod base;
 mod chain;
 mod closing;
+mod distinct;
 mod doubt;
 mod end;
 mod evidence;

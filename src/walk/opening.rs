@@ -121,7 +121,8 @@ impl Opening {
     /// The first page, of whatever size it could be had.
     fn first(&self) -> Option<Page> {
         let smaller = || self.ladder().into_iter().find_map(|question| self.page(question));
-        self.page(Question::First).or_else(|| self.page(Question::FirstAgain)).or_else(smaller)
+        let longest = [Question::FirstAgain, Question::First].into_iter().filter_map(|question| self.page(question));
+        longest.max_by_key(Page::listed).or_else(smaller)
     }
 
     /// Page 0, where it holds sessions.
@@ -209,6 +210,13 @@ impl Opening {
                 return questions;
             }
         }
+        if is_cut(&first) {
+            // For a moment, or as all pages are; or the total is wrong, and the list ends here.
+            questions.extend([Question::FirstAgain, Question::Second]);
+            if self.is_open(&questions) {
+                return questions;
+            }
+        }
         let tells_size = !first.is_short() || first.info.per_page.is_some() || totals::believable(&first).is_some();
         questions.extend((!tells_size).then_some(Question::Second));
         for half in self.halves(&first).map(Question::Half) {
@@ -231,7 +239,8 @@ impl Opening {
         if self.may_be_empty() {
             let is_bare = self.outcome(Question::First).is_some_and(|outcome| !is_page(outcome));
             let token = is_bare.then_some(Question::WrongToken);
-            return [Question::FirstAgain, Question::One, Question::ZeroAgain].into_iter().chain(token).collect();
+            let again = [Question::FirstAgain, Question::One, Question::ZeroAgain];
+            return again.into_iter().chain(self.smaller_zeros()).chain(token).collect();
         }
         let mut questions = Vec::new();
         for question in self.ladder().into_iter().filter(|_| self.may_be_refused()) {
@@ -242,10 +251,20 @@ impl Opening {
             if self.page(question).is_some() {
                 // What failed once may have failed for a moment.
                 questions.push(Question::FirstAgain);
-                break;
+                return questions;
             }
         }
+        if self.may_be_refused() && !self.is_open(&questions) {
+            questions.extend(self.smaller_zeros());
+        }
         questions
+    }
+
+    /// Page 0 in other sizes: where page 1 lies behind the end, page 0 holds all, and may be refused in the first size or fail
+    /// for a moment.
+    fn smaller_zeros(&self) -> impl Iterator<Item = Question> + use<> {
+        let (most, is_answered) = (self.per_page, self.outcome(Question::Zero).is_some_and(is_page));
+        USUAL.into_iter().filter(move |size| !is_answered && *size < most).map(Question::ZeroOf)
     }
 
     /// Sizes that show the base, where page 0 does not.
@@ -273,6 +292,12 @@ fn leaves_the_end_open(page: &Page) -> bool {
     page.info.last_page.is_some_and(|named| named != last && named + 1 != last)
 }
 
+/// Whether a page has fewer records than its own total leaves it, as one of a server that caps its pages.
+fn is_cut(page: &Page) -> bool {
+    let wanted = totals::believable(page).map(|total| total.min(page.window.size.into()));
+    wanted.is_some_and(|wanted| (1..wanted).contains(&page.listed()))
+}
+
 /// The largest page that the server gives, by its first answer. One that is short may be a capped one, unless the
 /// server's own total says that it holds the whole list.
 fn page_size(page: &Page) -> u32 {
@@ -280,10 +305,8 @@ fn page_size(page: &Page) -> u32 {
     let echo = page.info.per_page.and_then(|echo| u32::try_from(echo).ok()).filter(|&echo| echo >= listed.max(1));
     let total = totals::believable(page);
     let whole = total == Some(page.listed());
-    // Rows say more than words: a round number of them, where there should be more, is a cap.
-    let is_cut = total.is_some_and(|total| page.listed() < total.min(page.window.size.into()));
-    if is_cut && listed > 0 && listed.is_multiple_of(5) {
-        return listed;
+    if is_cut(page) {
+        return listed; // Rows say more than words.
     }
     match echo {
         Some(echo) => echo.min(page.window.size),

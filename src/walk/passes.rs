@@ -2,10 +2,11 @@
 //!
 //! Equal pages in both passes, no session twice and as many as one constant total are evidence `twice`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::closing::Closing;
+use super::distinct::Distinct;
 use super::evidence::Evidence;
 use super::plan::{Phase, Plan};
 use super::slot::{Purpose, Slot, State};
@@ -15,6 +16,9 @@ use super::{Listed, Page};
 
 /// How often a page that looks wrong is asked for again.
 const AGAIN: u32 = 2;
+
+/// How many pages are kept to know one of them again.
+const RECENT: usize = 3;
 
 /// The two passes.
 #[derive(Debug)]
@@ -41,6 +45,9 @@ pub struct Passes {
     reasons: Vec<String>,
     /// The first page, and its newest start: what is newer further down has come in meanwhile.
     head: Vec<Listed>,
+    /// Ids of the latest pages.
+    recent: VecDeque<HashSet<u128>>,
+    distinct: Distinct,
     /// Pages that were asked for, and pages that brought older sessions.
     asked: u64,
     brought: u64,
@@ -69,6 +76,8 @@ impl Passes {
             totals: Totals::default(),
             reasons: Vec::new(),
             head: Vec::new(),
+            recent: VecDeque::new(),
+            distinct: Distinct::default(),
             asked: 0,
             brought: 0,
             rest_fits: false,
@@ -83,7 +92,8 @@ impl Passes {
 
     /// The next window to ask for, if there is one now.
     pub fn next(&mut self) -> Option<Window> {
-        if self.asked > 3 * self.brought + 200 && self.end.is_none() {
+        let pages = 2 * self.distinct.estimate() / u64::from(self.size) + 50;
+        if self.asked > 3 * self.brought.min(pages) + 200 && self.end.is_none() {
             self.end = Some(self.next);
             self.reasons.push("the list grows faster than it is read".to_owned());
             self.turn();
@@ -179,7 +189,8 @@ impl Passes {
 
     fn forward(&mut self, number: u64, listed: u64, hash: u64, page: Option<&Page>) {
         let is_first = number > 1 && self.first.get(&1) == Some(&hash);
-        if listed == 0 || is_first || self.first.get(&(number - 1)) == Some(&hash) {
+        let is_known = number > 1 && page.is_some_and(|page| self.knows_all(page));
+        if listed == 0 || is_first || is_known || self.first.get(&(number - 1)) == Some(&hash) {
             return self.ends_before(number);
         }
         let unusable = page.map_or(0, |page| page.unusable);
@@ -196,6 +207,11 @@ impl Passes {
             if number == 1 {
                 self.head.clone_from(&page.rows);
             }
+            self.distinct.observe(&page.rows);
+            self.recent.push_back(page.rows.iter().map(|row| row.id).collect());
+            if self.recent.len() > RECENT {
+                self.recent.pop_front();
+            }
             let newest = self.head.first().and_then(|row| row.start);
             let is_new = |row: &Listed| newest.is_some_and(|newest| row.start > Some(newest));
             self.brought += u64::from(!page.rows.iter().all(is_new) || number == 1);
@@ -207,6 +223,15 @@ impl Passes {
         if page.is_some_and(Page::is_short) && self.totals.latest().is_none() {
             self.end = Some(number + 1);
         }
+    }
+
+    /// Whether a page holds nothing but what the first page and the latest ones have: one of them once more, where sessions of
+    /// equal keys change places.
+    fn knows_all(&self, page: &Page) -> bool {
+        let is_known = |row: &Listed| {
+            self.head.iter().any(|other| other.id == row.id) || self.recent.iter().any(|ids| ids.contains(&row.id))
+        };
+        page.unusable == 0 && !page.rows.is_empty() && page.rows.iter().all(is_known)
     }
 
     fn ends_before(&mut self, number: u64) {

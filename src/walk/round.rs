@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::Listed;
 use super::chain::{Chain, Ties};
+use super::distinct::Distinct;
 use super::end::End;
 use super::order::Sorts;
 use super::salvage::Gap;
@@ -94,6 +95,8 @@ pub(super) struct Round {
     /// Which ties across a joint are put up with.
     pub ties: Ties,
     pub spent: Spent,
+    /// The sessions of all answers.
+    pub distinct: Distinct,
     /// A position that the server refuses, whatever is asked for there.
     pub refused_from: Option<u64>,
     /// The end was walked to.
@@ -126,6 +129,7 @@ impl Round {
             overlap,
             ties: Ties::Parted(parted),
             spent: Spent::default(),
+            distinct: Distinct::default(),
             refused_from: None,
             ended: false,
             head_unchanged: false,
@@ -171,10 +175,11 @@ impl Round {
         self.totals.latest().unwrap_or(0).max(self.reach)
     }
 
-    /// Whether so much was asked for so little that the round must end. Windows overlap by half a page at most.
+    /// Whether so much was asked for so little that the round must end. Windows overlap by half a page at most. Where no total
+    /// is told, the sessions that came say how long the list is: one that changes places all the time goes on for ever.
     pub(super) fn is_spent(&self, largest: u32) -> bool {
-        let pages = self.totals.most().map_or(u64::MAX, |total| 2 * total / u64::from(largest) + 50);
-        self.spent.is_over(pages)
+        let length = self.totals.most().unwrap_or_else(|| self.distinct.estimate());
+        self.spent.is_over(2 * length / u64::from(largest) + 50)
     }
 
     /// The last row of the list, where that was walked to.

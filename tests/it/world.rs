@@ -466,7 +466,8 @@ impl Draft {
     }
 
     fn by_id(&mut self) {
-        let answered = Answered::Status(self.dice.of(&[402, 404, 410, 422, 500, 503]));
+        let status = self.dice.of(&[402, 404, 410, 422, 500, 503]);
+        let answered = Answered::Status(status);
         match self.dice.below(12) {
             0 => {
                 self.special(On::AnyId, During::Always, answered);
@@ -478,6 +479,9 @@ impl Draft {
                 let some = account.sessions().step_by(3).map(|session| session.id).collect();
                 self.special(On::Ids(some), During::Always, answered);
                 self.tag("by id", ("some", answered));
+                if !matches!(status, 402 | 404 | 410) {
+                    self.apart("sessions that are there and can't be had by id");
+                }
             }
             _ => {}
         }

@@ -146,10 +146,11 @@ impl Opening {
             one_size = half_is_more.then_some(sizes.largest());
         }
         page.window.size = one_size.unwrap_or(sizes.largest());
-        let at = match self.outcome(Question::First) {
-            Some(Outcome::Page { at, .. }) => *at,
+        let times = self.answers.iter().filter_map(|(_, outcome)| match outcome {
+            Outcome::Page { at, .. } => *at,
             _ => None,
-        };
+        });
+        let at = times.min();
         let far = self.outcome(Question::Far).and_then(|outcome| Word::behind(outcome, &page.rows));
         Shown::List(Box::new(Start { page, base, sizes, one_size, far, at }))
     }
