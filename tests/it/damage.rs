@@ -32,7 +32,7 @@ fn served(more: Vec<Change>) -> Options {
     Options { script: Script::new().before(1, changes), ..Options::new(account()) }
 }
 
-fn exported() -> Bed {
+pub fn exported() -> Bed {
     let bed = Bed::new(served(vec![]));
     let ran = bed.run(&["-q"]);
     assert_eq!(ran.code, 0, "{ran:?}");

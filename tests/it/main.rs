@@ -12,6 +12,7 @@ mod check;
 mod commands;
 mod continuing;
 mod damage;
+mod damages;
 mod destinations;
 mod disks;
 mod filters;
