@@ -31,15 +31,19 @@ pub enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
-    /// Missing or null.
-    pub const fn is_absent(&self) -> bool {
-        matches!(self, Self::Missing | Self::Null)
+    /// Missing, null, or an empty text, by which some servers say the same.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::Missing | Self::Null => true,
+            Self::Text(text) => text.is_empty(),
+            _ => false,
+        }
     }
 
-    /// As text: a text as it is, a whole number in digits.
+    /// As text: a text as it is unless it is empty, a whole number in digits.
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Text(text) => Some(Cow::Borrowed(text.as_ref())).filter(|text| !text.is_empty()),
             Self::Integer(number) => Some(Cow::Owned(number.to_string())),
             Self::Large(number) => Some(Cow::Owned(number.to_string())),
             _ => None,
@@ -106,7 +110,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
 /// A value that should be a list of objects.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Entries {
-    /// Missing or null.
+    /// Missing, null, or an empty text.
     #[default]
     Absent,
     /// A list: where in the page's records of that kind its entries are. One that is not an object is `None` there.
@@ -164,7 +168,7 @@ impl<'de, T: Entry<'de, L>, L> Visitor<'de> for Many<'_, T, L> {
         f.write_str("a value")
     }
 
-    scalar_visits!(|_: Scalar<'_>| Entries::Other);
+    scalar_visits!(|scalar: Scalar<'_>| if scalar.is_absent() { Entries::Absent } else { Entries::Other });
 
     fn visit_unit<E>(self) -> Result<Entries, E> {
         Ok(Entries::Absent)

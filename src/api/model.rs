@@ -252,7 +252,7 @@ pub enum ShapeError {
     NoData,
 }
 
-/// Reads a page. Without `data`, or with null, it is one without sessions, so long as there is `pageInfo`; null alone is
+/// Reads a page. Without `data`, or with null or an empty text, it is one without sessions, so long as there is `pageInfo`; null alone is
 /// one too, unless a message beside it says why it is null. The text must be valid Unicode throughout; see [`crate::api::mend`] for what is not.
 pub fn page(text: &str) -> Result<Page<'_>, ShapeError> {
     let mut lists = Lists::with_room_for(text.len());
@@ -301,6 +301,8 @@ mod tests {
             (r#"{"data":null}"#, Some(0)),
             (r#"{"pageInfo":null,"data":null}"#, Some(0)),
             (r#"{"data":null,"message":null}"#, Some(0)),
+            (r#"{"pageInfo":{"total":3},"data":""}"#, Some(0)),
+            (r#"{"data":"","message":"Token is invalid"}"#, None),
             (r#"{"data":null,"message":"Token is invalid"}"#, None),
             (r#"{"data":null,"error":{"message":"deep"}}"#, None),
             (r#"{"message":"Token is invalid"}"#, None),

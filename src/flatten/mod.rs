@@ -16,7 +16,6 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::api::lenient::Scalar;
 use crate::api::mend::{self, Mended};
 use crate::api::model::{self, Page, Session, ShapeError};
 use crate::erasure::Denied;
@@ -45,7 +44,7 @@ impl Options {
     /// may be one to the server.
     fn is_foreign(&self, session: &Session<'_>) -> bool {
         let Some(wanted) = &self.meeting else { return false };
-        usable_id(&session.meeting_id).is_some_and(|id| !id.eq_ignore_ascii_case(wanted))
+        session.meeting_id.text().is_some_and(|id| !id.eq_ignore_ascii_case(wanted))
     }
 }
 
@@ -106,11 +105,6 @@ pub fn identity(id: &str) -> u128 {
     u128::from_be_bytes(first)
 }
 
-/// The id as text: a text or a whole number, never empty.
-pub fn usable_id<'a>(id: &'a Scalar<'_>) -> Option<Cow<'a, str>> {
-    id.text().filter(|id| !id.is_empty())
-}
-
 /// Turns a response's body into rows.
 ///
 /// # Errors
@@ -153,7 +147,7 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
     let mut rejected: Vec<(usize, String)> = Vec::new();
     let mut unusable = 0;
     for (index, session) in listed.iter().enumerate() {
-        if let Some((session, id)) = session.as_ref().and_then(|session| Some((session, usable_id(&session.id)?))) {
+        if let Some((session, id)) = session.as_ref().and_then(|session| Some((session, session.id.text()?))) {
             let start = session::start(session);
             sessions.push(Found { index, hash: identity(&id), id, start, session });
             continue;

@@ -1,4 +1,4 @@
-//! Single values of a record: one of a wrong type becomes null, and an anomaly.
+//! Single values of a record: one of a wrong type becomes null, and an anomaly. An empty text is no value.
 
 use std::borrow::Cow;
 
