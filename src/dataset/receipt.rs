@@ -215,8 +215,10 @@ pub struct Walk {
     pub inserted: u64,
     /// Sessions that were asked for one by one.
     pub vanished: Vanished,
-    /// Sessions older than what was settled that earlier nightly runs had missed.
+    /// Sessions older than what was settled that earlier runs had missed.
     pub late: u64,
+    /// Why the next run must be a full walk, where this one, a night, has shown that.
+    pub full_walk_due: Option<String>,
     /// Fields unknown to this version: names, and how often they were read.
     pub unknown_fields: BTreeMap<String, u64>,
     /// Rows of other meetings that the API's own filter let through, repeated ones counted; they got no rows.
@@ -308,6 +310,7 @@ impl Default for Walk {
             inserted: 0,
             vanished: Vanished::default(),
             late: 0,
+            full_walk_due: None,
             unknown_fields: BTreeMap::new(),
             foreign_meetings: 0,
             foreign_dates: 0,

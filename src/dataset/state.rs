@@ -249,6 +249,11 @@ impl State {
         self.covered = Some(covered).filter(|_| !self.is_unsettled);
     }
 
+    /// Writes down what has shown that the last full walk had not found everything: the next run is a full walk.
+    pub fn disprove(&mut self, what: &str) {
+        self.covered = self.covered.take().map(|covered| covered.disproven_by(Some(what)));
+    }
+
     /// Sessions that the API no longer knows.
     pub const fn gone(&self) -> &BTreeSet<String> {
         &self.gone

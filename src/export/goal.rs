@@ -99,9 +99,24 @@ impl Chosen {
             Goal::Nightly { .. } => before.and_then(Covered::full_at).unwrap_or(asked_at),
             Goal::Full | Goal::Since { .. } | Goal::Range { .. } => asked_at,
         };
+        // A night adds to the last full walk; another full walk takes its place.
+        let disproof = before.filter(|_| self.is_night()).and_then(Covered::disproof);
         let order = verdict.order.map(Order::of);
         let covered = Covered::new(newest.min(asked_at), full_at, order).counted_from(verdict.base);
-        Some(covered.down_to(self.kept.since))
+        Some(covered.down_to(self.kept.since).disproven_by(disproof))
+    }
+
+    const fn is_night(&self) -> bool {
+        matches!(self.goal, Goal::Nightly { .. })
+    }
+
+    /// Why another full walk is due where a run has met so many sessions that should have been known. A full walk that
+    /// meets them has made up for it.
+    pub fn disproof(&self, late: u64) -> Option<String> {
+        let Goal::Nightly { down_to } = self.goal else { return None };
+        let (down_to, noun) = (timestamp::text(down_to), if late == 1 { "session" } else { "sessions" });
+        let what = format!("{late} {noun} that started before {down_to} had not been listed to any run");
+        (late > 0).then(|| format!("a full walk is due: {what}"))
     }
 
     /// What started in it nightly runs should have found: what a full walk finds there was missed.
@@ -179,7 +194,7 @@ fn export(
     } else if meetings.is_empty() {
         match nightly(covered, floor, config, now) {
             Ok(down_to) => (Goal::Nightly { down_to }, None),
-            Err(why) => (all, Some(why.to_owned())),
+            Err(why) => (all, Some(why)),
         }
     } else {
         (all, Some("the list of one meeting is read whole".to_owned()))
@@ -260,24 +275,28 @@ fn filters(meetings: &[String], range: Option<Range>) -> Vec<Filter> {
 }
 
 /// How far a nightly run goes back, or what speaks for everything.
-fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Result<i64, &'static str> {
+fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Result<i64, String> {
     const NOTHING: &str = "nothing was covered before";
     let covered = covered.ok_or(NOTHING)?;
     let (fence, full_at) = covered.fence().zip(covered.full_at()).ok_or(NOTHING)?;
     if !covered.order().is_some_and(Order::has_nights) {
-        return Err("the list is not known to be newest first");
+        return Err("the list is not known to be newest first".to_owned());
     }
     if floor < covered.since() {
-        return Err("earlier runs left out what is older than `dataset.since` was then");
+        return Err("earlier runs left out what is older than `dataset.since` was then".to_owned());
+    }
+    // Not a matter of age, so walk.full_every = 0 does not hold it back.
+    if let Some(what) = covered.disproof() {
+        return Err(what.to_owned());
     }
     let every = config.walk.full_every;
     // A last full walk in the future is a slip of a clock.
     if !every.is_zero() && !(0..micros(every)).contains(&now.saturating_sub(full_at)) {
-        return Err("the last full walk is older than walk.full_every");
+        return Err("the last full walk is older than walk.full_every".to_owned());
     }
     let down_to = fence.saturating_sub(micros(config.walk.lookback));
     if floor.is_some_and(|floor| floor >= down_to) {
-        return Err("nothing is kept that is older than what a nightly run reads");
+        return Err("nothing is kept that is older than what a nightly run reads".to_owned());
     }
     Ok(down_to)
 }
@@ -332,6 +351,20 @@ mod tests {
             assert_eq!(chosen.goal == Goal::Full, why, "{days}");
             assert_eq!(chosen.shown.why.is_some(), why, "{days}");
         }
+    }
+
+    #[test]
+    fn a_full_walk_is_due_where_the_last_one_is_disproven() {
+        let night = chosen(false, Some(&covered(2)), None);
+        assert_eq!((night.disproof(0), chosen(true, None, None).disproof(7)), (None, None));
+        let why = night.disproof(2).unwrap();
+        assert_eq!(
+            why,
+            "a full walk is due: 2 sessions that started before 1970-04-07T00:00:00Z had not been listed to any run"
+        );
+        let disproven = covered(2).disproven_by(Some(&why));
+        let next = chosen(false, Some(&disproven), None);
+        assert_eq!((next.goal, next.shown.why), (Goal::Full, Some(why)));
     }
 
     #[test]

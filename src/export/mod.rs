@@ -222,10 +222,9 @@ impl Run {
         if let Some(caveat) = &verdict.caveat {
             tracing::warn!("{caveat}; compare the number with the account's own count");
         }
-        receipt.walk.late = resolved.late;
-        if resolved.late > 0 {
-            let (late, noun) = (resolved.late, if resolved.late == 1 { "session" } else { "sessions" });
-            tracing::warn!("{late} {noun} older than walk.lookback had not been listed before");
+        receipt.walk.meet_late(resolved.late, scene.chosen.disproof(resolved.late));
+        if let Some(what) = &receipt.walk.full_walk_due {
+            scene.before.disprove(what);
         }
 
         let span = if verdict.evidence >= self.config.walk.accept { scene.chosen.span(&verdict) } else { None };

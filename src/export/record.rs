@@ -21,6 +21,18 @@ impl receipt::Walk {
         self.unlisted_meetings = unlisted;
     }
 
+    /// Takes over how many sessions should have been known and were not, and whether that makes a full walk due.
+    pub(super) fn meet_late(&mut self, late: u64, full_walk_due: Option<String>) {
+        if late > 0 {
+            let noun = if late == 1 { "session" } else { "sessions" };
+            tracing::warn!("{late} {noun} older than walk.lookback had not been listed before");
+        }
+        if let Some(why) = &full_walk_due {
+            tracing::warn!("{why}; the next run reads the whole list");
+        }
+        (self.late, self.full_walk_due) = (late, full_walk_due);
+    }
+
     /// Takes over what came of the sessions that were asked for one by one; what it says against the proof of the list ends
     /// that.
     pub(super) fn lose(&mut self, vanished: Vanished) {

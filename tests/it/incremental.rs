@@ -228,6 +228,47 @@ fn a_full_run_finds_what_nightly_runs_missed() {
 }
 
 #[test]
+fn a_night_that_meets_older_sessions_nobody_was_shown_makes_a_full_walk_due() {
+    let account = account(3_000);
+    let mut bed = Bed::new(Options::new(account));
+    assert_eq!(nightly(&bed, &[]).code, 0);
+    // Three days are 432 sessions, so that these lie just behind what a night has to read, and far behind.
+    let late = |number, index| account.fresh(number, account.start(index) + 1_000);
+    let (near, far) = (late(1, 440), late(2, 2_000));
+    let changes = vec![Change::InsertByStart(near.clone()), Change::InsertByStart(far.clone())];
+    let never = |bed: &Bed| {
+        let mut command = bed.command(&["export", "--json"]);
+        Ran::of(command.env("ROLLBOOK_WALK_FULL_EVERY", "0s").output().unwrap())
+    };
+    bed.serve(changed(account, changes.clone()));
+    let night = never(&bed);
+    let receipt = night.receipt();
+    let why = receipt["walk"]["full_walk_due"].as_str().unwrap_or_else(|| panic!("{receipt:#}")).to_owned();
+    assert_eq!((night.code, &receipt["goal"]["kind"], &receipt["walk"]["late"]), (0, &"nightly".into(), &1.into()));
+    assert!(why.starts_with("a full walk is due: 1 session that started before 2026-11-1"), "{why}");
+    assert!(night.stderr.contains(&format!("{why}; the next run reads the whole list")), "{night:?}");
+    assert!(ids(&bed).contains(&near.id) && !ids(&bed).contains(&far.id));
+    // Whatever `walk.full_every` says. One that proves nothing does not make up for it.
+    for (code, script) in [
+        (3, Script::new().before(1, changes.clone()).answer_every(1, 1, rollbook::sim::Answer::Short(20))),
+        (0, Script::new().before(1, changes.clone())),
+    ] {
+        bed.serve(Options { script, ..Options::new(account) });
+        let full = never(&bed);
+        let receipt = full.receipt();
+        assert_eq!(
+            (full.code, &receipt["goal"]["kind"], &receipt["goal"]["why"]),
+            (code, &"full".into(), &(*why).into())
+        );
+        assert_eq!(receipt["walk"]["full_walk_due"], serde_json::Value::Null, "a full walk has made up for it");
+        assert!(full.stderr.contains(&format!("to be covered: the whole list ({why})")), "{full:?}");
+    }
+    assert!(ids(&bed).contains(&far.id));
+    let night = never(&bed);
+    assert_eq!((night.code, &night.receipt()["goal"]["kind"]), (0, &"nightly".into()), "{night:?}");
+}
+
+#[test]
 fn without_a_usable_state_everything_is_read_again() {
     let account = account(1_000);
     let bed = Bed::new(Options::new(account));

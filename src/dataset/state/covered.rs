@@ -53,6 +53,9 @@ pub struct Covered {
     /// Nothing that started earlier was asked for.
     #[serde(default)]
     since: Option<String>,
+    /// What has shown since that the last full walk had not found everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disproven: Option<String>,
 }
 
 impl Covered {
@@ -65,6 +68,7 @@ impl Covered {
             order,
             from_zero: false,
             since: None,
+            disproven: None,
         }
     }
 
@@ -88,6 +92,17 @@ impl Covered {
     #[must_use]
     pub fn down_to(self, since: Option<i64>) -> Self {
         Self { since: since.map(timestamp::text), ..self }
+    }
+
+    /// The same, though something has shown that the last full walk had not found everything.
+    #[must_use]
+    pub fn disproven_by(self, what: Option<&str>) -> Self {
+        Self { disproven: what.map(str::to_owned), ..self }
+    }
+
+    /// What has shown that the last full walk had not found everything, if anything has: another one is due.
+    pub fn disproof(&self) -> Option<&str> {
+        self.disproven.as_deref()
     }
 
     /// Below this start nothing was asked for, in microseconds.

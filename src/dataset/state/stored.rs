@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Found, Recorded, State, path};
+use super::{Covered, Found, Recorded, State, path};
 use crate::config::PartitionBy;
 use crate::dataset::inspection::versions;
 use crate::dataset::layout::Layout;
@@ -45,8 +45,13 @@ impl State {
         self.moving.extend(other.moving);
         // Somebody may have found that nothing is settled.
         self.is_unsettled |= self.had_covered && other.covered.is_none();
-        self.covered = self.covered.take().or(other.covered.clone()).filter(|_| !self.is_unsettled);
         self.had_covered = other.covered.is_some();
+        let disproof = other.covered.as_ref().and_then(Covered::disproof).map(str::to_owned);
+        self.covered = self.covered.take().or(other.covered).filter(|_| !self.is_unsettled);
+        // One full walk too many does no harm.
+        if let Some(what) = disproof {
+            self.disprove(&what);
+        }
     }
 
     /// Takes files out of the stored state, and with them what was covered: the next nightly run reads everything, so that
@@ -93,7 +98,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::state::{Covered, Source};
+    use crate::dataset::state::Source;
     use crate::store::{Local, Store as _};
 
     fn state(covered: bool) -> State {
@@ -134,6 +139,20 @@ mod tests {
         }
         own.join(other, &there);
         assert_eq!(hashes(&own), [(mine, "a"), (others, "b"), ("unchanged", "b")]);
+    }
+
+    #[test]
+    fn a_full_walk_that_somebody_has_disproven_stays_so() {
+        let mut disproven = state(true);
+        disproven.disprove("late");
+        for (mut own, other) in [(state(true), disproven.clone()), (disproven.clone(), state(true))] {
+            own.join(other, &BTreeMap::new());
+            assert_eq!(own.covered.unwrap().disproof(), Some("late"));
+        }
+        // Where nothing is covered, everything is read in any case.
+        let mut own = state(false);
+        own.disprove("late");
+        assert_eq!(own.covered, None);
     }
 
     #[test]
