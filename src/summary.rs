@@ -37,7 +37,11 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
         let (total, new) = (counted(receipt.rejects.total, "record"), grouped(receipt.rejects.new));
         let kept =
             if dry_run { String::new() } else { format!(", kept raw in _rollbook/rejects/{}.jsonl", receipt.run_id) };
-        let _ = writeln!(text, "rejects: {total} ({new} new){kept}");
+        let without_id = match receipt.rejects.without_id {
+            0 => String::new(),
+            number => format!(", {} without an id", grouped(number)),
+        };
+        let _ = writeln!(text, "rejects: {total} ({new} new{without_id}){kept}");
     }
     text
 }

@@ -98,7 +98,7 @@ pub struct Dataset {
     pub partition_by: PartitionBy,
     /// Sessions that started before this get no rows, in microseconds since 1970; a floor under every goal.
     pub since: Option<i64>,
-    /// New rejects that a run may have before it exits with 3.
+    /// Rejects that a run may have before it exits with 3: new ones, and all without an id.
     pub max_rejects: u64,
     /// Whether fields unknown to this version are kept in `extra`.
     pub keep_unknown_fields: bool,

@@ -251,12 +251,14 @@ pub struct Rows {
 }
 
 /// Records kept raw.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Rejects {
-    /// In this run, by content.
+    /// In this run: those with an id by id and content, those without one by their number.
     pub total: u64,
-    /// Of these, not recorded by an earlier run.
+    /// Of these, not recorded by an earlier run. One without an id always counts as new.
     pub new: u64,
+    /// Records without a usable id: nobody knows which sessions are behind them.
+    pub without_id: u64,
 }
 
 /// A file.

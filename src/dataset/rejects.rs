@@ -2,6 +2,10 @@
 //!
 //! Raw records may hold personal data. The erased are not in them when they come here, and after
 //! [`DAYS`] days only a record's hash is left, by which it is known that it was recorded before.
+//!
+//! A record of a session is known by the session's id and its content: what an earlier run has recorded is not new. One
+//! without a usable id stands in the place of a session that nobody can name, tonight of another one than last night, so it
+//! is never known, and counts in every run. Of equal texts one is stored.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,13 +19,15 @@ use super::layout::Layout;
 use super::receipt;
 use crate::erasure::Denied;
 use crate::error::Result;
-use crate::flatten::{Reject, identity};
+use crate::flatten::{Of, Reject, identity};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 
 /// Their folder in rollbook's own.
 const FOLDER: &str = "rejects";
 /// How long raw records are kept.
 pub const DAYS: u64 = 30;
+/// Marks of records without an id that are held in memory; what comes after is counted as often as it is listed.
+const MARKS: usize = 1 << 17;
 
 /// One line.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +35,9 @@ struct Line {
     page: u64,
     index: usize,
     reason: String,
+    /// The session's id, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     /// The record, until it expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
@@ -43,21 +52,35 @@ impl Line {
         self.raw.as_deref().map(identity).or(hash)
     }
 
+    /// By what a later run knows the record again. Earlier versions wrote no id beside it.
+    fn known_by(&self) -> Option<u128> {
+        let content = self.content()?;
+        Some(self.id.as_deref().map_or(content, |id| of_session(id, content)))
+    }
+
     fn expired(self) -> Self {
         let hash = self.content().map(|content| format!("{content:x}"));
         Self { hash, raw: None, ..self }
     }
 }
 
-/// The rejects of a run, told apart by content: a record that is listed twice counts once.
+/// By what a record of a session is known.
+fn of_session(id: &str, content: u128) -> u128 {
+    identity(&format!("{content:x} {id}"))
+}
+
+/// The rejects of a run, told apart as far as they can be: one that is listed twice counts once.
 #[derive(Debug)]
 pub struct Rejects {
     layout: Layout,
     run_id: String,
     file: Option<Draft>,
+    /// What earlier runs have recorded.
     known: BTreeSet<u128>,
     seen: BTreeSet<u128>,
-    new: u64,
+    /// Marks of records without an id.
+    marks: BTreeSet<u128>,
+    counts: receipt::Rejects,
     dry_run: bool,
 }
 
@@ -68,7 +91,7 @@ impl Rejects {
         for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
             let mut is_raw = false;
             each(layout, &path, |line| {
-                known.extend(line.content());
+                known.extend(line.known_by());
                 is_raw |= line.raw.is_some();
                 Ok(())
             })?;
@@ -76,19 +99,16 @@ impl Rejects {
                 rewrite(layout, &path, &version, |line| Some(line.expired()))?;
             }
         }
-        let (layout, run_id, seen) = (layout.clone(), run_id.to_owned(), BTreeSet::new());
-        Ok(Self { layout, run_id, file: None, known, seen, new: 0, dry_run })
+        let (layout, run_id) = (layout.clone(), run_id.to_owned());
+        let (file, seen, marks, counts) = Default::default();
+        Ok(Self { layout, run_id, file, known, seen, marks, counts, dry_run })
     }
 
-    /// Keeps the rejects of a page.
-    pub fn add(&mut self, page: u64, rejects: Vec<Reject>) -> Result<()> {
-        for Reject { index, reason, raw } in rejects {
-            let content = identity(&raw);
-            if !self.seen.insert(content) {
-                continue;
-            }
-            self.new += u64::from(!self.known.contains(&content));
-            if self.dry_run {
+    /// Keeps the rejects of a page. `size`: of the page, where it was asked for by this number and size.
+    pub fn add(&mut self, page: u64, size: Option<u32>, rejects: Vec<Reject>) -> Result<()> {
+        for reject in rejects {
+            let is_new_text = self.count(size.map(|size| (page, size)), &reject);
+            if !is_new_text || self.dry_run {
                 continue;
             }
             let path = Layout::own(&format!("{FOLDER}/{}.jsonl", self.run_id));
@@ -96,9 +116,51 @@ impl Rejects {
                 self.file = Some(self.layout.store().begin(&path)?);
             }
             let Some(file) = &self.file else { continue };
-            write(&self.layout, file, &Line { page, index, reason, raw: Some(raw), hash: None })?;
+            let Reject { index, reason, raw, of } = reject;
+            let id = if let Of::Session(id) = of { Some(id) } else { None };
+            write(&self.layout, file, &Line { page, index, reason, id, raw: Some(raw), hash: None })?;
         }
         Ok(())
+    }
+
+    /// Counts a record; says whether its text is not stored yet.
+    fn count(&mut self, asked: Option<(u64, u32)>, reject: &Reject) -> bool {
+        let content = identity(&reject.raw);
+        match &reject.of {
+            Of::Session(id) => {
+                let record = of_session(id, content);
+                let is_first = self.seen.insert(record);
+                // A text that says nothing, since the page could not be read a second time, is no one's.
+                let of_earlier_version = !reject.raw.is_empty() && self.known.contains(&content);
+                let is_known = of_earlier_version || self.known.contains(&record);
+                self.counts.total += u64::from(is_first);
+                self.counts.new += u64::from(is_first && !is_known);
+                is_first
+            }
+            Of::Unknown(marks) => {
+                let number = u64::from(!self.was_met(content, asked, reject.index, marks));
+                self.counts.total += number;
+                self.counts.new += number;
+                self.counts.without_id += number;
+                self.seen.insert(content)
+            }
+        }
+    }
+
+    /// Whether a record without an id was met before. Where that can't be told, it was not: counting more than there are is
+    /// the safe side.
+    fn was_met(&mut self, content: u128, asked: Option<(u64, u32)>, index: usize, marks: &[String]) -> bool {
+        let mut marks: Vec<_> = marks.iter().filter_map(|mark| u128::from_str_radix(mark, 16).ok()).collect();
+        if marks.is_empty() {
+            // Nothing in the page has an id, so only the same request shows the same place.
+            let place = asked.map(|(page, size)| identity(&format!("{content:x} {page} {size} {index}")));
+            marks.extend(place);
+        }
+        let was_met = marks.iter().any(|mark| self.marks.contains(mark));
+        if self.marks.len() < MARKS {
+            self.marks.extend(marks);
+        }
+        was_met
     }
 
     /// Makes them durable.
@@ -109,7 +171,7 @@ impl Rejects {
                 return Err(raced(&place));
             }
         }
-        Ok(receipt::Rejects { total: self.seen.len() as u64, new: self.new })
+        Ok(self.counts)
     }
 }
 
@@ -211,4 +273,73 @@ fn write(layout: &Layout, draft: &Draft, line: &Line) -> Result<()> {
     let text = serde_json::to_string(line).map_err(std::io::Error::from);
     let written = text.and_then(|text| writeln!(draft.writer(), "{text}"));
     written.map_err(|error| failed("cannot write the rejects", layout.store().place(draft.path()), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PartitionBy;
+
+    fn reject(id: &str, raw: &str) -> Reject {
+        let of = if id.is_empty() { Of::Unknown(Vec::new()) } else { Of::Session(id.to_owned()) };
+        Reject { index: 3, reason: "bad_value".to_owned(), raw: raw.to_owned(), of }
+    }
+
+    /// Total, new, and without an id, of a run that meets these on one page.
+    fn run(layout: &Layout, run_id: &str, rejects: &[Reject]) -> (u64, u64, u64) {
+        let mut kept = Rejects::new(layout, run_id, 0, false).unwrap();
+        kept.add(1, None, rejects.to_vec()).unwrap();
+        let receipt::Rejects { total, new, without_id } = kept.close().unwrap();
+        (total, new, without_id)
+    }
+
+    #[test]
+    fn a_record_of_a_session_is_known_by_id_and_content_and_one_without_an_id_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::local(folder.path(), PartitionBy::Month);
+        // Two pages that could not be read a second time have left no text.
+        let of_sessions = [reject("a", "1"), reject("a", "1"), reject("b", "1"), reject("a", ""), reject("b", "")];
+        assert_eq!(run(&layout, "1", &of_sessions), (4, 4, 0));
+        assert_eq!(run(&layout, "2", &of_sessions), (4, 0, 0));
+        assert_eq!(run(&layout, "3", &[reject("a", "2"), reject("c", "")]), (2, 2, 0));
+        for night in ["4", "5"] {
+            assert_eq!(run(&layout, night, &[reject("", "1"), reject("", "1"), reject("", "")]), (3, 3, 3));
+        }
+    }
+
+    #[test]
+    fn lines_of_earlier_versions_are_known_by_their_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::local(folder.path(), PartitionBy::Month);
+        std::fs::create_dir_all(folder.path().join("_rollbook/rejects")).unwrap();
+        let hash = identity("hashed");
+        let lines = format!(
+            "{{\"page\":1,\"index\":0,\"reason\":\"bad_value\",\"raw\":\"whole\"}}\n\
+             {{\"page\":1,\"index\":1,\"reason\":\"bad_value\",\"hash\":\"{hash:x}\"}}\n\
+             {{\"page\":1,\"index\":2,\"reason\":\"bad_value\",\"raw\":\"\"}}\n"
+        );
+        std::fs::write(folder.path().join("_rollbook/rejects/0.jsonl"), lines).unwrap();
+        let rejects = [reject("a", "whole"), reject("a", "hashed"), reject("a", "other"), reject("a", "")];
+        assert_eq!(run(&layout, "1", &rejects), (4, 2, 0));
+    }
+
+    #[test]
+    fn one_place_is_told_again_while_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::local(folder.path(), PartitionBy::Month);
+        let mut kept = Rejects::new(&layout, "1", 0, true).unwrap();
+        let mut met = |page, size, at: usize| {
+            kept.add(page, size, vec![Reject { index: at, ..reject("", "null") }]).unwrap();
+            kept.counts.without_id
+        };
+        assert_eq!([met(1, Some(50), 0), met(1, Some(50), 0), met(1, Some(50), 1), met(1, Some(49), 0)], [1, 1, 2, 3]);
+        assert_eq!([met(2, None, 0), met(2, None, 0)], [4, 5]);
+        let most = MARKS as u64 + 9;
+        for at in 0..most {
+            met(3, Some(1), usize::try_from(at).unwrap());
+        }
+        assert_eq!(met(3, Some(1), 0), 5 + most, "an early one is still known");
+        let late = usize::try_from(most).unwrap() - 1;
+        assert_eq!(met(3, Some(1), late), 6 + most, "a late one is counted again");
+    }
 }

@@ -75,7 +75,8 @@ impl Staged {
             self.remember(&flat.some);
         }
         self.stage.append(&flat, layout, request.map(|(leg, request)| (leg.number, request.window)))?;
-        self.rejects.add(request.map_or(0, |(_, request)| request.page), flat.rejects)
+        let (page, size) = request.map_or((0, None), |(_, request)| (request.page, Some(request.window.size)));
+        self.rejects.add(page, size, flat.rejects)
     }
 
     fn remember(&mut self, ids: &[String]) {
@@ -171,7 +172,8 @@ impl Run {
         };
         let legs = chosen.legs();
         for (response, answer) in (0..).zip(&recalled) {
-            staged.rejects.add(answer.window.page, answer.rejects.clone())?;
+            // Under which number the page was asked for is not known any more.
+            staged.rejects.add(answer.window.page, None, answer.rejects.clone())?;
             if let Some(leg) = legs.get(answer.leg) {
                 let Recalled { rows: listed, cut, foreign, .. } = answer;
                 staged.look(leg, Shown { listed, cut, foreign: *foreign }, response)?;

@@ -5,6 +5,7 @@
 
 mod builders;
 mod persons;
+mod rejects;
 mod session;
 mod values;
 
@@ -13,7 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::api::mend::{self, Mended};
@@ -22,6 +22,8 @@ use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::range::Kept;
 use crate::walk::{self, Listed, PageInfo};
+use rejects::Rejected;
+pub use rejects::{Of, Reject};
 use session::Flattener;
 
 /// What of a session the rows depend on besides the session itself.
@@ -59,17 +61,6 @@ pub struct Entry {
     pub is_open: bool,
     /// Position in the page.
     pub position: u32,
-}
-
-/// A raw record kept because all or part of it could not become a row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reject {
-    /// Position in the page.
-    pub index: usize,
-    /// Why: names of anomalies, or `no_usable_id`.
-    pub reason: String,
-    /// The record as the API sent it, but for those who have been erased.
-    pub raw: String,
 }
 
 /// A page as rows.
@@ -144,7 +135,7 @@ impl FlattenError {
 fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat, FlattenError> {
     let listed = page.sessions.of(&page.lists.sessions);
     let mut sessions = Vec::with_capacity(listed.len());
-    let mut rejected: Vec<(usize, String)> = Vec::new();
+    let mut without_id = Vec::new();
     let mut unusable = 0;
     for (index, session) in listed.iter().enumerate() {
         if let Some((session, id)) = session.as_ref().and_then(|session| Some((session, session.id.text()?))) {
@@ -156,9 +147,10 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
         let start = session.as_ref().and_then(session::start);
         let is_foreign = session.as_ref().is_some_and(|session| options.is_foreign(session));
         if !is_foreign && (start.is_none() || options.kept.has(start)) {
-            rejected.push((index, "no_usable_id".to_owned()));
+            without_id.push(index);
         }
     }
+    let mut rejected: Vec<_> = without_id.into_iter().map(|index| Rejected::without_id(index, &sessions)).collect();
     let listed = sessions.iter().map(Found::listed).collect();
     let some = some(&sessions);
     let foreign = sessions.iter().filter(|found| options.is_foreign(found.session)).count() as u64;
@@ -169,17 +161,18 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
 
     let mut flattener = Flattener::new(options, &page.lists);
     let mut entries = Vec::with_capacity(sessions.len());
-    for Found { index, hash, id, start, session } in &sessions {
+    for found in &sessions {
+        let Found { index, hash, id, start, session } = found;
         let row = flattener.session(id, session, mended.touched.contains(index));
         let position = u32::try_from(*index).unwrap_or(u32::MAX);
         entries.push(Entry { id: *hash, start: *start, is_open: row.is_open, position });
         if row.anomalies.is_reject() {
             let names = row.anomalies.iter().map(crate::anomaly::Anomaly::name).collect::<Vec<_>>();
-            rejected.push((*index, names.join(",")));
+            rejected.push(Rejected::of_session(found, names.join(",")));
         }
     }
     let (batches, unknown) = flattener.finish()?;
-    let rejects = rejects(rejected, &mended.text, options.denied.as_deref());
+    let rejects = rejects::rejects(rejected, &mended.text, options.denied.as_deref());
     Ok(Flat { batches, entries, info: page.info, listed, cut, foreign, some, unusable, rejects, unknown })
 }
 
@@ -203,19 +196,6 @@ impl Found<'_> {
     fn listed(&self) -> Listed {
         Listed { id: self.hash, start: self.start, end: session::end(self.session), rank: walk::rank(&self.id) }
     }
-}
-
-/// The page is read a second time only when something of it must be kept raw. The erased are taken out here, before
-/// anything reaches the disk.
-fn rejects(mut rejected: Vec<(usize, String)>, text: &str, denied: Option<&Denied>) -> Vec<Reject> {
-    if rejected.is_empty() {
-        return Vec::new();
-    }
-    rejected.sort_unstable();
-    let raw = model::raw_records(text);
-    let scrubbed = |raw: &str| denied.map_or(Cow::Borrowed(raw), |denied| denied.scrub(raw)).into_owned();
-    let of = |index: usize| raw.get(index).map_or_else(String::new, |raw| scrubbed(raw.get()));
-    rejected.into_iter().map(|(index, reason)| Reject { index, reason, raw: of(index) }).collect()
 }
 
 #[cfg(test)]

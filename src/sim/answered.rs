@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 
+use super::records::Records;
 use super::reply::{Delivery, Reply, refusal};
 
 /// What is answered instead. Where a page makes no sense, as for a single session, pages are an empty one.
@@ -13,6 +14,8 @@ use super::reply::{Delivery, Reply, refusal};
 pub enum Answered {
     /// What it would be without.
     Usual,
+    /// The same, but for the records in it.
+    Records(Records),
     /// 200, the documented shape, no rows, the number that was asked for.
     Empty,
     /// The same with `"data": null`.
@@ -66,6 +69,7 @@ impl Answered {
             Self::Close => closed(Duration::ZERO),
             Self::Stall(length) => closed(length),
             Self::Usual
+            | Self::Records(_)
             | Self::Empty
             | Self::DataNull
             | Self::NoData
@@ -78,7 +82,7 @@ impl Answered {
     /// The answer where there is no list; `None` for the usual one.
     pub(super) fn alone(self) -> Option<Reply> {
         let page = || Reply::json(StatusCode::OK, vec![Bytes::from_static(br#"{"pageInfo":{},"data":[]}"#)]);
-        (self != Self::Usual).then(|| self.reply().unwrap_or_else(page))
+        (!matches!(self, Self::Usual | Self::Records(_))).then(|| self.reply().unwrap_or_else(page))
     }
 }
 

@@ -1,5 +1,7 @@
 //! From a list request to a page: which rows it is, and what `pageInfo` says of it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use hyper::StatusCode;
 use url::form_urlencoded;
@@ -8,6 +10,7 @@ use super::answered::{Answered, Number};
 use super::list::{Filter, List, Row};
 use super::options::{Echo, LastPage, Options, Total};
 use super::prepared::Prepared;
+use super::records::Records;
 use super::reply::{Reply, refusal};
 use super::special::Place;
 use super::v2::{self, Version};
@@ -120,25 +123,41 @@ impl<'a> View<'a> {
             Answered::DataNull => self.page(page, Rows::Null),
             Answered::NoData => self.page(page, Rows::Absent),
             Answered::Usual => own(page.max(base)),
+            Answered::Records(records) => self.page(page.max(base), self.spoiled(page.max(base), records)),
             _ => self.page(page, Rows::Each(Vec::new())),
         })
     }
 
     fn rows(&self, number: u64) -> Rows {
+        let Range { start, end } = self.positions(number);
+        self.between(start, end)
+    }
+
+    fn positions(&self, number: u64) -> Range<u64> {
         let from = Place { page: number, ..self.place }.from().min(self.place.total);
-        self.between(from, from.saturating_add(self.place.size).min(self.place.total))
+        from..from.saturating_add(self.place.size).min(self.place.total)
     }
 
     fn between(&self, from: u64, to: u64) -> Rows {
+        match self.prepared.filter(|_| self.asked.version == Version::V1 && !self.list.is_changed()) {
+            Some(prepared) if self.chosen.is_none() => Rows::Written(prepared.slice(from, to)),
+            _ => Rows::Each(self.each(from, to)),
+        }
+    }
+
+    fn each(&self, from: u64, to: u64) -> Vec<Row> {
         let rows = match &self.chosen {
             Some(positions) => picked(self.list, positions, from, to),
-            None => match self.prepared.filter(|_| self.asked.version == Version::V1 && !self.list.is_changed()) {
-                Some(prepared) => return Rows::Written(prepared.slice(from, to)),
-                None => self.list.page(from, to - from),
-            },
+            None => self.list.page(from, to - from),
         };
         let spoil = |row| spoil(self.options, self.list, self.asked.version, row, false);
-        Rows::Each(rows.into_iter().map(spoil).collect())
+        rows.into_iter().map(spoil).collect()
+    }
+
+    fn spoiled(&self, number: u64, records: Records) -> Rows {
+        let Range { start, end } = self.positions(number);
+        let rows = self.each(start, end).into_iter();
+        Rows::Each(rows.map(|row| records.of(self.asked.version, row, false)).collect())
     }
 
     /// A page that gives itself this number.

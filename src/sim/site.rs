@@ -12,6 +12,7 @@ use hyper::{Method, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::answer::Answer;
+use super::answered::Answered;
 use super::gate::{self, Bucket};
 use super::list::List;
 use super::options::{Date, Options, Slash};
@@ -177,11 +178,14 @@ impl Site {
         let Due { before, after, answers } = state.run.session(id);
         state.list.tell(self.options.clock.now());
         state.list.apply(&before);
-        if let Some(reply) = state.specials.session(id, now).alone() {
+        let special = state.specials.session(id, now);
+        if let Some(reply) = special.alone() {
             return spoiled(reply, &answers);
         }
         let row = state.list.find(id).and_then(|position| state.list.row(position));
         let row = row.map(|row| page::spoil(&self.options, &state.list, version, row, true));
+        let row =
+            row.map(|row| if let Answered::Records(records) = special { records.of(version, row, true) } else { row });
         state.list.apply(&after);
         drop(state);
         let reply = row.map_or_else(

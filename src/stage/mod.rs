@@ -51,7 +51,7 @@ pub struct Segment {
 
 /// Counts the changes of segments, identities and the journal, and of the rules by which staged rows were counted, but not
 /// those of columns.
-const FORM: u32 = 5;
+const FORM: u32 = 6;
 
 /// Staged rows, by partition.
 pub struct Stage {

@@ -48,5 +48,6 @@ mod upgrade;
 mod verify;
 mod versions;
 mod watcher;
+mod without_id;
 mod world;
 mod zero;
