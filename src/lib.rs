@@ -29,6 +29,7 @@ pub mod demo;
 pub mod erasure;
 pub mod error;
 pub mod export;
+pub mod facts;
 mod fetch;
 pub mod flatten;
 pub mod foreign;

@@ -3,6 +3,7 @@
 //! The rules of all purges: floors, and hashes of those who were erased. A run without them would bring back what was purged,
 //! so a file that is damaged, missing or older than what the dataset has seen is an error.
 
+pub mod rows;
 mod rule;
 
 use std::collections::BTreeSet;

@@ -1,28 +1,40 @@
 //! Which staged rows win, and which published rows they supersede; in bounded memory, before any file is swapped.
 //!
-//! Identities are compared by the 128-bit hash of the id, a range of hashes at a time.
+//! Identities are compared by the 128-bit hash of the id, a range of hashes at a time. The latest version wins, unless the
+//! session has ended and it lacks what is known of it ([`crate::facts`]).
+
+mod known;
+mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::thread;
 
 use super::lanes::lanes;
 use super::layout::Partition;
 use super::published::Published;
+use crate::erasure::Denied;
 use crate::error::Result;
-use crate::flatten::identity;
 use crate::stage::{Cut, Identity, Stage};
 use crate::walk::Tally;
+use known::{Mark, Sought};
+use stored::Stored;
 
-/// Identities held in memory at once (48 bytes each).
+/// Identities held in memory at once (64 bytes each).
 pub const AT_ONCE: u64 = 1 << 20;
+
+/// Sessions that are given as examples.
+const EXAMPLES: usize = 10;
 
 /// Identities that take longer to sort than a thread takes to begin.
 const WORTH_A_THREAD: usize = 4096;
 
 /// One bit a row.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bits(Vec<u64>);
 
 impl Bits {
@@ -54,7 +66,7 @@ impl Bits {
 }
 
 /// What the identity checks found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Resolution {
     /// Staged rows that lost against another version of their id.
     pub lost: Bits,
@@ -62,6 +74,12 @@ pub struct Resolution {
     pub superseded: BTreeMap<Partition, Bits>,
     /// Those of them whose session now belongs to another partition.
     pub leaving: BTreeMap<Partition, Bits>,
+    /// Those of them that stay all the same, since the staged session lacks what is known of it.
+    pub kept: BTreeMap<Partition, Bits>,
+    /// Sessions that had ended, and of which a version lacked what another one, published or staged, had.
+    pub poorer: u64,
+    /// Staged rows of some of these.
+    pub examples: Vec<u64>,
     /// Different sessions that are staged.
     pub sessions: u64,
     /// Sessions that are still running by their latest version.
@@ -84,6 +102,8 @@ pub struct Questions {
     pub settled: Option<Settled>,
     /// Sessions that an earlier run was moving out of a partition, and may have left there.
     pub moving: Moving,
+    /// Participants who are not kept, so that nobody misses them.
+    pub erased: Option<Arc<Denied>>,
 }
 
 /// Ids of sessions, each with the partition that it leaves.
@@ -97,14 +117,27 @@ pub fn resolve(stage: &Stage, published: &[Published], questions: &Questions) ->
 /// The same with sessions that were listed and get no row: they count for the walks.
 pub fn resolve_all(
     stage: &Stage,
+    cut: Option<&mut Cut>,
+    published: &[Published],
+    questions: &Questions,
+) -> Result<Resolution> {
+    resolve_in_passes(stage, cut, published, questions, AT_ONCE)
+}
+
+/// `at_once`: identities that are held at a time.
+fn resolve_in_passes(
+    stage: &Stage,
     mut cut: Option<&mut Cut>,
     published: &[Published],
     questions: &Questions,
+    at_once: u64,
 ) -> Result<Resolution> {
     let tallies = vec![Tally::default(); questions.walks.len()];
     let mut resolution = Resolution { tallies, ..Resolution::default() };
     let listed = stage.sessions() + cut.as_ref().map_or(0, |cut| cut.count());
-    let passes = listed.div_ceil(AT_ONCE);
+    let passes = listed.div_ceil(at_once);
+    let mut stored = Stored::new(stage.folder().to_owned(), passes);
+    let mut doubled = BTreeSet::new();
     for pass in 0..passes {
         let mut held = Vec::new();
         let mut take = |identity: Identity| {
@@ -117,43 +150,23 @@ pub fn resolve_all(
             cut.each(&mut take)?;
         }
         sort(&mut held, lanes());
-        let known = resolution.supersede(&held, (pass, passes), published)?;
+        let mut found = known::Found::in_list(&mut held);
+        let sought = Sought { held: &held, pass, passes, erased: questions.erased.as_deref() };
+        found.in_dataset(&mut resolution, &sought, published, &mut stored)?;
+        doubled.extend(found.doubled.iter().copied());
         let mut at = 0;
         for versions in held.chunk_by(|a, b| a.id == b.id) {
-            let is_known = known[at];
+            let mark = found.marks[at];
             at += versions.len();
-            resolution.take(versions, is_known, questions);
+            resolution.take(versions, mark, questions);
         }
     }
+    resolution.keep_once(published, &doubled, &questions.moving)?;
     resolution.finish_moves(published, &questions.moving)?;
     Ok(resolution)
 }
 
 impl Resolution {
-    /// Marks the published rows whose session is held; returns which of those held were found.
-    fn supersede(
-        &mut self,
-        held: &[Identity],
-        (pass, passes): (u64, u64),
-        published: &[Published],
-    ) -> Result<Vec<bool>> {
-        let mut found = vec![false; held.len()];
-        for part in published {
-            part.each_session(|row, known| {
-                let id = identity(known.id);
-                let at = held.partition_point(|identity| identity.id < id);
-                let Some(winner) =
-                    held.get(at).filter(|winner| winner.id == id && winner.has_row() && pass_of(id, passes) == pass)
-                else {
-                    return;
-                };
-                found[at] = true;
-                self.replace(part.partition(), row, part.home(winner.start()) != part.partition());
-            })?;
-        }
-        Ok(found)
-    }
-
     fn replace(&mut self, partition: Partition, row: u64, leaves: bool) {
         self.superseded.entry(partition).or_default().set(row);
         if leaves {
@@ -200,15 +213,23 @@ impl Resolution {
     }
 
     /// Takes all versions of one session into account: those staged first, the winner before all.
-    fn take(&mut self, versions: &[Identity], is_known: bool, questions: &Questions) {
+    fn take(&mut self, versions: &[Identity], mark: Mark, questions: &Questions) {
+        let Mark { is_known, is_kept, is_poorer } = mark;
         let mut staged = versions.iter().filter(|version| version.has_row());
         if let Some(winner) = staged.next() {
             self.sessions += 1;
-            self.open += u64::from(winner.is_open());
+            self.open += u64::from(winner.is_open() && !is_kept);
             let settled = questions.settled.as_ref();
             let is_settled = settled.zip(winner.start()).is_some_and(|(settled, start)| settled.contains(&start));
             self.late += u64::from(is_settled && !is_known);
             staged.for_each(|loser| self.lost.set(loser.ordinal));
+            if is_kept {
+                self.lost.set(winner.ordinal);
+            }
+            self.poorer += u64::from(is_poorer);
+            if is_poorer && self.examples.len() < EXAMPLES {
+                self.examples.push(winner.ordinal);
+            }
         }
         for (tally, walk) in self.tallies.iter_mut().zip(&questions.walks) {
             let counts = |version: &&Identity| walk.iter().any(|range| range.contains(&version.response()));
@@ -239,25 +260,4 @@ fn sort(held: &mut [Identity], threads: usize) {
 #[allow(clippy::cast_possible_truncation)] // the upper half of the hash, and a number below `passes`
 pub fn pass_of(id: u128, passes: u64) -> u64 {
     ((u128::from((id >> 64) as u64) * u128::from(passes)) >> 64) as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identities_are_sorted_on_any_number_of_threads() {
-        let order = |identity: &Identity| (identity.id, !identity.has_row(), Reverse(identity.rank));
-        for len in [0, 1, WORTH_A_THREAD - 1, WORTH_A_THREAD, 20_000] {
-            let hash = |number: usize| u128::from(xxhash_rust::xxh3::xxh3_64(&number.to_le_bytes())) % 900;
-            let listed: Vec<_> = (0..len).map(|at| Identity::without_row(hash(at), at as u64 % 50, None)).collect();
-            let mut wanted = listed.clone();
-            wanted.sort_by_key(order);
-            for threads in 0..6 {
-                let mut held = listed.clone();
-                sort(&mut held, threads);
-                assert!(held.iter().map(order).eq(wanted.iter().map(order)), "{len} on {threads}");
-            }
-        }
-    }
 }

@@ -3,8 +3,12 @@
 //! Child rows are matched to their session by key, not by count: between the swaps of a run that was killed, the
 //! tables of a partition may come from two runs.
 
+mod facts;
+
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -13,8 +17,11 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::encode::SCHEMA_VERSION_KEY;
+use super::erasures::Tally;
+use super::erasures::rows::Rules;
 use super::layout::{Layout, Partition};
 use crate::chunk::{Chunk, Key, Keys};
+use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::foreign;
 use crate::recount;
@@ -25,6 +32,8 @@ use crate::tables::{SCHEMA_VERSION, Table};
 const SESSIONS: usize = 2048;
 /// Child rows read at a time.
 const ROWS: usize = 8192;
+/// All columns, in those of this version.
+const ALL: &[&str] = &[];
 
 /// How often other runs may come between.
 const ROUNDS: u32 = 100;
@@ -174,19 +183,28 @@ impl Published {
 
     /// The sessions with their rows, in order, with the numbers that are in the files.
     pub fn chunks_as_stored(&self) -> Result<Chunks> {
-        let children = |table| Ok(Children { rows: self.rows(table, ROWS)?, table, batch: None, row: 0 });
         Ok(Chunks {
-            sessions: self.rows(Table::Sessions, SESSIONS)?,
-            children: [children(Table::Participants)?, children(Table::Timelogs)?],
+            sessions: self.rows(Table::Sessions, SESSIONS, ALL)?,
+            children: [self.children(Table::Participants, ALL)?, self.children(Table::Timelogs, ALL)?],
             counts_anew: false,
+            erased: None,
         })
     }
 
-    fn rows(&self, table: Table, at_once: usize) -> Result<Option<Rows>> {
-        let Some(Opened { place, builder, version }) = self.open(table)? else { return Ok(None) };
+    fn children(&self, table: Table, columns: &[&str]) -> Result<Children> {
+        Ok(Children { rows: self.rows(table, ROWS, columns)?, table, batch: None, row: 0 })
+    }
+
+    fn rows(&self, table: Table, at_once: usize, columns: &[&str]) -> Result<Option<Rows>> {
+        let Some(Opened { place, mut builder, version }) = self.open(table)? else { return Ok(None) };
+        let is_whole = columns.is_empty();
+        if !is_whole {
+            let columns = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            builder = builder.with_projection(columns);
+        }
         let built = foreign::read(|| builder.with_batch_size(at_once).build());
         let reader = built.map_err(|error| damaged(&place, error))?;
-        Ok(Some(Rows { reader, table, place, version }))
+        Ok(Some(Rows { reader, table, place, version, is_whole }))
     }
 
     /// Opens the file that was found, if one was.
@@ -251,18 +269,22 @@ fn damaged(place: &str, cause: impl Into<foreign::Cause>) -> Error {
         .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")
 }
 
-/// The rows of a file, in this version's columns.
+/// The rows of a file, in this version's columns, or some of the columns that it has.
 struct Rows {
     reader: ParquetRecordBatchReader,
     table: Table,
     place: String,
     /// The schema version of the file.
     version: u32,
+    is_whole: bool,
 }
 
 impl Rows {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         let batch = next(&mut self.reader);
+        if !self.is_whole {
+            return batch.map_err(|error| damaged(&self.place, error));
+        }
         let upgraded =
             batch.and_then(|batch| batch.map(|batch| foreign::read(|| self.table.upgraded(&batch))).transpose());
         upgraded.map_err(|error| damaged(&self.place, error))
@@ -275,9 +297,17 @@ pub struct Chunks {
     children: [Children; 2],
     /// Whether the numbers are those of an older schema version and are wanted as this one counts.
     counts_anew: bool,
+    /// Participants who are left out.
+    erased: Option<Arc<Denied>>,
 }
 
 impl Chunks {
+    /// The same sessions without the entries of those who are erased, as if they had never been listed.
+    #[must_use]
+    pub fn without(self, erased: Option<Arc<Denied>>) -> Self {
+        Self { erased, ..self }
+    }
+
     /// The schema version of each table's file, by which its numbers were counted; this one's where there is no file.
     /// They differ in a partition whose upgrade was stopped.
     pub fn schema_versions(&self) -> [u32; 3] {
@@ -293,11 +323,16 @@ impl Chunks {
         let [participants, timelogs] = &mut self.children;
         let (participants, of_participants) = participants.of(&keys)?;
         let (timelogs, of_timelogs) = timelogs.of(&keys)?;
-        let chunk = Chunk::new([sessions, participants, timelogs], [of_participants, of_timelogs]);
-        if !self.counts_anew {
-            return Ok(Some(chunk));
+        let mut chunk = Chunk::new([sessions, participants, timelogs], [of_participants, of_timelogs]);
+        if self.counts_anew {
+            chunk = foreign::read(|| recount::anew(chunk)).map_err(|error| damaged(&rows.place, error))?;
         }
-        foreign::read(|| recount::anew(chunk)).map(Some).map_err(|error| damaged(&rows.place, error))
+        if self.erased.is_some() {
+            let rules = Rules { floor: None, denied: self.erased.clone() };
+            let rest = foreign::read(|| rules.select(&chunk, &mut Tally::new()).of(&chunk));
+            chunk = rest.map_err(|error| damaged(&rows.place, error))?;
+        }
+        Ok(Some(chunk))
     }
 }
 
@@ -316,7 +351,7 @@ impl Children {
         let mut offsets = vec![0];
         let mut rows = 0;
         for session in 0..sessions.len() {
-            rows += self.take(sessions.key(session), &mut pieces)?;
+            rows += self.each_run(sessions.key(session), |batch, rows| push(&mut pieces, batch, rows))?;
             offsets.push(rows);
         }
         let place = self.rows.as_ref().map_or("", |rows| &rows.place);
@@ -324,15 +359,15 @@ impl Children {
         Ok((batch, offsets))
     }
 
-    /// Takes the rows of one session; rows of sessions before it have no session any more and are left out.
-    fn take(&mut self, session: Key<'_>, pieces: &mut Vec<Piece>) -> Result<usize> {
+    /// Calls with the rows of one session, and returns how many there are; rows of sessions before it are left out.
+    fn each_run(&mut self, session: Key<'_>, mut each: impl FnMut(&RecordBatch, Range<usize>)) -> Result<usize> {
         let mut taken = 0;
         while self.fill()? {
             let Some((batch, keys)) = &self.batch else { break };
             let from = (self.row..keys.len()).find(|&row| keys.key(row) >= session).unwrap_or(keys.len());
             let to = (from..keys.len()).find(|&row| keys.key(row) != session).unwrap_or(keys.len());
             if to > from {
-                push(pieces, batch, from, to);
+                each(batch, from..to);
                 taken += to - from;
             }
             self.row = to;
@@ -366,7 +401,7 @@ struct Piece {
 }
 
 /// Adds rows, joining them to the last piece where they follow it: usually a whole batch becomes one piece.
-fn push(pieces: &mut Vec<Piece>, batch: &RecordBatch, from: usize, to: usize) {
+fn push(pieces: &mut Vec<Piece>, batch: &RecordBatch, Range { start: from, end: to }: Range<usize>) {
     match pieces.last_mut() {
         Some(last) if from > 0 && last.to == from => last.to = to,
         _ => pieces.push(Piece { batch: batch.clone(), from, to }),

@@ -170,6 +170,15 @@ pub struct Vanished {
     pub control: Option<&'static str>,
 }
 
+/// Sessions that had ended, and of which an answer lacked what another one, of this run or an earlier one, had.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Poorer {
+    /// How many.
+    pub sessions: u64,
+    /// Ids of some of them.
+    pub examples: Vec<String>,
+}
+
 /// A session whose answer is owed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Owes {
@@ -217,6 +226,8 @@ pub struct Walk {
     pub vanished: Vanished,
     /// Sessions older than what was settled that earlier runs had missed.
     pub late: u64,
+    /// Sessions that had ended and came with less than is known of them; the fuller version is kept.
+    pub poorer: Poorer,
     /// Why the next run must be a full walk, where this one, a night, has shown that.
     pub full_walk_due: Option<String>,
     /// Fields unknown to this version: names, and how often they were read.
@@ -312,6 +323,7 @@ impl Default for Walk {
             inserted: 0,
             vanished: Vanished::default(),
             late: 0,
+            poorer: Poorer::default(),
             full_walk_due: None,
             unknown_fields: BTreeMap::new(),
             foreign_meetings: 0,

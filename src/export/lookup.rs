@@ -12,7 +12,7 @@ use crate::error::Result;
 const VANISHED: usize = 100;
 /// Running sessions that one run asks for at most, and such as are owed.
 const OPEN: usize = 1000;
-/// So many may vanish between two runs, or a hundredth of what is known, before a run says that something is wrong.
+/// So many sessions may be odd, or a hundredth of all, before a run says that something is wrong.
 const SUSPICIOUS: u64 = 5;
 
 /// The part of the list that a walk has covered, by start in microseconds.
@@ -174,7 +174,7 @@ impl Unseen {
 
     /// Whether more vanished than usual.
     pub fn is_suspicious(&self) -> bool {
-        self.newly > SUSPICIOUS.max(self.known / 100) || self.is_empty
+        is_suspicious(self.newly, self.known) || self.is_empty
     }
 
     /// Whether the list should have held a session.
@@ -203,6 +203,11 @@ impl Unseen {
         let others = [&self.vanished, behind, before, &self.reread].into_iter().flatten();
         owed.into_iter().chain(others).filter(|id| met.insert(*id)).cloned().collect()
     }
+}
+
+/// Whether so many sessions of all are odd that something is wrong with the list or the server.
+pub const fn is_suspicious(odd: u64, all: u64) -> bool {
+    odd > SUSPICIOUS && odd > all / 100
 }
 
 /// Adds an id, and lets go of the highest where there are more than so many.

@@ -213,6 +213,7 @@ impl Run {
             walks: walks.iter().map(|(responses, _)| responses.clone()).collect(),
             settled: scene.chosen.settled(scene.before.covered(), self.config.walk.lookback),
             moving: scene.before.moving(),
+            erased: scene.driver.source.denied.clone(),
         };
         let (mut staged, mut resolved) = scene.resolve(staged, &questions).await?;
         let verdicts = walks.into_iter().zip(&resolved.tallies).map(|((_, plan), tally)| plan.finish(*tally));
@@ -240,7 +241,8 @@ impl Run {
             }
             (staged, resolved) = scene.resolve(staged, &questions).await?;
         }
-        receipt.walk.lose(vanished);
+        receipt.walk.find_poorer(poorer(&staged.stage, &resolved)?);
+        receipt.walk.lose(vanished, resolved.sessions);
         (receipt.sessions, receipt.open_sessions) = (resolved.sessions, resolved.open);
         receipt.rejects = staged.rejects.close()?;
         Ok(Checked { stage: staged.stage, resolved, verdict })
@@ -270,6 +272,7 @@ impl Run {
             resolution: resolved,
             erasures,
             inspection,
+            erased: driver.source.denied,
             record: self.run_id.clone(),
             alone: lease.as_ref().is_some_and(Lease::keeps_others_out),
             run_id: stage_run,
@@ -424,6 +427,12 @@ fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The sessions of which a version lacked what another one had.
+fn poorer(stage: &Stage, resolved: &Resolution) -> Result<receipt::Poorer> {
+    let examples = resolved.examples.iter().map(|ordinal| stage.session_id(*ordinal)).collect::<Result<_>>()?;
+    Ok(receipt::Poorer { sessions: resolved.poorer, examples })
 }
 
 /// Runs what waits for the dataset. Requests to an object store need the runtime's other threads meanwhile.

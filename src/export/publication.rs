@@ -18,6 +18,7 @@ use crate::dataset::publish::{Change, Part, Place, Ready};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::publishing::Record;
 use crate::dataset::state::{Covered, State};
+use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::stage::Stage;
@@ -40,6 +41,8 @@ pub struct Publication {
     pub resolution: Resolution,
     /// The number of the last purge when the rows were read.
     pub erasures: u64,
+    /// Participants who are not kept.
+    pub erased: Option<Arc<Denied>>,
     /// What the dataset's files are held against.
     pub inspection: Inspection,
     /// By which the record of what is about to be swapped is named.
@@ -214,16 +217,22 @@ impl Publication {
     }
 
     fn prepare(&self, partition: Partition, task: Task, alone: bool) -> Result<Ready<'_>> {
-        let Resolution { superseded, leaving, lost, .. } = &self.resolution;
+        let Resolution { superseded, leaving, kept, lost, .. } = &self.resolution;
         let of = |rows: &BTreeMap<Partition, Bits>| rows.get(&partition).cloned().unwrap_or_default();
         let (segments, gone, change): (&[_], _, _) = match task {
             Task::Upgrade => (&[], Bits::default(), Change::Removing),
-            Task::Receive => (self.stage.segments(partition), of(superseded).without(&of(leaving)), Change::Adding),
+            Task::Receive => {
+                let gone = of(superseded).without(&of(leaving)).without(&of(kept));
+                (self.stage.segments(partition), gone, Change::Adding)
+            }
             Task::Release => (&[], of(leaving), Change::Removing),
         };
         let versions = self.found.get(&partition).cloned().unwrap_or_default();
         let old = Published::one(&self.layout, partition, versions.clone());
-        let sources = Sources { stage: &self.stage, segments, lost, published: Some(old.chunks()?), superseded: gone };
+        // What is kept must not keep whom a purge that was stopped has not taken out yet.
+        let erased = self.erased.clone().filter(|_| of(kept).any());
+        let chunks = old.chunks()?.without(erased);
+        let sources = Sources { stage: &self.stage, segments, lost, published: Some(chunks), superseded: gone };
         let place = Place { layout: &self.layout, partition, versions, change };
         place.prepare(|sink| Merge::new(sources)?.run(sink), alone)
     }
@@ -256,7 +265,8 @@ impl Publication {
 
     fn look_again(&mut self) -> Result<()> {
         tracing::debug!("the dataset has changed; looking at it anew");
-        let questions = Questions { moving: self.state.moving(), ..Questions::default() };
+        let erased = self.erased.clone();
+        let questions = Questions { moving: self.state.moving(), erased, ..Questions::default() };
         self.found = Published::versions(&self.layout)?;
         let resolve = |published: &[Published]| identity::resolve(&self.stage, published, &questions);
         self.resolution = Published::until_settled(&self.layout, &mut self.found, resolve)?;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::lookup::is_suspicious;
 use super::staged::Filtered;
 use crate::dataset::inspection;
 use crate::dataset::known::Older;
-use crate::dataset::receipt::{self, Receipt, Vanished};
+use crate::dataset::receipt::{self, Poorer, Receipt, Vanished};
 use crate::error::Error;
 use crate::flatten::Flat;
 use crate::walk::Evidence;
@@ -33,9 +34,22 @@ impl receipt::Walk {
         (self.late, self.full_walk_due) = (late, full_walk_due);
     }
 
+    /// Takes over of which sessions an answer lacked what is known.
+    pub(super) fn find_poorer(&mut self, poorer: Poorer) {
+        if let Some(example) = poorer.examples.first() {
+            let noun = if poorer.sessions == 1 { "session" } else { "sessions" };
+            tracing::warn!(
+                "{} {noun} that had ended came with less than is known of them, and the fuller version is kept, such as that of \
+                 {example}",
+                poorer.sessions
+            );
+        }
+        self.poorer = poorer;
+    }
+
     /// Takes over what came of the sessions that were asked for one by one; what it says against the proof of the list ends
-    /// that.
-    pub(super) fn lose(&mut self, vanished: Vanished) {
+    /// that, and so do poorer versions of more than a few of the sessions that were `read`.
+    pub(super) fn lose(&mut self, vanished: Vanished, read: u64) {
         let Vanished { missed, unasked, failed, suspicious, .. } = vanished;
         let unanswered = format!("{failed} sessions were asked for by id and not answered; the next night asks again");
         let mut against = Vec::new();
@@ -47,6 +61,13 @@ impl receipt::Walk {
         }
         if suspicious {
             against.push("more sessions than usual vanished from the list at once".to_owned());
+        }
+        // An answer that has lost so much may have lost as much of sessions that nobody knows yet.
+        if is_suspicious(self.poorer.sessions, read) {
+            let poorer = self.poorer.sessions;
+            against.push(format!(
+                "{poorer} of {read} sessions came with less than is known of them, though they had ended"
+            ));
         }
         if !against.is_empty() {
             self.evidence = Evidence::None;

@@ -20,6 +20,7 @@ use crate::api::mend::{self, Mended};
 use crate::api::model::{self, Page, Session, ShapeError};
 use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
+use crate::facts::Facts;
 use crate::range::Kept;
 use crate::walk::{self, Listed, PageInfo};
 use rejects::Rejected;
@@ -59,6 +60,8 @@ pub struct Entry {
     pub start: Option<i64>,
     /// Still running.
     pub is_open: bool,
+    /// How much of it is filled in.
+    pub facts: Facts,
     /// Position in the page.
     pub position: u32,
 }
@@ -165,7 +168,7 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
         let Found { index, hash, id, start, session } = found;
         let row = flattener.session(id, session, mended.touched.contains(index));
         let position = u32::try_from(*index).unwrap_or(u32::MAX);
-        entries.push(Entry { id: *hash, start: *start, is_open: row.is_open, position });
+        entries.push(Entry { id: *hash, start: *start, is_open: row.is_open, facts: row.facts, position });
         if row.anomalies.is_reject() {
             let names = row.anomalies.iter().map(crate::anomaly::Anomaly::name).collect::<Vec<_>>();
             rejected.push(Rejected::of_session(found, names.join(",")));

@@ -14,11 +14,13 @@ use crate::anomaly::{Anomalies, Anomaly};
 use crate::api::lenient::Entries;
 use crate::api::model::{Lists, Participant, Session, Timelog, Unknown};
 use crate::attendance::{self, Bounds, Joins, Log, Moments, Span, millis};
+use crate::facts::{Facts, Own};
 use crate::timestamp;
 
 /// What the caller needs of a row just made.
 pub struct Row {
     pub is_open: bool,
+    pub facts: Facts,
     pub anomalies: Anomalies,
 }
 
@@ -55,6 +57,7 @@ struct SessionTotals {
     attended_ms: i64,
     participants: usize,
     timelogs: usize,
+    facts: Facts,
     anomalies: Anomalies,
     /// Whether the spans by person are other than those by entry.
     people_differ: bool,
@@ -123,6 +126,17 @@ impl<'a> Flattener<'a> {
         let chat_link = text(&session.chat_link, &mut anomalies);
         let active_duration = double(&session.active_duration, &mut anomalies);
         let extra = self.extra("", &session.unknown, None);
+        let own = [
+            (Own::ENDED, !is_open),
+            (Own::START, started_at.is_some()),
+            (Own::END, ended_at.is_some()),
+            (Own::MEETING, meeting_id.is_some()),
+            (Own::STATUS, status.is_some()),
+            (Own::CUSTOM_ROOM, custom_room_id.is_some()),
+            (Own::REGION, region.is_some()),
+            (Own::ACTIVE_DURATION, active_duration.is_some()),
+        ];
+        let facts = Facts { own: Own::of(own), ..totals.facts };
 
         let rows = &mut self.builders.sessions;
         rows.session_id.append_value(id);
@@ -144,7 +158,7 @@ impl<'a> Flattener<'a> {
         rows.observed_at.append_option(is_open.then_some(self.options.observed_at));
         rows.anomalies.push(anomalies);
         rows.extra.append_option(extra);
-        Row { is_open, anomalies }
+        Row { is_open, facts, anomalies }
     }
 
     fn participants(&mut self, bounds: Bounds, participants: &Entries) -> SessionTotals {
@@ -236,7 +250,8 @@ impl<'a> Flattener<'a> {
         }
         let id = text(&participant.id, &mut entry.anomalies);
         let name = text(&participant.name, &mut entry.anomalies);
-        self.timelogs(bounds, person.unwrap_or(index), &participant.timelogs, &mut entry);
+        totals.facts.participant(id.as_deref(), name.as_deref());
+        self.timelogs(bounds, person.unwrap_or(index), &participant.timelogs, &mut entry, &mut totals.facts);
         if attendance::unite(&mut self.entry) {
             entry.anomalies.add(Anomaly::Overlap);
         }
@@ -255,7 +270,14 @@ impl<'a> Flattener<'a> {
         entry
     }
 
-    fn timelogs(&mut self, bounds: Bounds, person: usize, timelogs: &Entries, entry: &mut EntryTotals) {
+    fn timelogs(
+        &mut self,
+        bounds: Bounds,
+        person: usize,
+        timelogs: &Entries,
+        entry: &mut EntryTotals,
+        facts: &mut Facts,
+    ) {
         self.entry.clear();
         if matches!(timelogs, Entries::Other) {
             entry.anomalies.add(Anomaly::BadTimelog);
@@ -274,6 +296,7 @@ impl<'a> Flattener<'a> {
             let counted = attendance::count(bounds, Log { start, end, is_open }, next_join);
             anomalies.merge(counted.anomalies);
             entry.anomalies.merge(anomalies);
+            facts.timelog(entry.timelogs == 0, start, end);
             entry.timelogs += 1;
             entry.present_since = attendance::earlier(entry.present_since, counted.present_since);
             self.entry.extend(counted.effective);

@@ -6,7 +6,6 @@
 
 pub mod consent;
 mod plan;
-mod rows;
 mod take_back;
 
 use std::path::PathBuf;
@@ -19,6 +18,7 @@ use crate::api::Clock;
 use crate::config::{Config, PartitionBy};
 use crate::dataset::admission;
 use crate::dataset::destination::Destination;
+use crate::dataset::erasures::rows::Rules;
 use crate::dataset::erasures::{Erase, Erasures, Origin, Tally};
 use crate::dataset::inspection::{self, Inspection};
 use crate::dataset::layout::Layout;
@@ -38,7 +38,6 @@ use crate::store::failed;
 use crate::timestamp;
 use consent::Consent;
 use plan::Plan;
-use rows::Rules;
 
 /// What a purge needs from outside.
 pub struct Purge {

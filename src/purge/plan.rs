@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Job;
-use super::rows::Rules;
 use crate::config::PartitionBy;
+use crate::dataset::erasures::rows::Rules;
 use crate::dataset::erasures::{Asked, Erase, Erasures, Origin, Rule, Taken, Tally};
 use crate::dataset::inspection::Inspection;
 use crate::dataset::layout::{Layout, Partition};

@@ -224,7 +224,7 @@ fn joined_again(session: &Session, entry: usize, since: Option<i64>) -> Option<i
     let own = &session.participants[entry];
     let mut joins = BTreeSet::new();
     for (other, participant) in session.participants.iter().enumerate() {
-        let is_the_same = if own.id.is_some() { participant.id == own.id } else { other == entry };
+        let is_the_same = if id(own).is_some() { id(participant) == id(own) } else { other == entry };
         if !is_the_same {
             continue;
         }
@@ -286,7 +286,7 @@ fn peak(frame: &Frame, session: &Session, stays: &[Vec<Stay>]) -> usize {
     let mut people: BTreeMap<&str, usize> = BTreeMap::new();
     let mut there = Vec::new();
     for (index, (entry, stays)) in session.participants.iter().zip(stays).enumerate() {
-        let person = entry.id.as_ref().map_or(index, |id| *people.entry(id).or_insert(index));
+        let person = id(entry).map_or(index, |id| *people.entry(id).or_insert(index));
         for stay in stays {
             let still = stay.present_since.map(|from| frame.cut(Span { from, to: None }));
             there.extend(counted(frame, stay).into_iter().chain(still).map(|span| (person, span)));
@@ -296,7 +296,12 @@ fn peak(frame: &Frame, session: &Session, stays: &[Vec<Stay>]) -> usize {
 }
 
 fn is_repeated(entry: &Participant, all: &[Participant]) -> bool {
-    entry.id.is_some() && all.iter().filter(|other| other.id == entry.id).count() > 1
+    id(entry).is_some() && all.iter().filter(|other| id(other) == id(entry)).count() > 1
+}
+
+/// An empty id is none.
+fn id(entry: &Participant) -> Option<&str> {
+    entry.id.as_deref().filter(|id| !id.is_empty())
 }
 
 fn length_ms(start: Option<i64>, end: Option<i64>) -> Option<i64> {

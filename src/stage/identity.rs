@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::facts::Facts;
 use crate::flatten::Entry;
 
 /// Identities read at a time.
@@ -20,6 +21,8 @@ pub struct Identity {
     pub ordinal: u64,
     /// See [`Identity::start`]; [`NO_START`] for none.
     start: i64,
+    /// How much of it is filled in.
+    pub facts: Facts,
 }
 
 impl Identity {
@@ -27,12 +30,13 @@ impl Identity {
     pub fn of(entry: &Entry, response: u64, ordinal: u64) -> Self {
         let ended = if entry.is_open { 0 } else { ENDED };
         let rank = ended | response << POSITION_BITS | u64::from(entry.position);
-        Self { id: entry.id, rank, ordinal, start: entry.start.unwrap_or(NO_START) }
+        Self { id: entry.id, rank, ordinal, start: entry.start.unwrap_or(NO_START), facts: entry.facts }
     }
 
     /// A session that was listed in a response and got no row.
     pub fn without_row(id: u128, response: u64, start: Option<i64>) -> Self {
-        Self { id, rank: response << POSITION_BITS, ordinal: NO_ROW, start: start.unwrap_or(NO_START) }
+        let (rank, start) = (response << POSITION_BITS, start.unwrap_or(NO_START));
+        Self { id, rank, ordinal: NO_ROW, start, facts: Facts::default() }
     }
 
     /// Whether it is staged, or was only listed.
@@ -68,6 +72,7 @@ impl Identity {
         for (bytes, number) in record[16..].chunks_exact_mut(8).zip(numbers) {
             bytes.copy_from_slice(&number.to_le_bytes());
         }
+        record[FACTS..].copy_from_slice(&self.facts.bytes());
         record
     }
 }
@@ -90,12 +95,15 @@ pub fn read(bytes: &[u8]) -> impl Iterator<Item = Identity> {
     bytes.chunks_exact(BYTES).map(|record| {
         let number = |at: usize| record[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
         let id = u128::from(number(8)) << 64 | u128::from(number(0));
-        Identity { id, rank: number(16), ordinal: number(24), start: number(32).cast_signed() }
+        let facts = record[FACTS..].first_chunk().map(Facts::from_bytes).unwrap_or_default();
+        Identity { id, rank: number(16), ordinal: number(24), start: number(32).cast_signed(), facts }
     })
 }
 
 /// Of an identity in its file.
-pub const BYTES: usize = 40;
+pub const BYTES: usize = FACTS + Facts::BYTES;
+/// Where the facts begin in it.
+const FACTS: usize = 40;
 /// A rank's highest bit, then the response, then the position in it.
 const ENDED: u64 = 1 << 63;
 const POSITION_BITS: u32 = 24;

@@ -193,6 +193,11 @@ impl Stage {
         remove(folder).map_err(|error| failed("cannot remove the stage", folder.display(), error))
     }
 
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// When the first run began that has staged here, in microseconds: no response is older.
     pub const fn begun_at(&self) -> i64 {
         self.begun_at
@@ -312,6 +317,16 @@ impl Stage {
         let mut bytes = MutableBuffer::from_len_zeroed(segment.length);
         self.rows.read_exact_at(&mut bytes, segment.offset)?;
         Ok(Chunk::widen(segment::read(bytes.into())?)?)
+    }
+
+    /// The id of the session in a row.
+    pub fn session_id(&self, ordinal: u64) -> Result<String> {
+        let before = |segment: &&Segment| segment.first_ordinal <= ordinal;
+        let segment = self.segments.values().flatten().filter(before).max_by_key(|segment| segment.first_ordinal);
+        let Some(segment) = segment else { return Ok(String::new()) };
+        let row = usize::try_from(ordinal - segment.first_ordinal).unwrap_or(usize::MAX);
+        let chunk = self.load(segment)?;
+        Ok(if row < chunk.len() { chunk.key(row).1.to_owned() } else { String::new() })
     }
 
     /// Reads all identities in order, a bounded number at a time.

@@ -28,6 +28,7 @@ mod names;
 mod odd_lists;
 mod outputs;
 mod place;
+mod poorer;
 mod probes;
 mod proxy;
 mod purge;
