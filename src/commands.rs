@@ -24,7 +24,7 @@ use rollbook::range::{self, Range};
 use rollbook::signal::Stop;
 use rollbook::sim::{Account, Answered, Auth, Change, On, Options, Script, Server, Shape, Special};
 use rollbook::verify::Verify as Job;
-use rollbook::{check, demo, summary, verify};
+use rollbook::{check, demo, shortfall, summary, verify};
 use tokio::sync::oneshot;
 use tokio::task::block_in_place;
 
@@ -317,6 +317,7 @@ async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, sto
         destination.refuse_missing_parents(&config)?;
     }
     destination.terms.wait = wait;
+    let (accept, max_rejects) = (config.walk.accept, config.dataset.max_rejects);
     let run = Run {
         command,
         work,
@@ -334,6 +335,7 @@ async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, sto
     };
     let receipt::Ended { receipt, error } = run.execute().await;
     let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
+    let error = error.or_else(|| shortfall::of(&receipt, accept, max_rejects, dry_run));
     Ok(Ended { receipt, text, error })
 }
 

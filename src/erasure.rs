@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::api::mend;
 use crate::error::{Error, Kind, Result};
 use crate::name;
 
@@ -96,7 +97,8 @@ impl Denied {
 
     /// The same; calls with the number of each rule whenever it takes something out.
     pub fn scrub_by<'a>(&self, raw: &'a str, by: &mut dyn FnMut(u32)) -> Cow<'a, str> {
-        let Ok(mut value) = serde_json::from_str::<Value>(raw) else { return Cow::Borrowed("null") };
+        // As a number, an id of many digits would lose some of them.
+        let Ok(mut value) = serde_json::from_str::<Value>(&mend::quote_long(raw)) else { return Cow::Borrowed("null") };
         if self.clean(&mut value, by) { Cow::Owned(value.to_string()) } else { Cow::Borrowed(raw) }
     }
 
@@ -149,9 +151,12 @@ mod tests {
 
     fn denied(key: &[u8]) -> Denied {
         let mut denied = Denied::nobody(key).unwrap();
-        for (rule, (by, text)) in
-            (1..).zip([(Identifier::ExactName, "Ann"), (Identifier::Id, "7"), (Identifier::Name, "Zo\u{eb} M")])
-        {
+        for (rule, (by, text)) in (1..).zip([
+            (Identifier::ExactName, "Ann"),
+            (Identifier::Id, "7"),
+            (Identifier::Name, "Zo\u{eb} M"),
+            (Identifier::Id, "184467440737095516160"),
+        ]) {
             denied.add(by, Denied::nobody(b"key").unwrap().hash(by, text), rule);
         }
         denied
@@ -191,5 +196,8 @@ mod tests {
         denied.scrub_by(r#"[{"name":"Ann"},{"x":[7,"Ann"]},{"name":"Bob"}]"#, &mut |rule| by.push(rule));
         assert_eq!(by, [1, 2, 1]);
         assert_eq!(scrubbed("not JSON, by Ann"), "null");
+        let [erased, other] = ["184467440737095516160", "184467440737095516161"]
+            .map(|id| format!(r#"{{"participants":[{{"participantId":{id}}}]}}"#));
+        assert_eq!((scrubbed(&erased).as_str(), scrubbed(&other)), (r#"{"participants":[]}"#, other));
     }
 }

@@ -39,6 +39,10 @@ pub enum Kind {
     Contract,
     /// `verify` found damage.
     Damage,
+    /// The data is written, but not shown to be complete.
+    Unproven,
+    /// The data is written, but there are new records that could not be read.
+    Rejected,
     /// All is done, but the result could not be written to stdout.
     Unprinted,
     /// SIGHUP.
@@ -56,6 +60,7 @@ impl Kind {
         match self {
             Self::Unexpected => 1,
             Self::Config => 2,
+            Self::Unproven | Self::Rejected => 3,
             Self::Credentials => 4,
             Self::Source => 5,
             Self::Destination | Self::Unreadable | Self::Raced | Self::Absent => 6,
@@ -75,6 +80,8 @@ impl Kind {
         match self {
             Self::Unexpected => "unexpected",
             Self::Config => "configuration",
+            Self::Unproven => "not_proven",
+            Self::Rejected => "rejects",
             Self::Credentials => "credentials_refused",
             Self::Source => "source_failed",
             Self::Destination | Self::Unreadable | Self::Raced | Self::Absent => "destination_failed",
@@ -157,25 +164,39 @@ impl Error {
         shown(&line)
     }
 
+    /// Why it failed, the nearest cause first, each on one line.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let (mut causes, mut next, mut last) = (Vec::new(), self.source(), self.what.clone());
+        while let Some(error) = next {
+            let message = error.to_string();
+            // Some libraries put their source's text into their own; once is enough.
+            if !last.contains(&message) {
+                causes.push(shown(&message));
+            }
+            last = message;
+            next = error.source();
+        }
+        causes
+    }
+
+    /// The one next step, on one line.
+    #[must_use]
+    pub fn next_step(&self) -> Option<String> {
+        self.hint.as_deref().map(shown)
+    }
+
     /// The error as a person reads it: `error:`, its causes, and the hint, each on its own line.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = format!("error: {}", shown(&self.what));
-        let mut cause = self.source();
-        let mut last = self.what.clone();
-        while let Some(error) = cause {
-            let message = error.to_string();
-            // Some libraries put their source's text into their own; once is enough.
-            if !last.contains(&message) {
-                text.push_str("\n  caused by: ");
-                text.push_str(&shown(&message));
-            }
-            last = message;
-            cause = error.source();
+        for cause in self.causes() {
+            text.push_str("\n  caused by: ");
+            text.push_str(&cause);
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = self.next_step() {
             text.push_str("\nhint: ");
-            text.push_str(&shown(hint));
+            text.push_str(&hint);
         }
         text
     }

@@ -1,9 +1,9 @@
 //! One page of the list as rows: asked for until it is one, or until it is clear what it is worth that there is none.
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::api::{Client, Failed, Filter};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat, Options};
 use crate::walk::{Asking, Request};
 
@@ -41,17 +41,22 @@ pub async fn page(
             Err(error) => error,
         };
         let is_documented = request.asking == Asking::Documented;
+        let cause = format!("{}: {error}; {}", body.status, client.quote(&body.bytes));
         if is_documented && attempt < ATTEMPTS {
-            warn!("page {} is not a page of sessions, asking again: {error}", request.page);
-            client.rest(attempt).await;
+            client.rest(request, filter, attempt, &cause).await;
             attempt += 1;
             continue;
         }
-        let error = error.into_error(&format!("page {}", request.page), &client.quote(&body.bytes));
+        let error = Error::new(
+            Kind::Contract,
+            format!("the answer is not a page of sessions: {}", client.label(request, filter)),
+        )
+        .because(cause)
+        .hint("check `base_url` and `api.version`; `rollbook export -v` shows the requests");
         if is_documented {
             return Err(error);
         }
-        debug!("page {} brings no answer: {error}", request.page);
+        debug!("{}", error.line());
         return Ok(Err(Failed::of_shape(error)));
     }
 }

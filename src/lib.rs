@@ -41,6 +41,7 @@ pub mod purge;
 pub mod range;
 pub mod recount;
 pub mod redact;
+pub mod shortfall;
 pub mod signal;
 pub mod sim;
 pub mod stage;

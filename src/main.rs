@@ -203,12 +203,12 @@ fn unprinted(error: io::Error) -> Error {
 
 /// Says why the run ended, once: as a log line where those are for a machine, else as text.
 fn complain(error: &Error, format: Format) {
-    let text = error.render();
     if format == Format::Json && tracing::enabled!(tracing::Level::ERROR) {
-        let message = text.strip_prefix("error: ").unwrap_or(&text);
-        tracing::error!(exit_code = error.kind().exit_code(), "{message}");
+        let cause = Some(error.causes().join(": ")).filter(|cause| !cause.is_empty());
+        let (exit_code, hint) = (error.kind().exit_code(), error.next_step());
+        tracing::error!(exit_code, cause = cause.as_deref(), hint = hint.as_deref(), "{error}");
     } else {
-        let _ = writeln!(io::stderr(), "{text}");
+        let _ = writeln!(io::stderr(), "{}", error.render());
     }
 }
 

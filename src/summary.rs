@@ -181,7 +181,7 @@ fn covered(receipt: &Receipt) -> String {
 }
 
 /// `1 file`, `1,234 files`.
-fn counted(number: u64, what: &str) -> String {
+pub fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 

@@ -26,6 +26,8 @@ pub struct Body {
     pub bytes: Bytes,
     /// The server's `Date`, in microseconds since 1970; `None` where that is missing or unreadable.
     pub at: Option<i64>,
+    /// The status, one of a success.
+    pub status: StatusCode,
 }
 
 /// The API's answer to a request for one session.
@@ -147,14 +149,9 @@ impl Passing {
         matches!(self.silence, Silence::Status(status) if Meaning::of(status) == Meaning::TooFast)
     }
 
-    /// Logs that the request is tried again: an operator needs to know of one that the run depends on.
+    /// Logs that the request is tried again.
     pub fn tell(&self, request: &str, asking: Asking, attempt: u32, wait: Duration) {
-        let (cause, wait_ms) = (&self.cause, u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        if asking == Asking::Documented {
-            warn!(request, attempt, wait_ms, cause, "the request failed and is tried again");
-        } else {
-            debug!(request, attempt, wait_ms, cause, "the request failed and is tried again");
-        }
+        tell_again(request, asking, attempt, wait, &self.cause);
     }
 
     /// The same when it did not pass. `error` lacks its cause.
@@ -166,6 +163,16 @@ impl Passing {
         };
         let error = error.because(self.cause).answered(self.status);
         Failed { word: Word::Silent(self.silence), error, ends_run }
+    }
+}
+
+/// Logs that a request is tried again: an operator needs to know of one that the run depends on.
+pub(super) fn tell_again(request: &str, asking: Asking, attempt: u32, wait: Duration, cause: &str) {
+    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    if asking == Asking::Documented {
+        warn!(request, attempt, wait_ms, cause, "the request failed and is tried again");
+    } else {
+        debug!(request, attempt, wait_ms, cause, "the request failed and is tried again");
     }
 }
 
@@ -233,10 +240,10 @@ impl Judge<'_> {
         let (status, at) = (response.status(), answered_at(response.headers()));
         match body::read(response, self.limit, self.usual).await {
             Ok(bytes) if body::is_bare(&bytes) => {
-                Err(Failure::passing(Kind::Contract, Silence::Bare, self.wrong(&bytes)).of(status))
+                Err(Failure::passing(Kind::Contract, Silence::Bare, self.wrong(status, &bytes)).of(status))
             }
-            Ok(bytes) if body::is_object(&bytes) => Ok(Body { bytes, at }),
-            Ok(bytes) => Err(Failure::passing(Kind::Contract, Silence::Shape, self.wrong(&bytes)).of(status)),
+            Ok(bytes) if body::is_object(&bytes) => Ok(Body { bytes, at, status }),
+            Ok(bytes) => Err(Failure::passing(Kind::Contract, Silence::Shape, self.wrong(status, &bytes)).of(status)),
             Err(Unread::Broken(error)) => Err(Failure::broken(&error)),
             Err(Unread::TooLarge) => {
                 let what = format!("the body has more than {} bytes: {}", self.limit, label(self.url));
@@ -247,9 +254,9 @@ impl Judge<'_> {
         }
     }
 
-    fn wrong(&self, body: &[u8]) -> String {
+    fn wrong(&self, status: StatusCode, body: &[u8]) -> String {
         let what = if body::is_object(body) { "the object is empty" } else { "the body is not one JSON object" };
-        format!("{what}: {}", body::excerpt(body, &self.tokens.secrets()))
+        format!("{status}: {what}: {}", body::excerpt(body, &self.tokens.secrets()))
     }
 
     /// What a status that is neither a success nor a redirect means.

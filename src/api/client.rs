@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, info};
 use url::Url;
 
-use super::attempt::{Body, Failed, Failure, Judge, Passing, Reply, Word};
+use super::attempt::{Body, Failed, Failure, Judge, Passing, Reply, Word, tell_again};
 use super::auth::Credentials;
 use super::body::quote;
 use super::clock::Clock;
@@ -123,10 +123,17 @@ impl Client {
         quote(body, &self.0.tokens.secrets())
     }
 
-    /// Waits as long as after this many failed attempts. For a caller who finds in a body, on its own threads, that it is not of
-    /// the documented shape, and asks again.
-    pub async fn rest(&self, failed: u32) {
-        sleep(self.0.backoff.wait(failed)).await;
+    /// A request for a window as messages name it: its page and its size are in it.
+    pub fn label(&self, request: Request, filter: &Filter) -> String {
+        label(&self.0.endpoint.list(request, filter))
+    }
+
+    /// Waits as long as after this many failed attempts, and says so. For a caller who finds in a body, on its own threads, that
+    /// it is not of the documented shape, and asks again.
+    pub async fn rest(&self, request: Request, filter: &Filter, failed: u32, cause: &str) {
+        let wait = self.0.backoff.wait(failed);
+        tell_again(&self.label(request, filter), request.asking, failed, wait, cause);
+        sleep(wait).await;
     }
 }
 
@@ -176,7 +183,7 @@ impl Shared {
             .unwrap_or_else(|_| Err(Failure::late()));
         let ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &ended {
-            Ok(Body { bytes, .. }) => {
+            Ok(Body { bytes, at: _, status: _ }) => {
                 self.gate.ease();
                 self.usual.store(bytes.len(), Ordering::Relaxed);
                 debug!(request = label(url), ms, bytes = bytes.len(), "answered");
@@ -215,7 +222,7 @@ impl Shared {
         let wait = self.backoff.wait(failed).saturating_add(passing.asked.unwrap_or_default());
         if failed >= attempts(asking, passing.silence) || wait >= left {
             let what = format!("no usable answer after {failed} attempts: {request}");
-            let error = Error::new(passing.kind, what).hint(spent(passing.kind));
+            let error = Error::new(passing.kind, what).hint(spent(&passing));
             return Err(passing.lasting(error));
         }
         if passing.is_too_fast() || passing.asked.is_some() {
@@ -227,9 +234,12 @@ impl Shared {
 }
 
 /// The next step when the attempts are spent.
-const fn spent(kind: Kind) -> &'static str {
-    match kind {
+fn spent(passing: &Passing) -> &'static str {
+    match passing.kind {
         Kind::Contract => "check [api] base_url and version",
+        _ if passing.is_too_fast() => {
+            "set [api] requests_per_second to what the account may send, and run the same command again later"
+        }
         _ => "check the network and [api] base_url, or run the same command again later",
     }
 }

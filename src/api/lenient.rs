@@ -24,7 +24,7 @@ pub enum Scalar<'a> {
     Integer(i64),
     /// A whole number beyond that.
     Large(u64),
-    /// Any other number.
+    /// Any other number. A whole one of more digits is here, too, though not with all of them.
     Float(f64),
     /// A boolean, an array or an object.
     Other,
@@ -38,6 +38,12 @@ impl Scalar<'_> {
             Self::Text(text) => text.is_empty(),
             _ => false,
         }
+    }
+
+    /// Whether it may be a whole number whose digits did not all fit.
+    pub(super) fn is_long(&self) -> bool {
+        const INTEGERS: f64 = 9_223_372_036_854_775_808.0; // 2^63
+        matches!(self, Self::Float(number) if number.abs() >= INTEGERS)
     }
 
     /// As text: a text as it is unless it is empty, a whole number in digits.

@@ -1,7 +1,8 @@
 //! Text that no parser takes, made readable, and the records named in which that was needed.
 //!
 //! What is not valid Unicode becomes U+FFFD: names cut in the middle of an emoji reach the API's JSON as lone surrogates
-//! (`\ud83d`). A number beyond any float (`1e999`) becomes a text. Neither must cost the page.
+//! (`\ud83d`). A number beyond any float (`1e999`) becomes a text. Neither must cost the page. A whole number of more digits
+//! than the parser keeps becomes a text, too: as an id it is one by all of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -30,10 +31,29 @@ pub fn utf8(body: &[u8]) -> Mended<'_> {
 
 /// Replaces lone surrogate escapes and quotes numbers that are too large; for a text that the parser refused.
 pub fn refused(mended: Mended<'_>) -> Mended<'static> {
-    let mend = |text: &str| quote_numbers(&replace_surrogates(text));
+    let is_beyond = |token: &str| token.parse().is_ok_and(f64::is_infinite) && !is_long(token);
+    let mend = |text: &str| quote_numbers(&replace_surrogates(text), is_beyond);
     let mut touched = mended.touched;
     touched.extend(records_where(&mended.text, |record| mend(record) != record));
-    Mended { text: Cow::Owned(mend(&mended.text)), touched }
+    Mended { text: Cow::Owned(quote_numbers(&mend(&mended.text), is_long)), touched }
+}
+
+/// Quotes whole numbers of more digits than the parser keeps. Nothing is lost by that, so that no record counts as mended.
+pub fn long_numbers(mended: Mended<'_>) -> Mended<'static> {
+    let Mended { text, touched } = mended;
+    Mended { text: Cow::Owned(quote_long(&text)), touched }
+}
+
+/// The same for any JSON.
+pub fn quote_long(text: &str) -> String {
+    quote_numbers(text, is_long)
+}
+
+/// Whether a number is a whole one that fits into no integer of 64 bits.
+fn is_long(token: &str) -> bool {
+    let digits = token.strip_prefix('-').unwrap_or(token);
+    let is_whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_whole && token.parse::<u64>().is_err() && token.parse::<i64>().is_err()
 }
 
 fn records_where(text: &str, broken: impl Fn(&str) -> bool) -> BTreeSet<usize> {
@@ -65,14 +85,15 @@ fn replace_surrogates(text: &str) -> String {
     mended
 }
 
-fn quote_numbers(text: &str) -> String {
+/// Puts quotes around numbers.
+fn quote_numbers(text: &str, is_meant: impl Fn(&str) -> bool) -> String {
     let mut mended = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
         let (before, found) = rest.split_at(at);
         let (token, after) = found.split_at(token_length(found));
         mended.push_str(before);
-        if token.parse().is_ok_and(f64::is_infinite) {
+        if is_meant(token) {
             mended.extend(["\"", token, "\""]);
         } else {
             mended.push_str(token);
@@ -124,6 +145,24 @@ mod tests {
         let mended = refused(utf8(body));
         let expected = r#"{"data":[{"id":"1e999 \" 1e999","d":1.5e3},{"id":"b","d":"-1E+999"},{"id":"c","d":0}]}"#;
         assert_eq!(mended.text, expected);
+        assert_eq!(mended.touched.into_iter().collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn whole_numbers_keep_all_their_digits() {
+        let long = "184467440737095516160";
+        let body = format!(
+            r#"{{"data":[{{"id":{long}}},{{"id":-{long}}},{{"id":18446744073709551615,"x":"{long}"}},{{"id":1e30}}]}}"#
+        );
+        let mended = long_numbers(utf8(body.as_bytes()));
+        let expected = format!(
+            r#"{{"data":[{{"id":"{long}"}},{{"id":"-{long}"}},{{"id":18446744073709551615,"x":"{long}"}},{{"id":1e30}}]}}"#
+        );
+        assert_eq!((mended.text.as_ref(), mended.touched.len()), (expected.as_str(), 0));
+        // Also where another number could not be read at all.
+        let huge = "9".repeat(400);
+        let mended = refused(utf8(format!(r#"{{"data":[{{"id":{huge}}},{{"id":1,"d":1e999}}]}}"#).as_bytes()));
+        assert_eq!(mended.text, format!(r#"{{"data":[{{"id":"{huge}"}},{{"id":1,"d":"1e999"}}]}}"#));
         assert_eq!(mended.touched.into_iter().collect::<Vec<_>>(), [1]);
     }
 

@@ -56,16 +56,16 @@ impl<'de> Record<'de, Lists<'de>> for Session<'de> {
         lists: &mut Lists<'de>,
     ) -> Result<(), A::Error> {
         match name.as_ref() {
-            "id" => prefer(&mut self.id, map.next_value()?),
-            "_id" => fall_back(&mut self.id, map.next_value()?),
-            "meetingId" => prefer(&mut self.meeting_id, map.next_value()?),
-            "roomId" => fall_back(&mut self.meeting_id, map.next_value()?),
+            "id" => prefer(&mut self.id, lists.text(map)?),
+            "_id" => fall_back(&mut self.id, lists.text(map)?),
+            "meetingId" => prefer(&mut self.meeting_id, lists.text(map)?),
+            "roomId" => fall_back(&mut self.meeting_id, lists.text(map)?),
             "start" => self.start = map.next_value()?,
             "end" => self.end = map.next_value()?,
-            "status" => self.status = map.next_value()?,
-            "customRoomId" => self.custom_room_id = map.next_value()?,
-            "region" => self.region = map.next_value()?,
-            "chatLink" => self.chat_link = map.next_value()?,
+            "status" => self.status = lists.text(map)?,
+            "customRoomId" => self.custom_room_id = lists.text(map)?,
+            "region" => self.region = lists.text(map)?,
+            "chatLink" => self.chat_link = lists.text(map)?,
             "activeDuration" => self.active_duration = map.next_value()?,
             "participants" => {
                 self.participants = map.next_value_seed(Many::<Participant<'_>, _>::new(lists))?;
@@ -117,8 +117,8 @@ impl<'de> Record<'de, Lists<'de>> for Participant<'de> {
         lists: &mut Lists<'de>,
     ) -> Result<(), A::Error> {
         match name.as_ref() {
-            "participantId" => self.id = map.next_value()?,
-            "name" => self.name = map.next_value()?,
+            "participantId" => self.id = lists.text(map)?,
+            "name" => self.name = lists.text(map)?,
             "timelog" => self.timelogs = map.next_value_seed(Many::<Timelog<'_>, _>::new(lists))?,
             _ => self.unknown.push((name, map.next_value()?)),
         }
@@ -194,16 +194,26 @@ pub struct Lists<'a> {
     pub participants: Vec<Option<Participant<'a>>>,
     /// The timelogs of all participants.
     pub timelogs: Vec<Option<Timelog<'a>>>,
+    /// Where a text should be there may be a whole number whose digits did not all fit; see [`crate::api::mend::long_numbers`].
+    pub has_long_numbers: bool,
 }
 
-impl Lists<'_> {
+impl<'de> Lists<'de> {
     /// Room for what a text of this length usually holds.
     fn with_room_for(length: usize) -> Self {
         Self {
             sessions: Vec::with_capacity(length / 1024),
             participants: Vec::with_capacity(length / 192),
             timelogs: Vec::with_capacity(length / 120),
+            has_long_numbers: false,
         }
+    }
+
+    /// The value of a field that should be a text.
+    fn text<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Scalar<'de>, A::Error> {
+        let value: Scalar<'de> = map.next_value()?;
+        self.has_long_numbers |= value.is_long();
+        Ok(value)
     }
 }
 

@@ -75,21 +75,27 @@ pub(super) fn seeded(seed: u64) -> Random {
     })
 }
 
-/// How long the server asks to wait: whole seconds, or until an HTTP date (RFC 9110, 10.2.3). Anything else is ignored.
+/// How long the server asks to wait: whole seconds, or until an HTTP date (RFC 9110, 10.2.3). Anything else is ignored. A
+/// date is one by the server's clock, which the answer's own `Date` tells; `now`, by the clock of this machine, stands in
+/// where there is none.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than fit are still a wish to be left alone.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    let until = httpdate::parse_http_date(value).ok()?;
+    Some(until.duration_since(date(headers).unwrap_or(now)).unwrap_or_default())
 }
 
 /// When the server says that it answered, in microseconds since 1970; `None` where that is missing or unreadable.
 pub(super) fn answered_at(headers: &HeaderMap) -> Option<i64> {
-    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
-    i64::try_from(date.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()
+    i64::try_from(date(headers)?.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()
+}
+
+/// The header `Date`.
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()
 }
 
 #[cfg(test)]
@@ -142,6 +148,21 @@ mod tests {
         assert_eq!(read(""), None);
         assert_eq!(read("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn a_date_to_wait_for_is_held_against_the_servers_own_clock() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+        let read = |until: &'static str, date: &'static str| {
+            let headers = [(RETRY_AFTER, HeaderValue::from_static(until)), (DATE, HeaderValue::from_static(date))];
+            retry_after(&HeaderMap::from_iter(headers), now).map(|wait| wait.as_secs())
+        };
+        let late = "Sun, 06 Nov 1994 09:49:37 GMT";
+        assert_eq!(read("Sun, 06 Nov 1994 09:49:39 GMT", late), Some(2));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:39 GMT", late), Some(0));
+        assert_eq!(read("Sun, 06 Nov 1994 07:49:39 GMT", "Sun, 06 Nov 1994 07:49:37 GMT"), Some(2));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:39 GMT", "noon"), Some(2), "without a Date, this machine's clock");
+        assert_eq!(read("7", late), Some(7));
     }
 
     #[test]

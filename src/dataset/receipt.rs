@@ -238,6 +238,9 @@ pub struct Walk {
     pub foreign_dates: u64,
     /// Meetings that were asked for and that the API lists nothing of.
     pub unlisted_meetings: Vec<String>,
+    /// Why a page could not be had, the last time that happened; goes into the reasons.
+    #[serde(skip)]
+    pub failure: Option<String>,
 }
 
 impl std::ops::AddAssign for Removed {
@@ -262,7 +265,7 @@ pub struct Rows {
 }
 
 /// Records kept raw.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rejects {
     /// In this run: those with an id by id and content, those without one by their number.
     pub total: u64,
@@ -270,6 +273,8 @@ pub struct Rejects {
     pub new: u64,
     /// Records without a usable id: nobody knows which sessions are behind them.
     pub without_id: u64,
+    /// How many of the new ones were kept for which reason: names of anomalies with commas, or `no_usable_id`.
+    pub reasons: BTreeMap<String, u64>,
 }
 
 /// A file.
@@ -329,6 +334,7 @@ impl Default for Walk {
             foreign_meetings: 0,
             foreign_dates: 0,
             unlisted_meetings: Vec::new(),
+            failure: None,
         }
     }
 }
@@ -343,6 +349,11 @@ impl Walk {
         self.reasons = reasons.iter().chain(caveat).cloned().collect();
         (self.requests, self.windows, self.links, self.repairs) = (*requests, *windows, *links, *repairs);
         (self.distinct, self.total, self.inserted) = (distinct, *total, *inserted);
+        if *evidence == Evidence::None {
+            // The walk knows statuses alone, not what the API has said to them.
+            self.reasons
+                .extend(self.failure.iter().map(|failure| format!("the last page that could not be had: {failure}")));
+        }
     }
 }
 

@@ -134,16 +134,23 @@ impl Rejects {
                 let of_earlier_version = !reject.raw.is_empty() && self.known.contains(&content);
                 let is_known = of_earlier_version || self.known.contains(&record);
                 self.counts.total += u64::from(is_first);
-                self.counts.new += u64::from(is_first && !is_known);
+                self.new(u64::from(is_first && !is_known), &reject.reason);
                 is_first
             }
             Of::Unknown(marks) => {
                 let number = u64::from(!self.was_met(content, asked, reject.index, marks));
                 self.counts.total += number;
-                self.counts.new += number;
+                self.new(number, &reject.reason);
                 self.counts.without_id += number;
                 self.seen.insert(content)
             }
+        }
+    }
+
+    fn new(&mut self, number: u64, reason: &str) {
+        self.counts.new += number;
+        if number > 0 {
+            *self.counts.reasons.entry(reason.to_owned()).or_default() += number;
         }
     }
 

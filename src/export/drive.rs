@@ -95,6 +95,7 @@ impl Driver {
                 Err(Failed { word, error, .. }) => {
                     if request.asking == Asking::Documented {
                         tracing::warn!("{}", error.line());
+                        receipt.walk.failure = Some(error.line());
                         failure = Some(error);
                     }
                     word.into()

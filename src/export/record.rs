@@ -7,7 +7,7 @@ use super::staged::Filtered;
 use crate::dataset::inspection;
 use crate::dataset::known::Older;
 use crate::dataset::receipt::{self, Poorer, Receipt, Vanished};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::flatten::Flat;
 use crate::walk::Evidence;
 
@@ -104,12 +104,13 @@ impl Receipt {
 
     /// Decides on the exit code and the outcome.
     pub(super) fn judge(&mut self, error: Option<&Error>, accept: Evidence, max_rejects: u64) {
-        (self.exit_code, self.outcome) = match error {
-            Some(error) => error.outcome(),
-            None if self.walk.evidence < accept || self.walk.vanished.failed > 0 => (3, "not_proven"),
-            None if self.rejects.new > max_rejects => (3, "rejects"),
-            None => (0, "proven"),
+        let kind = match error {
+            Some(error) => Some(error.kind()),
+            None if self.walk.evidence < accept || self.walk.vanished.failed > 0 => Some(Kind::Unproven),
+            None if self.rejects.new > max_rejects => Some(Kind::Rejected),
+            None => None,
         };
+        (self.exit_code, self.outcome) = kind.map_or((0, "proven"), |kind| (kind.exit_code(), kind.name()));
         self.error = error.map(ToString::to_string);
     }
 }

@@ -19,7 +19,6 @@ use sha2::{Digest, Sha256};
 use crate::api::mend::{self, Mended};
 use crate::api::model::{self, Page, Session, ShapeError};
 use crate::erasure::Denied;
-use crate::error::{Error, Kind, Result};
 use crate::facts::Facts;
 use crate::range::Kept;
 use crate::walk::{self, Listed, PageInfo};
@@ -105,14 +104,13 @@ pub fn identity(id: &str) -> u128 {
 /// [`ShapeError`] where the body is not a page of sessions; nothing less than that fails a page.
 pub fn page(body: &[u8], options: &Options) -> Result<Flat, FlattenError> {
     let mended = mend::utf8(body);
-    match model::page(&mended.text) {
-        Ok(page) => rows(&page, &mended, options),
-        Err(ShapeError::NoData) => Err(ShapeError::NoData.into()),
-        Err(ShapeError::Json(_)) => {
-            let mended = mend::refused(mended);
-            rows(&model::page(&mended.text)?, &mended, options)
-        }
-    }
+    let mended = match model::page(&mended.text) {
+        Ok(page) if !page.lists.has_long_numbers => return rows(&page, &mended, options),
+        Ok(_) => mend::long_numbers(mended),
+        Err(ShapeError::NoData) => return Err(ShapeError::NoData.into()),
+        Err(ShapeError::Json(_)) => mend::refused(mended),
+    };
+    rows(&model::page(&mended.text)?, &mended, options)
 }
 
 /// Why a body could not become rows.
@@ -124,15 +122,6 @@ pub enum FlattenError {
     /// More rows than a batch can hold.
     #[error(transparent)]
     Arrow(#[from] arrow_schema::ArrowError),
-}
-
-impl FlattenError {
-    /// The error for a run: the source broke its contract. `quote` is what is shown of the body.
-    pub fn into_error(self, place: &str, quote: &str) -> Error {
-        Error::new(Kind::Contract, format!("the answer is not a page of sessions: {place}"))
-            .because(format!("{self}; {quote}"))
-            .hint("check `base_url` and `api.version`; `rollbook export -v` shows the requests")
-    }
 }
 
 fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat, FlattenError> {

@@ -36,6 +36,8 @@ pub enum Answer {
     Cap(u32),
     /// The rows at these places, from 0, change places.
     Swap(usize, usize),
+    /// The last row comes first.
+    Reversed,
     /// A field of `pageInfo` says this: raw JSON text, or no such field.
     Info(Field, Option<String>),
 }
@@ -135,6 +137,7 @@ impl Answer {
         match self {
             Self::Short(less) => rows.truncate(rows.len().saturating_sub(*less)),
             Self::Empty => rows.clear(),
+            Self::Reversed => rows.reverse(),
             Self::Swap(one, other) if rows.len() > *one.max(other) => rows.swap(*one, *other),
             Self::Info(field, value) => {
                 let place = match field {
@@ -264,6 +267,8 @@ mod tests {
         assert_eq!((capped.ids(), capped.info("perPage")), (all[4..8].to_vec(), json!(4)));
         let (_, swapped) = ask(Answer::Swap(0, 9)).await;
         assert_eq!((&swapped.ids()[0], &swapped.ids()[9]), (&all[19], &all[10]));
+        let (all, reversed) = ask(Answer::Reversed).await;
+        assert!(reversed.ids().iter().eq(all[10..20].iter().rev()));
         let (_, text) = ask(Answer::info(Field::Total, "\"50\"")).await;
         assert_eq!((text.info("total"), text.ids().len()), (json!("50"), 10));
         let (_, silent) = ask(Answer::Info(Field::LastPage, None)).await;

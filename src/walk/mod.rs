@@ -13,6 +13,7 @@ mod end;
 mod evidence;
 mod fault;
 mod goal;
+mod grain;
 mod head;
 mod locate;
 mod opening;
@@ -223,6 +224,13 @@ impl Page {
     /// Records, usable or not.
     const fn listed(&self) -> u64 {
         self.rows.len() as u64 + self.unusable
+    }
+
+    /// That no record has a usable id, in words; `None` where one has, or where there are no records.
+    fn names_nobody(&self) -> Option<String> {
+        let Window { size, page } = self.window;
+        let text = || format!("no record of page {page} of {size} sessions each has an id that can be read");
+        (self.rows.is_empty() && self.unusable > 0).then(text)
     }
 
     /// Position behind its last record.

@@ -8,6 +8,7 @@ use super::base::{Base, Word};
 use super::closing::Closing;
 use super::doubt::Doubt;
 use super::goal::{Goal, Settings};
+use super::grain::Grain;
 use super::head::Head;
 use super::locate::Locate;
 use super::opening::Opening;
@@ -55,6 +56,7 @@ pub(super) struct Server {
     pub unordered: bool,
     /// Orders that fitted in an earlier round, and that a joint was tied in.
     pub parted: Sorts,
+    pub grain: Grain,
 }
 
 /// For the verdict.
@@ -134,6 +136,7 @@ impl Plan {
                 at: None,
                 unordered: false,
                 parted: Sorts::NONE,
+                grain: Grain::default(),
             },
             phase: Phase::Opening(Opening::new(settings.per_page.max(1), is_from_zero)),
             round: Round::new(first, overlap, Sorts::NONE),
@@ -175,9 +178,12 @@ impl Plan {
         let Answer { request, outcome } = answer;
         self.pace.flying = self.pace.flying.saturating_sub(1);
         self.log.counts.requests += 1;
-        if let Outcome::Page { unusable, .. } = &outcome {
+        if let Outcome::Page { rows, unusable, .. } = &outcome {
             self.rounds.pages += 1;
             self.log.counts.unusable += unusable;
+            if request.page + 1 == request.window.page + self.server.base.number() {
+                self.server.grain.observe(request.window, rows);
+            }
         }
         if let Some(doubt) = self.doubt.take_if(|doubt| doubt.is_for(request)) {
             return match doubt.answer(outcome) {

@@ -118,10 +118,17 @@ impl Plan {
 
     fn join(&mut self, slot: Slot, page: Page) {
         let round = &mut self.round;
+        let nameless = page.names_nobody();
         let Some(chain) = &mut round.chain else {
             round.totals.observe(&page);
-            return self.start(&page);
+            self.start(&page);
+            return self.round.seam.faults.extend(nameless);
         };
+        if let Some(fault) = nameless {
+            // They join nothing, and are no end of the list either.
+            round.totals.observe(&page);
+            return self.leave_out(fault, &page);
+        }
         if page.rows.is_empty() {
             round.totals.observe(&page);
             round.end.brought(page.window.size, Word::Nothing);

@@ -117,7 +117,11 @@ impl Plan {
     /// Ends the walk.
     #[must_use]
     pub fn finish(self, tally: Tally) -> Verdict {
-        let (evidence, reasons) = self.judge(tally);
+        let (evidence, mut reasons) = self.judge(tally);
+        if evidence == Evidence::None {
+            // The cause comes before what came of it.
+            reasons.splice(0..0, self.server.grain.oddity());
+        }
         let caveat = self.caveat(tally);
         let chain = self.round.chain.as_ref();
         let order = self.order();

@@ -1,8 +1,6 @@
 //! Every bad input: its exit code and its message.
 
-use std::time::Duration;
-
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rollbook::sim::{Account, Answer, Answered, Auth, Canned, Clock, Field, Number, Options, Script, Shape, Slash};
 use rollbook::tables::Table;
@@ -36,6 +34,14 @@ fn failures_that_pass_are_retried() {
     }
     let soon = Canned::status(429).header("Retry-After", "1");
     expect(scripted(Script::new().answer(2, soon)), 0, "");
+    // A second by the server's clock, whatever this machine's clock says.
+    for day in ["Sun, 06 Nov 1994", "Mon, 06 Nov 2124"] {
+        let date = |second| format!("{day} 08:49:{second} GMT");
+        let until = Canned::status(503).header("Date", date(37)).header("Retry-After", date(38));
+        let (bed, begun) = (Bed::new(scripted(Script::new().answer(2, until))), Instant::now());
+        let ran = bed.run(&[]);
+        assert!(ran.code == 0 && begun.elapsed() >= Duration::from_secs(1), "{:?}: {ran:?}", begun.elapsed());
+    }
     expect(scripted(Script::new().answer(1, Answer::body("text/html", "<html>busy</html>"))), 0, "");
     expect(scripted(Script::new().answer(2, Answer::body("application/json", "{\"pageInfo\": {}}"))), 0, "");
 }

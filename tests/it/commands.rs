@@ -191,7 +191,8 @@ fn logs_are_json_to_the_last_line_if_asked_for() {
     }
     let last: serde_json::Value = serde_json::from_str(nobody.stderr.lines().last().unwrap()).unwrap();
     assert_eq!((&last["level"], &last["exit_code"]), (&"ERROR".into(), &5.into()));
-    assert!(last["message"].as_str().unwrap().contains("hint: "), "{last}");
+    assert!(last["cause"].as_str().unwrap().contains("Connection refused"), "{last}");
+    assert!(last["hint"].as_str().unwrap().contains("check the network"), "{last}");
     assert_eq!(bed.run(&["-q"]).stderr, "");
 }
 
