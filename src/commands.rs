@@ -80,6 +80,7 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
     let job = rollbook::purge::Purge { task, config, destination, dry_run, run_id, clock, stop, progress };
     let receipt::Ended { receipt, error } = job.execute().await;
     let text = if error.is_none() { summary::of_purge(&receipt, &dataset, dry_run) } else { String::new() };
+    let error = error.or_else(|| shortfall::of_purge(&receipt));
     Ok(Ended { receipt, text, error })
 }
 
@@ -97,13 +98,13 @@ pub fn rules(setting: &Setting<'_>, json: bool, stop: &Stop) -> Result<String> {
 }
 
 fn what_to_erase(purge: &Purge, now: i64) -> Result<Erase> {
-    let refused = |what: &str, text: &str| Error::new(Kind::Config, format!("`--before` {what}: {text}"));
     let before = purge.before.as_deref().map(|text| match range::moment(text) {
-        None => Err(refused(&format!("must be {}", range::MOMENT), text).hint("dates are UTC")),
+        None => Err(range::no_date("--before", text, range::MOMENT).hint("dates are UTC")),
         Some(before) if before > now => {
-            Err(refused("lies in the future, so everything would go", text).hint("give a date that has passed"))
+            let what = format!("`--before` lies in the future, so everything would go: {text}");
+            Err(Error::new(Kind::Config, what).hint("give a date that has passed"))
         }
-        Some(before) => Ok(before),
+        Some(before) => range::refuse_prehistory("`--before`", before).map(|()| before),
     });
     let by_name = if purge.exact { Identifier::ExactName } else { Identifier::Name };
     let known = |by, texts: &[String]| texts.iter().map(|text| (by, text.clone())).collect::<Vec<_>>();
@@ -134,6 +135,7 @@ fn ask(question: String) -> oneshot::Receiver<bool> {
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut answer = String::new();
+        crate::LOG.flush();
         let asked = write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
         let _ = sender.send(asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
     });
@@ -299,6 +301,7 @@ struct Task {
 /// Refuses settings with which no run could do anything sensible, though each has its right form.
 fn refuse_nonsense(config: &Config, environment: &Environment, clock: &Clock) -> Result<()> {
     if let Some(since) = config.dataset.since {
+        range::refuse_prehistory("`dataset.since`", since)?;
         range::refuse_future("`dataset.since`", since, clock.micros())?;
     }
     if config::is_loopback(&config.api.base_url) { Ok(()) } else { environment.refuse_impossible_proxies() }

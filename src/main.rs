@@ -7,7 +7,7 @@ mod commands;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use clap::{CommandFactory, Parser};
@@ -17,22 +17,29 @@ use rollbook::cli::{self, Cli, Command};
 use rollbook::config::{self, Environment, Resolved};
 use rollbook::error::{Error, Kind, Result};
 use rollbook::logging::{Format, Logging};
+use rollbook::outlet::Outlet;
 use rollbook::progress::{Mode, Progress};
 use rollbook::signal;
+use rollbook::system::{lack, remedy};
+
+/// What is written to stderr goes through it, for as long as the process lives.
+static LOG: LazyLock<Outlet> = LazyLock::new(|| Outlet::new(io::stderr()));
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(defect));
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return ExitCode::from(explain(error)),
-    };
-    match start(&cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
+    let code = match Cli::try_parse() {
+        Ok(cli) => start(&cli).unwrap_or_else(|error| {
             complain(&error, cli.global.log_format);
-            ExitCode::from(error.kind().exit_code())
-        }
+            error.kind().exit_code()
+        }),
+        Err(error) => explain(error),
+    };
+    let lost = LOG.lost();
+    if lost > 0 {
+        tracing::warn!("stderr was not read for a while, and {lost} log lines were left out");
     }
+    LOG.flush();
+    ExitCode::from(code)
 }
 
 /// Prints what help was asked for, or how the command line is wrong; the exit code.
@@ -65,7 +72,7 @@ fn start(cli: &Cli) -> Result<u8> {
         colors: terminal && !dumb && environment.get("NO_COLOR").is_none(),
         filter: environment.get("ROLLBOOK_LOG"),
     };
-    logging.start(progress.log_writer())?;
+    logging.start(progress.log_writer(&LOG))?;
     let done = dispatch(cli, &environment, &progress);
     progress.finish();
     done
@@ -95,7 +102,10 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
 /// Runs a command that takes time, until it ends or a signal stops it.
 fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<Progress>) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::new(Kind::Unexpected, "cannot start the runtime").because(error))?;
+    let runtime = runtime.map_err(|error| {
+        let hint = remedy(&error).unwrap_or("raise what this process may have of threads and files (`ulimit -a`)");
+        Error::new(Kind::Config, "cannot start the runtime").because(error).hint(hint)
+    })?;
     let setting = Setting { config: resolved.config, environment, clock: Clock::new(now), progress };
     runtime.block_on(async {
         let stop = signal::listen()?;
@@ -188,6 +198,7 @@ fn man(command: Option<&str>) -> Result<Vec<u8>> {
 
 /// Writes to stdout. A reader that has had enough, such as `head`, is no error.
 fn print(bytes: &[u8]) -> Result<()> {
+    LOG.flush(); // what was logged before comes before it
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unprinted(error)),
@@ -208,7 +219,7 @@ fn complain(error: &Error, format: Format) {
         let (exit_code, hint) = (error.kind().exit_code(), error.next_step());
         tracing::error!(exit_code, cause = cause.as_deref(), hint = hint.as_deref(), "{error}");
     } else {
-        let _ = writeln!(io::stderr(), "{}", error.render());
+        LOG.put(format!("{}\n", error.render()).as_bytes());
     }
 }
 
@@ -219,6 +230,11 @@ fn defect(info: &PanicHookInfo<'_>) {
     }
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let message = info.payload_as_str().unwrap_or("no message");
+    if let Some((what, hint)) = lack(message) {
+        let error = Error::new(Kind::Config, what).because(message.to_owned()).hint(hint);
+        let _ = writeln!(io::stderr(), "{}", error.render());
+        std::process::exit(error.kind().exit_code().into());
+    }
     let _ = writeln!(
         io::stderr(),
         "error: this is a defect of rollbook, which stopped: {message} ({place})\n\

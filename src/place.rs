@@ -81,7 +81,10 @@ impl Place {
         refuse_what_a_shell_would_read(text)?;
         match scheme(text) {
             None if text == "/" => Err("a folder below /".to_owned()),
-            None => Ok(Self::Folder(text.to_owned())),
+            None => match text.split_once("//").and_then(|(scheme, _)| Service::of(scheme)) {
+                Some(service) => Err(format!("written as {} (a folder of this name begins with ./)", service.form())),
+                None => Ok(Self::Folder(text.to_owned())),
+            },
             Some(("file", rest)) => file(text, rest).map(Self::Folder),
             Some((scheme, rest)) => match Service::of(scheme) {
                 Some(service) => Objects::parse(service, rest).map(Self::Objects),
@@ -202,9 +205,19 @@ mod tests {
 
     #[test]
     fn folders_stay_as_they_were_typed() {
-        for text in
-            ["./rollbook-data", "/srv/rollbook", "data", "data/", ".", "..", "./a:b", "/a:b", "2026-11-01T08:00", "a b"]
-        {
+        for text in [
+            "./rollbook-data",
+            "/srv/rollbook",
+            "data",
+            "data/",
+            ".",
+            "..",
+            "./a:b",
+            "./s3//b",
+            "/a:b",
+            "2026-11-01T08:00",
+            "a b",
+        ] {
             assert_eq!(Place::parse(text), Ok(Place::Folder(text.to_owned())), "{text}");
         }
         for (text, folder) in [
@@ -241,7 +254,7 @@ mod tests {
         for (texts, allowed) in [
             (&["", "-", "ftp://h/x", "http://h/x", "hdfs://h/x"][..], FORMS),
             (&["host:/data", "user@host:data", "dbfs:/x", "memory:"], "begins with ./)"),
-            (&["s3:", "s3:bucket", "s3:/bucket", "S3:bucket/x"], "written as s3://bucket/path"),
+            (&["s3:", "s3:bucket", "s3:/bucket", "S3:bucket/x", "s3//bucket/x"], "written as s3://bucket/path"),
             (
                 &["s3://", "s3:///x", "s3://<bucket>/x", "s3://$BUCKET/x", "s3://a b/x", "s3://a:9/x"],
                 "no name of a bucket",

@@ -10,6 +10,8 @@ use clap::ValueEnum;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::outlet::Outlet;
+
 /// Time between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 /// Time between two pictures of the bar.
@@ -116,12 +118,12 @@ impl Progress {
         }
     }
 
-    /// Where log lines go, so that they don't tear the bar.
+    /// Where log lines go: through the outlet, or above the bar, so that they don't tear it.
     #[must_use]
-    pub fn log_writer(&self) -> LogWriter {
+    pub fn log_writer(&self, outlet: &Outlet) -> LogWriter {
         match &self.shown {
-            Shown::Bar(bar) => LogWriter(Some(bar.clone())),
-            Shown::Nothing | Shown::Lines => LogWriter(None),
+            Shown::Bar(bar) => LogWriter::Above(bar.clone()),
+            Shown::Nothing | Shown::Lines => LogWriter::Through(outlet.clone()),
         }
     }
 
@@ -208,22 +210,28 @@ fn clock(duration: Duration) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// Writes log lines to stderr, above the bar where there is one.
+/// Writes log lines to stderr.
 #[derive(Debug, Clone)]
-pub struct LogWriter(Option<ProgressBar>);
+pub enum LogWriter {
+    /// Above the bar.
+    Above(ProgressBar),
+    /// Where there is none.
+    Through(Outlet),
+}
 
 /// Best effort: stderr may be a full disk, or a pipe that nobody reads any more, and no run ends because of that.
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let write = || {
-            let _ = io::stderr().lock().write_all(bytes);
-        };
-        self.0.as_ref().map_or_else(write, |bar| bar.suspend(write));
+        match self {
+            Self::Through(outlet) => outlet.put(bytes),
+            Self::Above(bar) => bar.suspend(|| {
+                let _ = io::stderr().lock().write_all(bytes);
+            }),
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let _ = io::stderr().flush();
         Ok(())
     }
 }

@@ -46,6 +46,7 @@ impl Range {
                 Self { from, to: to.as_deref().map_or(Ok(now), |text| given("--to", text))? }
             }
         };
+        refuse_prehistory("the end of the range", range.to)?;
         refuse_future("the range", range.from, now)?;
         if range.from >= range.to {
             let what = format!("the range is empty: {}", range.text());
@@ -97,8 +98,25 @@ pub fn refuse_future(what: &str, from: i64, now: i64) -> Result<()> {
 }
 
 fn refused(flag: &str, text: &str, allowed: &str) -> Error {
-    Error::new(Kind::Config, format!("`{flag}` must be {allowed}: {text}"))
-        .hint("dates are UTC; `--from` is in the range, `--to` is not")
+    no_date(flag, text, allowed).hint("dates are UTC; `--from` is in the range, `--to` is not")
+}
+
+/// The error of a date that is none; without its hint.
+pub fn no_date(flag: &str, text: &str, allowed: &str) -> Error {
+    let typed = if text.trim().is_empty() { "it is empty (is a variable unset?)" } else { text };
+    Error::new(Kind::Config, format!("`{flag}` must be {allowed}: {typed}"))
+}
+
+/// Refuses a time at which nobody can have met: a slip in the year would look like an empty range, or like no floor.
+///
+/// # Errors
+/// `Config`. `at` in microseconds.
+pub fn refuse_prehistory(what: &str, at: i64) -> Result<()> {
+    if at > 0 {
+        return Ok(());
+    }
+    let what = format!("{what} lies before 1970: {}", timestamp::text(at));
+    Err(Error::new(Kind::Config, what).hint("check the year; it is written first, with four digits"))
 }
 
 /// What [`moment`] takes, for messages.

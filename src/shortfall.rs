@@ -17,6 +17,14 @@ pub fn of(receipt: &Receipt, accept: Evidence, max_rejects: u64, dry_run: bool) 
     }
 }
 
+/// The same of a purge: files that were an older run's.
+pub fn of_purge(receipt: &Receipt) -> Option<Error> {
+    let what = "older copies of files had been put back";
+    let error =
+        || Error::new(Kind::Unproven, what).because(receipt.walk.reasons.join("; ")).hint("run `rollbook export`");
+    (receipt.exit_code == Kind::Unproven.exit_code()).then(error)
+}
+
 fn unproven(receipt: &Receipt, accept: Evidence, dry_run: bool) -> Error {
     let evidence = receipt.walk.evidence;
     let mut causes = receipt.walk.reasons.clone();

@@ -61,7 +61,10 @@ pub fn of_purge(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
     for Ruled { number, what, matched, is_new, removed } in &receipt.rules {
         let rule = number.map_or_else(|| "a new rule".to_owned(), |number| format!("rule {number}"));
         let age = if *is_new { "" } else { ", in force already" };
-        let _ = writeln!(text, "{rule} ({}{age}): {}", kind(*what, *matched), taken(*removed));
+        let is_doubtful = dry_run && *is_new && *what != What::Before && *removed == Taken::default();
+        let doubt =
+            if is_doubtful { " in the dataset matches; without --dry-run that must be confirmed (--yes)" } else { "" };
+        let _ = writeln!(text, "{rule} ({}{age}): {}{doubt}", kind(*what, *matched), taken(*removed));
     }
     if !receipt.near_matches.is_empty() {
         text.push_str("near matches, which stay; a name that is meant must be given, too:\n");
@@ -173,6 +176,9 @@ fn covered(receipt: &Receipt) -> String {
     }
     if !vanished.unreachable.is_empty() {
         let _ = write!(text, "; unreachable: {}", counted(vanished.unreachable.len() as u64, "session"));
+    }
+    if !receipt.walk.unlisted_meetings.is_empty() {
+        let _ = write!(text, "; nothing is listed of: {}", receipt.walk.unlisted_meetings.join(", "));
     }
     if receipt.walk.late > 0 {
         let _ = write!(text, "; not known before: {}", counted(receipt.walk.late, "older session"));

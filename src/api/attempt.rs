@@ -1,6 +1,5 @@
 //! One attempt at one request, and what its end means: a page, something that may pass, or the end.
 
-use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::body::{self, Unread};
+use super::broken::{Broken, describe};
 use super::clock::Clock;
 use super::endpoint::{is_slash_away, label};
 use super::retry::{answered_at, retry_after};
@@ -141,6 +141,8 @@ pub(super) struct Passing {
     pub asked: Option<Duration>,
     /// The status, where there was an answer.
     pub status: Option<u16>,
+    /// The next step if it doesn't pass, where that is another than usual.
+    pub hint: Option<&'static str>,
 }
 
 impl Passing {
@@ -179,7 +181,7 @@ pub(super) fn tell_again(request: &str, asking: Asking, attempt: u32, wait: Dura
 impl Failure {
     /// A failure that may pass, with no word from the server on when to come back.
     pub fn passing(kind: Kind, silence: Silence, cause: impl Into<String>) -> Self {
-        Self::Passing(Passing { kind, silence, cause: cause.into(), asked: None, status: None })
+        Self::Passing(Passing { kind, silence, cause: cause.into(), asked: None, status: None, hint: None })
     }
 
     /// The same of an answer with this status.
@@ -200,8 +202,12 @@ impl Failure {
     }
 
     /// No answer, or half of one.
-    fn broken(error: &reqwest::Error) -> Self {
-        if error.is_timeout() { Self::late() } else { Self::passing(Kind::Source, Silence::Broken, describe(error)) }
+    fn broken(error: &reqwest::Error, url: &Url) -> Self {
+        if error.is_timeout() {
+            return Self::late();
+        }
+        let (Broken { cause, hint }, kind) = (describe(error, url), Kind::Source);
+        Self::Passing(Passing { kind, silence: Silence::Broken, cause, asked: None, status: None, hint })
     }
 }
 
@@ -222,7 +228,7 @@ pub(super) struct Judge<'a> {
 impl Judge<'_> {
     /// Reads the response to its end and says what it means.
     pub async fn judge(&self, sent: reqwest::Result<Response>) -> Result<Body, Failure> {
-        let response = sent.map_err(|error| Failure::broken(&error))?;
+        let response = sent.map_err(|error| Failure::broken(&error, self.url))?;
         let status = response.status();
         if status.is_success() {
             self.body(response).await
@@ -244,7 +250,7 @@ impl Judge<'_> {
             }
             Ok(bytes) if body::is_object(&bytes) => Ok(Body { bytes, at, status }),
             Ok(bytes) => Err(Failure::passing(Kind::Contract, Silence::Shape, self.wrong(status, &bytes)).of(status)),
-            Err(Unread::Broken(error)) => Err(Failure::broken(&error)),
+            Err(Unread::Broken(error)) => Err(Failure::broken(&error, self.url)),
             Err(Unread::TooLarge) => {
                 let what = format!("the body has more than {} bytes: {}", self.limit, label(self.url));
                 let error =
@@ -273,6 +279,7 @@ impl Judge<'_> {
                 cause,
                 asked,
                 status: None,
+                hint: None,
             });
         }
         let refused = matches!(meaning, Meaning::Unauthorized | Meaning::Forbidden);
@@ -320,21 +327,5 @@ fn hint(status: StatusCode) -> &'static str {
         StatusCode::PAYMENT_REQUIRED => "look at the account's plan and billing in the VideoSDK dashboard",
         StatusCode::NOT_FOUND => "check [api] base_url and version",
         _ => "check [api] version and per_page",
-    }
-}
-
-/// What went wrong on the way, in a line: the innermost cause is the one that says it.
-fn describe(error: &reqwest::Error) -> String {
-    let mut inner = error.source();
-    while let Some(deeper) = inner.and_then(|error| error.source()) {
-        inner = Some(deeper);
-    }
-    let inner = inner.map_or_else(|| "no more is known".to_owned(), ToString::to_string);
-    if error.is_connect() {
-        format!("cannot connect: {inner}")
-    } else if error.is_body() || error.is_decode() {
-        format!("the body broke off or is damaged: {inner}")
-    } else {
-        format!("the request broke off: {inner}")
     }
 }

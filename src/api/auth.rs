@@ -22,6 +22,9 @@ const SECRET: &str = "VIDEOSDK_SECRET";
 /// The next step for whoever has put quotes around a value.
 const UNQUOTED: &str = "write it without quotes: `docker --env-file`, for one, keeps them";
 
+/// The same for whoever counts on a shell where there is none.
+const EXPANDED: &str = "only a shell fills in variables: an --env-file, systemd or cron hands them on as they are";
+
 /// A text that is never shown.
 pub struct Secret(String);
 
@@ -71,7 +74,7 @@ impl Credentials {
                             "give the path of a text file that this user may read and that holds nothing but the token",
                         )
                 })?;
-                checked_token(text.trim(), TOKEN_FILE)
+                checked_token(text.trim_start_matches('\u{feff}').trim(), TOKEN_FILE)
             }
             (None, None, Some(api_key), Some(secret)) => {
                 refuse_what_no_key_has(&api_key, API_KEY)?;
@@ -80,8 +83,9 @@ impl Credentials {
             }
             (None, None, Some(_), None) => Err(half(API_KEY, SECRET_KEY)),
             (None, None, None, Some(_)) => Err(half(secret_name, API_KEY)),
-            (None, None, None, None) => Err(config("no credentials are set")
-                .hint(format!("set {TOKEN}, {TOKEN_FILE}, or {API_KEY} with {SECRET_KEY}"))),
+            (None, None, None, None) => Err(config("no credentials are set").hint(format!(
+                "set {TOKEN}, {TOKEN_FILE}, or {API_KEY} with {SECRET_KEY}; one that is empty counts as not set"
+            ))),
             (token, file, key, secret) => Err(ambiguous(&[
                 (TOKEN, token.is_some()),
                 (TOKEN_FILE, file.is_some()),
@@ -132,16 +136,31 @@ fn checked_token(token: &str, name: &str) -> Result<Credentials> {
     if is_quoted(token) {
         return Err(config(format!("the token is in quotes: {name}")).hint(UNQUOTED));
     }
+    if is_unexpanded(token) {
+        return Err(config(format!("the token is a variable that nobody has filled in: {name}")).hint(EXPANDED));
+    }
+    if token.split_once('=').is_some_and(|(before, _)| before == TOKEN) {
+        return Err(config(format!("the token begins with `{TOKEN}=`: {name}")).hint(bare));
+    }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(config(format!("the token has characters that no token has: {name}")).hint(bare));
     }
     Ok(Credentials::Token(Secret::new(token)))
 }
 
+/// Whether a shell, or whoever starts the program, was to put something else in place of a text.
+fn is_unexpanded(text: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    text.starts_with("${") || text.starts_with("$(") || text.strip_prefix('$').is_some_and(is_name)
+}
+
 /// Quotes, white space and what is not ASCII would sign tokens that the API refuses, and nobody would see why.
 fn refuse_what_no_key_has(key: &str, name: &str) -> Result<()> {
     if is_quoted(key) {
         return Err(config(format!("the key is in quotes: {name}")).hint(UNQUOTED));
+    }
+    if is_unexpanded(key) {
+        return Err(config(format!("the key is a variable that nobody has filled in: {name}")).hint(EXPANDED));
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         let bare = format!("give the bare key in {name}, as the VideoSDK dashboard shows it");

@@ -235,13 +235,14 @@ impl Shared {
 
 /// The next step when the attempts are spent.
 fn spent(passing: &Passing) -> &'static str {
-    match passing.kind {
+    let usual = match passing.kind {
         Kind::Contract => "check [api] base_url and version",
         _ if passing.is_too_fast() => {
             "set [api] requests_per_second to what the account may send, and run the same command again later"
         }
         _ => "check the network and [api] base_url, or run the same command again later",
-    }
+    };
+    passing.hint.unwrap_or(usual)
 }
 
 /// Time between two requests at this rate.

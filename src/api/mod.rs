@@ -16,6 +16,7 @@
 mod attempt;
 mod auth;
 mod body;
+mod broken;
 mod client;
 mod clock;
 mod connect;

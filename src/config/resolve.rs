@@ -126,7 +126,7 @@ impl Values {
         };
         // A URL with a password or a token in it is refused, and must not be repeated.
         let shown = match value.as_str() {
-            "" => "\"\"",
+            "" => "\"\" (is a variable unset?)",
             value if value.contains(['@', '?']) => "(not shown, it may hold a secret)",
             value => value,
         };

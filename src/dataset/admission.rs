@@ -51,8 +51,13 @@ pub fn refuse_absent(destination: &Destination, clock: &Clock) -> Result<()> {
 
 /// The error where a dataset is needed and none is there.
 pub fn absent(layout: &Layout) -> Error {
-    Error::new(Kind::Absent, format!("there is no dataset: {}", layout.place()))
-        .hint("check --dest and `dataset.url` (`rollbook config` shows what is in force), and that its disk is mounted")
+    let where_else = match layout.store().folder() {
+        Some(_) => "and that its disk is mounted",
+        None => "and that it is the right bucket or container",
+    };
+    Error::new(Kind::Absent, format!("there is no dataset: {}", layout.place())).hint(format!(
+        "check --dest and `dataset.url` (`rollbook config` shows what is in force), {where_else}; `rollbook export` makes one"
+    ))
 }
 
 /// An error, or that the dataset is not there *yet*: a run is making it.

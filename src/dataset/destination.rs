@@ -44,7 +44,13 @@ impl Destination {
         let faults = for_tests(environment, "ROLLBOOK_TEST_FAULTS").and_then(Faults::parse);
         let (spool, run_id, budget) = (stage.clone(), run_id.to_owned(), config.store_retry_budget);
         let means = Means { options, spool, run_id, budget, faults };
-        let layout = Layout::new(store::open(place, means)?, config.dataset.partition_by);
+        let store = store::open(place, means).map_err(|error| match error.kind() {
+            Kind::Destination => {
+                error.hint("set `stage.dir` to a folder that this user may write, on a disk with room")
+            }
+            _ => error,
+        })?;
+        let layout = Layout::new(store, config.dataset.partition_by);
         let lease = for_tests(environment, "ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());
         Ok(Self { layout, stage, terms: Terms { wait: None, beat, is_off: lease == Some("off") } })

@@ -12,7 +12,7 @@ use super::encode;
 use super::known::{Known, Older, Standing};
 use super::lanes::in_order;
 use super::layout::{Layout, Partition};
-use super::published::{Published, Versions};
+use super::published::{Published, Versions, damaged};
 use super::publishing::{self, Left};
 use super::state::State;
 use crate::config::PartitionBy;
@@ -245,11 +245,7 @@ fn hash(layout: &Layout, (path, version): &Wanted) -> Result<String> {
     let place = || layout.store().place(path);
     let opened = layout.store().open(path)?.filter(|(_, current)| current == version);
     let Some((file, _)) = opened else { return Err(raced(&place())) };
-    let digest = encode::digest(&file).map_err(|error| {
-        Error::new(Kind::Unreadable, format!("a published file can't be read: {}", place()))
-            .because(error)
-            .hint(WAY_OUT)
-    });
+    let digest = encode::digest(&file).map_err(|error| damaged(&place(), error));
     digest.map(|(_, sha256)| sha256)
 }
 

@@ -25,7 +25,8 @@ use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::foreign;
 use crate::recount;
-use crate::store::{Version, raced};
+use crate::store::{Version, failed, raced};
+use crate::system::is_want;
 use crate::tables::{SCHEMA_VERSION, Table};
 
 /// Sessions read at a time.
@@ -263,7 +264,12 @@ pub fn strange(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) ->
     }
 }
 
-fn damaged(place: &str, cause: impl Into<foreign::Cause>) -> Error {
+/// The error of a file that can't be read: damage, unless it is this machine that lacks something.
+pub fn damaged(place: &str, cause: impl Into<foreign::Cause>) -> Error {
+    let cause = cause.into();
+    if is_want(cause.as_ref()) {
+        return failed("cannot read the file", place, cause);
+    }
     Error::new(Kind::Unreadable, format!("a published file is damaged: {place}"))
         .because(cause)
         .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")

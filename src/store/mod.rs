@@ -24,6 +24,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 use crate::place::Place;
 use crate::signal::Stop;
+use crate::system::remedy;
 pub use faulty::Faults;
 pub use local::{Local, make};
 pub use options::{Given, refuse_secrets, refuse_settings};
@@ -193,9 +194,10 @@ pub fn failed(
     place: impl std::fmt::Display,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
-    Error::new(Kind::Destination, format!("{what}: {place}"))
-        .because(cause)
-        .hint("check the free space and the permissions there, then run the same command again")
+    let cause = cause.into();
+    let remedy = remedy(cause.as_ref());
+    let usual = "check the free space and the permissions there, then run the same command again";
+    Error::new(Kind::Destination, format!("{what}: {place}")).because(cause).hint(remedy.unwrap_or(usual))
 }
 
 /// The error of a run that has lost against another one.

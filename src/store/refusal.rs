@@ -35,7 +35,7 @@ impl From<Silent> for Cause {
 #[error("{0}")]
 struct Words(String);
 
-const NO_PLACE: &str = "check that the bucket or container is there";
+const NO_PLACE: &str = "check that the bucket or container is there, and its name in --dest or `dataset.url`";
 
 /// What stores say where it is not.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
@@ -49,7 +49,8 @@ pub fn refusal(what: &str, cause: &Cause, secrets: &[String]) -> Error {
             "the credentials have expired or are not valid: renew them, then run the same command again"
         }
         _ if says(&NO_CREDENTIALS) => {
-            "no credentials are set and this machine has no role: set AWS_ACCESS_KEY_ID or the like"
+            "no credentials are set and this machine has no role: set the variables of this store (\"Object stores\" in \
+             docs/operations.md), such as AWS_ACCESS_KEY_ID, AZURE_STORAGE_ACCOUNT_KEY or GOOGLE_APPLICATION_CREDENTIALS"
         }
         Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
             "check the credentials in the environment and what they allow there"
@@ -117,6 +118,18 @@ mod tests {
         let secrets = ["hush-hush-hush".to_owned(), "s%2Fhush-hush".to_owned(), "any".to_owned()];
         let text = refusal("cannot write the file: s3://b/x", &generic(echo), &secrets).render();
         assert!(text.contains("sig=[redacted], session token [redacted], for [redacted] company"), "{text}");
+    }
+
+    #[test]
+    fn whoever_has_no_credentials_is_told_how_to_set_those_of_every_store() {
+        for place in
+            ["169.254.169.254/latest/api/token", "169.254.169.254/metadata/identity", "metadata.google.internal"]
+        {
+            let text = refusal("cannot write the file: x", &generic(&format!("GET http://{place}: 403")), &[]).render();
+            for variable in ["AWS_ACCESS_KEY_ID", "AZURE_STORAGE_ACCOUNT_KEY", "GOOGLE_APPLICATION_CREDENTIALS"] {
+                assert!(text.contains(variable), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
 use crate::dataset::encode;
-use crate::dataset::published::{self, schema_version, strange};
+use crate::dataset::published::{self, damaged, schema_version, strange};
 use crate::error::Result;
+use crate::foreign::Cause;
 use crate::store::{Store, Version, raced};
+use crate::system::is_want;
 use crate::tables::{SCHEMA_VERSION, Table};
 
 /// What a look at a file showed.
@@ -33,11 +35,13 @@ pub fn look(store: &dyn Store, path: &str, table: Table, version: &Version) -> R
     let Some((file, _)) = opened else { return Err(raced(&store.place(path))) };
     let (bytes, sha256) = match encode::digest(&file) {
         Ok(digest) => digest,
+        Err(error) if is_want(&error) => return Err(damaged(&store.place(path), error)),
         Err(error) => return Ok(Looked { damage: Some(unreadable(&error)), ..Looked::default() }),
     };
     let (rows, is_old, damage) = match rows(file, bytes, table) {
         Ok((rows, is_old)) => (Some(rows), is_old, None),
-        Err(what) => (None, false, Some(what)),
+        Err(what) if is_want(what.as_ref()) => return Err(damaged(&store.place(path), what)),
+        Err(what) => (None, false, Some(what.to_string())),
     };
     Ok(Looked { bytes, sha256: Some(sha256), rows, is_old, damage })
 }
@@ -47,14 +51,14 @@ fn unreadable(error: &std::io::Error) -> String {
 }
 
 /// The rows that a file has by its own account and whether it is of an older schema version, or why it can't be read.
-fn rows(mut file: File, bytes: u64, table: Table) -> Result<(u64, bool), String> {
+fn rows(mut file: File, bytes: u64, table: Table) -> Result<(u64, bool), Cause> {
     if bytes == 0 {
-        return Err("the file is empty".to_owned());
+        return Err("the file is empty".into());
     }
     file.seek(SeekFrom::Start(0)).map_err(|error| unreadable(&error))?;
     let builder =
         published::open(file).map_err(|error| format!("the file is no Parquet file, or was cut off: {error}"))?;
-    let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).map_err(|error| error.to_string())?;
+    let rows = u64::try_from(builder.metadata().file_metadata().num_rows())?;
     let is_old = schema_version(&builder).is_some_and(|version| version < SCHEMA_VERSION);
-    strange(&builder, table).map_or(Ok((rows, is_old)), Err)
+    strange(&builder, table).map_or(Ok((rows, is_old)), |what| Err(what.into()))
 }

@@ -145,8 +145,8 @@ fn nobody_at_home_is_a_failed_source() {
         command.env("VIDEOSDK_TOKEN", TOKEN).env("ROLLBOOK_API_RETRY_BUDGET", "1s");
         let ran = Ran::of(command.output().unwrap());
         assert_eq!(ran.code, 5, "{ran:?}");
-        assert!(ran.stderr.contains("caused by: cannot connect: Connection refused"), "{ran:?}");
-        assert!(ran.stderr.contains("\nhint: check the network and [api] base_url"), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("caused by: cannot connect to {url}: Connection refused")), "{ran:?}");
+        assert!(ran.stderr.contains("\nhint: check the network, [api] base_url, and the proxy"), "{ran:?}");
     }
 }
 
@@ -188,12 +188,14 @@ fn tokens_are_minted_and_made_anew_once_when_refused() {
 }
 
 #[test]
-fn a_token_in_a_file_may_end_in_a_newline() {
+fn a_token_in_a_file_may_end_in_a_newline_and_begin_with_a_byte_order_mark() {
     let bed = Bed::new(Options { auth: Auth::Token(TOKEN.to_owned()), ..account() });
     let path = bed.folder.path().join("token");
-    std::fs::write(&path, format!("{TOKEN}\r\n")).unwrap();
-    let ran = export_with(&bed, &[("VIDEOSDK_TOKEN_FILE", path.to_str().unwrap())]);
-    assert_eq!(ran.code, 0, "{ran:?}");
+    for text in [format!("{TOKEN}\r\n"), format!("\u{feff}{TOKEN}\n")] {
+        std::fs::write(&path, text).unwrap();
+        let ran = export_with(&bed, &[("VIDEOSDK_TOKEN_FILE", path.to_str().unwrap())]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
 }
 
 #[test]
@@ -258,7 +260,34 @@ fn settings_and_credentials_are_refused_before_anything_is_done() {
         (&["backfill", "--month", "2026-13"], &[("VIDEOSDK_TOKEN", "a")], "2026-13"),
         (&["backfill", "--from", "2026-10-02", "--to", "2026-10-01"], &[("VIDEOSDK_TOKEN", "a")], "empty"),
         (&["backfill"], &[("VIDEOSDK_TOKEN", "a")], "--from"),
-        (&["export", "--dest", ""], &[("VIDEOSDK_TOKEN", "a")], "says: \"\"\n"),
+        (&["export"], &[("VIDEOSDK_TOKEN", "")], "one that is empty counts as not set"),
+        (&["export", "--dest", ""], &[("VIDEOSDK_TOKEN", "a")], "says: \"\" (is a variable unset?)\n"),
+        (&["export", "--dest", "s3//bucket/x"], &[("VIDEOSDK_TOKEN", "a")], "written as s3://bucket/path"),
+        (&["backfill", "--month", ""], &[("VIDEOSDK_TOKEN", "a")], "it is empty (is a variable unset?)"),
+        (&["purge", "--before", " "], &[], "it is empty (is a variable unset?)"),
+        (
+            &["backfill", "--month", "0202-10"],
+            &[("VIDEOSDK_TOKEN", "a")],
+            "the end of the range lies before 1970: 0202-11-01",
+        ),
+        (&["purge", "--before", "0026-01-01"], &[], "`--before` lies before 1970"),
+        (
+            &["export"],
+            &[("VIDEOSDK_TOKEN", "a"), ("ROLLBOOK_DATASET_SINCE", "0202-01-01")],
+            "`dataset.since` lies before 1970: 0202-01-01",
+        ),
+        (
+            &["export"],
+            &[("VIDEOSDK_TOKEN", "${VIDEOSDK_TOKEN}")],
+            "a variable that nobody has filled in: VIDEOSDK_TOKEN\n",
+        ),
+        (&["export"], &[("VIDEOSDK_TOKEN", "$TOKEN")], "a variable that nobody has filled in: VIDEOSDK_TOKEN\n"),
+        (
+            &["export"],
+            &[("VIDEOSDK_API_KEY", "$(cat key)"), ("VIDEOSDK_SECRET", "b")],
+            "a variable that nobody has filled in: VIDEOSDK_API_KEY\n",
+        ),
+        (&["export"], &[("VIDEOSDK_TOKEN", "VIDEOSDK_TOKEN=abc")], "begins with `VIDEOSDK_TOKEN=`: VIDEOSDK_TOKEN\n"),
         (&["export", "--base-url", "http://example.com"], &[("VIDEOSDK_TOKEN", "a")], "https"),
         (&["export", "--base-url", "https://u:p@example.com/x"], &[("VIDEOSDK_TOKEN", "a")], "api.base_url"),
         (&["export", "--api", "v3"], &[("VIDEOSDK_TOKEN", "a")], "`v1` or `v2`"),

@@ -393,6 +393,7 @@ fn a_purge_and_a_dry_run_tell_of_an_older_copy_too() {
         (3, &"restored".into(), &name),
         "{ran:?}"
     );
+    assert!(ran.stderr.contains("error: older copies of files had been put back\n  caused by: "), "{ran:?}");
     assert_eq!(state(&bed)["covered"], Value::Null);
     assert_eq!(run(&bed, "export").code, 0);
     assert_eq!(json!(fs::read(&path).unwrap()), current);

@@ -1,8 +1,9 @@
 //! Where nothing can be printed, and signals: the run goes on, or ends as the exit codes say.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rollbook::sim::{Account, Answer, Options, Script, Shape};
 use rollbook::tables::Table;
@@ -67,6 +68,67 @@ fn a_log_that_may_not_grow_ends_no_run() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(bed.rows(Table::Sessions).len(), 250);
     assert_eq!(fs::metadata(log).unwrap().len(), 1 << 20, "something was logged all the same");
+}
+
+#[test]
+fn a_log_that_nobody_takes_stops_no_run() {
+    // Far more is logged than a pipe holds, and than may wait.
+    let bed = Bed::new(Options::new(Account::new(3, 8_000, Shape::Plain)));
+    for format in ["text", "json"] {
+        let mut export = bed.export(&["-vv", "--log-format", format]);
+        export.envs([("ROLLBOOK_API_PER_PAGE", "5"), ("ROLLBOOK_API_RETRY_BUDGET", "30s")]);
+        let begun = Instant::now();
+        let mut child = export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
+        assert_eq!(bed.rows(Table::Sessions).len(), 8_000);
+        // It was as full as it can be.
+        let mut log = Vec::new();
+        child.stderr.take().unwrap().read_to_end(&mut log).unwrap();
+        assert!(log.len() >= 1 << 15, "{}", log.len());
+    }
+}
+
+/// A command that may start no more threads, for want of what a container or a service is given of them.
+fn without_threads(command: &Command) -> Command {
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    // Root is not limited.
+    let nobody: &[&str] = if is_root { &["setpriv", "--reuid=65534", "--clear-groups"] } else { &["env"] };
+    let limited = ["prlimit", "--nproc=1"];
+    under(&[&limited[..], nobody].concat(), command)
+}
+
+#[test]
+fn a_limit_on_threads_is_no_defect() {
+    let bed = Bed::new(account());
+    let output = without_threads(&bed.command(&["check"])).output().unwrap();
+    let ran = Ran::of(output);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("error: the system lets this process start no more threads\n  caused by: "), "{ran:?}");
+    assert!(ran.stderr.contains("\nhint: raise the limit") && !ran.stderr.contains("defect"), "{ran:?}");
+}
+
+#[test]
+fn a_limit_on_open_files_is_told_with_its_remedy_and_is_no_damage() {
+    let bed = Bed::new(account());
+    assert_eq!(bed.run(&["-q"]).code, 0);
+    for command in [&["export", "--full"][..], &["verify"]] {
+        let mut codes = Vec::new();
+        for most in (6..64).step_by(2) {
+            let script = format!("ulimit -n {most}; exec \"$@\"");
+            let limited = under(&["sh", "-c", &script, "sh"], &bed.command(command)).output().unwrap();
+            let ran = Ran::of(limited);
+            assert!([0, 2, 5, 6].contains(&ran.code), "{most}: {ran:?}");
+            if ran.code != 0 {
+                let told = "hint: raise the limit on open files (`ulimit -n`, LimitNOFILE=)";
+                assert!(ran.stderr.contains("Too many open files") && ran.stderr.contains(told), "{most}: {ran:?}");
+                assert!(!ran.stderr.contains("damaged"), "{most}: {ran:?}");
+            }
+            codes.push(ran.code);
+        }
+        assert!([0, 2, 6].iter().all(|code| codes.contains(code)), "{command:?}: {codes:?}");
+        assert_eq!(Ran::of(bed.command(&["verify"]).output().unwrap()).code, 0);
+    }
 }
 
 /// Runs with a stdout that is a full disk.

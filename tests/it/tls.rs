@@ -120,7 +120,16 @@ fn certificates_are_checked() {
     std::fs::write(&front.authority, stranger).unwrap();
     let refused = front.export(&bed);
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(refused.stderr.contains("certificate") && refused.stderr.contains("hint: "), "{refused:?}");
+    let told = format!("cannot connect to {}: its certificate is not to be trusted (", front.url);
+    assert!(refused.stderr.contains(&told) && refused.stderr.contains("with SSL_CERT_FILE"), "{refused:?}");
+}
+
+#[test]
+fn a_server_without_tls_is_told_as_such() {
+    let bed = bed();
+    let front = Front { url: bed.server.base_url().replace("http://", "https://"), ..Front::of(&bed, &[]) };
+    let ran = front.export(&bed);
+    assert!(ran.code == 5 && ran.stderr.contains(": the other side does not speak TLS ("), "{ran:?}");
 }
 
 #[test]

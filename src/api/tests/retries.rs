@@ -77,11 +77,12 @@ async fn what_is_never_json_breaks_the_contract_after_five_attempts() {
 async fn a_host_that_cannot_be_reached_is_a_source_error() {
     let server = Canned::start(|_, _| page()).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = first_error(&Api { base_url, ..settings(&server) }).await;
+    let error = first_error(&Api { base_url: url.parse().unwrap(), ..settings(&server) }).await;
     assert_eq!(error.kind(), Kind::Source);
-    assert!(error.render().contains("cannot connect: Connection refused"), "{}", error.render());
+    let told = format!("cannot connect to {url}: Connection refused");
+    assert!(error.render().contains(&told), "{}", error.render());
 }
 
 #[tokio::test]
