@@ -10,6 +10,7 @@ use rollbook::api::model;
 use rollbook::attendance::{self, Bounds, Log, Moments, Span};
 use rollbook::chunk::Chunk;
 use rollbook::config::PartitionBy;
+use rollbook::dataset::destination::temporary;
 use rollbook::dataset::encode::{Cutter, Encoder};
 use rollbook::dataset::identity::{self, Bits, Questions};
 use rollbook::dataset::layout::Layout;
@@ -50,7 +51,7 @@ fn flat(first: u64, sessions: u64) -> Flat {
 }
 
 fn staged(per_page: u64, layout: &Layout) -> Stage {
-    let mut stage = Stage::nameless(&std::env::temp_dir(), 0).unwrap();
+    let mut stage = Stage::nameless(&temporary(), 0).unwrap();
     for first in (0..STAGED).step_by(usize::try_from(per_page).unwrap()) {
         stage.append(&flat(first, per_page), layout, None).unwrap();
     }
@@ -103,7 +104,7 @@ fn attendance(bencher: Bencher, timelogs: i64) {
 fn append_to_the_stage(bencher: Bencher, sessions: u64) {
     let layout = Layout::local(std::env::temp_dir(), PartitionBy::Month);
     let flat = flat(0, sessions);
-    let mut stage = Stage::nameless(&std::env::temp_dir(), 0).unwrap();
+    let mut stage = Stage::nameless(&temporary(), 0).unwrap();
     bencher.counter(ItemsCount::new(sessions)).bench_local(|| stage.append(&flat, &layout, None).unwrap());
 }
 

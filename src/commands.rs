@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use rollbook::api::{Client, Clock, Credentials, Secret};
 use rollbook::cli::{Backfill, Demo, Export, Global, Purge, Simulate, Verify};
 use rollbook::config::{self, Config, Environment};
-use rollbook::dataset::admission;
+use rollbook::dataset::admission::{self, Purpose};
 use rollbook::dataset::destination::Destination;
 use rollbook::dataset::erasures::Erase;
 use rollbook::dataset::receipt::{self, Receipt};
@@ -201,7 +201,7 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
     if writes {
         // Taking the lease would make a folder where there is nothing to repair.
         admission::refuse_absent(&destination, clock)?;
-        _lease = admission::admit(&destination, &run_id, clock, stop, false).await?;
+        _lease = admission::admit(&destination, &run_id, clock, stop, Purpose::Repair).await?;
     }
     let vouched = verify::vouched(&layout, &verify.accept)?;
     let present = layout.partition(Some(clock.micros()));

@@ -31,6 +31,7 @@ pub mod error;
 pub mod export;
 pub mod facts;
 mod fetch;
+pub mod files;
 pub mod flatten;
 pub mod foreign;
 pub mod logging;

@@ -72,6 +72,9 @@ pub fn of_purge(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
             let _ = writeln!(text, "  {}: {}", name::quoted(name), entries_of(*entries));
         }
     }
+    for place in &receipt.unreached {
+        let _ = writeln!(text, "not reached, and may hold what was purged: {place}");
+    }
     if !dry_run {
         let _ = writeln!(text, "dataset: {dataset} ({} files rewritten)", receipt.partitions.len());
         let _ = writeln!(text, "kept out from now on by: _rollbook/erasures.json; back it up with the dataset");

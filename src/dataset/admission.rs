@@ -10,29 +10,51 @@ use super::{receipt, state};
 use crate::api::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::signal::Stop;
-use crate::store::probe;
+use crate::store::{Leftover, probe};
 
-/// The right to write, as soon as it is free; how long to wait for it is in the destination's terms. A dry run needs none,
-/// and tries whether the dataset could be written.
+/// What somebody wants to do with a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Read and publish.
+    Run,
+    /// The same, without writing: whether the dataset could be written is tried.
+    DryRun,
+    /// Put right what is wrong with it.
+    Repair,
+}
+
+/// The right to write, as soon as it is free; how long to wait for it is in the destination's terms. A dry run needs none.
+/// What dead runs were writing goes.
 ///
 /// # Errors
-/// `Lease` where another run holds it; `Config` where the store does not honour conditions; `Destination`; a signal.
+/// `Lease` where another run holds it; `Config` where the store does not honour conditions; `Unreadable` where something is in
+/// the way, unless it is to be repaired; `Destination`; a signal.
 pub async fn admit(
     destination: &Destination,
     run_id: &str,
     clock: &Clock,
     stop: &Stop,
-    dry_run: bool,
+    purpose: Purpose,
 ) -> Result<Option<Lease>> {
     let Destination { layout, terms, .. } = destination;
     layout.store().heed(stop);
-    if dry_run {
+    if purpose == Purpose::DryRun {
         return block_in_place(|| destination.try_out(run_id)).map(|()| None);
     }
     if layout.store().folder().is_none() {
         block_in_place(|| probe(layout.store(), run_id))?;
     }
-    lease::obtain(layout, run_id, *terms, clock, stop).await.map(Some)
+    let lease = lease::obtain(layout, run_id, *terms, clock, stop).await?;
+    let survey = layout.survey(true)?;
+    for Leftover { path, error } in &survey.leftovers {
+        if let Some(error) = error {
+            tracing::warn!("what a dead run was writing stays ({error}): {}", layout.store().place(path));
+        }
+    }
+    if purpose != Purpose::Repair {
+        survey.refuse_obstacles()?;
+    }
+    Ok(Some(lease))
 }
 
 /// Refuses a place where no dataset is: neither files nor records.

@@ -8,6 +8,7 @@ use super::trial;
 use crate::config::duration;
 use crate::config::{Config, Environment};
 use crate::error::{Error, Kind, Result};
+use crate::files::Below;
 use crate::flatten;
 use crate::place::{Place, Service};
 use crate::store::{self, Faults, Given, Means};
@@ -19,7 +20,9 @@ pub struct Destination {
     /// The dataset.
     pub layout: Layout,
     /// Rows that wait to be published.
-    pub stage: PathBuf,
+    pub stage: Below,
+    /// Other folders of this machine where rows of this dataset may wait, under other settings.
+    pub others: Vec<Below>,
     /// How to come by the right to write.
     pub terms: Terms,
 }
@@ -31,14 +34,10 @@ impl Destination {
     /// `Config` where the object store can't be used, or no folder for the stage is known.
     pub fn open(config: &Config, environment: &Environment, run_id: &str, dry_run: bool) -> Result<Self> {
         let place = &config.dataset.url;
-        let stage = match (&config.stage_dir, place.folder()) {
-            _ if dry_run => std::env::temp_dir(),
-            (Some(folder), _) => folder.join(name(place)),
-            (None, Some(dataset)) => dataset.join("_rollbook/stage"),
-            (None, None) => state_folder(environment)?.join(name(place)),
-        };
+        let mut stages = stages(place, config, environment)?;
+        let stage = if dry_run { temporary() } else { stages.remove(0) };
         if dry_run && place.folder().is_none() {
-            refuse_missing_temporary(&stage)?;
+            refuse_missing_temporary(&stage.root)?;
         }
         let options = options(place, config, environment)?;
         let faults = for_tests(environment, "ROLLBOOK_TEST_FAULTS").and_then(Faults::parse);
@@ -53,7 +52,7 @@ impl Destination {
         let layout = Layout::new(store, config.dataset.partition_by);
         let lease = for_tests(environment, "ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());
-        Ok(Self { layout, stage, terms: Terms { wait: None, beat, is_off: lease == Some("off") } })
+        Ok(Self { layout, stage, others: stages, terms: Terms { wait: None, beat, is_off: lease == Some("off") } })
     }
 
     /// Refuses a folder whose parent is not there, as where a disk is not mounted: the dataset would begin anew on another
@@ -70,15 +69,37 @@ impl Destination {
     /// For a dry run: tries whether the dataset could be written, and leaves nothing behind.
     ///
     /// # Errors
-    /// As a run that writes: `Destination`, or `Config` where the store is unsafe.
+    /// As a run that writes: `Destination`, `Unreadable` where something is in the way, or `Config` where the store is unsafe.
     pub fn try_out(&self, run_id: &str) -> Result<()> {
-        refuse_missing_temporary(&self.stage)?;
+        refuse_missing_temporary(&self.stage.root)?;
         let store = self.layout.store();
-        let Some(dataset) = store.folder() else { return store::probe(store, run_id) };
-        let tables = Table::ALL.iter().map(|table| dataset.join(table.name()));
-        let folders = [dataset.to_owned(), dataset.join("_rollbook")].into_iter().chain(tables);
-        folders.into_iter().try_for_each(|folder| trial::try_folder(&folder))?;
-        ["lock", "swap"].iter().try_for_each(|name| trial::try_file(&dataset.join("_rollbook").join(name)))
+        match store.folder() {
+            Some(dataset) => {
+                trial::try_dataset(dataset, &Table::ALL.map(Table::name))?;
+                self.layout.survey(false)?.refuse_obstacles()
+            }
+            None => store::probe(store, run_id),
+        }
+    }
+}
+
+/// The system's folder for temporary files.
+pub fn temporary() -> Below {
+    Below::named(&std::env::temp_dir())
+}
+
+/// Where rows of a dataset wait before they are published: by the settings in force, then by others. Only below the dataset,
+/// or below the folder that somebody named, is what leads there rollbook's own.
+fn stages(place: &Place, config: &Config, environment: &Environment) -> Result<Vec<Below>> {
+    let apart = |root: &Path| Below { path: name(place), ..Below::named(root) };
+    let chosen = config.stage_dir.as_deref().map(apart);
+    let usual = match place.folder() {
+        Some(dataset) => Ok(Below { root: dataset.to_owned(), path: "_rollbook/stage".to_owned(), is_owners: true }),
+        None => state_folder(environment).map(|folder| apart(&folder)),
+    };
+    match chosen {
+        Some(chosen) => Ok([Some(chosen), usual.ok()].into_iter().flatten().collect()),
+        None => Ok(vec![usual?]),
     }
 }
 

@@ -67,7 +67,7 @@ impl Known {
         let left = publishing::all(layout)?;
         let state = match State::look(layout, by)? {
             Found::Known(state) => Some(state.into_files()),
-            Found::Nothing | Found::Damaged => None,
+            Found::Nothing | Found::Damaged(_) => None,
         };
         let mut known = Self { state, left, receipts: None };
         if known.state.is_none() {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDate};
 
 use crate::config::PartitionBy;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Local, Store, Version};
+use crate::store::{Local, Store, Survey, Version};
 use crate::tables::Table;
 
 /// The one file of a partition and table.
@@ -72,6 +72,19 @@ impl Layout {
         format!("_rollbook/{name}")
     }
 
+    /// Looks at every folder of the dataset; what a repair has set aside is nobody's way. `sweep`: removes what dead runs were
+    /// writing.
+    ///
+    /// # Errors
+    /// `Destination` where a folder can't be read.
+    pub fn survey(&self, sweep: bool) -> Result<Survey> {
+        let own = ["_rollbook"];
+        let folders: Vec<_> = Table::ALL.iter().map(|table| table.name()).chain(own).collect();
+        let mut survey = self.store.survey(&folders, sweep)?;
+        survey.obstacles.retain(|(path, _)| !path.starts_with("_rollbook/damaged/"));
+        Ok(survey)
+    }
+
     /// The partition that always exists; it holds the sessions without a start.
     pub fn undated(&self) -> Partition {
         Partition(DateTime::UNIX_EPOCH.date_naive())
@@ -89,19 +102,12 @@ impl Layout {
 
     /// The folder of a partition within its table; empty where there are no partitions.
     pub fn folder(&self, partition: Partition) -> String {
-        match self.by {
-            PartitionBy::None => String::new(),
-            PartitionBy::Month => partition.0.format("start_month=%Y-%m").to_string(),
-            PartitionBy::Day => partition.0.format("start_date=%Y-%m-%d").to_string(),
-        }
+        folder(self.by, partition)
     }
 
     /// A part's path relative to the dataset, with `/` between its names.
     pub fn relative(&self, table: Table, partition: Partition) -> String {
-        match self.folder(partition).as_str() {
-            "" => format!("{}/{PART}", table.name()),
-            folder => format!("{}/{folder}/{PART}", table.name()),
-        }
+        relative(self.by, table, partition)
     }
 
     /// The partitions that have a file of this table, and the version of that.
@@ -116,23 +122,11 @@ impl Layout {
 
     /// The partition that a file of it is in, by its path relative to the dataset.
     pub fn partition_of(&self, path: &str) -> Option<Partition> {
-        let partition = self.recognise(path).ok().flatten()?;
-        Table::ALL.iter().any(|table| self.relative(*table, partition) == path).then_some(partition)
+        partition_of(self.by, path)
     }
 
     fn recognise(&self, path: &str) -> Result<Option<Partition>> {
-        let mut parts = path.split('/').skip(1);
-        let (by, day) = match (parts.next(), parts.next()) {
-            (Some(PART), None) => (PartitionBy::None, Some(self.undated().0)),
-            (Some(folder), Some(PART)) => match folder.split_once('=') {
-                Some(("start_month", month)) => {
-                    (PartitionBy::Month, NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok())
-                }
-                Some(("start_date", day)) => (PartitionBy::Day, NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()),
-                _ => return Ok(None),
-            },
-            _ => return Ok(None),
-        };
+        let Some((by, day)) = recognise(path) else { return Ok(None) };
         if by != self.by {
             let place = self.store.place(path);
             let what = format!("the dataset is partitioned otherwise than `partition_by` says: {place}");
@@ -140,6 +134,44 @@ impl Layout {
                 .hint("set `dataset.partition_by` as it was, or export to a new folder with --dest"));
         }
         Ok(day.map(Partition))
+    }
+}
+
+/// The partition that a file is in where a dataset is cut so; `None` for every path that the layout would not make itself.
+pub fn partition_of(by: PartitionBy, path: &str) -> Option<Partition> {
+    let (_, day) = recognise(path).filter(|(of, _)| *of == by)?;
+    let partition = Partition(day?);
+    Table::ALL.iter().any(|table| relative(by, *table, partition) == path).then_some(partition)
+}
+
+/// How a dataset with a file at this path is cut, and the first day of the file's partition, if it is one.
+fn recognise(path: &str) -> Option<(PartitionBy, Option<NaiveDate>)> {
+    let mut parts = path.split('/').skip(1);
+    match (parts.next(), parts.next()) {
+        (Some(PART), None) => Some((PartitionBy::None, Some(DateTime::UNIX_EPOCH.date_naive()))),
+        (Some(folder), Some(PART)) => match folder.split_once('=') {
+            Some(("start_month", month)) => {
+                Some((PartitionBy::Month, NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d").ok()))
+            }
+            Some(("start_date", day)) => Some((PartitionBy::Day, NaiveDate::parse_from_str(day, "%Y-%m-%d").ok())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn folder(by: PartitionBy, partition: Partition) -> String {
+    match by {
+        PartitionBy::None => String::new(),
+        PartitionBy::Month => partition.0.format("start_month=%Y-%m").to_string(),
+        PartitionBy::Day => partition.0.format("start_date=%Y-%m-%d").to_string(),
+    }
+}
+
+fn relative(by: PartitionBy, table: Table, partition: Partition) -> String {
+    match folder(by, partition).as_str() {
+        "" => format!("{}/{PART}", table.name()),
+        folder => format!("{}/{folder}/{PART}", table.name()),
     }
 }
 

@@ -16,9 +16,14 @@ use tokio::task::block_in_place;
 use super::layout::Layout;
 use crate::api::Clock;
 use crate::error::{Error, Kind, Result};
+use crate::files::{Access, Folder, make};
 use crate::signal::Stop;
-use crate::store::{Access, Swap, Version, failed, make};
+use crate::store::{Swap, Version, failed};
 use crate::timestamp;
+
+/// rollbook's own folder, and what runs lock in it.
+const OWN: &str = "_rollbook";
+const LOCK: &str = "lock";
 
 /// How often a holder renews its lease.
 const BEAT: Duration = Duration::from_secs(10);
@@ -110,14 +115,12 @@ fn held(layout: &Layout) -> Error {
         .hint("run the same command again when that run is done, or wait for it with --wait")
 }
 
-fn lock(layout: &Layout, folder: &Path) -> Result<Option<File>> {
-    // Refuses a link that leads out of the dataset.
-    layout.store().open(&Layout::own("lock"))?;
-    let folder = folder.join("_rollbook");
-    make(&folder).map_err(|error| failed("cannot create the dataset's folder", folder.display(), error))?;
-    let path = folder.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|error| failed("cannot open the lock", path.display(), error))?;
+/// The lock of a dataset in a folder, both made if they are missing; `None` where another run has it.
+fn lock(folder: &Path) -> Result<Option<File>> {
+    let own = make(folder).and_then(|()| Folder::at(folder)?.make(OWN, Access::Usual));
+    let own = own.map_err(|error| failed("cannot create the dataset's folder", folder.join(OWN).display(), error))?;
+    let path = own.place(LOCK);
+    let file = own.open_lock(LOCK).map_err(|error| failed("cannot open the lock", path.display(), error))?;
     let tried = file.try_lock().or_else(|_| {
         // Whoever only looks whether it is held holds it for a moment.
         std::thread::sleep(MOMENT);
@@ -139,12 +142,12 @@ pub fn is_held(layout: &Layout, terms: Terms, clock: &Clock) -> Result<bool> {
         let held = |record: Record| !record.released && record.age(clock) < terms.beat.unwrap_or(BEAT) * MISSING;
         return Ok(read(layout)?.is_some_and(|(record, _)| held(record)));
     };
-    let path = folder.join("_rollbook/lock");
-    match File::open(&path) {
-        Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failed("cannot open the lock", path.display(), error)),
-    }
+    let opened = match Folder::at(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        folder => folder.and_then(|folder| folder.open(&Layout::own(LOCK))),
+    };
+    let file = opened.map_err(|error| failed("cannot open the lock", folder.join(OWN).join(LOCK).display(), error))?;
+    Ok(file.is_some_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))))
 }
 
 /// A run that wants the lease.
@@ -161,9 +164,7 @@ impl Candidate<'_> {
     fn ask(&mut self) -> Result<Answer> {
         match self.layout.store().folder() {
             _ if self.terms.is_off => Ok(Answer::Given(Lease::Off)),
-            Some(folder) => {
-                Ok(lock(self.layout, folder)?.map_or(Answer::Held, |lock| Answer::Given(Lease::Locked(lock))))
-            }
+            Some(folder) => Ok(lock(folder)?.map_or(Answer::Held, |lock| Answer::Given(Lease::Locked(lock)))),
             None => self.ask_objects(),
         }
     }

@@ -175,7 +175,7 @@ fn parse(layout: &Layout, text: &[u8]) -> Result<Vec<Entry>, String> {
 }
 
 /// The beginning of a text that somebody may have crafted.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     text.chars().take(100).flat_map(char::escape_default).collect()
 }
 

@@ -69,6 +69,9 @@ pub struct Receipt {
     /// Files with the bytes of an older run that somebody had put back, relative to the dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub restored: Vec<String>,
+    /// Places that a purge could not reach and that may hold what was purged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreached: Vec<String>,
     /// The number of the last purge that is in force; 0 for none.
     #[serde(skip_serializing_if = "is_zero")]
     pub erasures: u64,
@@ -401,7 +404,8 @@ pub struct Source {
     pub base_url: String,
 }
 
-/// Calls with the path of each receipt of a dataset and what it says; `None` where it is of no known form.
+/// Calls with the path of each receipt of a dataset and what it says; `None` where it is of no known form, or names what is no
+/// file of this dataset.
 ///
 /// # Errors
 /// `Destination` where a receipt can't be read.
@@ -415,9 +419,17 @@ fn each_since(layout: &Layout, run_id: &str, mut each: impl FnMut(String, Option
     let listed = layout.store().list(&Layout::own(RUNS))?.into_iter();
     for path in listed.map(|(path, _)| path).filter(|path| *path >= first) {
         let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
-        each(path, serde_json::from_slice(&text).ok());
+        let stored: Option<Stored> = serde_json::from_slice(&text).ok();
+        let is_sound = |stored: &Stored| stored.partitions.iter().all(|file| layout.partition_of(&file.path).is_some());
+        each(path, stored.filter(is_sound));
     }
     Ok(())
+}
+
+/// Whether a path is one of a receipt.
+pub fn is_receipt(path: &str) -> bool {
+    let name = path.strip_prefix("_rollbook/runs/").and_then(|name| name.strip_suffix(".json"));
+    name.is_some_and(|name| !name.contains('/'))
 }
 
 fn stored_at(run_id: &str) -> String {
@@ -489,6 +501,7 @@ impl Receipt {
             near_matches: Vec::new(),
             taken_back: None,
             restored: Vec::new(),
+            unreached: Vec::new(),
             erasures: 0,
             timing: Timing::default(),
         }

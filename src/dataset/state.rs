@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::Moving;
 use super::inspection::versions;
-use super::layout::{Layout, Partition};
+use super::layout::{Layout, Partition, partition_of};
 use super::publish::Part;
 use super::published::Published;
+use super::publishing::shown;
 use super::receipt;
 use crate::config::{ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
@@ -74,8 +75,8 @@ pub struct State {
 pub enum Found {
     /// There is none.
     Nothing,
-    /// It can't be read.
-    Damaged,
+    /// It can't be read, and why: to be read after "it".
+    Damaged(String),
     /// It can be read.
     Known(Box<State>),
 }
@@ -92,12 +93,11 @@ pub struct Recorded {
     pub mark: Option<String>,
 }
 
-const fn partition_name(by: PartitionBy) -> &'static str {
-    match by {
-        PartitionBy::None => "none",
-        PartitionBy::Month => "month",
-        PartitionBy::Day => "day",
-    }
+const CUTS: [(&str, PartitionBy); 3] =
+    [("none", PartitionBy::None), ("month", PartitionBy::Month), ("day", PartitionBy::Day)];
+
+fn partition_name(by: PartitionBy) -> &'static str {
+    CUTS.into_iter().find(|(_, cut)| *cut == by).map_or("", |(name, _)| name)
 }
 
 impl State {
@@ -134,12 +134,15 @@ impl State {
     pub fn load(layout: &Layout, by: PartitionBy, source: Source, run_id: &str, dry_run: bool) -> Result<Self> {
         let fresh = Self::new(by, source);
         let Some((text, version)) = layout.store().read(&path())? else { return fresh.found_lost(layout) };
-        let Ok(state) = serde_json::from_slice::<Self>(&text) else {
-            if !dry_run {
-                let aside = Self::set_aside(layout, run_id)?;
-                tracing::warn!("the state is damaged; set aside: {}", layout.store().place(&aside));
+        let state = match Self::read(&text) {
+            Ok(state) => state,
+            Err(why) => {
+                if !dry_run {
+                    let aside = Self::set_aside(layout, run_id)?;
+                    tracing::warn!("the state {why}; set aside: {}", layout.store().place(&aside));
+                }
+                return fresh.found_lost(layout);
             }
-            return fresh.found_lost(layout);
         };
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
@@ -155,11 +158,27 @@ impl State {
     /// `Config` where the dataset is of a newer version, or cut otherwise.
     pub fn look(layout: &Layout, by: PartitionBy) -> Result<Found> {
         let Some((text, version)) = layout.store().read(&path())? else { return Ok(Found::Nothing) };
-        let Ok(mut state) = serde_json::from_slice::<Self>(&text) else { return Ok(Found::Damaged) };
+        let mut state = match Self::read(&text) {
+            Ok(state) => state,
+            Err(why) => return Ok(Found::Damaged(why)),
+        };
         state.refuse_unless_like(&Self::new(by, state.source.clone()), layout)?;
         state.version = Some(version);
         state.had_covered = state.covered.is_some();
         Ok(Found::Known(Box::new(state)))
+    }
+
+    /// Reads a stored state; else says why it can't be one. Of an older version's forms all are known; what a newer one names is
+    /// for whoever refuses it.
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let state: Self = serde_json::from_slice(text).map_err(|error| format!("is damaged ({error})"))?;
+        let cut = CUTS.into_iter().find(|(name, _)| *name == state.partition_by);
+        if let Some((_, by)) = cut.filter(|_| state.layout <= LAYOUT_VERSION)
+            && let Some(path) = state.files.keys().find(|path| partition_of(by, path).is_none())
+        {
+            return Err(format!("names what is no file of this dataset ({})", shown(path)));
+        }
+        Ok(state)
     }
 
     /// Every published file, by path.
@@ -234,7 +253,7 @@ impl State {
     pub fn version_of(layout: &Layout, by: PartitionBy) -> Result<Option<ApiVersion>> {
         let name = match Self::look(layout, by)? {
             Found::Known(state) => Some(state.source.api_version),
-            Found::Nothing | Found::Damaged => receipt::last_source(layout)?.map(|source| source.version),
+            Found::Nothing | Found::Damaged(_) => receipt::last_source(layout)?.map(|source| source.version),
         };
         Ok(name.and_then(|name| version_named(&name)))
     }

@@ -1,11 +1,12 @@
 //! Whether a folder could be written, tried without leaving anything there.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::failed;
+use crate::files::Folder;
+use crate::store::{self, failed};
 
 /// What is written in a trial: a full disk has no room for it.
 static BLOCK: [u8; 1 << 16] = [0; 1 << 16];
@@ -49,30 +50,35 @@ pub fn refuse_missing_parent(what: &str, folder: &Path) -> Result<()> {
     }
 }
 
-/// Tries to write in a folder; where it is not there yet, in the nearest one above that is.
+/// Tries to write in the folders of a dataset, and to open the files that runs lock; where a folder is not there yet, in the
+/// one above it.
 ///
 /// # Errors
-/// `Destination` where nothing can be written.
-pub fn try_folder(folder: &Path) -> Result<()> {
-    let there = folder.ancestors().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-    let there = there.into_iter().find(|folder| fs::symlink_metadata(folder).is_ok()).unwrap_or(folder);
-    // A file without a name, where the system has such: it is gone with the process, also after a kill.
-    let tried =
-        tempfile::tempfile_in(there).and_then(|mut file| file.write_all(&BLOCK).and_then(|()| file.sync_data()));
-    tried.map_err(|error| failed("cannot write to the folder", there.display(), error))
+/// `Destination` where something can't be written.
+pub fn try_dataset(dataset: &Path, tables: &[&str]) -> Result<()> {
+    let there = dataset.ancestors().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let there = there.into_iter().find(|folder| fs::symlink_metadata(folder).is_ok()).unwrap_or(dataset);
+    let failed = |place: &Path, error| failed("cannot write to the folder", place.display(), error);
+    let root = Folder::at(there).map_err(|error| failed(there, error))?;
+    try_folder(&root).map_err(|error| failed(there, error))?;
+    if there != dataset {
+        return Ok(());
+    }
+    for name in tables.iter().chain(&["_rollbook"]) {
+        let folder = root.folder(name).and_then(|folder| folder.as_ref().map_or(Ok(()), try_folder));
+        folder.map_err(|error| failed(&root.place(name), error))?;
+    }
+    for lock in ["_rollbook/lock", "_rollbook/swap"] {
+        let opened = root.open_to_write(lock);
+        opened.map_err(|error| store::failed("cannot write to the file", root.place(lock).display(), error))?;
+    }
+    Ok(())
 }
 
-/// Tries to open a file for writing, if it is there.
-///
-/// # Errors
-/// `Destination` where it may not be written.
-pub fn try_file(path: &Path) -> Result<()> {
-    match File::options().write(true).open(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failed("cannot write to the file", path.display(), error))
-        }
-        _ => Ok(()),
-    }
+/// In a file without a name, where the system has such: it is gone with the process, also after a kill.
+fn try_folder(folder: &Folder) -> io::Result<()> {
+    let mut file = folder.nameless()?;
+    file.write_all(&BLOCK).and_then(|()| file.sync_data())
 }
 
 fn parent(path: &Path) -> &Path {
@@ -110,10 +116,9 @@ mod tests {
     fn a_trial_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         for path in ["", "new", "new/er"] {
-            try_folder(&folder.path().join(path)).unwrap();
+            try_dataset(&folder.path().join(path), &["sessions"]).unwrap();
         }
-        try_file(&folder.path().join("lock")).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert!(try_folder(Path::new("/proc/self")).is_err());
+        assert!(try_dataset(Path::new("/proc/self"), &[]).is_err());
     }
 }

@@ -22,7 +22,7 @@ use tokio::task::{block_in_place, spawn_blocking};
 
 use crate::api::{Client, Clock};
 use crate::config::{self, Config};
-use crate::dataset::admission;
+use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::Erasures;
 use crate::dataset::identity::{self, Questions, Resolution};
@@ -132,7 +132,8 @@ impl Run {
     }
 
     async fn stages(&self, receipt: &mut Receipt) -> Result<()> {
-        let lease = admission::admit(&self.destination, &self.run_id, &self.clock, &self.stop, self.dry_run).await?;
+        let purpose = if self.dry_run { Purpose::DryRun } else { Purpose::Run };
+        let lease = admission::admit(&self.destination, &self.run_id, &self.clock, &self.stop, purpose).await?;
         let mut scene = self.scene(lease)?;
         receipt.goal = scene.chosen.shown.clone();
         receipt.erasures = scene.erasures;

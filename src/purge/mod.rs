@@ -6,9 +6,9 @@
 
 pub mod consent;
 mod plan;
+mod sweep;
 mod take_back;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 
 use crate::api::Clock;
 use crate::config::{Config, PartitionBy};
-use crate::dataset::admission;
+use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::rows::Rules;
 use crate::dataset::erasures::{Erase, Erasures, Origin, Tally};
@@ -31,9 +31,9 @@ use crate::dataset::rejects;
 use crate::dataset::state::State;
 use crate::erasure::Hash;
 use crate::error::{Error, Kind, Result};
+use crate::files::Below;
 use crate::progress::Progress;
 use crate::signal::Stop;
-use crate::stage::Stage;
 use crate::store::failed;
 use crate::timestamp;
 use consent::Consent;
@@ -78,7 +78,8 @@ pub enum Task {
 struct Job {
     layout: Layout,
     partition_by: PartitionBy,
-    stage: PathBuf,
+    /// Where rows of the dataset may wait, the usual folder first.
+    stages: Vec<Below>,
     run_id: String,
     dry_run: bool,
     /// Whether a lock or a lease keeps others out.
@@ -93,6 +94,8 @@ struct Done {
     removed: Removed,
     tally: Tally,
     parts: Vec<Part>,
+    /// What may hold something of what has gone.
+    unreached: Vec<String>,
 }
 
 impl Purge {
@@ -127,12 +130,14 @@ impl Purge {
     async fn work(self, receipt: &mut Receipt) -> Result<()> {
         let Self { task, config, destination, dry_run, run_id, clock, stop, progress } = self;
         admission::refuse_absent(&destination, &clock)?;
-        let lease = admission::admit(&destination, &run_id, &clock, &stop, dry_run).await?;
-        let Destination { layout, stage, .. } = destination;
+        let purpose = if dry_run { Purpose::DryRun } else { Purpose::Run };
+        let lease = admission::admit(&destination, &run_id, &clock, &stop, purpose).await?;
+        let Destination { layout, stage, others, .. } = destination;
+        let stages = [vec![stage], others].concat();
         let (partition_by, waiting) = (config.dataset.partition_by, stop.clone());
         let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
         let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
-        let job = Arc::new(Job { layout, partition_by, stage, run_id, dry_run, alone, stop, progress });
+        let job = Arc::new(Job { layout, partition_by, stages, run_id, dry_run, alone, stop, progress });
         match task {
             Task::TakeBack(number) => {
                 receipt.erasures = on_thread(&job, move |job| job.take_back(number)).await??;
@@ -186,7 +191,8 @@ impl Job {
             receipt.removed = Some(plan.removed);
             receipt.rules = plan.ruled(&plan.tally, true);
             receipt.near_matches = plan.near;
-            return self.tell_of_repairs();
+            receipt.unreached = self.set_aside()?.into_iter().collect();
+            return Ok(());
         }
         let (plan, done, result) = on_thread(&self, move |job| {
             let (mut plan, mut done) = (plan, Done::default());
@@ -195,6 +201,7 @@ impl Job {
         })
         .await?;
         receipt.removed = Some(done.removed);
+        receipt.unreached = done.unreached;
         receipt.rules = plan.ruled(&done.tally, false);
         receipt.erasures = plan.erasures.epoch();
         receipt.partitions = done.parts.iter().map(receipt::File::from).collect();
@@ -231,11 +238,11 @@ impl Job {
                 self.clear_records(record, &plan.inspection, state);
             }
         }
-        Stage::erase(&self.stage)?;
+        let swept = self.sweep(&mut done.unreached);
         let denied = rules.denied.as_deref();
         done.removed.rejects = rejects::purge(&self.layout, denied, rules.floor, false, &mut done.tally)?;
-        self.tell_of_repairs()?;
-        purged
+        done.unreached.extend(self.set_aside()?);
+        purged.and(swept)
     }
 
     /// The state names what is in place. Nothing is lost where a record stays.
@@ -245,16 +252,6 @@ impl Job {
         if let Err(error) = ended.and(tidied) {
             tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
         }
-    }
-
-    /// What a repair has set aside may be all that is left of some sessions, so a person must decide.
-    fn tell_of_repairs(&self) -> Result<()> {
-        let folder = Layout::own("damaged");
-        if !self.layout.store().list(&folder)?.is_empty() {
-            let place = self.layout.store().place(&folder);
-            tracing::warn!("what repairs have set aside may hold what was purged; look, and remove it: {place}");
-        }
-        Ok(())
     }
 
     fn partitions(&self, rules: &Rules, plan: &mut Plan, record: &mut Record, done: &mut Done) -> Result<()> {

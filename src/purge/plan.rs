@@ -52,7 +52,7 @@ pub fn look(layout: &Layout, by: PartitionBy) -> Result<(Option<Box<State>>, u64
             let seen = state.purges(layout)?;
             Ok((Some(state), seen))
         }
-        Found::Nothing | Found::Damaged => Ok((None, receipt::named(layout)?.1)),
+        Found::Nothing | Found::Damaged(_) => Ok((None, receipt::named(layout)?.1)),
     }
 }
 

@@ -29,7 +29,7 @@ impl Job {
             state.know(erasures.epoch());
             state.store(&self.layout, &self.run_id)?;
         }
-        Stage::erase(&self.stage)?;
+        self.stages.iter().try_for_each(Stage::erase)?;
         Ok(erasures.epoch())
     }
 }

@@ -4,26 +4,27 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
 
 use super::identity::{self, Identity};
 use crate::error::Result;
+use crate::files::{Below, Folder};
 use crate::store::failed;
 use crate::walk::Listed;
 
 /// The listed sessions without rows.
 pub struct Cut {
-    folder: PathBuf,
+    folder: Folder,
     file: BufWriter<File>,
     len: u64,
 }
 
 impl Cut {
-    /// None yet; the file is made in this folder, which must be there.
-    pub fn new(folder: &Path) -> Result<Self> {
-        let file = tempfile::tempfile_in(folder)
-            .map_err(|error| failed("cannot create the stage", folder.display(), error))?;
-        Ok(Self { folder: folder.to_owned(), file: BufWriter::new(file), len: 0 })
+    /// None yet; the file is made in this folder, which is made if it is missing.
+    pub fn new(folder: &Below) -> Result<Self> {
+        let made = folder.make().and_then(|folder| Ok((folder.nameless()?, folder)));
+        let made = made.map_err(|error| failed("cannot create the stage", folder.place().display(), error));
+        let (file, folder) = made?;
+        Ok(Self { folder, file: BufWriter::new(file), len: 0 })
     }
 
     /// How many there are, repeated ones included.
@@ -35,13 +36,15 @@ impl Cut {
     pub fn add(&mut self, row: Listed, response: u64) -> Result<()> {
         self.len += 1;
         let record = Identity::without_row(row.id, response, row.start).bytes();
-        self.file.write_all(&record).map_err(|error| failed("cannot write the stage", self.folder.display(), error))
+        self.file
+            .write_all(&record)
+            .map_err(|error| failed("cannot write the stage", self.folder.place("").display(), error))
     }
 
     /// Reads all of them, a bounded number at a time.
     pub fn each(&mut self, each: impl FnMut(Identity)) -> Result<()> {
         let read = self.file.flush().and_then(|()| identity::each(self.file.get_ref(), self.len, each));
-        read.map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
+        read.map_err(|error| failed("cannot read the stage back", self.folder.place("").display(), error))
     }
 }
 
@@ -52,7 +55,7 @@ mod tests {
     #[test]
     fn what_was_cut_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
-        let mut cut = Cut::new(folder.path()).unwrap();
+        let mut cut = Cut::new(&Below::named(folder.path())).unwrap();
         let rows: Vec<_> = (0..10_000_u64)
             .map(|number| Listed {
                 id: u128::from(number) << 70 | 7,

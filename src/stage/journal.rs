@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -192,8 +191,8 @@ pub struct Read {
 }
 
 /// Reads a journal and holds it against the rows and identities; `None` where not even its header can be used.
-pub fn read(journal: &Path, rows: &File, identities: &File) -> std::io::Result<Option<Read>> {
-    let mut lines = BufReader::new(File::open(journal)?);
+pub fn read(journal: &File, rows: &File, identities: &File) -> std::io::Result<Option<Read>> {
+    let mut lines = BufReader::new(journal);
     let mut line = Vec::new();
     let mut next = || {
         line.clear();

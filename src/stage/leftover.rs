@@ -1,10 +1,10 @@
 //! What an earlier run has left in a stage's folder: whether it can be continued, and how it goes if not.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fs::File;
+use std::io;
 
 use super::journal::{Header, Read};
+use crate::files::{Access, Folder, status};
 
 /// The files of a stage that can be continued.
 pub const NAMES: [&str; 3] = ["rows", "identities", "journal"];
@@ -43,41 +43,63 @@ pub fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, 
     Ok(read)
 }
 
-/// Removes the files of a stage, and those that were set aside.
-pub fn remove(folder: &Path) -> std::io::Result<()> {
+/// The files that an earlier run has left, if all are there; else why this run must not write to them. `trusted`: the users whose
+/// they may be.
+pub fn find(folder: &Folder, trusted: &[u32]) -> io::Result<Option<Result<[File; 3], &'static str>>> {
+    let mut files = Vec::with_capacity(NAMES.len());
     for name in NAMES {
-        for path in [folder.join(name), folder.join(ASIDE).join(name)] {
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        files.extend(folder.open_to_write(name)?);
+    }
+    let Ok(files) = <[File; 3]>::try_from(files) else { return Ok(None) };
+    // This run's rows would be in somebody else's file.
+    for file in &files {
+        let status = status(file)?;
+        if status.st_nlink > 1 {
+            return Ok(Some(Err("one of its files has another name, too")));
+        }
+        if !trusted.contains(&status.st_uid) {
+            return Ok(Some(Err("one of its files is another user's")));
+        }
+    }
+    Ok(Some(Ok(files)))
+}
+
+/// New files, in place of what is left of others.
+pub fn begin(folder: &Folder) -> io::Result<[File; 3]> {
+    for name in NAMES {
+        folder.remove(name)?;
+    }
+    let [rows, identities, journal] = NAMES.map(|name| folder.create(name, Access::Private));
+    Ok([rows?, identities?, journal?])
+}
+
+/// Removes the files of a stage, and those that were set aside.
+pub fn remove(folder: &Folder) -> io::Result<()> {
+    let aside = folder.folder(ASIDE)?;
+    for folder in [Some(folder), aside.as_ref()].into_iter().flatten() {
+        for name in NAMES {
+            folder.remove(name)?;
         }
     }
     Ok(())
 }
 
 /// Moves the files of a stage out of the way; those that were there before go.
-pub fn set_aside(folder: &Path, why: &str) -> std::io::Result<()> {
-    let aside = folder.join(ASIDE);
-    tracing::warn!("what a stopped run had read is set aside, since {why}: {}", aside.display());
-    std::fs::create_dir_all(&aside)?;
+pub fn set_aside(folder: &Folder, why: &str) -> io::Result<()> {
+    tracing::warn!("what a stopped run had read is set aside, since {why}: {}", folder.place(ASIDE).display());
+    let aside = folder.make(ASIDE, Access::Private)?;
     for name in NAMES {
-        match std::fs::rename(folder.join(name), aside.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        match folder.rename(name, &aside, name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
     Ok(())
 }
 
-/// Opens a file of a stage, or makes it; its owner alone may read it.
-pub fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
 /// Cuts off what stands behind a length. A file that needs no cut is not touched: ext4 takes one that was cut to nothing
 /// for a replacement of what was in it, and writes it to the disk as soon as it is closed, even one that was removed.
-pub fn shorten(file: &File, length: u64) -> std::io::Result<()> {
+pub fn shorten(file: &File, length: u64) -> io::Result<()> {
     if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) }
 }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -24,7 +24,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::chunk::{Chunk, child_offsets};
 use crate::dataset::layout::{Layout, Partition};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::files::{Below, Folder};
 use crate::flatten::{Entry, Flat};
 use crate::store::failed;
 use crate::tables::Table;
@@ -34,7 +35,7 @@ pub use identity::Identity;
 pub use journal::{Header, Recalled};
 use journal::{Journal, Record, SegmentRecord, Unstaged};
 use keys::Keys;
-use leftover::{NAMES, Unusable, open, remove, set_aside, shorten, usable};
+use leftover::{NAMES, Unusable, begin, find, remove, set_aside, shorten, usable};
 
 /// Index entry of a segment.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ const FORM: u32 = 6;
 
 /// Staged rows, by partition.
 pub struct Stage {
-    folder: PathBuf,
+    folder: Folder,
     begun_at: i64,
     begun_by: Option<String>,
     rows: File,
@@ -68,23 +69,24 @@ pub struct Stage {
     /// Of what a later run may continue.
     journal: Option<Journal>,
     hasher: Xxh3,
-    /// Keeps other runs from staging in the same files.
-    alone: Option<File>,
+    /// Whether other runs are kept from staging in the same files, by the folder's lock.
+    is_alone: bool,
 }
 
 impl Stage {
     /// An empty stage without names in a folder, which is made if it is missing. A dead run leaves nothing behind.
-    pub fn nameless(folder: &Path, begun_at: i64) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|error| failed("cannot create the stage", folder.display(), error))?;
-        let file = || {
-            tempfile::tempfile_in(folder).map_err(|error| failed("cannot create the stage", folder.display(), error))
-        };
-        Ok(Self::new(folder, begun_at, file()?, file()?, None))
+    pub fn nameless(folder: &Below, begun_at: i64) -> Result<Self> {
+        let made = folder.make().and_then(|folder| Self::without_names(&folder, begun_at));
+        made.map_err(|error| failed("cannot create the stage", folder.place().display(), error))
     }
 
-    fn new(folder: &Path, begun_at: i64, rows: File, identities: File, journal: Option<Journal>) -> Self {
+    fn without_names(folder: &Folder, begun_at: i64) -> std::io::Result<Self> {
+        Ok(Self::new(folder, begun_at, folder.nameless()?, folder.nameless()?, None))
+    }
+
+    fn new(folder: &Folder, begun_at: i64, rows: File, identities: File, journal: Option<Journal>) -> Self {
         Self {
-            folder: folder.to_owned(),
+            folder: folder.clone(),
             begun_at,
             begun_by: None,
             rows,
@@ -96,7 +98,7 @@ impl Stage {
             scratch: Vec::new(),
             journal,
             hasher: Xxh3::new(),
-            alone: None,
+            is_alone: false,
         }
     }
 
@@ -110,40 +112,41 @@ impl Stage {
 
     /// A stage that outlives its run if that is stopped. Continues what an earlier run has left under the same key,
     /// unless `fresh`; anything else that is there is set aside.
-    pub fn open(folder: &Path, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
+    pub fn open(folder: &Below, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
         let opened = Self::prepare(folder, header, fresh);
-        opened.map_err(|error| failed("cannot open the stage", folder.display(), error))
+        opened.map_err(|error| error.at("cannot open the stage", &folder.place()))
     }
 
-    fn prepare(folder: &Path, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>), StageError> {
-        std::fs::create_dir_all(folder)?;
-        let alone = File::open(folder)?;
-        if alone.try_lock().is_err() {
+    fn prepare(below: &Below, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>), StageError> {
+        let folder = &below.make()?;
+        if !folder.try_lock()? {
             // Another run stages here: this one can't be continued.
-            let file = || tempfile::tempfile_in(folder);
-            return Ok((Self::new(folder, header.begun_at, file()?, file()?, None), Vec::new()));
+            return Ok((Self::without_names(folder, header.begun_at)?, Vec::new()));
         }
-        let [rows, identities, journal] = NAMES.map(|name| folder.join(name));
-        let (mut records, mut first) = (Vec::new(), header.clone());
-        if journal.exists() {
-            let read = journal::read(&journal, &open(&rows)?, &open(&identities)?)?;
-            match usable(read, header, fresh) {
-                Ok(read) => {
-                    shorten(&open(&journal)?, read.length)?;
-                    if !read.records.is_empty() {
-                        first = read.header;
+        let (mut files, mut records, mut first) = (None, Vec::new(), header.clone());
+        match find(folder, &below.trusted()?)? {
+            None => {}
+            Some(Err(why)) => set_aside(folder, why)?,
+            Some(Ok([rows, identities, journal])) => {
+                match usable(journal::read(&journal, &rows, &identities)?, header, fresh) {
+                    Ok(read) => {
+                        shorten(&journal, read.length)?;
+                        if !read.records.is_empty() {
+                            first = read.header;
+                        }
+                        records = read.records;
+                        files = Some([rows, identities, journal]);
                     }
-                    records = read.records;
+                    Err(Unusable::Purged) => {
+                        tracing::info!("what a stopped run had read is removed, since a purge came after it");
+                        remove(folder)?;
+                    }
+                    Err(Unusable::Other(why)) => set_aside(folder, why)?,
                 }
-                Err(Unusable::Purged) => {
-                    tracing::info!("what a stopped run had read is removed, since a purge came after it");
-                    remove(folder)?;
-                }
-                Err(Unusable::Other(why)) => set_aside(folder, why)?,
             }
         }
         let is_new = records.is_empty();
-        let [rows, identities, mut journal] = [open(&rows)?, open(&identities)?, open(&journal)?];
+        let [rows, identities, mut journal] = files.map_or_else(|| begin(folder), Ok)?;
         if is_new {
             shorten(&journal, 0)?;
         }
@@ -151,7 +154,7 @@ impl Stage {
         let journal = if is_new { Journal::begin(journal, header)? } else { Journal::go_on(journal) };
         let mut stage = Self::new(folder, first.begun_at, rows, identities, Some(journal));
         stage.begun_by = Some(first.run_id);
-        stage.alone = Some(alone);
+        stage.is_alone = true;
         let recalled = records.into_iter().map(|record| stage.recall(record)).collect();
         shorten(&stage.rows, stage.end)?;
         stage.rows.seek(SeekFrom::End(0))?;
@@ -175,12 +178,12 @@ impl Stage {
 
     /// Removes it from the disk: what was in it is published.
     pub fn discard(self) -> Result<()> {
-        if self.alone.is_none() {
+        if !self.is_alone {
             return Ok(());
         }
         for name in NAMES.iter().rev() {
-            let path = self.folder.join(name);
-            std::fs::remove_file(&path).map_err(|error| failed("cannot remove the stage", path.display(), error))?;
+            let removed = self.folder.remove(name);
+            removed.map_err(|error| failed("cannot remove the stage", self.folder.place(name).display(), error))?;
         }
         Ok(())
     }
@@ -188,9 +191,10 @@ impl Stage {
     /// Removes whatever is staged in a folder, also what was set aside there.
     ///
     /// # Errors
-    /// `Destination` where a file can't be removed.
-    pub fn erase(folder: &Path) -> Result<()> {
-        remove(folder).map_err(|error| failed("cannot remove the stage", folder.display(), error))
+    /// `Destination` where a file can't be removed; `Unreadable` where no folder is there.
+    pub fn erase(folder: &Below) -> Result<()> {
+        let removed = folder.open().and_then(|folder| folder.as_ref().map_or(Ok(()), remove));
+        removed.map_err(|error| failed("cannot remove the stage", folder.place().display(), error))
     }
 
     /// Where its files are.
@@ -220,7 +224,7 @@ impl Stage {
 
     /// Adds a response's rows. `asked`: the walk and the window that it answers, for a run that may have to be continued.
     pub fn append(&mut self, flat: &Flat, layout: &Layout, asked: Option<(usize, Window)>) -> Result<()> {
-        self.write(flat, layout, asked).map_err(|error| failed("cannot write the stage", self.folder.display(), error))
+        self.write(flat, layout, asked).map_err(|error| error.at("cannot write the stage", &self.folder.place("")))
     }
 
     fn write(&mut self, flat: &Flat, layout: &Layout, asked: Option<(usize, Window)>) -> Result<(), StageError> {
@@ -310,7 +314,7 @@ impl Stage {
 
     /// Reads a segment back as published rows.
     pub fn load(&self, segment: &Segment) -> Result<Chunk> {
-        self.read_segment(segment).map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
+        self.read_segment(segment).map_err(|error| error.at("cannot read the stage back", &self.folder.place("")))
     }
 
     fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
@@ -332,7 +336,7 @@ impl Stage {
     /// Reads all identities in order, a bounded number at a time.
     pub fn identities(&self, each: impl FnMut(Identity)) -> Result<()> {
         let read = identity::each(&self.identities, self.sessions, each);
-        read.map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
+        read.map_err(|error| failed("cannot read the stage back", self.folder.place("").display(), error))
     }
 }
 
@@ -348,6 +352,16 @@ enum StageError {
     /// A segment without its batches.
     #[error("a staged segment is incomplete")]
     Torn,
+}
+
+impl StageError {
+    /// As an error of the stage at a place.
+    fn at(self, what: &str, place: &Path) -> Error {
+        match self {
+            Self::Io(error) => failed(what, place.display(), error),
+            other => failed(what, place.display(), other),
+        }
+    }
 }
 
 /// Ids of the sessions of a response that were still running.

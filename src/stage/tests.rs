@@ -7,6 +7,10 @@ use crate::config::PartitionBy;
 use crate::flatten::{self, Options};
 use crate::range::{Kept, Range};
 
+fn below(folder: &tempfile::TempDir) -> Below {
+    Below::named(folder.path())
+}
+
 fn header(key: &str) -> Header {
     Header { key: key.to_owned(), erasures: 0, begun_at: 0, run_id: "first".to_owned(), last_run: None }
 }
@@ -52,7 +56,7 @@ proptest! {
             flatten::page(format!(r#"{{"data":[{}]}}"#, page.join(",")).as_bytes(), &options).unwrap()
         };
         let flats: Vec<_> = pages.iter().map(flat).collect();
-        let open = || Stage::open(folder.path(), &header("key"), false).unwrap();
+        let open = || Stage::open(&below(&folder), &header("key"), false).unwrap();
         let (mut stage, recalled) = open();
         prop_assert!(recalled.is_empty());
         append_all(&mut stage, &flats, 0);
@@ -87,10 +91,10 @@ proptest! {
 fn a_stage_of_another_key_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let flat = flatten::page(br#"{"data":[{"id":"a"}]}"#, &Options::default()).unwrap();
-    let (mut stage, _) = Stage::open(folder.path(), &header("one form"), false).unwrap();
+    let (mut stage, _) = Stage::open(&below(&folder), &header("one form"), false).unwrap();
     append_all(&mut stage, &[flat], 0);
     drop(stage);
-    let (stage, recalled) = Stage::open(folder.path(), &header("another form"), false).unwrap();
+    let (stage, recalled) = Stage::open(&below(&folder), &header("another form"), false).unwrap();
     assert!(recalled.is_empty() && stage.sessions() == 0);
     assert!(folder.path().join("aside/rows").exists());
     assert!(Stage::form().starts_with(&format!("{FORM}-")));

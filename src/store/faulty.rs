@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Access, Draft, Store, Swap, Version, failed};
+use super::{Access, Draft, Store, Survey, Swap, Version, failed};
 use crate::error::Result;
 use crate::signal::Stop;
 
@@ -116,6 +116,10 @@ impl Store for Faulty {
         self.step("remove", path)?;
         self.inner.remove(path)?;
         self.step("have removed", path)
+    }
+
+    fn survey(&self, folders: &[&str], sweep: bool) -> Result<Survey> {
+        self.inner.survey(folders, sweep)
     }
 
     fn folder(&self) -> Option<&Path> {

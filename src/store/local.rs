@@ -1,103 +1,110 @@
 //! A folder on this machine. Files appear whole or not at all: written beside their place, flushed to the disk, renamed.
 //!
 //! A temporary name never ends in `.parquet`, and its file is locked while its writer lives, so that the leftovers of
-//! dead runs can be told from the files of live ones.
+//! dead runs can be told from the files of live ones. Everything is found from the dataset's folder, which is held open.
+
+mod survey;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{Access, Draft, Store, Swap, Version, failed, raced};
-use crate::error::{Error, Kind, Result};
+use super::{Draft, Store, Survey, Swap, Version, failed, raced};
+use crate::error::Result;
+use crate::files::{Access, Folder, Obstacle, Status, checked, make, status};
 use crate::signal::Stop;
 
 /// rollbook's own folder.
 const OWN: &str = "_rollbook";
+/// What swaps lock, in that folder.
+const SWAP: &str = "swap";
 
 /// A dataset in a folder.
 #[derive(Debug)]
 pub struct Local {
     root: PathBuf,
     run_id: String,
+    /// The folder, once it is there.
+    opened: OnceLock<Folder>,
     /// The permissions that the umask gives new files.
     mode: OnceLock<u32>,
     /// Folders of the dataset whose own names are known to be durable.
-    named: Mutex<BTreeSet<PathBuf>>,
+    named: Mutex<BTreeSet<String>>,
 }
 
 impl Local {
     /// The dataset in this folder, which need not be there yet.
     pub fn new(root: impl Into<PathBuf>, run_id: &str) -> Self {
-        Self { root: root.into(), run_id: run_id.to_owned(), mode: OnceLock::new(), named: Mutex::default() }
+        let (opened, mode, named) = Default::default();
+        Self { root: root.into(), run_id: run_id.to_owned(), opened, mode, named }
     }
 
     fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
 
-    /// Makes the folder of a file, and refuses one that leads out of the dataset.
-    fn folder_for(&self, target: &Path) -> Result<PathBuf> {
-        let folder = folder_of(target).to_owned();
-        self.refuse_outside(&folder)?;
-        let made = make(&self.root).and_then(|()| fs::create_dir_all(&folder));
-        made.map_err(|error| failed("cannot create the folder", folder.display(), error))?;
-        Ok(folder)
+    /// The dataset's folder; `None` where it is not there yet.
+    fn opened(&self) -> Result<Option<&Folder>> {
+        if let Some(folder) = self.opened.get() {
+            return Ok(Some(folder));
+        }
+        match Folder::at(&self.root) {
+            Ok(folder) => Ok(Some(self.opened.get_or_init(|| folder))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("cannot open the folder", self.root.display(), error)),
+        }
+    }
+
+    /// A folder of the dataset, made if it is missing.
+    fn made(&self, folder: &str) -> Result<Folder> {
+        let made = make(&self.root).map_err(|error| failed("cannot create the folder", self.root.display(), error));
+        let Some(root) = made.and_then(|()| self.opened())? else {
+            return Err(raced(&self.root.display().to_string()));
+        };
+        let made = root.make(folder, Access::Usual);
+        made.map_err(|error| failed("cannot create the folder", self.path(folder).display(), error))
     }
 
     /// Makes the names in a folder durable, and once a run the names of the folders that lead to it from the dataset's: they
     /// may be of a run that died before it came to that, or of one that has not yet.
-    fn flush_names(&self, folder: &Path) -> Result<()> {
-        flush_folder(folder)?;
-        for folder in folder.ancestors().take_while(|folder| **folder != self.root) {
+    fn flush_names(&self, path: &str, folder: &Folder) -> Result<()> {
+        flush(folder, &self.path(path))?;
+        let mut path = path;
+        while !path.is_empty() {
+            let above = path.rsplit_once('/').map_or("", |(above, _)| above);
             let named = || self.named.lock().unwrap_or_else(PoisonError::into_inner);
-            if !named().contains(folder) {
+            if !named().contains(path) {
+                let folder = self.made(above)?;
                 // Its neighbours' names become durable with its own.
-                let neighbours = fs::read_dir(folder_of(folder)).into_iter().flatten().flatten();
-                let neighbours: Vec<_> = neighbours.map(|entry| entry.path()).collect();
-                flush_folder(folder_of(folder))?;
-                named().extend(neighbours);
+                let neighbours = folder.items().unwrap_or_default();
+                flush(&folder, &self.path(above))?;
+                named().extend(neighbours.into_iter().map(|item| join(above, &item.name)));
             }
+            path = above;
         }
         Ok(())
     }
 
-    /// Refuses a path that a symbolic link leads out of the dataset, or nowhere.
-    fn refuse_outside(&self, path: &Path) -> Result<()> {
-        let Ok(root) = fs::canonicalize(&self.root) else { return Ok(()) }; // nothing is there yet
-        let there = path.ancestors().find(|path| fs::symlink_metadata(path).is_ok()).unwrap_or(path);
-        match fs::canonicalize(there) {
-            Ok(real) if real.starts_with(&root) => Ok(()),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed("cannot read the folder", there.display(), error))
-            }
-            _ => {
-                let what = format!("a symbolic link leads out of the dataset: {}", there.display());
-                Err(Error::new(Kind::Destination, what).hint("replace the link by what it leads to"))
-            }
-        }
-    }
-
-    fn temporary(&self, target: &Path) -> Result<(File, PathBuf)> {
-        let folder = self.folder_for(target)?;
-        sweep(&folder)?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
+    /// A new file under a temporary name, and its folder.
+    fn temporary(&self, target: &str) -> Result<(File, Folder, String)> {
+        let (path, name) = split(target);
+        checked(name).map_err(|error| failed("cannot create the file", self.place(target), error))?;
+        let folder = self.made(path)?;
         loop {
-            let path = folder.join(self.name(&name));
+            let temporary = self.name(name);
+            let place = folder.place(&temporary);
             // Never a file, nor a link, that is there already.
-            let file = OpenOptions::new().write(true).read(true).create_new(true).mode(0o600).open(&path);
-            let file = file.map_err(|error| failed("cannot create the file", path.display(), error))?;
-            file.lock().map_err(|error| failed("cannot lock the file", path.display(), error))?;
+            let file = folder.create(&temporary, Access::Private);
+            let file = file.map_err(|error| failed("cannot create the file", place.display(), error))?;
+            file.lock().map_err(|error| failed("cannot lock the file", place.display(), error))?;
             // Before it was locked, another run may have swept it.
-            let same = |file: &File| Ok(fs::metadata(&path)?.ino() == file.metadata()?.ino());
-            match same(&file) {
-                Ok(true) => return Ok((file, path)),
-                Ok(false) => {}
-                Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(failed("cannot create the file", path.display(), error)),
+            let same = folder.still_has(&temporary, &file);
+            if same.map_err(|error| failed("cannot create the file", place.display(), error))? {
+                return Ok((file, folder, temporary));
             }
         }
     }
@@ -113,48 +120,36 @@ impl Local {
         if let Some(mode) = self.mode.get() {
             return Ok(*mode);
         }
-        let path = self.path(OWN).join(self.name("mode"));
-        let folder = self.folder_for(&path)?;
-        let trial = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|file| file.metadata());
+        let (folder, name) = (self.made(OWN)?, self.name("mode"));
+        let trial = folder.create(&name, Access::Usual).and_then(|file| file.metadata());
         // Another run may have swept it.
-        let removed = fs::remove_file(&path).or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        });
-        let learnt = trial.and_then(|metadata| removed.map(|()| metadata.permissions().mode() & 0o666));
-        let mode = learnt.map_err(|error| failed("cannot write to the folder", folder.display(), error))?;
+        let removed = folder.remove(&name);
+        let learnt = trial.and_then(|metadata| removed.map(|_| metadata.permissions().mode() & 0o666));
+        let mode = learnt.map_err(|error| failed("cannot write to the folder", folder.place("").display(), error))?;
         Ok(*self.mode.get_or_init(|| mode))
     }
 
     /// Keeps every other swap in this dataset waiting, while it lives.
     fn alone(&self) -> Result<File> {
-        let path = self.path(OWN).join("swap");
-        self.folder_for(&path)?;
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let opened = self.made(OWN)?.open_lock(SWAP);
         let locked = opened.and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|error| failed("cannot lock the dataset", path.display(), error))
+        locked.map_err(|error| failed("cannot lock the dataset", self.path(OWN).join(SWAP).display(), error))
     }
 
-    fn walk(&self, folder: &str, found: &mut Vec<(String, Version)>) -> Result<()> {
-        let unreadable = |error| failed("cannot read the folder", self.place(folder), error);
-        let entries = match fs::read_dir(self.path(folder)) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(unreadable(error)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(unreadable)?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
-            if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-                self.refuse_outside(&entry.path())?;
+    fn walk(&self, path: &str, folder: &Folder, found: &mut Vec<(String, Version)>) -> Result<()> {
+        let unreadable = |error| failed("cannot read the folder", self.place(path), error);
+        for item in folder.items().map_err(unreadable)? {
+            if item.name.starts_with('.') {
+                continue;
             }
-            let path = format!("{folder}/{name}");
-            match fs::metadata(entry.path()) {
-                Ok(metadata) if metadata.is_dir() => self.walk(&path, found)?,
-                Ok(metadata) => found.push((path, version(&metadata))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(unreadable(error)),
+            let path = join(path, &item.name);
+            // What was something else a moment ago is none of a list's business.
+            if item.is_folder() {
+                if let Some(folder) = apart(folder.folder(&item.name)).map_err(unreadable)? {
+                    self.walk(&path, &folder, found)?;
+                }
+            } else if let Some(status) = apart(folder.look_at_file(&item.name)).map_err(unreadable)? {
+                found.push((path, version(&status)));
             }
         }
         Ok(())
@@ -168,27 +163,26 @@ impl Store for Local {
 
     fn list(&self, folder: &str) -> Result<Vec<(String, Version)>> {
         let mut found = Vec::new();
-        self.refuse_outside(&self.path(folder))?;
-        self.walk(folder, &mut found)?;
+        let Some(root) = self.opened()? else { return Ok(found) };
+        let opened = apart(root.folder(folder));
+        if let Some(opened) = opened.map_err(|error| failed("cannot read the folder", self.place(folder), error))? {
+            self.walk(folder, &opened, &mut found)?;
+        }
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(found)
     }
 
     fn open(&self, path: &str) -> Result<Option<(File, Version)>> {
-        let place = self.path(path);
-        self.refuse_outside(&place)?;
-        let file = match File::open(&place) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed("cannot read the file", place.display(), error)),
-        };
-        let metadata = file.metadata().map_err(|error| failed("cannot read the file", place.display(), error))?;
-        Ok(Some((file, version(&metadata))))
+        let unreadable = |error| failed("cannot read the file", self.place(path), error);
+        let Some(root) = self.opened()? else { return Ok(None) };
+        let Some(file) = root.open(path).map_err(unreadable)? else { return Ok(None) };
+        let version = version_of(&file).map_err(unreadable)?;
+        Ok(Some((file, version)))
     }
 
     fn begin(&self, path: &str) -> Result<Draft> {
-        let (file, name) = self.temporary(&self.path(path))?;
-        Ok(Draft { file, path: path.to_owned(), name: Some(name), flushed: false })
+        let (file, folder, name) = self.temporary(path)?;
+        Ok(Draft { file, path: path.to_owned(), name: Some((folder, name)), flushed: false })
     }
 
     fn flush(&self, draft: &mut Draft) -> Result<()> {
@@ -199,60 +193,66 @@ impl Store for Local {
     }
 
     fn swap(&self, mut draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap> {
-        let target = self.path(&draft.path);
-        let Some(name) = draft.name.clone() else { return Ok(Swap::Lost) };
+        let (place, target) = (self.place(&draft.path), draft.path.clone());
+        let ((path, name), Some((folder, temporary))) = (split(&target), draft.name.clone()) else {
+            return Ok(Swap::Lost);
+        };
         let mode = match access {
             Access::Usual => self.usual_mode()?,
             Access::Private => 0o600,
         };
         let permitted = draft.file.set_permissions(fs::Permissions::from_mode(mode));
-        permitted.map_err(|error| failed("cannot set permissions", name.display(), error))?;
+        permitted.map_err(|error| failed("cannot set permissions", folder.place(&temporary).display(), error))?;
         // Where the bytes are flushed already, the permissions may follow with the name: losing them harms nobody.
         if !draft.flushed {
             self.flush(&mut draft)?;
         }
         let _alone = self.alone()?;
-        self.refuse_outside(&target)?;
-        let current = match fs::metadata(&target) {
-            Ok(metadata) => Some(version(&metadata)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(failed("cannot read the file", target.display(), error)),
-        };
-        if current.as_ref() != expected {
+        let current = folder.look_at_file(name).map_err(|error| failed("cannot read the file", &place, error))?;
+        if current.as_ref().map(version).as_ref() != expected {
             return Ok(Swap::Lost);
         }
-        fs::rename(&name, &target).map_err(|error| failed("cannot replace the file", target.display(), error))?;
+        let renamed = folder.rename(&temporary, &folder, name);
+        renamed.map_err(|error| failed("cannot replace the file", &place, error))?;
         draft.name = None;
-        self.flush_names(folder_of(&target))?;
-        let metadata = draft.file.metadata();
-        let metadata = metadata.map_err(|error| failed("cannot read the file", target.display(), error))?;
-        Ok(Swap::Done(version(&metadata)))
+        self.flush_names(path, &folder)?;
+        let version = version_of(&draft.file).map_err(|error| failed("cannot read the file", &place, error))?;
+        Ok(Swap::Done(version))
     }
 
     fn set_aside(&self, path: &str, aside: &str) -> Result<bool> {
-        let (from, to) = (self.path(path), self.path(aside));
-        if !from.exists() {
+        let Some(root) = self.opened()? else { return Ok(false) };
+        let unmoved = |error| failed("cannot set the file aside", self.place(path), error);
+        let ((from, name), (to, new)) = (split(path), split(aside));
+        let Some(old) = apart(root.folder(from)).map_err(unmoved)? else { return Ok(false) };
+        // Whatever it is: a file that can't be read can still be renamed, and so can what is none.
+        if old.look(name).map_err(unmoved)?.is_none() {
             return Ok(false);
         }
-        let folder = self.folder_for(&to)?;
+        let folder = self.made(to)?;
         let _alone = self.alone()?;
-        if to.exists() {
-            return Err(raced(&to.display().to_string()));
+        if folder.look(new).map_err(unmoved)?.is_some() {
+            return Err(raced(&self.place(aside)));
         }
-        // A file that can't be read can still be renamed.
-        fs::rename(&from, &to).map_err(|error| failed("cannot set the file aside", from.display(), error))?;
-        self.flush_names(&folder)?;
-        flush_folder(folder_of(&from)).map(|()| true)
+        old.rename(name, &folder, new).map_err(unmoved)?;
+        self.flush_names(to, &folder)?;
+        flush(&old, &self.path(from)).map(|()| true)
     }
 
     fn remove(&self, path: &str) -> Result<()> {
-        let place = self.path(path);
-        self.refuse_outside(folder_of(&place))?;
-        match fs::remove_file(&place) {
-            Ok(()) => flush_folder(folder_of(&place)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(failed("cannot remove the file", place.display(), error)),
+        let failed = |error| failed("cannot remove the file", self.place(path), error);
+        let (above, name) = split(path);
+        let Some(root) = self.opened()? else { return Ok(()) };
+        let Some(folder) = root.folder(above).map_err(failed)? else { return Ok(()) };
+        if folder.remove(name).map_err(failed)? { flush(&folder, &self.path(above)) } else { Ok(()) }
+    }
+
+    fn survey(&self, folders: &[&str], sweep: bool) -> Result<Survey> {
+        let mut survey = Survey::default();
+        if let Some(root) = self.opened()? {
+            folders.iter().try_for_each(|folder| survey::walk(root, folder, sweep, &mut survey))?;
         }
+        Ok(survey)
     }
 
     fn folder(&self) -> Option<&Path> {
@@ -263,57 +263,33 @@ impl Store for Local {
 }
 
 /// A file that was replaced is another one to the file system, or has another length or time.
-fn version(metadata: &fs::Metadata) -> Version {
-    let mark = format!("{}-{}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-    Version { tag: format!("{}-{mark}", metadata.ino()), number: None, mark: Some(mark) }
+fn version(status: &Status) -> Version {
+    let mark = format!("{}-{}.{:09}", status.st_size, status.st_mtime, status.st_mtime_nsec);
+    Version { tag: format!("{}-{mark}", status.st_ino), number: None, mark: Some(mark) }
 }
 
-/// Makes a folder and those above it, durably.
-pub fn make(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder_of(folder);
-    make(parent)?;
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
-        _ => {}
-    }
-    match File::open(parent) {
-        // Who may make a folder in another one and not read that can't flush it.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        opened => opened?.sync_all(),
+fn version_of(file: &File) -> io::Result<Version> {
+    Ok(version(&status(file)?))
+}
+
+/// Takes an obstacle for nothing: a survey tells of it.
+fn apart<T>(found: io::Result<Option<T>>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if Obstacle::of(&error).is_some() => Ok(None),
+        found => found,
     }
 }
 
 /// Makes names in a folder durable.
-fn flush_folder(folder: &Path) -> Result<()> {
-    let flushed = File::open(folder).and_then(|folder| folder.sync_all());
-    flushed.map_err(|error| failed("cannot flush the folder to the disk", folder.display(), error))
+fn flush(folder: &Folder, place: &Path) -> Result<()> {
+    folder.flush().map_err(|error| failed("cannot flush the folder to the disk", place.display(), error))
 }
 
-/// Removes temporary files whose writers are dead from a folder.
-fn sweep(folder: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !(name.starts_with('.') && name.ends_with(".tmp")) {
-            continue;
-        }
-        let Ok(file) = File::open(&path) else { continue };
-        // Whoever holds the lock is alive. It is held here until the file is gone, so that nobody begins to use it.
-        if file.try_lock().is_ok() {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed("cannot remove the leftover", path.display(), error));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
+/// A path's folder and its name in it.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

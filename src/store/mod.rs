@@ -17,19 +17,22 @@ mod spool;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
+pub use crate::files::Access;
+use crate::files::{Below, Folder, Obstacle};
 use crate::place::Place;
 use crate::signal::Stop;
 use crate::system::remedy;
 pub use faulty::Faults;
-pub use local::{Local, make};
+pub use local::Local;
 pub use options::{Given, refuse_secrets, refuse_settings};
 pub use probe::probe;
 pub use remote::{CEILING, Remote};
+pub use spool::sweep;
 
 /// What a file was when it was read: one version, the same bytes.
 #[derive(Debug, Clone)]
@@ -57,15 +60,6 @@ impl PartialEq for Version {
 
 impl Eq for Version {}
 
-/// Who may read a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Whom the umask allows.
-    Usual,
-    /// Its owner.
-    Private,
-}
-
 /// What came of a swap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Swap {
@@ -80,8 +74,8 @@ pub enum Swap {
 pub struct Draft {
     file: File,
     path: String,
-    /// Its temporary name, if it has one.
-    name: Option<PathBuf>,
+    /// Its folder and its temporary name there, if it has one.
+    name: Option<(Folder, String)>,
     /// Whether its bytes are durable.
     flushed: bool,
 }
@@ -100,11 +94,39 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
+        if let Some((folder, name)) = &self.name {
             // Best effort: what stays is swept by a later run.
-            let _ = std::fs::remove_file(name);
+            let _ = folder.remove(name);
         }
     }
+}
+
+/// What lies in a dataset's folders beside what a list tells of.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// What is neither a file nor a folder, by its path.
+    pub obstacles: Vec<(String, Obstacle)>,
+    /// Temporary files that could not be removed.
+    pub leftovers: Vec<Leftover>,
+}
+
+impl Survey {
+    /// Refuses a dataset in which something is neither a file nor a folder.
+    ///
+    /// # Errors
+    /// `Unreadable`, with the first of them.
+    pub fn refuse_obstacles(&self) -> Result<()> {
+        self.obstacles.first().map_or(Ok(()), |(_, obstacle)| Err(blocked(obstacle)))
+    }
+}
+
+/// A temporary file that stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// Relative to the dataset.
+    pub path: String,
+    /// Why it can't be removed; `None` where a run that is alive is writing it.
+    pub error: Option<String>,
 }
 
 /// A place for files.
@@ -112,7 +134,8 @@ pub trait Store: Debug + Send + Sync {
     /// A path as a person would find it.
     fn place(&self, path: &str) -> String;
 
-    /// The paths of all files in a folder and the folders in it, in order, with their versions.
+    /// The paths of all files in a folder and the folders in it, in order, with their versions. What is neither file nor
+    /// folder is left out: [`Store::survey`] tells of it.
     fn list(&self, folder: &str) -> Result<Vec<(String, Version)>>;
 
     /// Opens a file; `None` where there is none.
@@ -132,6 +155,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// Removes a file; one that is not there is no error.
     fn remove(&self, path: &str) -> Result<()>;
+
+    /// Looks at these folders and those in them. `sweep`: removes what dead runs were writing there.
+    fn survey(&self, folders: &[&str], sweep: bool) -> Result<Survey>;
 
     /// The folder, if it is on this machine.
     fn folder(&self) -> Option<&Path>;
@@ -163,7 +189,7 @@ pub struct Means {
     /// Options of object stores.
     pub options: Vec<Given>,
     /// A folder on this machine for files on their way.
-    pub spool: PathBuf,
+    pub spool: Below,
     /// Tells the temporary files of two runs apart.
     pub run_id: String,
     /// For one request to an object store with all its attempts and the waiting between them.
@@ -195,9 +221,19 @@ pub fn failed(
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
     let cause = cause.into();
+    if let Some(obstacle) = Obstacle::of(cause.as_ref()) {
+        return blocked(obstacle);
+    }
     let remedy = remedy(cause.as_ref());
     let usual = "check the free space and the permissions there, then run the same command again";
     Error::new(Kind::Destination, format!("{what}: {place}")).because(cause).hint(remedy.unwrap_or(usual))
+}
+
+/// The error where something else than a file or a folder is in the way.
+fn blocked(obstacle: &Obstacle) -> Error {
+    Error::new(Kind::Unreadable, obstacle.to_string()).hint(
+        "look who has put it there and move it away, or replace a link by what it leads to; then run the same command again",
+    )
 }
 
 /// The error of a run that has lost against another one.

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
-use tempfile::NamedTempFile;
 
 use super::calls::{Calls, within};
 use super::connect::connect;
 use super::options::{Given, secrets};
 use super::refusal::refusal;
-use super::spool::Spool;
-use super::{Access, Draft, Store, Swap, Version, failed, raced};
+use super::spool::{Copy, Spool};
+use super::{Access, Draft, Store, Survey, Swap, Version, failed, raced};
 use crate::error::{Error, Kind, Result};
+use crate::files::Below;
 use crate::place::{Objects, Service};
 use crate::signal::Stop;
 
@@ -39,7 +39,7 @@ pub struct Remote {
     root: Key,
     service: Service,
     url: String,
-    folder: PathBuf,
+    folder: Below,
     spool: Spool,
     calls: Calls,
     /// What a store may echo and nobody may see.
@@ -58,12 +58,13 @@ impl Remote {
     ///
     /// # Errors
     /// `Config` where the place or an option can't be used.
-    pub fn open(place: &Objects, options: &[Given], spool: &Path, budget: Duration) -> Result<Self> {
+    pub fn open(place: &Objects, options: &[Given], spool: &Below, budget: Duration) -> Result<Self> {
         // Whoever installed a provider first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (store, root) = connect(place, options, budget)?;
         let (service, url, folder) = (place.service, place.to_string(), spool.to_owned());
-        let spool = Spool::new(spool).map_err(|error| failed("cannot create the folder", folder.display(), error))?;
+        let unmade = |error| failed("cannot create the folder", folder.place().display(), error);
+        let spool = Spool::new(spool).map_err(unmade)?;
         let secrets = secrets(place.service, options);
         Ok(Self { store, root, service, url, folder, spool, calls: Calls::new(budget)?, secrets })
     }
@@ -88,8 +89,8 @@ impl Remote {
             (Err(error), _) => return Err(self.failed("cannot read the file", path, &error)),
         };
         let version = version_of(&answer.meta);
-        let mut copy = self.spool.begin().map_err(|error| self.spooling(error))?;
-        self.receive(path, answer.into_stream(), &mut copy)?;
+        let copy = self.spool.begin().map_err(|error| self.spooling(error))?;
+        self.receive(path, answer.into_stream(), &copy)?;
         let file = self.spool.keep(path, copy, version.clone()).map_err(|error| self.spooling(error))?;
         Ok(Some((file, version)))
     }
@@ -98,7 +99,7 @@ impl Remote {
         &self,
         path: &str,
         mut pieces: BoxStream<'static, object_store::Result<Bytes>>,
-        copy: &mut NamedTempFile,
+        copy: &Copy,
     ) -> Result<()> {
         let (sender, received) = mpsc::sync_channel(QUEUE);
         self.calls.spawn(|wait| async move {
@@ -113,7 +114,7 @@ impl Remote {
         });
         for piece in received {
             let piece = piece.map_err(|error| self.failed("cannot read the file", path, &error))?;
-            copy.write_all(&piece).map_err(|error| self.spooling(error))?;
+            copy.writer().write_all(&piece).map_err(|error| self.spooling(error))?;
         }
         Ok(())
     }
@@ -179,7 +180,7 @@ impl Remote {
     }
 
     fn spooling(&self, error: io::Error) -> Error {
-        failed("cannot use the stage", self.folder.display(), error)
+        failed("cannot use the stage", self.folder.place().display(), error)
     }
 
     fn failed(&self, what: &str, path: &str, error: &object_store::Error) -> Error {
@@ -271,6 +272,10 @@ impl Store for Remote {
         }
     }
 
+    fn survey(&self, _: &[&str], _: bool) -> Result<Survey> {
+        Ok(Survey::default()) // an object is an object, and what is not whole is not there
+    }
+
     fn folder(&self) -> Option<&Path> {
         None
     }
@@ -302,7 +307,8 @@ mod tests {
             [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_ENDPOINT", "https://127.0.0.1:9")];
         let options = options.map(|(name, value)| Given::by_variable(name, value));
         let Ok(crate::place::Place::Objects(place)) = crate::place::Place::parse("s3://bucket/data") else { panic!() };
-        Remote::open(&place, &options, spool, Duration::from_secs(1)).unwrap()
+        let spool = Below::named(spool);
+        Remote::open(&place, &options, &spool, Duration::from_secs(1)).unwrap()
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 
 use crate::dataset::known::Older;
-use crate::dataset::layout::Partition;
+use crate::dataset::layout::{Layout, PART, Partition};
 use crate::dataset::{erasures, state};
 use crate::error::Error;
+use crate::files::Obstacle;
 
 /// Sets bad files aside.
 const REPAIR: &str = "rollbook verify --repair";
@@ -26,6 +27,8 @@ pub struct Damage {
     pub is_under_way: bool,
     /// Whether nothing else is wrong with the file than that no record knows its bytes.
     pub is_unknown: bool,
+    /// Whether it is neither a file nor a folder.
+    pub is_obstacle: bool,
 }
 
 /// Something that does no harm.
@@ -50,6 +53,30 @@ impl Findings {
     /// Damage to a file of a partition, or to a file that no partition is known for.
     pub fn damage(&mut self, partition: Option<Partition>, path: &str, what: &str) {
         self.add(partition, path, what, REPAIR);
+    }
+
+    /// Something that is neither a file nor a folder. What runs lock can't be set aside by a run.
+    pub fn obstacle(&mut self, layout: &Layout, path: &str, obstacle: &Obstacle) {
+        if path == erasures::path() {
+            return; // told of as a list that is lost
+        }
+        let own = ["_rollbook", "_rollbook/lock", "_rollbook/swap"];
+        let next = if own.contains(&path) { "look who has put it there and move it away" } else { REPAIR };
+        let what = format!("{} is where only files and folders may be", obstacle.what);
+        let within = || layout.partition_of(&format!("{path}/{PART}"));
+        self.add(layout.partition_of(path).or_else(within), path, &what, next);
+        if let Some(damage) = self.damages.last_mut() {
+            damage.is_obstacle = true;
+        }
+    }
+
+    /// Whether an obstacle is where a file should be, or its partition: that the file is missing is then no news.
+    pub fn is_blocked(&self, path: &str) -> bool {
+        let is_at = |damage: &Damage| {
+            let rest = path.strip_prefix(&damage.path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') && damage.partition.is_some())
+        };
+        self.damages.iter().any(|damage| damage.is_obstacle && is_at(damage))
     }
 
     /// A file between the tables that is none of rollbook's.
@@ -114,7 +141,15 @@ impl Findings {
 
     fn add(&mut self, partition: Option<Partition>, path: &str, what: &str, next: &str) {
         let [path, what, next] = [path, what, next].map(str::to_owned);
-        self.damages.push(Damage { path, what, next, partition, is_under_way: false, is_unknown: false });
+        self.damages.push(Damage {
+            path,
+            what,
+            next,
+            partition,
+            is_under_way: false,
+            is_unknown: false,
+            is_obstacle: false,
+        });
     }
 
     /// Damage by path, and notices. A run that was stopped between two swaps leaves tables that disagree; the next one

@@ -108,6 +108,9 @@ impl Verify<'_> {
 
     fn round(&self, found: &BTreeMap<Partition, Versions>) -> Result<Report> {
         let mut findings = Findings::default();
+        for (path, obstacle) in &self.layout.survey(false)?.obstacles {
+            findings.obstacle(self.layout, path, obstacle);
+        }
         let records = Records::read(self.layout, self.by, &mut findings)?;
         if found.is_empty() && records.is_empty(&findings) {
             return Err(admission::absent(self.layout));
@@ -151,6 +154,9 @@ impl Verify<'_> {
         for (partition, versions) in found {
             for (table, version) in Table::ALL.into_iter().zip(versions) {
                 let path = self.layout.relative(table, *partition);
+                if version.is_none() && findings.is_blocked(&path) {
+                    continue; // that it is not there is no news
+                }
                 if version.is_none() && records.known().names(&path) {
                     findings.damage(Some(*partition), &path, "the file is missing");
                 } else if version.is_none() {

@@ -10,7 +10,7 @@ use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::publishing;
 use crate::dataset::receipt;
 use crate::dataset::state::{self, Found, State};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::flatten::identity;
 
 /// So many partitions that were taken away are named.
@@ -47,7 +47,12 @@ impl Records {
             Ok(())
         })?;
         let mut files = None;
-        match State::look(layout, by)? {
+        let found = match State::look(layout, by) {
+            // As a damaged one: it is there, and what it says can't be known.
+            Err(error) if error.kind() == Kind::Unreadable => Found::Damaged(format!("can't be read: {error}")),
+            found => found?,
+        };
+        match found {
             Found::Known(state) => {
                 records.last_run = state.last_run().map(str::to_owned);
                 records.erasures = state.erasures();
@@ -55,8 +60,10 @@ impl Records {
                 records.any = true;
                 files = Some(state.into_files());
             }
-            Found::Damaged => {
-                findings.state("the state can't be read");
+            Found::Damaged(why) => {
+                if !findings.is_blocked(&state::path()) {
+                    findings.state(&format!("the state {why}"));
+                }
                 records.any = true;
             }
             Found::Nothing => {}
@@ -107,7 +114,8 @@ impl Records {
     /// somebody who moved the partition away. `known`: the paths of the partitions that are there; `present`: the
     /// partition of this moment.
     pub fn gone(&self, layout: &Layout, present: Partition, known: &BTreeSet<String>, findings: &mut Findings) {
-        let named = self.known.paths().filter(|path| !known.contains(*path));
+        let is_missing = |path: &&str| !known.contains(*path) && !findings.is_blocked(path);
+        let named: Vec<_> = self.known.paths().filter(is_missing).collect();
         for path in named {
             findings.damage(layout.partition_of(path), path, "the file is missing");
         }

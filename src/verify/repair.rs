@@ -50,14 +50,20 @@ pub struct Done {
 pub fn plan(layout: &Layout, damages: &[Damage], present: Partition) -> Result<Repair> {
     let partitions: BTreeSet<_> = damages.iter().filter_map(|damage| damage.partition).collect();
     let state = damages.iter().any(|damage| damage.path == state::path());
-    // What lies between the tables and belongs to no partition goes alone. So does a record that can't be understood; the
-    // other files of rollbook's own stay.
-    let may_go = |path: &str| !path.starts_with("_rollbook/") || publishing::is_record(path);
-    let loose = damages.iter().filter(|damage| damage.partition.is_none() && may_go(&damage.path));
+    // What lies between the tables and belongs to no partition goes alone. So does a record that can't be understood, and what
+    // is no file; the other files of rollbook's own stay.
+    let may_go = |damage: &&Damage| {
+        !damage.path.starts_with("_rollbook/") || publishing::is_record(&damage.path) || damage.is_obstacle
+    };
+    let loose = damages.iter().filter(|damage| damage.partition.is_none()).filter(may_go);
+    let loose = loose.filter(|damage| damage.path != state::path());
     let mut files: Vec<_> = loose.map(|damage| (damage.path.clone(), true)).collect();
     let there = Published::versions(layout)?;
     for partition in &partitions {
+        let of = |table: Table| move |damage: &&Damage| damage.path.split('/').next() == Some(table.name());
+        let obstacles = damages.iter().filter(|damage| damage.is_obstacle && damage.partition == Some(*partition));
         for table in Table::ALL.into_iter().rev() {
+            files.extend(obstacles.clone().filter(of(table)).map(|damage| (damage.path.clone(), true)));
             let seen = there.get(partition).is_some_and(|versions| versions[table as usize].is_some());
             files.push((layout.relative(table, *partition), seen));
         }

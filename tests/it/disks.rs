@@ -208,7 +208,7 @@ fn a_new_dataset_in_a_folder_that_may_be_written_and_not_read() {
 }
 
 #[test]
-fn links_that_lead_out_are_refused() {
+fn links_in_a_dataset_are_refused() {
     let stage = Stage::new();
     let month = "sessions/start_month=2026-11";
     for (name, link) in [
@@ -223,8 +223,8 @@ fn links_that_lead_out_are_refused() {
         symlink(&outside, &link).unwrap();
         let before = if outside.is_dir() { files(&outside) } else { vec![] };
         let ran = stage.place.export(&stage.after, name).output().unwrap();
-        let words = format!("a symbolic link leads out of the dataset: {}", link.display());
-        stage.has_failed(name, &ran, &[&words, "replace the link"]);
+        let words = format!("a symbolic link is in the way: {}", link.display());
+        stage.has_failed(name, &ran, &[&words, "replace a link"]);
         assert!(!outside.is_dir() || files(&outside) == before, "{name}: something was written outside");
         fs::remove_file(&link).unwrap();
         fs::rename(&outside, &link).unwrap();

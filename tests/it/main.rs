@@ -18,6 +18,7 @@ mod disks;
 mod filters;
 mod floor;
 mod front;
+mod hostile_files;
 mod ids;
 mod incremental;
 mod known;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rollbook::files::Below;
 use rollbook::place::Place;
 use rollbook::store::{Given, Means};
 use rollbook::tables::Table;
@@ -186,7 +187,7 @@ fn node(program: &str) -> Command {
 /// Copies the tables of a dataset in an object store into a folder, as a reader of its own would fetch them.
 pub fn download(environment: &[(String, String)], url: &str, folder: &Path) {
     let options = environment.iter().map(|(name, value)| Given::by_variable(name, value)).collect();
-    let spool = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let spool = Below::named(Path::new(env!("CARGO_TARGET_TMPDIR")));
     let (run_id, budget) = ("download".to_owned(), Duration::from_secs(10));
     let place = Place::parse(url).unwrap();
     let store = rollbook::store::open(&place, Means { options, spool, run_id, budget, faults: None }).unwrap();

@@ -23,7 +23,8 @@ impl State {
             }
             let current = layout.store().read(&path())?;
             self.version = current.as_ref().map(|(_, version)| version.clone());
-            if let Some(other) = current.and_then(|(text, _)| serde_json::from_slice::<Self>(&text).ok()) {
+            let other = current.and_then(|(text, _)| Self::read(&text).ok());
+            if let Some(other) = other.filter(|other| other.partition_by == self.partition_by) {
                 self.join(other, &versions(layout)?);
             }
         }
