@@ -17,6 +17,7 @@ use rollbook::dataset::state::State;
 use rollbook::erasure::Identifier;
 use rollbook::error::{Error, Kind, Result};
 use rollbook::export::{Run, Work};
+use rollbook::files::named;
 use rollbook::progress::Progress;
 use rollbook::purge::Task as PurgeTask;
 use rollbook::purge::consent::Consent;
@@ -31,6 +32,8 @@ use tokio::task::block_in_place;
 /// What every command is given.
 pub struct Setting<'a> {
     pub config: Config,
+    /// Who has the API asked at another address than the usual one, if somebody has.
+    pub addressed_by: Option<String>,
     pub environment: &'a Environment,
     pub clock: Clock,
     pub progress: Arc<Progress>,
@@ -63,7 +66,7 @@ pub async fn backfill(setting: Setting<'_>, global: &Global, backfill: &Backfill
 
 /// `purge`
 pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: Stop) -> Result<Ended> {
-    let Setting { config, environment, clock, progress } = setting;
+    let Setting { config, environment, clock, progress, .. } = setting;
     let task = match purge.take_back {
         Some(number) => PurgeTask::TakeBack(number),
         None => PurgeTask::Erase {
@@ -144,17 +147,26 @@ fn ask(question: String) -> oneshot::Receiver<bool> {
 
 /// Runs with the credentials of the environment.
 async fn run(task: Task, setting: Setting<'_>, stop: Stop) -> Result<Ended> {
-    let get = |name: &str| setting.environment.get(name).map(str::to_owned);
-    let credentials = Credentials::resolve(get, |path| std::fs::read_to_string(path))?;
+    let credentials = credentials(&setting)?;
     execute(task, setting, credentials, stop).await
+}
+
+/// The credentials of the environment. Says whom they are shown to, where that is not whom they are for.
+fn credentials(setting: &Setting<'_>) -> Result<Credentials> {
+    let Setting { config, environment, addressed_by, .. } = setting;
+    let credentials = Credentials::resolve(|name| environment.get(name).map(str::to_owned), named::secret)?;
+    if let Some(source) = addressed_by {
+        let server = config.api.base_url.origin().ascii_serialization();
+        tracing::info!("the API is not asked at its usual address, {source} says: {server}");
+    }
+    Ok(credentials)
 }
 
 /// `check`: what the API does, what a run would do and could prove, and whether it could write.
 pub async fn check(setting: Setting<'_>, global: &Global, stop: Stop) -> Result<Told> {
+    refuse_nonsense(&setting.config, setting.environment, &setting.clock)?;
+    let credentials = credentials(&setting)?;
     let Setting { config, environment, clock, .. } = setting;
-    refuse_nonsense(&config, environment, &clock)?;
-    let credentials =
-        Credentials::resolve(|name| environment.get(name).map(str::to_owned), |path| std::fs::read_to_string(path))?;
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let work = Work::Export { full: false, meetings: Vec::new() };
@@ -190,7 +202,7 @@ pub struct Told {
 
 /// `verify`: what the dataset is worth. Only a repair writes, and takes the right to.
 pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, stop: &Stop) -> Result<Told> {
-    let Setting { config, environment, clock, progress } = setting;
+    let Setting { config, environment, clock, progress, .. } = setting;
     let (run_id, by, begun) = (run_id(clock), config.dataset.partition_by, Instant::now());
     let writes = (verify.repair || !verify.accept.is_empty()) && !global.dry_run;
     let mut destination = Destination::open(config, environment, &run_id, !writes)?;
@@ -309,7 +321,7 @@ fn refuse_nonsense(config: &Config, environment: &Environment, clock: &Clock) ->
 
 async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
     let Task { command, work, dry_run, create_parents, fresh, wait } = task;
-    let Setting { config, clock, progress, environment } = setting;
+    let Setting { config, clock, progress, environment, .. } = setting;
     refuse_nonsense(&config, environment, &clock)?;
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;

@@ -3,9 +3,11 @@
 //! Everything there is opened, made, moved and removed through a [`Folder`] that is held open, one name after the other:
 //! never through a symbolic link, never outside of it, and only regular files. What else lies there is an
 //! [`Obstacle`], told without waiting for it. The folder that somebody named may be reached through links.
+//! Files outside of such folders, which somebody named, are read by [`named`].
 
 mod below;
 mod folder;
+pub mod named;
 mod obstacle;
 mod path;
 

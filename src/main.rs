@@ -106,9 +106,12 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
         let hint = remedy(&error).unwrap_or("raise what this process may have of threads and files (`ulimit -a`)");
         Error::new(Kind::Config, "cannot start the runtime").because(error).hint(hint)
     })?;
-    let setting = Setting { config: resolved.config, environment, clock: Clock::new(now), progress };
     runtime.block_on(async {
         let stop = signal::listen()?;
+        resolved.tell();
+        let addressed_by = resolved.addressed_by().map(ToString::to_string);
+        let config = resolved.config;
+        let setting = Setting { config, addressed_by, environment, clock: Clock::new(now), progress };
         match &cli.command {
             Command::Export(export) => ended(commands::export(setting, &cli.global, export, stop).await?, cli),
             Command::Backfill(backfill) => ended(commands::backfill(setting, &cli.global, backfill, stop).await?, cli),

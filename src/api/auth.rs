@@ -2,7 +2,6 @@
 //!
 //! Nothing here can be printed: [`Secret`] and what holds one implement neither `Debug`, `Display` nor `Serialize`.
 
-use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::config::is_quoted;
 use crate::error::{Error, Kind, Result};
+use crate::files::named::Refusal;
 use crate::redact::redact;
 
 const TOKEN: &str = "VIDEOSDK_TOKEN";
@@ -60,20 +60,14 @@ impl Credentials {
     /// a source or a token that can't be sent are [`Kind::Config`].
     pub fn resolve(
         get: impl Fn(&str) -> Option<String>,
-        read_file: impl Fn(&Path) -> io::Result<String>,
+        read_file: impl Fn(&Path) -> Result<String, Refusal>,
     ) -> Result<Self> {
         let get = |name| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let (secret_name, secret) = secret_key(get)?;
         match (get(TOKEN), get(TOKEN_FILE), get(API_KEY), secret) {
             (Some(token), None, None, None) => checked_token(&token, TOKEN),
             (None, Some(path), None, None) => {
-                let text = read_file(Path::new(&path)).map_err(|error| {
-                    config(format!("cannot read the file named by {TOKEN_FILE}: {}", redact(&path, &[])))
-                        .because(error)
-                        .hint(
-                            "give the path of a text file that this user may read and that holds nothing but the token",
-                        )
-                })?;
+                let text = read_file(Path::new(&path)).map_err(|refusal| unread(&redact(&path, &[]), refusal))?;
                 checked_token(text.trim_start_matches('\u{feff}').trim(), TOKEN_FILE)
             }
             (None, None, Some(api_key), Some(secret)) => {
@@ -183,6 +177,18 @@ fn config(what: impl Into<String>) -> Error {
     Error::new(Kind::Config, what)
 }
 
+/// Why the token's file is not read. `path`: as it may be shown.
+fn unread(path: &str, refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Unreadable(error) => config(format!("cannot read the file named by {TOKEN_FILE}: {path}"))
+            .because(error)
+            .hint("give the path of a text file that this user may read and that holds nothing but the token"),
+        Refusal::Distrusted { why, next } => {
+            config(format!("the file named by {TOKEN_FILE} is not taken, since {why}: {path}")).hint(next)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,7 +198,7 @@ mod tests {
         let read = |path: &Path| match path.to_str() {
             Some("/run/token") => Ok("from-file\n".to_owned()),
             Some("/run/empty") => Ok("\n".to_owned()),
-            _ => Err(io::Error::other("no such file")),
+            _ => Err(std::io::Error::other("no such file").into()),
         };
         Credentials::resolve(get, read).map_err(|error| {
             assert_eq!(error.kind(), Kind::Config);

@@ -2,13 +2,14 @@
 //!
 //! Only names and lines get into an error, never a line's text: somebody may have put a secret there by mistake.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Kind, Result};
+use crate::files::named::{Origin, Refusal};
 
 use super::environment::Environment;
 use super::keys::{self, Form, KEYS, Key};
@@ -24,15 +25,22 @@ pub(super) struct File {
 pub(super) fn find(
     flag: Option<&Path>,
     environment: &Environment,
-    read: &dyn Fn(&Path) -> io::Result<String>,
+    read: &dyn Fn(&Path, Origin) -> Result<String, Refusal>,
 ) -> Result<Option<File>> {
     let named = flag.or(environment.get("ROLLBOOK_CONFIG").map(Path::new));
-    let places = named.map_or_else(|| usual_places(environment), |path| vec![path.to_owned()]);
+    let (places, origin) = match named {
+        Some(path) => (vec![path.to_owned()], Origin::Given),
+        None => (usual_places(environment), Origin::Found),
+    };
     for path in places {
-        match read(&path) {
+        match read(&path, origin) {
             Ok(text) => return Ok(Some(File { path, text })),
-            Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => {}
-            Err(error) => {
+            Err(Refusal::Unreadable(error)) if error.kind() == ErrorKind::NotFound && origin == Origin::Found => {}
+            Err(Refusal::Distrusted { why, next }) => {
+                let what = format!("the settings file is not taken, since {why}: {}", path.display());
+                return Err(Error::new(Kind::Config, what).hint(next));
+            }
+            Err(Refusal::Unreadable(error)) => {
                 let what = format!("cannot read the settings file: {}", path.display());
                 let hint = "give the path of a TOML file that this user may read";
                 return Err(Error::new(Kind::Config, what).because(error).hint(hint));

@@ -1,12 +1,12 @@
 //! Lays the sources over each other, and keeps for every value where it came from.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
+use crate::files::named::{self, Origin, Refusal};
 
-use super::keys::{KEYS, Key};
+use super::keys::{self, KEYS, Key};
 use super::{Config, Environment, file};
 
 /// Where a value comes from.
@@ -76,7 +76,7 @@ pub struct Resolved {
 /// # Errors
 /// [`Kind::Config`] with the key, what is allowed, the source and the value.
 pub fn resolve(file: Option<&Path>, environment: &Environment, flags: Vec<Override>) -> Result<Resolved> {
-    resolve_with(file, environment, flags, &|path| std::fs::read_to_string(path))
+    resolve_with(file, environment, flags, &named::settings)
 }
 
 /// [`resolve`] with a file system of the caller's.
@@ -84,7 +84,7 @@ pub(super) fn resolve_with(
     file: Option<&Path>,
     environment: &Environment,
     flags: Vec<Override>,
-    read: &dyn Fn(&Path) -> io::Result<String>,
+    read: &dyn Fn(&Path, Origin) -> Result<String, Refusal>,
 ) -> Result<Resolved> {
     let file = file::find(file, environment, read)?;
     let mut values = Values::defaults();
@@ -95,6 +95,30 @@ pub(super) fn resolve_with(
     values.lay(flags);
     let config = Config::read(&values)?;
     Ok(Resolved { config, settings: values.0, file: file.map(|file| file.path) })
+}
+
+impl Resolved {
+    /// Logs which settings file is in force, and who has options of the object store.
+    pub fn tell(&self) {
+        if let Some(file) = &self.file {
+            let whole = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            tracing::info!("the settings file in force: {}", whole.display());
+        }
+        if let Some(source) = self.said("store.options").filter(|_| !self.config.store_options.is_empty()) {
+            tracing::info!("the object store is used with options, {source} says so");
+        }
+    }
+
+    /// Who has the API asked at another address than the usual one, if somebody has.
+    pub fn addressed_by(&self) -> Option<&Source> {
+        let usual = keys::find("api.base_url").map_or("", |key| key.default);
+        self.said("api.base_url").filter(|_| self.config.api.base_url.as_str().trim_end_matches('/') != usual)
+    }
+
+    fn said(&self, name: &str) -> Option<&Source> {
+        let setting = self.settings.iter().find(|setting| setting.key.name == name);
+        setting.map(|setting| &setting.source).filter(|source| **source != Source::Default)
+    }
 }
 
 /// Whether a text is in quotes that no shell has taken away.

@@ -24,9 +24,9 @@ fn with_files(
     flags: Vec<Override>,
 ) -> Result<Resolved> {
     let files: BTreeMap<_, _> = files.iter().map(|(path, text)| (Path::new(path), *text)).collect();
-    let read = |path: &Path| match files.get(path) {
+    let read = |path: &Path, _| match files.get(path) {
         Some(text) => Ok((*text).to_owned()),
-        None => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
+        None => Err(io::Error::new(io::ErrorKind::NotFound, "no such file").into()),
     };
     resolve_with(named.map(Path::new), &environment(variables), flags, &read)
 }

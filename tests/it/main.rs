@@ -19,6 +19,7 @@ mod filters;
 mod floor;
 mod front;
 mod hostile_files;
+mod hostile_settings;
 mod ids;
 mod incremental;
 mod known;
