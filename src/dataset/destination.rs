@@ -21,8 +21,8 @@ pub struct Destination {
     pub layout: Layout,
     /// Rows that wait to be published.
     pub stage: Below,
-    /// Other folders of this machine where rows of this dataset may wait, under other settings.
-    pub others: Vec<Below>,
+    /// All folders of this machine where rows of this dataset may wait, by these settings and by others.
+    pub stages: Vec<Below>,
     /// How to come by the right to write.
     pub terms: Terms,
 }
@@ -34,8 +34,12 @@ impl Destination {
     /// `Config` where the object store can't be used, or no folder for the stage is known.
     pub fn open(config: &Config, environment: &Environment, run_id: &str, dry_run: bool) -> Result<Self> {
         let place = &config.dataset.url;
-        let mut stages = stages(place, config, environment)?;
-        let stage = if dry_run { temporary() } else { stages.remove(0) };
+        let stages = stages(place, config, environment);
+        let stage = if dry_run { Some(temporary()) } else { stages.first().cloned() };
+        let stage = stage.ok_or_else(|| {
+            Error::new(Kind::Config, "no folder is known where rows can wait before they are published")
+                .hint("set `stage.dir`, or HOME")
+        })?;
         if dry_run && place.folder().is_none() {
             refuse_missing_temporary(&stage.root)?;
         }
@@ -52,7 +56,7 @@ impl Destination {
         let layout = Layout::new(store, config.dataset.partition_by);
         let lease = for_tests(environment, "ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());
-        Ok(Self { layout, stage, others: stages, terms: Terms { wait: None, beat, is_off: lease == Some("off") } })
+        Ok(Self { layout, stage, stages, terms: Terms { wait: None, beat, is_off: lease == Some("off") } })
     }
 
     /// Refuses a folder whose parent is not there, as where a disk is not mounted: the dataset would begin anew on another
@@ -90,17 +94,14 @@ pub fn temporary() -> Below {
 
 /// Where rows of a dataset wait before they are published: by the settings in force, then by others. Only below the dataset,
 /// or below the folder that somebody named, is what leads there rollbook's own.
-fn stages(place: &Place, config: &Config, environment: &Environment) -> Result<Vec<Below>> {
+fn stages(place: &Place, config: &Config, environment: &Environment) -> Vec<Below> {
     let apart = |root: &Path| Below { path: name(place), ..Below::named(root) };
     let chosen = config.stage_dir.as_deref().map(apart);
     let usual = match place.folder() {
-        Some(dataset) => Ok(Below { root: dataset.to_owned(), path: "_rollbook/stage".to_owned(), is_owners: true }),
+        Some(dataset) => Some(Below { root: dataset.to_owned(), path: "_rollbook/stage".to_owned(), is_owners: true }),
         None => state_folder(environment).map(|folder| apart(&folder)),
     };
-    match chosen {
-        Some(chosen) => Ok([Some(chosen), usual.ok()].into_iter().flatten().collect()),
-        None => Ok(vec![usual?]),
-    }
+    chosen.into_iter().chain(usual).collect()
 }
 
 /// A switch for tests, which a release build has not.
@@ -144,11 +145,8 @@ fn name(place: &Place) -> String {
     format!("{:x}", flatten::identity(&whole))
 }
 
-fn state_folder(environment: &Environment) -> Result<PathBuf> {
+fn state_folder(environment: &Environment) -> Option<PathBuf> {
     let home = || Some(Path::new(environment.get("HOME")?).join(".local/state"));
     let folder = environment.get("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
-    folder.map(|folder| folder.join("rollbook")).ok_or_else(|| {
-        Error::new(Kind::Config, "no folder is known where rows can wait before they are published")
-            .hint("set `stage.dir`, or HOME")
-    })
+    folder.map(|folder| folder.join("rollbook"))
 }

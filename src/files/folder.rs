@@ -182,13 +182,13 @@ impl Folder {
     /// # Errors
     /// Where none can be made.
     pub fn nameless(&self) -> io::Result<File> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         #[cfg(target_os = "linux")]
         match openat(&self.handle, ".", OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC, PRIVATE) {
             // Not every file system has such files.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {}
             made => return Ok(made?.into()),
         }
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let name = format!(".nameless.{}.{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             match self.create(&name, Access::Private) {

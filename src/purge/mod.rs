@@ -34,6 +34,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Below;
 use crate::progress::Progress;
 use crate::signal::Stop;
+use crate::stage::Stage;
 use crate::store::failed;
 use crate::timestamp;
 use consent::Consent;
@@ -78,7 +79,7 @@ pub enum Task {
 struct Job {
     layout: Layout,
     partition_by: PartitionBy,
-    /// Where rows of the dataset may wait, the usual folder first.
+    /// Where rows of the dataset may wait.
     stages: Vec<Below>,
     run_id: String,
     dry_run: bool,
@@ -129,11 +130,10 @@ impl Purge {
 
     async fn work(self, receipt: &mut Receipt) -> Result<()> {
         let Self { task, config, destination, dry_run, run_id, clock, stop, progress } = self;
-        admission::refuse_absent(&destination, &clock)?;
+        refuse_nothing(&destination, &clock)?;
         let purpose = if dry_run { Purpose::DryRun } else { Purpose::Run };
         let lease = admission::admit(&destination, &run_id, &clock, &stop, purpose).await?;
-        let Destination { layout, stage, others, .. } = destination;
-        let stages = [vec![stage], others].concat();
+        let Destination { layout, stages, .. } = destination;
         let (partition_by, waiting) = (config.dataset.partition_by, stop.clone());
         let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
         let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
@@ -159,6 +159,20 @@ impl Purge {
             }
         }
     }
+}
+
+/// Refuses a place where nothing is that could be purged: a first run that was killed has left a stage, and no dataset yet.
+fn refuse_nothing(destination: &Destination, clock: &Clock) -> Result<()> {
+    let absent = match admission::refuse_absent(destination, clock) {
+        Err(error) if error.kind() == Kind::Absent => error,
+        refused => return refused,
+    };
+    for stage in &destination.stages {
+        if Stage::is_there(stage)? {
+            return Ok(());
+        }
+    }
+    Err(absent)
 }
 
 /// The rules in force in a dataset.

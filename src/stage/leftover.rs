@@ -73,6 +73,16 @@ pub fn begin(folder: &Folder) -> io::Result<[File; 3]> {
     Ok([rows?, identities?, journal?])
 }
 
+/// Whether a stage has files, or some were set aside.
+pub fn is_left(folder: &Folder) -> io::Result<bool> {
+    for name in NAMES {
+        if folder.look(name)?.is_some() || folder.look(&format!("{ASIDE}/{name}"))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Removes the files of a stage, and those that were set aside.
 pub fn remove(folder: &Folder) -> io::Result<()> {
     let aside = folder.folder(ASIDE)?;
@@ -120,6 +130,20 @@ mod tests {
             Err(Unusable::Other(why)) => Some(why),
             Err(Unusable::Purged) => Some("purged"),
         }
+    }
+
+    #[test]
+    fn a_stage_with_files_of_another_user_is_not_gone_on_with() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::at(place.path()).unwrap();
+        assert!(find(&folder, &[]).unwrap().is_none());
+        begin(&folder).unwrap();
+        let own = folder.owner_here().unwrap();
+        assert!(find(&folder, &[own]).unwrap().unwrap().is_ok());
+        let refused = find(&folder, &[own + 1]).unwrap().unwrap();
+        assert_eq!(refused.err(), Some("one of its files is another user's"));
+        std::fs::hard_link(place.path().join("rows"), place.path().join("other")).unwrap();
+        assert_eq!(find(&folder, &[own]).unwrap().unwrap().err(), Some("one of its files has another name, too"));
     }
 
     #[test]

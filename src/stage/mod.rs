@@ -35,7 +35,7 @@ pub use identity::Identity;
 pub use journal::{Header, Recalled};
 use journal::{Journal, Record, SegmentRecord, Unstaged};
 use keys::Keys;
-use leftover::{NAMES, Unusable, begin, find, remove, set_aside, shorten, usable};
+use leftover::{NAMES, Unusable, begin, find, is_left, remove, set_aside, shorten, usable};
 
 /// Index entry of a segment.
 #[derive(Debug, Clone)]
@@ -186,6 +186,15 @@ impl Stage {
             removed.map_err(|error| failed("cannot remove the stage", self.folder.place(name).display(), error))?;
         }
         Ok(())
+    }
+
+    /// Whether a run has left rows in a folder.
+    ///
+    /// # Errors
+    /// `Destination`; `Unreadable` where no folder is there.
+    pub fn is_there(folder: &Below) -> Result<bool> {
+        let there = folder.open().and_then(|folder| folder.as_ref().map_or(Ok(false), is_left));
+        there.map_err(|error| failed("cannot read the stage", folder.place().display(), error))
     }
 
     /// Removes whatever is staged in a folder, also what was set aside there.

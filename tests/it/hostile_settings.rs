@@ -245,3 +245,36 @@ fn a_token_file_that_is_no_file_hangs_nothing() {
         &["cannot read the file named by VIDEOSDK_TOKEN_FILE", "a named pipe is in the way"],
     );
 }
+
+#[test]
+fn nobody_holds_a_lock_who_may_merely_read() {
+    let bed = served();
+    let own = bed.dataset().join("_rollbook");
+    fs::create_dir_all(own.join("stage")).unwrap();
+    // As an earlier version, or a copy, has left them.
+    for name in ["lock", "swap"] {
+        fs::write(own.join(name), "").unwrap();
+        allow(&own.join(name), 0o644);
+    }
+    allow(&own.join("stage"), 0o755);
+    let export = |faults: &str| bed.export(&["-q"]).env("ROLLBOOK_TEST_FAULTS", faults).output().unwrap();
+    let died = export("die:6");
+    assert_eq!(died.status.code(), None, "{died:?}");
+    let mode = |name: &str| fs::metadata(own.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(["lock", "swap", "stage"].map(mode), [0o600, 0o600, 0o700]);
+    assert!(["stage/rows", "stage/identities", "stage/journal"].into_iter().all(|name| mode(name) == 0o600));
+    if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" {
+        // Everybody may look into the folders above them.
+        for folder in [bed.folder.path().to_owned(), bed.dataset(), own.clone()] {
+            allow(&folder, 0o755);
+        }
+        for name in ["lock", "swap", "stage"] {
+            let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--", "flock", "-n"];
+            let held = Command::new("setpriv").args(nobody).arg(own.join(name)).arg("true").output().unwrap();
+            assert!(!held.status.success(), "{name}: {held:?}");
+            assert!(String::from_utf8_lossy(&held.stderr).contains("ermission denied"), "{name}: {held:?}");
+        }
+    }
+    let ran = export("none");
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+}

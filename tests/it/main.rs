@@ -15,6 +15,7 @@ mod damage;
 mod damages;
 mod destinations;
 mod disks;
+mod erased;
 mod filters;
 mod floor;
 mod front;

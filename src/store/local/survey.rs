@@ -47,7 +47,7 @@ fn look(folder: &Folder, path: &str, sweep: bool, survey: &mut Survey) -> Result
 }
 
 fn is_temporary(item: &Item) -> bool {
-    item.kind == FileType::RegularFile && item.name.starts_with('.') && item.name.ends_with(".tmp")
+    item.kind == FileType::RegularFile && item.name.starts_with('.') && item.name.strip_suffix(".tmp").is_some()
 }
 
 /// Removes a temporary file whose writer is dead; false where the writer is alive.
