@@ -136,7 +136,7 @@ fn resolve_in_passes(
     let mut resolution = Resolution { tallies, ..Resolution::default() };
     let listed = stage.sessions() + cut.as_ref().map_or(0, |cut| cut.count());
     let passes = listed.div_ceil(at_once);
-    let mut stored = Stored::new(stage.folder().to_owned(), passes);
+    let mut stored = Stored::new(stage.folder().clone(), passes);
     let mut doubled = BTreeSet::new();
     for pass in 0..passes {
         let mut held = Vec::new();

@@ -134,20 +134,20 @@ impl Rejects {
                 let of_earlier_version = !reject.raw.is_empty() && self.known.contains(&content);
                 let is_known = of_earlier_version || self.known.contains(&record);
                 self.counts.total += u64::from(is_first);
-                self.new(u64::from(is_first && !is_known), &reject.reason);
+                self.add_new(u64::from(is_first && !is_known), &reject.reason);
                 is_first
             }
             Of::Unknown(marks) => {
                 let number = u64::from(!self.was_met(content, asked, reject.index, marks));
                 self.counts.total += number;
-                self.new(number, &reject.reason);
+                self.add_new(number, &reject.reason);
                 self.counts.without_id += number;
                 self.seen.insert(content)
             }
         }
     }
 
-    fn new(&mut self, number: u64, reason: &str) {
+    fn add_new(&mut self, number: u64, reason: &str) {
         self.counts.new += number;
         if number > 0 {
             *self.counts.reasons.entry(reason.to_owned()).or_default() += number;
@@ -296,7 +296,7 @@ mod tests {
     fn run(layout: &Layout, run_id: &str, rejects: &[Reject]) -> (u64, u64, u64) {
         let mut kept = Rejects::new(layout, run_id, 0, false).unwrap();
         kept.add(1, None, rejects.to_vec()).unwrap();
-        let receipt::Rejects { total, new, without_id } = kept.close().unwrap();
+        let receipt::Rejects { total, new, without_id, .. } = kept.close().unwrap();
         (total, new, without_id)
     }
 

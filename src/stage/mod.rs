@@ -207,7 +207,7 @@ impl Stage {
     }
 
     /// Where its files are.
-    pub fn folder(&self) -> &Path {
+    pub const fn folder(&self) -> &Folder {
         &self.folder
     }
 

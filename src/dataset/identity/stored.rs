@@ -6,12 +6,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 
 use crate::dataset::layout::Partition;
 use crate::dataset::published::Published;
 use crate::error::Result;
 use crate::facts::Facts;
+use crate::files::Folder;
 use crate::store::failed;
 
 /// Sessions that are read back at a time.
@@ -19,7 +19,7 @@ const AT_ONCE: u64 = 4096;
 
 /// What is known of the sessions of the partitions that were asked for.
 pub(super) struct Stored {
-    folder: PathBuf,
+    folder: Folder,
     /// Whether nothing is asked for twice, so that nothing needs to wait.
     is_once: bool,
     file: Option<File>,
@@ -30,7 +30,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// For so many passes. `folder`: for the file.
-    pub fn new(folder: PathBuf, passes: u64) -> Self {
+    pub fn new(folder: Folder, passes: u64) -> Self {
         Self { folder, is_once: passes < 2, file: None, places: BTreeMap::new(), end: 0 }
     }
 
@@ -61,9 +61,9 @@ impl Stored {
     }
 
     fn write(&mut self, part: &Published) -> Result<Range<u64>> {
-        let unwritten = |error| failed("cannot write the stage", self.folder.display(), error);
+        let unwritten = |error| failed("cannot write the stage", self.folder.place("").display(), error);
         if self.file.is_none() {
-            self.file = Some(tempfile::tempfile_in(&self.folder).map_err(unwritten)?);
+            self.file = Some(self.folder.nameless().map_err(unwritten)?);
         }
         let begin = self.end;
         if let Some(file) = &self.file {
@@ -86,6 +86,6 @@ impl Stored {
         let length = sessions.end.saturating_sub(sessions.start) * size;
         bytes.resize(usize::try_from(length).unwrap_or_default(), 0);
         let read = file.read_exact_at(bytes, sessions.start * size);
-        read.map_err(|error| failed("cannot read the stage back", self.folder.display(), error))
+        read.map_err(|error| failed("cannot read the stage back", self.folder.place("").display(), error))
     }
 }

@@ -6,6 +6,7 @@ use crate::dataset::layout::Layout;
 use crate::dataset::merge::{Merge, Sources};
 use crate::dataset::publish::{Change, Place};
 use crate::erasure::Identifier;
+use crate::files::Below;
 use crate::flatten::{self, Options};
 use crate::sim::{Account, Name, Session, Shape, wire};
 
@@ -27,7 +28,7 @@ fn identities_are_sorted_on_any_number_of_threads() {
 
 /// A stage of these sessions, in pages of different size that overlap by one.
 fn staged(folder: &Path, layout: &Layout, sessions: &[Session]) -> Stage {
-    let mut stage = Stage::nameless(folder, 0).unwrap();
+    let mut stage = Stage::nameless(&Below::named(folder), 0).unwrap();
     let mut from = 0;
     for size in [7, 30, 3, 11].into_iter().cycle() {
         let page = &sessions[from..(from + size).min(sessions.len())];
