@@ -20,8 +20,8 @@ fn with_ann() -> Bed {
             r#"{{"id":"{id}","start":"2026-11-05T00:00:00Z","end":"{end}","participants":[{{"participantId":"p{id}","name":"{ANN}"}},{{"participantId":"q{id}","name":"Bob"}}]}}"#
         )
     };
-    let whole = Change::raw(0, &record("whole", "2026-11-05T01:00:00Z"));
-    let script = Script::new().before(1, vec![whole, Change::raw(0, &record("half", "soon"))]);
+    let whole = Change::raw(0, record("whole", "2026-11-05T01:00:00Z"));
+    let script = Script::new().before(1, vec![whole, Change::raw(0, record("half", "soon"))]);
     Bed::new(Options { script, ..Options::new(Account::new(97, 30, Shape::Realistic)) })
 }
 

@@ -18,7 +18,7 @@ use crate::bed::{Bed, Ran};
 use crate::damage::rows;
 
 /// No command here takes longer, unless it hangs.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// A command's end, which must come.
 pub fn ends(mut command: Command) -> Ran {
