@@ -84,6 +84,15 @@ pub struct Rejects {
     dry_run: bool,
 }
 
+/// Removes all raw records: where nothing was published, the next run reads them again.
+///
+/// # Errors
+/// `Destination` where one can't be removed.
+pub fn forget(layout: &Layout) -> Result<()> {
+    let kept = layout.store().list(&Layout::own(FOLDER))?;
+    kept.iter().try_for_each(|(path, _)| layout.store().remove(path))
+}
+
 impl Rejects {
     /// Rejects of a run; reads which were recorded before, and lets go of old ones. `now` in microseconds.
     pub fn new(layout: &Layout, run_id: &str, now: i64, dry_run: bool) -> Result<Self> {

@@ -130,7 +130,20 @@ impl Purge {
 
     async fn work(self, receipt: &mut Receipt) -> Result<()> {
         let Self { task, config, destination, dry_run, run_id, clock, stop, progress } = self;
-        refuse_nothing(&destination, &clock)?;
+        let absent = admission::refuse_absent(&destination, &clock).err();
+        if let Some(absent) = absent {
+            // A first run that was stopped has made no dataset, and has left what it had read.
+            if absent.kind() != Kind::Absent || dry_run || !has_stage(&destination)? {
+                return Err(absent);
+            }
+            let lease = admission::admit(&destination, &run_id, &clock, &stop, Purpose::Run).await?;
+            let Destination { layout, stages, .. } = destination;
+            let (partition_by, alone) = (config.dataset.partition_by, lease.is_some());
+            let job = Arc::new(Job { layout, partition_by, stages, run_id, dry_run, alone, stop, progress });
+            on_thread(&job, |job| job.sweep(&mut Vec::new()).and(rejects::forget(&job.layout))).await??;
+            tracing::warn!("what a stopped first run had read is removed; no rule is stored");
+            return Err(absent);
+        }
         let purpose = if dry_run { Purpose::DryRun } else { Purpose::Run };
         let lease = admission::admit(&destination, &run_id, &clock, &stop, purpose).await?;
         let Destination { layout, stages, .. } = destination;
@@ -161,18 +174,14 @@ impl Purge {
     }
 }
 
-/// Refuses a place where nothing is that could be purged: a first run that was killed has left a stage, and no dataset yet.
-fn refuse_nothing(destination: &Destination, clock: &Clock) -> Result<()> {
-    let absent = match admission::refuse_absent(destination, clock) {
-        Err(error) if error.kind() == Kind::Absent => error,
-        refused => return refused,
-    };
+/// Whether a run has left rows of the dataset on this machine.
+fn has_stage(destination: &Destination) -> Result<bool> {
     for stage in &destination.stages {
         if Stage::is_there(stage)? {
-            return Ok(());
+            return Ok(true);
         }
     }
-    Err(absent)
+    Ok(false)
 }
 
 /// The rules in force in a dataset.

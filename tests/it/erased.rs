@@ -63,10 +63,14 @@ fn what_a_killed_run_has_left_goes_with_a_purge() {
             drafts += left.iter().filter(|path| path.to_str().unwrap().contains("/.part-0.parquet")).count();
             records += left.iter().filter(|path| path.to_str().unwrap().contains("/rejects/.")).count();
             let purged = Ran::of(purge(&bed).output().unwrap());
-            assert_eq!(purged.code, 0, "{is_first}, {step}: {purged:?}");
+            let is_absent = purged.code == 6 && purged.stderr.contains("there is no dataset");
+            assert!(purged.code == 0 || is_first && is_absent, "{is_first}, {step}: {purged:?}");
             assert_eq!(traces(&bed.dataset()), Vec::<PathBuf>::new(), "{is_first}, {step}: something has survived");
             let next = bed.run(&["-q"]);
             assert!([0, 3].contains(&next.code), "{is_first}, {step}: {next:?}");
+            if is_absent {
+                continue; // no rule is stored where no dataset is
+            }
             assert_eq!(traces(&bed.dataset()), Vec::<PathBuf>::new(), "{is_first}, {step}: she has come back");
             let names = bed.rows(Table::Participants);
             assert!(!names.is_empty() && !format!("{names:?}").contains(ANN), "{is_first}, {step}");
