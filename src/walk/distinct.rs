@@ -1,4 +1,4 @@
-//! How many different sessions answers held, roughly and in bounded memory: HyperLogLog (Flajolet, Fusy, Gandouet, Meunier,
+//! How many different sessions answers held, roughly and in bounded memory: `HyperLogLog` (Flajolet, Fusy, Gandouet, Meunier,
 //! 2007) with linear counting for few. Bounds requests, and proves nothing.
 
 use super::Listed;
@@ -38,15 +38,17 @@ impl Distinct {
         let alpha = 0.7213 / (1.0 + 1.079 / registers);
         let sum: f64 = self.longest.iter().map(|run| (-f64::from(*run)).exp2()).sum();
         let estimate = alpha * registers * registers / sum;
-        let empty = self.longest.iter().filter(|run| **run == 0).count();
+        let empty = self.longest.iter().map(|run| usize::from(*run == 0)).sum::<usize>();
         let few = if empty > 0 { registers * (registers / empty as f64).ln() } else { f64::INFINITY };
         (if estimate <= 2.5 * registers { estimate.min(few) } else { estimate }).round() as u64
     }
 }
 
 /// Spreads ids that are no hashes, as in tests, over all values (the finalizer of splitmix64).
+#[allow(clippy::cast_possible_truncation)] // the high half is zero
 const fn mixed(id: u128) -> u64 {
-    let mut value = (id as u64) ^ (id >> 64) as u64;
+    let [low, high] = [id & u64::MAX as u128, id >> 64];
+    let mut value = (low ^ high) as u64;
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)

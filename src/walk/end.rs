@@ -117,12 +117,12 @@ impl End {
             let windows = sizes.each().map(|size| Window { size, page: from / u64::from(size) + 1 });
             windows.filter(|window| window.offset() > 0 && window.end() > reach).find(is_new)
         };
-        let sized = || {
+        let anywhere = || {
             let found = sizes.each().filter(|size| *size > 1).take(64);
             found.filter_map(|size| sizes.reaching_within(reach, overlap, size)).find(is_new)
         };
         let begins_at_head = self.short.values().any(|(window, _)| window.offset() == 0);
-        begins_at_head.then(inside).flatten().or_else(sized)
+        begins_at_head.then(inside).flatten().or_else(anywhere)
     }
 
     /// The next window to ask for the end's sake, and whether it lies behind the end; `None` when it is shown or can't be.

@@ -175,9 +175,7 @@ impl Plan {
         if let Some(total) = total.filter(|&total| distinct + self.log.counts.unusable < total) {
             reasons.push(format!("the list has {total} sessions, but {distinct} different ones were read"));
         }
-        if let Some(peak) =
-            self.round.totals.jumped().filter(|peak| whole && distinct + self.log.counts.unusable < *peak)
-        {
+        if let Some(peak) = self.round.totals.jumped(distinct + self.log.counts.unusable).filter(|_| whole) {
             reasons.push(format!(
                 "the list's length jumped while it was read: {peak} sessions at most, and {distinct} different ones were read"
             ));

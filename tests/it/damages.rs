@@ -143,9 +143,9 @@ fn whatever_is_damaged_is_named_and_there_is_a_way_out() {
             continue;
         }
         fs::write(path, bytes).unwrap();
-        let faults = tried(&bed, path, &whole);
-        if !faults.is_empty() {
-            faulty.push(format!("{seed}, {kind} in {}: {faults:#?}", path.display()));
+        let wrong = tried(&bed, path, &whole);
+        if !wrong.is_empty() {
+            faulty.push(format!("{seed}, {kind} in {}: {wrong:#?}", path.display()));
         }
     }
     assert!(faulty.is_empty(), "{} of them: {}", faulty.len(), faulty.join("\n"));
