@@ -4,9 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails should say so at once")]
 
+use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use rollbook::api::model;
+use rollbook::api::model::{self, Limits};
 use rollbook::attendance::{self, Bounds, Log, Moments, Span};
 use rollbook::chunk::Chunk;
 use rollbook::config::PartitionBy;
@@ -47,7 +48,7 @@ fn page(first: u64, sessions: u64) -> Vec<u8> {
 }
 
 fn flat(first: u64, sessions: u64) -> Flat {
-    flatten::page(&page(first, sessions), &Options::default()).unwrap()
+    flatten::page(page(first, sessions), &Options::default()).unwrap()
 }
 
 fn staged(per_page: u64, layout: &Layout) -> Stage {
@@ -61,13 +62,15 @@ fn staged(per_page: u64, layout: &Layout) -> Stage {
 #[divan::bench(args = SIZES)]
 fn parse(bencher: Bencher, sessions: u64) {
     let body = String::from_utf8(page(0, sessions)).unwrap();
-    bencher.counter(BytesCount::of_str(&body)).bench(|| model::page(&body).unwrap().lists.sessions.len());
+    bencher
+        .counter(BytesCount::of_str(&body))
+        .bench(|| model::page(&body, &Limits::default()).unwrap().lists.sessions.len());
 }
 
 #[divan::bench(args = SIZES)]
 fn parse_and_flatten(bencher: Bencher, sessions: u64) {
-    let body = page(0, sessions);
-    bencher.counter(BytesCount::of_slice(&body)).bench(|| flatten::page(&body, &Options::default()).unwrap());
+    let body = Bytes::from(page(0, sessions));
+    bencher.counter(BytesCount::of_slice(&body)).bench(|| flatten::page(body.clone(), &Options::default()).unwrap());
 }
 
 /// Times in the API's form, a minute apart.

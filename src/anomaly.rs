@@ -34,15 +34,18 @@ anomalies! {
     BadParticipants "bad_participants" "`participants`, or an entry of it, is not of the documented type; the raw record is a reject",
     BadText "bad_text" "text that is not valid Unicode, its broken part replaced by U+FFFD; the raw record is a reject",
     BadTimelog "bad_timelog" "`timelog`, or an entry of it, is not of the documented type; the raw record is a reject",
-    BadTimestamp "bad_timestamp" "a time that is not RFC 3339, read as null; the raw record is a reject",
-    BadValue "bad_value" "another field of a wrong type, read as null; the raw record is a reject",
+    BadTimestamp "bad_timestamp" "a time that is not RFC 3339 or outside of the years 1 to 9999 in UTC, read as null; the raw record is a reject",
+    BadValue "bad_value" "another field of a wrong type, or whose key is there twice, read as null; the raw record is a reject",
+    CutText "cut_text" "a text of more than 4,096 bytes, cut; an `extra` of more than 65,536 bytes is null",
     EndBeforeStart "end_before_start" "it ends before it starts; a timelog then counts nothing",
     LeftOpen "left_open" "a timelog without an end in a session that runs, whose participant joined again later; it counts up to that join",
+    LongId "long_id" "an id of more than 1,024 bytes, read as null; the raw record is a reject",
     NoStart "no_start" "a timelog without a start; it counts nothing",
     OpenInEndedSession "open_in_ended_session" "a timelog without an end in a session that ended; it counts up to the participant's next join, else to the session's end",
     OutsideSession "outside_session" "a timelog that leaves its session; it is clamped",
     Overlap "overlap" "timelogs of one entry overlap; the time counts once",
     RepeatedParticipant "repeated_participant" "several entries with one `participant_id`; one person for the peak",
+    TooLarge "too_large" "more participants and timelogs than are read of one session, which then has none; the raw record is a reject",
 }
 
 /// A set of anomalies.
@@ -83,8 +86,9 @@ impl Anomalies {
 
     /// Those that mean that part of the raw record did not make it into the row.
     pub fn is_reject(self) -> bool {
-        use Anomaly::{BadParticipants, BadText, BadTimelog, BadTimestamp, BadValue};
-        [BadParticipants, BadText, BadTimelog, BadTimestamp, BadValue].into_iter().any(|bad| self.has(bad))
+        use Anomaly::{BadParticipants, BadText, BadTimelog, BadTimestamp, BadValue, LongId, TooLarge};
+        let bad = [BadParticipants, BadText, BadTimelog, BadTimestamp, BadValue, LongId, TooLarge];
+        bad.into_iter().any(|bad| self.has(bad))
     }
 
     /// How many there are.

@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use crate::api::mend;
 use crate::error::{Error, Kind, Result};
+use crate::limits;
 use crate::name;
 
 /// The hash of a name or an id.
@@ -62,12 +63,13 @@ impl Denied {
         self.rules.iter().all(BTreeMap::is_empty)
     }
 
-    /// The hash by which somebody is known.
+    /// The hash by which somebody is known. A name counts as far as a table holds it.
     pub fn hash(&self, by: Identifier, text: &str) -> Hash {
+        let stored = limits::cut(text, limits::TEXT);
         let (prefix, text) = match by {
             Identifier::Id => ("id:", Cow::Borrowed(text)),
-            Identifier::ExactName => ("name:", Cow::Borrowed(text)),
-            Identifier::Name => ("normal:", name::normal(text)),
+            Identifier::ExactName => ("name:", Cow::Borrowed(stored)),
+            Identifier::Name => ("normal:", name::normal(stored)),
         };
         let mut keyed = self.keyed.clone();
         keyed.update(prefix.as_bytes());
@@ -98,7 +100,10 @@ impl Denied {
     /// The same; calls with the number of each rule whenever it takes something out.
     pub fn scrub_by<'a>(&self, raw: &'a str, by: &mut dyn FnMut(u32)) -> Cow<'a, str> {
         // As a number, an id of many digits would lose some of them.
-        let Ok(mut value) = serde_json::from_str::<Value>(&mend::quote_long(raw)) else { return Cow::Borrowed("null") };
+        let quoted = mend::quote_long(raw, usize::MAX);
+        let Some(Ok(mut value)) = quoted.map(|quoted| serde_json::from_str::<Value>(&quoted)) else {
+            return Cow::Borrowed("null");
+        };
         if self.clean(&mut value, by) { Cow::Owned(value.to_string()) } else { Cow::Borrowed(raw) }
     }
 
@@ -178,6 +183,15 @@ mod tests {
         }
         assert_eq!(rules(Some("7"), Some("zo\u{eb} m")), [2, 3]);
         assert_eq!(rules(Some("zo\u{eb} m"), Some("Zoe M")), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_known_as_it_is_stored() {
+        let long = "\u{e9}".repeat(limits::TEXT);
+        let mut denied = denied(b"key");
+        denied.add(Identifier::Name, denied.hash(Identifier::Name, limits::cut(&long, limits::TEXT)), 7);
+        assert_eq!(denied.rules(None, Some(&long)).collect::<Vec<_>>(), [7]);
+        assert_eq!(denied.scrub(&format!("[{{\"name\":\"{long}\"}}]")), "[]");
     }
 
     #[test]

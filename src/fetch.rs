@@ -1,10 +1,11 @@
 //! One page of the list as rows: asked for until it is one, or until it is clear what it is worth that there is none.
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::api::{Client, Failed, Filter};
 use crate::error::{Error, Kind, Result};
-use crate::flatten::{self, Flat, Options};
+use crate::flatten::{self, Flat, Options, Unread};
+use crate::limits;
 use crate::walk::{Asking, Request};
 
 /// How often a documented page is asked for whose body has another shape.
@@ -31,17 +32,22 @@ pub async fn page(
 ) -> Result<Result<Fetched, Failed>> {
     let mut attempt = 1;
     loop {
-        let body = match client.list(request, filter).await? {
-            Ok(body) => body,
+        let answer = match client.list(request, filter).await? {
+            Ok(answer) => answer,
             Err(failed) => return Ok(Err(failed)),
         };
         // On the runtime's own thread: handing a page to another one and back takes longer than the network can wait.
-        let error = match flatten::page(&body.bytes, &options()) {
-            Ok(flat) => return Ok(Ok(Fetched { flat: Box::new(flat), at: body.at })),
-            Err(error) => error,
+        let mut options = options();
+        options.limits.records = limits::records(request.window.size);
+        let Unread { error, body } = match flatten::page(answer.bytes, &options) {
+            Ok(flat) => {
+                warn_of_surplus(request, &flat);
+                return Ok(Ok(Fetched { flat: Box::new(flat), at: answer.at }));
+            }
+            Err(unread) => unread,
         };
         let is_documented = request.asking == Asking::Documented;
-        let cause = format!("{}: {error}; {}", body.status, client.quote(&body.bytes));
+        let cause = format!("{}: {error}; {}", answer.status, client.quote(&body));
         if is_documented && attempt < ATTEMPTS {
             client.rest(request, filter, attempt, &cause).await;
             attempt += 1;
@@ -58,5 +64,16 @@ pub async fn page(
         }
         debug!("{}", error.line());
         return Ok(Err(Failed::of_shape(error)));
+    }
+}
+
+/// The walk sees that there were more than it asked for, and goes on with the server's own size.
+fn warn_of_surplus(request: Request, flat: &Flat) {
+    let Flat { surplus, .. } = flat;
+    if *surplus > 0 {
+        let (page, size) = (request.page, request.window.size);
+        warn!(
+            "page {page} holds more records than are read of one answer to a request for {size}; left out: {surplus}"
+        );
     }
 }

@@ -34,6 +34,7 @@ mod fetch;
 pub mod files;
 pub mod flatten;
 pub mod foreign;
+pub mod limits;
 pub mod logging;
 pub mod name;
 pub mod outlet;

@@ -29,8 +29,16 @@ const NEXT_JOINS_SINCE: u32 = 2;
 /// Anomalies that come of values which could not be read, and so don't follow from others; by table. A session's also hold
 /// those of its participants, theirs those of their timelogs.
 const READ: [&[Anomaly]; 3] = [
-    &[Anomaly::BadParticipants, Anomaly::BadText, Anomaly::BadTimestamp, Anomaly::BadValue],
-    &[Anomaly::BadParticipants, Anomaly::BadTimelog, Anomaly::BadValue],
+    &[
+        Anomaly::BadParticipants,
+        Anomaly::BadText,
+        Anomaly::BadTimestamp,
+        Anomaly::BadValue,
+        Anomaly::CutText,
+        Anomaly::LongId,
+        Anomaly::TooLarge,
+    ],
+    &[Anomaly::BadParticipants, Anomaly::BadTimelog, Anomaly::BadValue, Anomaly::CutText, Anomaly::LongId],
     &[Anomaly::BadTimelog, Anomaly::BadTimestamp],
 ];
 
@@ -182,7 +190,8 @@ impl<'a> Recount<'a> {
             let index = self.index.value(participant);
             let from = (next..timelogs.end).find(|&row| self.logs.index.value(row) >= index).unwrap_or(timelogs.end);
             let to = (from..timelogs.end).find(|&row| self.logs.index.value(row) != index).unwrap_or(timelogs.end);
-            attended_ms += self.entry(participant, from - timelogs.start..to - timelogs.start);
+            let attended = self.entry(participant, from - timelogs.start..to - timelogs.start);
+            attended_ms = i64::saturating_add(attended_ms, attended);
             next = to;
         }
         let people = self.people();

@@ -1,8 +1,14 @@
 //! RFC 3339 times to microseconds since 1970, UTC: any offset, any number of fraction digits, cut to microseconds.
+//!
+//! Only years 1 to 9999 in UTC are times: an offset may lead out of them, and no reader of a dataset takes a partition
+//! `+10000-01` for a date.
 
 use chrono::{DateTime, SecondsFormat};
 
-/// Reads a time; `None` where the text is not RFC 3339.
+/// The first moment of the year 1, and the first that is no longer in the year 9999.
+const YEARS: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
+
+/// Reads a time; `None` where the text is not RFC 3339, or names a moment outside of the years 1 to 9999 in UTC.
 pub fn parse(text: &str) -> Option<i64> {
     Reader::default().parse(text)
 }
@@ -18,7 +24,7 @@ impl Reader {
     /// As [`parse`].
     pub fn parse(&mut self, text: &str) -> Option<i64> {
         let general = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros());
-        self.fixed(text.as_bytes()).or_else(general)
+        self.fixed(text.as_bytes()).or_else(general).filter(|time| YEARS.contains(time))
     }
 
     /// The API's own form, `2021-10-19T07:55:35.807Z`; it is most of all parsing, and needs no general reader.
@@ -134,8 +140,14 @@ mod tests {
         assert_eq!(parse("1970-01-01T01:00:00+01:00"), Some(0));
         assert_eq!(parse("1970-01-01T00:00:00.123456789123Z"), Some(123_456));
         assert_eq!(parse("2024-02-29T00:00:00.000Z"), Some(1_709_164_800_000_000));
+        assert_eq!(parse("0000-12-31T23:59:59-00:01"), Some(YEARS.start + 59_000_000));
+        assert_eq!(parse("0001-01-01T00:00:00.000Z"), Some(YEARS.start));
+        assert_eq!(parse("9999-12-31T23:59:59.999999Z"), Some(YEARS.end - 1));
         for bad in [
             "",
+            "0000-12-31T23:59:59.999Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
             "2023-02-29T00:00:00.000Z",
             "2021-10-19",
             "1634630135807",
@@ -168,14 +180,15 @@ mod tests {
     proptest! {
         #[test]
         fn the_fixed_form_equals_the_general_reader(
-            first in -62_167_219_200_000_i64..253_402_300_800_000,
+            first in YEARS.start / 1000..YEARS.end / 1000,
             steps in prop::collection::vec(-200_000_000_i64..200_000_000, 0..8),
         ) {
             let mut reader = Reader::default();
             for millis in steps.into_iter().map(|step| first + step).chain([first]) {
                 let time = DateTime::from_timestamp_millis(millis).unwrap();
+                let is_in = YEARS.contains(&(millis * 1000));
                 let text = time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-                let general = DateTime::parse_from_rfc3339(&text).ok().map(|_| millis * 1000);
+                let general = DateTime::parse_from_rfc3339(&text).ok().map(|_| millis * 1000).filter(|_| is_in);
                 prop_assert_eq!(reader.parse(&text), general);
             }
         }

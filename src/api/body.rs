@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use reqwest::Response;
-use serde_json::Value;
 
+use super::model::{message_in, said};
 use crate::redact::{one_line, redact};
 
 /// Bytes of a refusal's body that are read at most.
@@ -11,8 +11,6 @@ const REFUSAL: u64 = 16 << 10;
 /// Characters of the API's own message, and of an excerpt, that are shown.
 const MESSAGE_CHARS: usize = 200;
 const EXCERPT_CHARS: usize = 100;
-/// Where the API puts its message, in the order of VideoSDK's own SDKs.
-const MESSAGE_KEYS: [&str; 4] = ["message", "error", "msg", "statusMessage"];
 
 /// Why a body did not arrive.
 pub(super) enum Unread {
@@ -61,21 +59,8 @@ pub(super) async fn refusal(mut response: Response, secrets: &[String]) -> Strin
 }
 
 fn message(body: &[u8], secrets: &[String]) -> String {
-    let text = match serde_json::from_slice(body) {
-        Ok(value) => said(&value).map(str::to_owned),
-        Err(_) => None,
-    };
-    let text = text.unwrap_or_else(|| start(body, MESSAGE_CHARS));
+    let text = said(body).flatten().unwrap_or_else(|| start(body, MESSAGE_CHARS));
     one_line(&redact(&text, secrets), MESSAGE_CHARS)
-}
-
-/// The message in a JSON body: the text itself, or what an object holds under one of the known keys, directly or one deeper.
-fn said(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text),
-        Value::Object(fields) => MESSAGE_KEYS.iter().find_map(|key| said(fields.get(*key)?)),
-        _ => None,
-    }
 }
 
 /// A body as an error quotes it: the message in it, or else how it begins. `secrets` are left out.
@@ -84,12 +69,6 @@ pub(super) fn quote(body: &[u8], secrets: &[String]) -> String {
         Some(message) => format!("it says: {}", one_line(&redact(&message, secrets), MESSAGE_CHARS)),
         None => format!("it begins with: {}", excerpt(body, secrets)),
     }
-}
-
-/// The message that stands in one JSON object, where that holds any.
-fn message_in(body: &[u8]) -> Option<String> {
-    let value: Value = serde_json::from_slice(body).ok()?;
-    said(&value).filter(|message| !message.trim().is_empty()).map(str::to_owned)
 }
 
 /// The start of a body for an error message: one short line, with control characters escaped, and these secrets and
@@ -117,11 +96,6 @@ pub(super) fn is_bare(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();
     let inside = body.strip_prefix(b"{").and_then(|body| body.strip_suffix(b"}"));
     inside.unwrap_or(body).trim_ascii().is_empty()
-}
-
-/// Whether a body is one JSON object that holds a message under one of the known keys.
-pub(super) fn has_message(body: &[u8]) -> bool {
-    message_in(body).is_some()
 }
 
 /// Enough of a body to show `chars` characters of it, a token of usual length that they cut included.

@@ -135,6 +135,11 @@ impl Client {
         tell_again(&self.label(request, filter), request.asking, failed, wait, cause);
         sleep(wait).await;
     }
+
+    /// Decoded bytes that a body may have at most.
+    pub fn body_limit(&self) -> usize {
+        usize::try_from(self.0.limit).unwrap_or(usize::MAX)
+    }
 }
 
 impl Shared {

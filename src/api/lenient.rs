@@ -1,7 +1,11 @@
 //! Lenient reading: a value of a wrong type is kept as such and never fails the page that it is in.
 //!
 //! Records of one kind go into one list a page, whatever they are nested in: a page costs a handful of allocations,
-//! not one a record.
+//! not one a record. Memory follows bytes: what is no record takes no place, and where there is no more room what is left
+//! of a list is passed over.
+
+mod scalar;
+mod time;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,108 +14,15 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A value that should be a text or a number.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub enum Scalar<'a> {
-    /// No such field.
-    #[default]
-    Missing,
-    /// An explicit null.
-    Null,
-    /// A text.
-    Text(Cow<'a, str>),
-    /// A whole number that fits.
-    Integer(i64),
-    /// A whole number beyond that.
-    Large(u64),
-    /// Any other number. A whole one of more digits is here, too, though not with all of them.
-    Float(f64),
-    /// A boolean, an array or an object.
-    Other,
-}
+use crate::limits;
+pub use scalar::Scalar;
+pub(super) use scalar::scalar;
+use scalar::scalar_visits;
+pub use time::Time;
+pub(super) use time::time;
 
-impl Scalar<'_> {
-    /// Missing, null, or an empty text, by which some servers say the same.
-    pub fn is_absent(&self) -> bool {
-        match self {
-            Self::Missing | Self::Null => true,
-            Self::Text(text) => text.is_empty(),
-            _ => false,
-        }
-    }
-
-    /// Whether it may be a whole number whose digits did not all fit.
-    pub(super) fn is_long(&self) -> bool {
-        const INTEGERS: f64 = 9_223_372_036_854_775_808.0; // 2^63
-        matches!(self, Self::Float(number) if number.abs() >= INTEGERS)
-    }
-
-    /// As text: a text as it is unless it is empty, a whole number in digits.
-    pub fn text(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Text(text) => Some(Cow::Borrowed(text.as_ref())).filter(|text| !text.is_empty()),
-            Self::Integer(number) => Some(Cow::Owned(number.to_string())),
-            Self::Large(number) => Some(Cow::Owned(number.to_string())),
-            _ => None,
-        }
-    }
-
-    pub(super) fn integer(&self) -> Option<i64> {
-        match self {
-            Self::Integer(number) => Some(*number),
-            Self::Text(text) => text.trim().parse().ok(),
-            _ => None,
-        }
-    }
-}
-
-macro_rules! scalar_visits {
-    ($ok:expr) => {
-        fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-            Ok($ok(i64::try_from(number).map_or(Scalar::Large(number), Scalar::Integer)))
-        }
-        fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-            Ok($ok(Scalar::Integer(number)))
-        }
-        fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-            Ok($ok(Scalar::Float(number)))
-        }
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok($ok(Scalar::Other))
-        }
-        fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-            Ok($ok(Scalar::Text(Cow::Borrowed(text))))
-        }
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok($ok(Scalar::Text(Cow::Owned(text.to_owned()))))
-        }
-    };
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Scalar<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-            scalar_visits!(|scalar| scalar);
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Scalar::Null)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Other)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Other)
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
+/// Bytes of a character at most: a text that is cut so far behind its limit is still seen to be too long.
+const LONGEST_CHAR: usize = 4;
 
 /// A value that should be a list of objects.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,32 +30,82 @@ pub enum Entries {
     /// Missing, null, or an empty text.
     #[default]
     Absent,
-    /// A list: where in the page's records of that kind its entries are. One that is not an object is `None` there.
-    List(Range<usize>),
-    /// Of another type.
+    /// A list: where in the page's records of that kind its entries are.
+    List {
+        /// The first.
+        from: u32,
+        /// The first behind them.
+        to: u32,
+        /// Whether something that is no object stood among them.
+        is_odd: bool,
+    },
+    /// Of another type, or there twice.
     Other,
+    /// There was no room for all of it.
+    TooMany,
 }
 
 impl Entries {
-    /// Its part of the page's records of that kind; empty where there is no list.
-    pub fn of<'a, T>(&self, all: &'a [Option<T>]) -> &'a [Option<T>] {
+    /// Where its entries are in the page's records of that kind; nowhere where there is no list.
+    pub const fn range(&self) -> Range<usize> {
         match self {
-            Self::List(range) => all.get(range.clone()).unwrap_or_default(),
-            Self::Absent | Self::Other => &[],
+            Self::List { from, to, .. } => *from as usize..*to as usize,
+            Self::Absent | Self::Other | Self::TooMany => 0..0,
         }
+    }
+
+    /// Its part of the page's records of that kind.
+    pub fn of<'a, T>(&self, all: &'a [T]) -> &'a [T] {
+        all.get(self.range()).unwrap_or_default()
+    }
+
+    /// Whether it, or something in it, is not of the documented type.
+    pub const fn is_odd(&self) -> bool {
+        matches!(self, Self::Other | Self::List { is_odd: true, .. })
+    }
+}
+
+/// The known keys that an object has shown so far, a bit each.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen(u16);
+
+impl Seen {
+    /// Whether a key, by its number below 16, is there for the first time.
+    pub const fn first(&mut self, key: u32) -> bool {
+        let is_first = self.0 & (1 << key) == 0;
+        self.0 |= 1 << key;
+        is_first
     }
 }
 
 /// An object read field by field. `L` is what the lists of a page are gathered in.
 pub(super) trait Record<'de, L>: Default {
-    /// Takes the value of a field; the last of several with one name counts.
-    fn field<A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, map: &mut A, lists: &mut L) -> Result<(), A::Error>;
+    /// Takes the value of a field. `seen`: the known keys before it.
+    fn field<A: MapAccess<'de>>(
+        &mut self,
+        name: Cow<'de, str>,
+        map: &mut A,
+        seen: &mut Seen,
+        lists: &mut L,
+    ) -> Result<(), A::Error>;
 }
 
 /// An object that stands in lists.
 pub(super) trait Entry<'de, L>: Record<'de, L> {
-    /// The list that all records of this kind go to.
-    fn list(lists: &mut L) -> &mut Vec<Option<Self>>;
+    /// How many records of this kind there are.
+    fn count(lists: &L) -> usize;
+
+    /// Whether there is room for an entry at this place of its own list.
+    fn has_room(lists: &L, place: usize) -> bool;
+
+    /// Takes an entry in.
+    fn add(self, lists: &mut L, place: usize);
+
+    /// Takes note of an entry that is no object.
+    fn pass(lists: &mut L, place: usize);
+
+    /// The same of so many entries for which there was no room.
+    fn leave(lists: &mut L, entries: u64);
 }
 
 /// Reads a list of records.
@@ -181,17 +142,36 @@ impl<'de, T: Entry<'de, L>, L> Visitor<'de> for Many<'_, T, L> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries, A::Error> {
-        let begin = T::list(self.lists).len();
-        while let Some(entry) = seq.next_element_seed(One::<T, L>::new(self.lists))? {
-            T::list(self.lists).push(entry);
+        let Self { lists, .. } = self;
+        let (from, mut is_odd, mut place) = (T::count(lists), false, 0);
+        while T::has_room(lists, place) {
+            match seq.next_element_seed(One::<T, L>::new(lists))? {
+                Some(Some(entry)) => entry.add(lists, place),
+                Some(None) => {
+                    is_odd = true;
+                    T::pass(lists, place);
+                }
+                None => return Ok(list(from, T::count(lists), is_odd)),
+            }
+            place += 1;
         }
-        Ok(Entries::List(begin..T::list(self.lists).len()))
+        let mut left = 0;
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            left += 1;
+        }
+        T::leave(lists, left);
+        Ok(list(from, T::count(lists), is_odd))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Entries::Other)
     }
+}
+
+fn list(from: usize, to: usize, is_odd: bool) -> Entries {
+    let place = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    Entries::List { from: place(from), to: place(to), is_odd }
 }
 
 /// Reads a record; `None` where something other than an object stands.
@@ -233,15 +213,15 @@ impl<'de, T: Record<'de, L>, L> Visitor<'de> for One<'_, T, L> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
-        let mut record = T::default();
+        let (mut record, mut seen) = (T::default(), Seen::default());
         while let Some(Key(name)) = map.next_key()? {
-            record.field(name, &mut map, self.lists)?;
+            record.field(name, &mut map, &mut seen, self.lists)?;
         }
         Ok(Some(record))
     }
 }
 
-/// An object's key, borrowed where it has no escapes.
+/// An object's key, borrowed where it has no escapes; else without what is longer than any is kept.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -256,7 +236,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
                 Ok(Key(Cow::Borrowed(text)))
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
+                Ok(Key(Cow::Owned(limits::cut(text, limits::EXTRA + LONGEST_CHAR).to_owned())))
             }
         }
         deserializer.deserialize_str(Text)

@@ -235,6 +235,9 @@ pub struct Walk {
     pub full_walk_due: Option<String>,
     /// Fields unknown to this version: names, and how often they were read.
     pub unknown_fields: BTreeMap<String, u64>,
+    /// How often fields were read of names beyond those that are told apart.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_unknown_fields: u64,
     /// Rows of other meetings that the API's own filter let through, repeated ones counted; they got no rows.
     pub foreign_meetings: u64,
     /// The same of dates.
@@ -334,6 +337,7 @@ impl Default for Walk {
             poorer: Poorer::default(),
             full_walk_due: None,
             unknown_fields: BTreeMap::new(),
+            more_unknown_fields: 0,
             foreign_meetings: 0,
             foreign_dates: 0,
             unlisted_meetings: Vec::new(),

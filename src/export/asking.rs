@@ -194,13 +194,11 @@ impl Source {
             Reply::Found(body) => body,
             Reply::Refused { status, message } => return Ok(Look::NotFound { status, message }),
         };
-        let failed = |what: &str| {
-            let begins = format!("it begins with: {}", self.client.quote(&body));
-            Error::new(Kind::Contract, format!("the answer is {what}: {id}")).because(begins).answered(Some(200))
-        };
-        // A page with this one session.
-        let page = [b"{\"data\":[", body.as_ref(), b"]}"].concat();
-        let flat = flatten::page(&page, &self.options()).map_err(|_| failed("not a session"))?;
+        let options = self.options();
+        let options = flatten::Options { limits: options.limits.single(), ..options };
+        let failed = |what: &str| Error::new(Kind::Contract, format!("the answer is {what}: {id}")).answered(Some(200));
+        let flat = flatten::page(body, &options)
+            .map_err(|unread| failed("not a session").because(self.client.quote(&unread.body)))?;
         match flat.listed.first() {
             Some(listed) if listed.id == flatten::identity(id) => Ok(Look::There(Box::new(flat))),
             Some(_) => Err(failed("another session")),

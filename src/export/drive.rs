@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use super::goal::Leg;
 use super::joined;
 use super::staged::Staged;
+use crate::api::model::Limits;
 use crate::api::{Client, Clock, Failed, Filter};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
@@ -20,6 +21,7 @@ use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::fetch::{self, Fetched};
 use crate::flatten::{self, Flat};
+use crate::limits;
 use crate::progress::Progress;
 use crate::range::Kept;
 use crate::signal::Stop;
@@ -155,9 +157,9 @@ fn stager(
 impl Source {
     /// What rows depend on besides the answer.
     pub(super) fn options(&self) -> flatten::Options {
-        let Self { keep_unknown_fields, kept, meeting, denied, .. } = self;
+        let Self { client, keep_unknown_fields, kept, meeting, denied, .. } = self;
         flatten::Options {
-            keep_unknown_fields: *keep_unknown_fields,
+            limits: Limits::of(limits::PAGE, client.body_limit(), *keep_unknown_fields),
             kept: *kept,
             meeting: meeting.clone(),
             observed_at: self.clock.micros(),

@@ -119,11 +119,12 @@ impl Chosen {
         (late > 0).then(|| format!("a full walk is due: {what}"))
     }
 
-    /// What started in it nightly runs should have found: what a full walk finds there was missed.
-    pub fn settled(&self, covered: Option<&Covered>, lookback: Duration) -> Option<Settled> {
+    /// What started in it nightly runs should have found: what a full walk finds there was missed. `now` in microseconds:
+    /// nothing that starts later can be settled, whatever is written down.
+    pub fn settled(&self, covered: Option<&Covered>, lookback: Duration, now: i64) -> Option<Settled> {
         let is_sorted = |covered: &&Covered| covered.order().is_some_and(Order::can_be_searched);
         let covered = covered.filter(|_| self.moves_fence).filter(is_sorted)?;
-        Some(covered.since().unwrap_or(i64::MIN)..covered.fence()?.saturating_sub(micros(lookback)))
+        Some(covered.since().unwrap_or(i64::MIN)..covered.fence()?.min(now).saturating_sub(micros(lookback)))
     }
 
     /// Where known sessions must have been listed, if a proven walk can tell.
@@ -289,6 +290,10 @@ fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: 
     if let Some(what) = covered.disproof() {
         return Err(what.to_owned());
     }
+    // A night that begins above everything would read nothing, for good.
+    if fence > now {
+        return Err("what is settled lies in the future by this machine's clock".to_owned());
+    }
     let every = config.walk.full_every;
     // A last full walk in the future is a slip of a clock.
     if !every.is_zero() && !(0..micros(every)).contains(&now.saturating_sub(full_at)) {
@@ -365,6 +370,17 @@ mod tests {
         let disproven = covered(2).disproven_by(Some(&why));
         let next = chosen(false, Some(&disproven), None);
         assert_eq!((next.goal, next.shown.why), (Goal::Full, Some(why)));
+    }
+
+    #[test]
+    fn a_fence_in_the_future_settles_nothing() {
+        for (fence, is_settled) in [(NOW * DAY, true), (NOW * DAY + 1, false), (i64::MAX, false)] {
+            let covered = Covered::new(fence, (NOW - 2) * DAY, Some(newest_first()));
+            let chosen = chosen(false, Some(&covered), None);
+            assert_eq!(chosen.goal == Goal::Full, !is_settled, "{fence}");
+            let until = chosen.settled(Some(&covered), Duration::ZERO, NOW * DAY).map(|settled| settled.end);
+            assert!(until.is_none_or(|until| until <= NOW * DAY), "{fence}");
+        }
     }
 
     #[test]

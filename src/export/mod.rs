@@ -212,7 +212,7 @@ impl Run {
         let Walked { staged, walks, open } = walked;
         let questions = Questions {
             walks: walks.iter().map(|(responses, _)| responses.clone()).collect(),
-            settled: scene.chosen.settled(scene.before.covered(), self.config.walk.lookback),
+            settled: scene.chosen.settled(scene.before.covered(), self.config.walk.lookback, scene.now),
             moving: scene.before.moving(),
             erased: scene.driver.source.denied.clone(),
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::lookup::is_suspicious;
 use super::staged::Filtered;
+use crate::api::model::Names;
 use crate::dataset::inspection;
 use crate::dataset::known::Older;
 use crate::dataset::receipt::{self, Poorer, Receipt, Vanished};
@@ -88,9 +89,10 @@ impl Receipt {
         self.rows.sessions += flat.batches[0].num_rows() as u64;
         self.rows.participants += flat.batches[1].num_rows() as u64;
         self.rows.timelogs += flat.batches[2].num_rows() as u64;
-        for (name, count) in &flat.unknown {
-            *self.walk.unknown_fields.entry(name.clone()).or_default() += count;
-        }
+        let receipt::Walk { unknown_fields, more_unknown_fields, .. } = &mut self.walk;
+        let mut names = Names { counts: std::mem::take(unknown_fields), more: *more_unknown_fields };
+        names.add(&flat.unknown);
+        (*unknown_fields, *more_unknown_fields) = (names.counts, names.more);
     }
 
     /// Takes over which files were an older run's: what came between is missing until everything is read again.

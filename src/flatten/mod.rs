@@ -4,33 +4,37 @@
 //! everything behind this stage merges sorted runs and never sorts rows.
 
 mod builders;
+mod extra;
 mod persons;
 mod rejects;
 mod session;
 mod values;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use crate::api::lenient::Scalar;
 use crate::api::mend::{self, Mended};
-use crate::api::model::{self, Page, Session, ShapeError};
+use crate::api::model::{self, Limits, Names, Page, Session, ShapeError};
 use crate::erasure::Denied;
 use crate::facts::Facts;
+use crate::limits;
 use crate::range::Kept;
 use crate::walk::{self, Listed, PageInfo};
 use rejects::Rejected;
 pub use rejects::{Of, Reject};
-use session::Flattener;
+use session::{Flattener, Row};
 
 /// What of a session the rows depend on besides the session itself.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Fill `extra` with the fields unknown to this version.
-    pub keep_unknown_fields: bool,
+    /// How much of an answer is read, and whether `extra` is filled with the fields unknown to this version.
+    pub limits: Limits,
     /// Which sessions get rows.
     pub kept: Kept,
     /// And of which meeting; of all where there is none.
@@ -82,12 +86,14 @@ pub struct Flat {
     pub foreign: u64,
     /// Ids of some sessions that it lists: the first, one from the middle, the last.
     pub some: Vec<String>,
-    /// Records without a usable id; they have no row.
+    /// Records without a usable id, and those behind the last that is read; they have no row.
     pub unusable: u64,
+    /// Records behind the last that is read.
+    pub surplus: u64,
     /// What to keep raw.
     pub rejects: Vec<Reject>,
-    /// Names of fields unknown to this version, and how often they occurred.
-    pub unknown: BTreeMap<String, u64>,
+    /// Fields unknown to this version.
+    pub unknown: Names,
 }
 
 /// The hash by which an id is known in the walk and the identity checks: the first 128 bits of its SHA-256. Whoever names
@@ -98,19 +104,84 @@ pub fn identity(id: &str) -> u128 {
     u128::from_be_bytes(first)
 }
 
-/// Turns a response's body into rows.
+/// The id as text: a text or a whole number, never empty nor too long.
+pub fn usable_id<'a>(id: &'a Scalar<'_>) -> Option<Cow<'a, str>> {
+    id.text().filter(|id| (1..=limits::ID).contains(&id.len()))
+}
+
+/// Turns a response's body into rows: a page, or one session. The body goes as soon as it is not needed.
 ///
 /// # Errors
-/// [`ShapeError`] where the body is not a page of sessions; nothing less than that fails a page.
-pub fn page(body: &[u8], options: &Options) -> Result<Flat, FlattenError> {
-    let mended = mend::utf8(body);
-    let mended = match model::page(&mended.text) {
-        Ok(page) if !page.lists.has_long_numbers => return rows(&page, &mended, options),
-        Ok(_) => mend::long_numbers(mended),
-        Err(ShapeError::NoData) => return Err(ShapeError::NoData.into()),
-        Err(ShapeError::Json(_)) => mend::refused(mended),
+/// [`Unread`] where the body is not a page of sessions; nothing less than that fails a page.
+pub fn page(body: impl Into<Bytes>, options: &Options) -> Result<Flat, Unread> {
+    let body = body.into();
+    let mended = match simdutf8::basic::from_utf8(without_mark(&body)) {
+        Ok(text) => match read(text, &BTreeSet::new(), options) {
+            Ok(Read::Rows(flat)) => return Ok(*flat),
+            Ok(Read::Mended(mended)) => mended,
+            Err(error) => return Err(Unread { error, body }),
+        },
+        Err(_) => return not_unicode(body, options),
     };
-    rows(&model::page(&mended.text)?, &mended, options)
+    drop(body);
+    read_mended(mended, options)
+}
+
+/// The same of a body that is not UTF-8. Several times as slow: every byte is looked at.
+fn not_unicode(body: Bytes, options: &Options) -> Result<Flat, Unread> {
+    let Some(Mended { text, touched }) = mend::utf8(without_mark(&body), &options.limits) else {
+        return Err(Unread { error: ShapeError::Broken.into(), body });
+    };
+    drop(body);
+    let mended = match read(&text, &touched, options) {
+        Ok(Read::Rows(flat)) => return Ok(*flat),
+        Ok(Read::Mended(mended)) => mended,
+        Err(error) => return Err(Unread { error, body: text.into() }),
+    };
+    drop(text);
+    read_mended(mended, options)
+}
+
+/// A body without the byte order mark that some servers put before it.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// What a text is at its first reading.
+enum Read {
+    Rows(Box<Flat>),
+    /// Not yet: mended, it must be read again.
+    Mended(Mended),
+}
+
+fn read(text: &str, touched: &BTreeSet<usize>, options: &Options) -> Result<Read, FlattenError> {
+    let mended = match model::page(text, &options.limits) {
+        Ok(page) if !page.lists.has_long_numbers => {
+            return Ok(Read::Rows(Box::new(rows(page, text, touched, options)?)));
+        }
+        Ok(_) => mend::long_numbers(text, &options.limits),
+        Err(ShapeError::Json(_)) if mend::can_be_mended(text) => mend::refused(text, &options.limits),
+        Err(error) => return Err(error.into()),
+    };
+    let mut mended = mended.ok_or(ShapeError::Broken)?;
+    mended.touched.extend(touched);
+    Ok(Read::Mended(mended))
+}
+
+fn read_mended(mended: Mended, options: &Options) -> Result<Flat, Unread> {
+    let Mended { text, touched } = mended;
+    let page = model::page(&text, &options.limits).map_err(FlattenError::from);
+    let flat = page.and_then(|page| Ok(rows(page, &text, &touched, options)?));
+    flat.map_err(|error| Unread { error, body: text.into() })
+}
+
+/// A body that could not become rows.
+#[derive(Debug)]
+pub struct Unread {
+    /// Why.
+    pub error: FlattenError,
+    /// The body, mended as far as was tried.
+    pub body: Bytes,
 }
 
 /// Why a body could not become rows.
@@ -124,25 +195,15 @@ pub enum FlattenError {
     Arrow(#[from] arrow_schema::ArrowError),
 }
 
-fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat, FlattenError> {
-    let listed = page.sessions.of(&page.lists.sessions);
-    let mut sessions = Vec::with_capacity(listed.len());
-    let mut without_id = Vec::new();
-    let mut unusable = 0;
-    for (index, session) in listed.iter().enumerate() {
-        if let Some((session, id)) = session.as_ref().and_then(|session| Some((session, session.id.text()?))) {
-            let start = session::start(session);
-            sessions.push(Found { index, hash: identity(&id), id, start, session });
-            continue;
-        }
-        unusable += 1;
-        let start = session.as_ref().and_then(session::start);
-        let is_foreign = session.as_ref().is_some_and(|session| options.is_foreign(session));
-        if !is_foreign && (start.is_none() || options.kept.has(start)) {
-            without_id.push(index);
-        }
-    }
-    let mut rejected: Vec<_> = without_id.into_iter().map(|index| Rejected::without_id(index, &sessions)).collect();
+fn rows(
+    page: Page<'_>,
+    text: &str,
+    touched: &BTreeSet<usize>,
+    options: &Options,
+) -> Result<Flat, arrow_schema::ArrowError> {
+    let Page { info, lists, .. } = page;
+    let Sorted { mut sessions, mut rejected } = sorted(&lists.sessions, &lists.no_objects, options);
+    let unusable = (lists.sessions.len() - sessions.len() + lists.no_objects.len()) as u64;
     let listed = sessions.iter().map(Found::listed).collect();
     let some = some(&sessions);
     let foreign = sessions.iter().filter(|found| options.is_foreign(found.session)).count() as u64;
@@ -151,21 +212,46 @@ fn rows(page: &Page<'_>, mended: &Mended<'_>, options: &Options) -> Result<Flat,
     sessions.retain(keeps);
     sessions.sort_by(|a, b| (a.start, a.id.as_bytes()).cmp(&(b.start, b.id.as_bytes())));
 
-    let mut flattener = Flattener::new(options, &page.lists);
+    let mut flattener = Flattener::new(options, &lists);
     let mut entries = Vec::with_capacity(sessions.len());
     for found in &sessions {
-        let Found { index, hash, id, start, session } = found;
-        let row = flattener.session(id, session, mended.touched.contains(index));
-        let position = u32::try_from(*index).unwrap_or(u32::MAX);
-        entries.push(Entry { id: *hash, start: *start, is_open: row.is_open, facts: row.facts, position });
-        if row.anomalies.is_reject() {
-            let names = row.anomalies.iter().map(crate::anomaly::Anomaly::name).collect::<Vec<_>>();
+        let Found { number, hash, id, start, session } = found;
+        let place = session.place as usize;
+        let Row { is_open, facts, anomalies } = flattener.session(id, *number, touched.contains(&place));
+        entries.push(Entry { id: *hash, start: *start, is_open, facts, position: session.place });
+        if anomalies.is_reject() {
+            let names = anomalies.iter().map(crate::anomaly::Anomaly::name).collect::<Vec<_>>();
             rejected.push(Rejected::of_session(found, names.join(",")));
         }
     }
-    let (batches, unknown) = flattener.finish()?;
-    let rejects = rejects::rejects(rejected, &mended.text, options.denied.as_deref());
-    Ok(Flat { batches, entries, info: page.info, listed, cut, foreign, some, unusable, rejects, unknown })
+    let batches = flattener.finish()?;
+    drop(sessions);
+    let (surplus, unknown) = (lists.surplus, lists.unknown.names());
+    let rejects = rejects::raw(rejected, text, options);
+    let unusable = unusable + surplus;
+    Ok(Flat { batches, entries, info, listed, cut, foreign, some, unusable, surplus, rejects, unknown })
+}
+
+/// The records of a page by whether they have a usable id.
+struct Sorted<'a> {
+    sessions: Vec<Found<'a>>,
+    /// The others that matter to a run.
+    rejected: Vec<Rejected>,
+}
+
+fn sorted<'a>(records: &'a [Session<'a>], no_objects: &[usize], options: &Options) -> Sorted<'a> {
+    let mut sessions = Vec::with_capacity(records.len());
+    let mut without_id: Vec<_> = no_objects.iter().map(|place| (*place, rejects::NO_USABLE_ID)).collect();
+    for (number, session) in records.iter().enumerate() {
+        let start = session.start.at();
+        if let Some(id) = usable_id(&session.id) {
+            sessions.push(Found { number, hash: identity(&id), id, start, session });
+        } else if !options.is_foreign(session) && (start.is_none() || options.kept.has(start)) {
+            without_id.push((session.place as usize, rejects::without_id(&session.id)));
+        }
+    }
+    let rejected = without_id.into_iter().map(|(place, why)| Rejected::without_id(place, why, &sessions)).collect();
+    Sorted { sessions, rejected }
 }
 
 /// The first, one from the middle, and the last.
@@ -176,7 +262,8 @@ fn some(sessions: &[Found<'_>]) -> Vec<String> {
 }
 
 struct Found<'a> {
-    index: usize,
+    /// In the lists.
+    number: usize,
     hash: u128,
     id: Cow<'a, str>,
     start: Option<i64>,
@@ -186,7 +273,7 @@ struct Found<'a> {
 impl Found<'_> {
     /// The session as the walk knows it.
     fn listed(&self) -> Listed {
-        Listed { id: self.hash, start: self.start, end: session::end(self.session), rank: walk::rank(&self.id) }
+        Listed { id: self.hash, start: self.start, end: self.session.end.at(), rank: walk::rank(&self.id) }
     }
 }
 

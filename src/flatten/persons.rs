@@ -1,5 +1,9 @@
 //! Which entries of a session are one person: those that share a `participantId`.
 
+use std::borrow::Cow;
+
+use super::values;
+use crate::anomaly::Anomalies;
 use crate::api::model::Participant;
 
 /// Which entries of a session share an id. Keeps its space from one session to the next.
@@ -13,10 +17,10 @@ pub struct Persons {
 
 impl Persons {
     /// Looks at those entries of a session that have not been erased.
-    pub fn find(&mut self, participants: &[Option<Participant<'_>>], erased: &[usize]) {
-        let id = |index: usize| participants[index].as_ref().and_then(|entry| entry.id.text());
+    pub fn find(&mut self, participants: &[Participant<'_>], is_erased: impl Fn(usize) -> bool) {
+        let id = |index: usize| id(&participants[index]);
         self.ids.clear();
-        let listed = (0..participants.len()).filter(|index| !erased.contains(index));
+        let listed = (0..participants.len()).filter(|index| !is_erased(*index));
         self.ids.extend(listed.filter_map(|index| Some((beginning(id(index)?.as_bytes()), index))));
         self.ids.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(&id(b.1))));
         self.shared.clear();
@@ -32,6 +36,11 @@ impl Persons {
     pub fn shared(&self, index: usize) -> Option<usize> {
         self.shared[index]
     }
+}
+
+/// The id as it is stored.
+fn id<'a>(participant: &'a Participant<'_>) -> Option<Cow<'a, str>> {
+    values::id(&participant.id, &mut Anomalies::default())
 }
 
 /// The first eight bytes, or all that there are.

@@ -1,24 +1,30 @@
-//! What of a page is kept raw, and how a record that names no session is told from others.
+//! Raw records that are kept because all or part of them could not become a row, and how one that names no session is told
+//! from others.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Found, identity};
+use super::{Found, Options, identity};
+use crate::anomaly::Anomaly;
+use crate::api::lenient::Scalar;
 use crate::api::model;
 use crate::erasure::Denied;
+use crate::limits;
 
-/// Why a record without a usable id is a reject.
-const NO_USABLE_ID: &str = "no_usable_id";
+/// Why a record has no row.
+pub(super) const NO_USABLE_ID: &str = "no_usable_id";
+/// Added to the reason where a record was too long to be kept as it is.
+const CUT: &str = ",cut_raw";
 
 /// A raw record kept because all or part of it could not become a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
     /// Position in the page.
     pub index: usize,
-    /// Why: names of anomalies, or `no_usable_id`.
+    /// Why: names of anomalies, or `no_usable_id`; `cut_raw` besides where the record is not whole.
     pub reason: String,
-    /// The record as the API sent it, but for those who have been erased.
+    /// The record as the API sent it, but for those who have been erased; its beginning where it is very long.
     pub raw: String,
     /// Whose it is.
     pub of: Of,
@@ -51,53 +57,108 @@ enum Whose {
 impl Rejected {
     /// Of a session.
     pub fn of_session(found: &Found<'_>, reason: String) -> Self {
-        Self { index: found.index, reason, of: Whose::Session(found.id.clone().into_owned()) }
+        Self { index: found.session.place as usize, reason, of: Whose::Session(found.id.clone().into_owned()) }
     }
 
-    /// Without an id, among those that have one, in list order.
-    pub fn without_id(index: usize, found: &[Found<'_>]) -> Self {
-        let behind = found.partition_point(|found| found.index < index);
+    /// Without a usable id, among those that have one, in list order.
+    pub fn without_id(index: usize, reason: &str, found: &[Found<'_>]) -> Self {
+        let place = |found: &Found<'_>| found.session.place as usize;
+        let behind = found.partition_point(|found| place(found) < index);
         let nearest = [behind.checked_sub(1), Some(behind)].into_iter().flatten().filter_map(|at| found.get(at));
         let away = |other: usize| index.cast_signed() - other.cast_signed();
-        let beside = nearest.map(|found| (found.hash, away(found.index))).collect();
-        Self { index, reason: NO_USABLE_ID.to_owned(), of: Whose::Beside(beside) }
+        let beside = nearest.map(|found| (found.hash, away(place(found)))).collect();
+        Self { index, reason: reason.to_owned(), of: Whose::Beside(beside) }
     }
 
-    fn with(self, raw: String) -> Reject {
+    /// With its raw text, of which so many bytes are kept. A part of a record is no JSON: where somebody has been erased,
+    /// nobody could tell who is in it.
+    fn with(self, raw: &str, most: usize, denied: Option<&Denied>) -> Reject {
         let Self { index, reason, of } = self;
+        let scrubbed = |raw| denied.map_or(Cow::Borrowed(raw), |denied| denied.scrub(raw));
+        // Of a longer one nothing is looked into: that would take many times its length.
+        let whole = (raw.len() <= limits::RAW).then(|| scrubbed(raw));
         let of = match of {
             Whose::Session(id) => Of::Session(id),
-            Whose::Beside(nearest) => {
-                let content = identity(&raw);
-                let mark = |(id, away)| format!("{:x}", identity(&format!("{content:x} {id:x} {away}")));
-                Of::Unknown(nearest.into_iter().map(mark).collect())
-            }
+            // By all of it: how much is kept is another matter.
+            Whose::Beside(nearest) => Of::Unknown(marks(nearest, whole.as_deref().unwrap_or(raw))),
         };
-        Reject { index, reason, raw, of }
+        match whole.filter(|_| raw.len() <= most) {
+            Some(whole) => Reject { index, reason, raw: whole.into_owned(), of },
+            None => Reject { index, reason: reason + CUT, raw: scrubbed(limits::cut(raw, most)).into_owned(), of },
+        }
     }
 }
 
-/// The page is read a second time only when something of it must be kept raw. The erased are taken out here, before
-/// anything reaches the disk.
-pub(super) fn rejects(mut rejected: Vec<Rejected>, text: &str, denied: Option<&Denied>) -> Vec<Reject> {
+fn marks(nearest: Vec<(u128, isize)>, content: &str) -> Vec<String> {
+    let content = identity(content);
+    let mark = |(id, away)| format!("{:x}", identity(&format!("{content:x} {id:x} {away}")));
+    nearest.into_iter().map(mark).collect()
+}
+
+/// Why a record with this id has no row.
+pub(super) fn without_id(id: &Scalar<'_>) -> &'static str {
+    let is_long = id.text().is_some_and(|id| id.len() > limits::ID);
+    if is_long { Anomaly::LongId.name() } else { NO_USABLE_ID }
+}
+
+/// Those of a page with their raw texts. The page is read a second time only where there are any. The erased are taken out
+/// here, before anything reaches the disk.
+pub(super) fn raw(mut rejected: Vec<Rejected>, text: &str, options: &Options) -> Vec<Reject> {
     if rejected.is_empty() {
         return Vec::new();
     }
     rejected.sort_by_key(|rejected| rejected.index);
-    let raw = model::raw_records(text);
-    let scrubbed = |raw: &str| denied.map_or(Cow::Borrowed(raw), |denied| denied.scrub(raw)).into_owned();
-    let raw = |index: usize| raw.get(index).map_or_else(String::new, |raw| scrubbed(raw.get()));
-    rejected.into_iter().map(|rejected| (raw(rejected.index), rejected)).map(|(raw, it)| it.with(raw)).collect()
+    let mut rejects = Vec::with_capacity(rejected.len());
+    let mut room = limits::RAW_OF_PAGE;
+    let mut wanted = rejected.into_iter().peekable();
+    model::raw_records(text, &options.limits, |place, raw| {
+        while let Some(rejected) = wanted.next_if(|wanted| wanted.index == place) {
+            let reject = rejected.with(raw, room.min(limits::RAW), options.denied.as_deref());
+            room -= reject.raw.len().min(room);
+            rejects.push(reject);
+        }
+        wanted.peek().is_some()
+    });
+    rejects
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::flatten::{Options, page};
+    use crate::erasure::Identifier;
+    use crate::flatten::page;
+
+    fn kept(records: &[String], denied: Option<Denied>) -> Vec<Reject> {
+        let options = Options { denied: denied.map(Arc::new), ..Options::default() };
+        let text = format!("{{\"data\":[{}]}}", records.join(","));
+        let rejected = (0..records.len()).rev().map(|place| Rejected::without_id(place, "odd", &[]));
+        raw(rejected.collect(), &text, &options)
+    }
+
+    #[test]
+    fn long_records_are_cut_and_so_are_those_for_which_no_room_is_left() {
+        let record = |length: usize| format!("\"{}\"", "\u{e9}".repeat(length / 2));
+        let fits = record(limits::RAW - 2);
+        let [whole, long] = [fits.clone(), record(limits::RAW)];
+        let rejects = kept(&[whole.clone(), long.clone(), "7".to_owned()], None);
+        assert_eq!((rejects[0].raw.len(), rejects[0].reason.as_str()), (limits::RAW, "odd"));
+        assert_eq!((rejects[1].raw.len(), rejects[1].reason.as_str()), (limits::RAW - 1, "odd,cut_raw"));
+        assert_eq!((rejects[2].raw.as_str(), rejects[2].index), ("7", 2));
+        let many = kept(&vec![fits; 20], None);
+        assert_eq!(many.iter().map(|reject| reject.raw.len()).sum::<usize>(), limits::RAW_OF_PAGE);
+        assert_eq!(many.iter().filter(|reject| reject.reason == "odd,cut_raw").count(), 4);
+
+        let mut denied = Denied::nobody(b"key").unwrap();
+        denied.add(Identifier::Name, denied.hash(Identifier::Name, "Ann"), 1);
+        let ann = format!("{{\"name\":\"Ann\",\"x\":{}}}", record(limits::RAW));
+        assert_eq!(kept(&[ann], Some(denied))[0].raw, "null");
+    }
 
     /// The marks of each record without an id.
     fn marks(records: &[&str]) -> Vec<Vec<String>> {
-        let flat = page(format!("{{\"data\":[{}]}}", records.join(",")).as_bytes(), &Options::default()).unwrap();
+        let flat = page(format!("{{\"data\":[{}]}}", records.join(",")), &Options::default()).unwrap();
         let marks = |reject: Reject| if let Of::Unknown(marks) = reject.of { Some(marks) } else { None };
         flat.rejects.into_iter().filter_map(marks).collect()
     }

@@ -1,21 +1,20 @@
 //! One session to its rows, by the exact rules of the tables' contract.
 
-use std::collections::BTreeMap;
-
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
-use serde_json::value::RawValue;
 
 use super::Options;
 use super::builders::Builders;
+use super::extra;
 use super::persons::Persons;
-use super::values::{double, text, time};
+use super::values::{double, id, text, time};
 use crate::anomaly::{Anomalies, Anomaly};
-use crate::api::lenient::Entries;
-use crate::api::model::{Lists, Participant, Session, Timelog, Unknown};
+use crate::api::lenient::{Entries, Scalar};
+use crate::api::model::{Lists, Participant, Session, Timelog};
 use crate::attendance::{self, Bounds, Joins, Log, Moments, Span, millis};
 use crate::facts::{Facts, Own};
-use crate::timestamp;
+use crate::limits;
+use crate::tables::Table;
 
 /// What the caller needs of a row just made.
 pub struct Row {
@@ -29,8 +28,8 @@ pub struct Flattener<'a> {
     options: &'a Options,
     lists: &'a Lists<'a>,
     builders: Builders,
-    unknown: BTreeMap<String, u64>,
-    reader: timestamp::Reader,
+    /// The entries of the session at hand that have been erased; none where nobody has.
+    erased: Vec<bool>,
     /// Effective spans of the session so far, united by entry.
     all: Vec<Span>,
     /// The same with those who are present, united by person.
@@ -63,15 +62,12 @@ struct SessionTotals {
     people_differ: bool,
 }
 
-/// The session's start, for its place in the order.
-pub fn start(session: &Session<'_>) -> Option<i64> {
-    time(&session.start, &mut timestamp::Reader::default(), &mut Anomalies::default())
-}
-
-/// The session's end, for lists that are ordered by it.
-pub fn end(session: &Session<'_>) -> Option<i64> {
-    time(&session.end, &mut timestamp::Reader::default(), &mut Anomalies::default())
-}
+/// Bytes of a participant's row as it is published, without its texts.
+const PARTICIPANT_ROW: usize = 160;
+/// The same of a timelog's.
+const TIMELOG_ROW: usize = 128;
+/// Digits of a whole number at most.
+const DIGITS: usize = 20;
 
 fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
@@ -84,8 +80,7 @@ impl<'a> Flattener<'a> {
             options,
             lists,
             builders: Builders::new(lists),
-            unknown: BTreeMap::new(),
-            reader: timestamp::Reader::default(),
+            erased: Vec::new(),
             all: Vec::new(),
             people: Vec::new(),
             entry: Vec::new(),
@@ -96,36 +91,36 @@ impl<'a> Flattener<'a> {
         }
     }
 
-    pub fn finish(self) -> Result<([RecordBatch; 3], BTreeMap<String, u64>), ArrowError> {
-        Ok((self.builders.finish()?, self.unknown))
+    pub fn finish(self) -> Result<[RecordBatch; 3], ArrowError> {
+        self.builders.finish()
     }
 
-    /// Adds the rows of a session. `mended`: part of its text was not valid Unicode.
-    pub fn session(&mut self, id: &str, session: &Session<'_>, mended: bool) -> Row {
+    /// Adds the rows of a session, by its number in the lists. `mended`: part of its text was not valid Unicode.
+    pub fn session(&mut self, session_id: &str, number: usize, mended: bool) -> Row {
+        let session = &self.lists.sessions[number];
         let mut anomalies = Anomalies::NONE;
         if mended {
             anomalies.add(Anomaly::BadText);
         }
-        let started_at = time(&session.start, &mut self.reader, &mut anomalies);
-        let ended_at = time(&session.end, &mut self.reader, &mut anomalies);
+        let started_at = time(session.start, &mut anomalies);
+        let ended_at = time(session.end, &mut anomalies);
         let status = text(&session.status, &mut anomalies);
         let is_open = session.end.is_absent() && status.as_deref() != Some("ended");
         let bounds = Bounds { start: started_at, end: ended_at, is_open };
         if bounds.is_backwards() {
             anomalies.add(Anomaly::EndBeforeStart);
         }
-        let totals = self.participants(bounds, &session.participants);
+        let totals = self.participants(bounds, session, session_id.len());
         anomalies.merge(totals.anomalies);
         let swept = attendance::sweep(&self.all, &mut self.moments);
         let peak =
             if totals.people_differ { attendance::sweep(&self.people, &mut self.moments).most } else { swept.most };
 
-        let meeting_id = text(&session.meeting_id, &mut anomalies);
-        let custom_room_id = text(&session.custom_room_id, &mut anomalies);
+        let meeting_id = id(&session.meeting_id, &mut anomalies);
+        let custom_room_id = id(&session.custom_room_id, &mut anomalies);
         let region = text(&session.region, &mut anomalies);
         let chat_link = text(&session.chat_link, &mut anomalies);
         let active_duration = double(&session.active_duration, &mut anomalies);
-        let extra = self.extra("", &session.unknown, None);
         let own = [
             (Own::ENDED, !is_open),
             (Own::START, started_at.is_some()),
@@ -137,9 +132,10 @@ impl<'a> Flattener<'a> {
             (Own::ACTIVE_DURATION, active_duration.is_some()),
         ];
         let facts = Facts { own: Own::of(own), ..totals.facts };
+        let extra = extra::of_session(&self.lists.unknown, number, &mut anomalies);
 
         let rows = &mut self.builders.sessions;
-        rows.session_id.append_value(id);
+        rows.session_id.append_value(session_id);
         rows.meeting_id.append_option(meeting_id);
         rows.started_at.append_option(started_at);
         rows.ended_at.append_option(ended_at);
@@ -161,25 +157,32 @@ impl<'a> Flattener<'a> {
         Row { is_open, facts, anomalies }
     }
 
-    fn participants(&mut self, bounds: Bounds, participants: &Entries) -> SessionTotals {
+    fn participants(&mut self, bounds: Bounds, session: &Session<'_>, id_length: usize) -> SessionTotals {
         self.all.clear();
         self.people.clear();
         let mut totals = SessionTotals::default();
-        if matches!(participants, Entries::Other) {
+        if session.participants.is_odd() {
             totals.anomalies.add(Anomaly::BadParticipants);
         }
-        let participants = participants.of(&self.lists.participants);
-        let erased = self.erased(participants);
-        self.persons.find(participants, &erased);
-        self.gather_joins(participants, &erased);
+        let lists = self.lists;
+        let mut participants = session.participants.of(&lists.participants);
+        if session.participants == Entries::TooMany || self.is_too_large(session, id_length) {
+            totals.anomalies.add(Anomaly::TooLarge);
+            participants = &[];
+        }
+        self.find_erased(participants);
+        let Self { persons, erased, .. } = self;
+        persons.find(participants, |index| erased.get(index).is_some_and(|erased| *erased));
+        self.gather_joins(participants);
         self.shared.clear();
         for (index, participant) in participants.iter().enumerate() {
-            if erased.contains(&index) {
+            if self.is_erased(index) {
                 continue;
             }
             totals.participants += 1;
             let person = self.persons.shared(index);
-            let entry = self.participant(bounds, index, participant.as_ref(), person, &mut totals);
+            let number = session.participants.range().start + index;
+            let entry = self.participant(bounds, (index, number), participant, person, &mut totals);
             totals.timelogs += entry.timelogs;
             totals.anomalies.merge(entry.anomalies);
             self.all.extend_from_slice(&self.entry);
@@ -203,52 +206,70 @@ impl<'a> Flattener<'a> {
         totals
     }
 
+    /// Whether the rows of a session's participants and timelogs are more than fit into memory wherever they are handled.
+    fn is_too_large(&self, session: &Session<'_>, id_length: usize) -> bool {
+        let lists = self.lists;
+        let length = |text: &Scalar<'_>, most: usize| match text {
+            Scalar::Text(text) => text.len().min(most),
+            _ => DIGITS,
+        };
+        let parents = id_length + length(&session.meeting_id, limits::ID);
+        let row = |participant: &Participant<'_>| {
+            let (id, timelogs) = (length(&participant.id, limits::ID), participant.timelogs.range());
+            let own = PARTICIPANT_ROW + parents + id + length(&participant.name, limits::TEXT);
+            let unknown = lists.unknown.bytes(Table::Timelogs, timelogs.clone());
+            own + timelogs.len() * (TIMELOG_ROW + parents + id) + unknown
+        };
+        let unknown = lists.unknown.bytes(Table::Participants, session.participants.range());
+        let rows = session.participants.of(&lists.participants).iter().map(row).sum::<usize>();
+        rows + unknown > limits::SESSION
+    }
+
     /// Finds out who joined when. Nothing but an open timelog asks for that, and hardly any session has one.
-    fn gather_joins(&mut self, participants: &[Option<Participant<'_>>], erased: &[usize]) {
-        let Self { lists, persons, reader, joins, .. } = self;
-        let logs = |entry: &Participant<'_>| entry.timelogs.of(&lists.timelogs).iter().flatten();
-        let is_open = |log: &Timelog<'_>| log.end.is_absent();
-        if !participants.iter().flatten().any(|entry| logs(entry).any(is_open)) {
+    fn gather_joins(&mut self, participants: &[Participant<'_>]) {
+        let Self { lists, persons, erased, joins, .. } = self;
+        let logs = |entry: &Participant<'_>| entry.timelogs.of(&lists.timelogs).iter().copied();
+        if !participants.iter().any(|entry| logs(entry).any(|log| log.end.is_absent())) {
             return;
         }
-        let entries = (0..).zip(participants).filter(|(index, _)| !erased.contains(index));
-        let listed =
-            entries.filter_map(|(index, entry)| Some((persons.shared(index).unwrap_or(index), entry.as_ref()?)));
-        joins.gather(listed.flat_map(|(person, entry)| logs(entry).map(move |log| (person, log))).map(
-            |(person, log)| {
-                let mut read = |value| time(value, reader, &mut Anomalies::default());
-                (person, Log { start: read(&log.start), end: read(&log.end), is_open: is_open(log) })
-            },
-        ));
+        let is_erased = |index: usize| erased.get(index).is_some_and(|erased| *erased);
+        let listed = participants.iter().enumerate().filter(|(index, _)| !is_erased(*index));
+        joins.gather(listed.flat_map(|(index, entry)| {
+            let person = persons.shared(index).unwrap_or(index);
+            logs(entry).map(move |log| (person, as_listed(log)))
+        }));
     }
 
-    /// Positions of the entries that get no rows.
-    fn erased(&self, participants: &[Option<Participant<'_>>]) -> Vec<usize> {
-        let Some(denied) = &self.options.denied else { return Vec::new() };
-        let is_erased = |entry: &Participant<'_>| denied.has(entry.id.text().as_deref(), entry.name.text().as_deref());
-        let entries = participants.iter().enumerate();
-        entries.filter(|(_, entry)| entry.as_ref().is_some_and(is_erased)).map(|(index, _)| index).collect()
+    /// Finds the entries that get no rows.
+    fn find_erased(&mut self, participants: &[Participant<'_>]) {
+        self.erased.clear();
+        let Some(denied) = &self.options.denied else { return };
+        let mut ignored = Anomalies::default();
+        self.erased.extend(participants.iter().map(|entry| {
+            let (id, name) = (id(&entry.id, &mut ignored), text(&entry.name, &mut ignored));
+            denied.has(id.as_deref(), name.as_deref())
+        }));
     }
 
-    /// Adds an entry's row and those of its timelogs; leaves its effective spans, united, in `self.entry`.
+    fn is_erased(&self, index: usize) -> bool {
+        self.erased.get(index).is_some_and(|erased| *erased)
+    }
+
+    /// Adds an entry's row and those of its timelogs; leaves its effective spans, united, in `self.entry`. `index`: its
+    /// place in the session, `number`: in the lists.
     fn participant(
         &mut self,
         bounds: Bounds,
-        index: usize,
-        participant: Option<&Participant<'_>>,
+        (index, number): (usize, usize),
+        participant: &Participant<'_>,
         person: Option<usize>,
         totals: &mut SessionTotals,
     ) -> EntryTotals {
-        let missing = Participant::default();
         let mut entry = EntryTotals::default();
-        if participant.is_none() {
-            entry.anomalies.add(Anomaly::BadParticipants);
-        }
-        let participant = participant.unwrap_or(&missing);
         if person.is_some() {
             entry.anomalies.add(Anomaly::RepeatedParticipant);
         }
-        let id = text(&participant.id, &mut entry.anomalies);
+        let id = id(&participant.id, &mut entry.anomalies);
         let name = text(&participant.name, &mut entry.anomalies);
         totals.facts.participant(id.as_deref(), name.as_deref());
         self.timelogs(bounds, person.unwrap_or(index), &participant.timelogs, &mut entry, &mut totals.facts);
@@ -256,8 +277,9 @@ impl<'a> Flattener<'a> {
             entry.anomalies.add(Anomaly::Overlap);
         }
         let attended_ms = millis(attendance::length(&self.entry));
-        totals.attended_ms += attended_ms;
-        let extra = self.participant_extra(participant);
+        totals.attended_ms = totals.attended_ms.saturating_add(attended_ms);
+        let timelogs = participant.timelogs.range();
+        let extra = extra::of_participant(&self.lists.unknown, number, timelogs, &mut entry.anomalies);
 
         let rows = &mut self.builders.participants;
         rows.participant_index.append_value(count(index));
@@ -279,64 +301,34 @@ impl<'a> Flattener<'a> {
         facts: &mut Facts,
     ) {
         self.entry.clear();
-        if matches!(timelogs, Entries::Other) {
+        if timelogs.is_odd() {
             entry.anomalies.add(Anomaly::BadTimelog);
         }
         for timelog in timelogs.of(&self.lists.timelogs) {
             let mut anomalies = Anomalies::NONE;
-            let (start, end, is_open) = if let Some(timelog) = timelog {
-                let is_open = timelog.end.is_absent();
-                let mut read = |value| time(value, &mut self.reader, &mut anomalies);
-                (read(&timelog.start), read(&timelog.end), is_open)
-            } else {
-                anomalies.add(Anomaly::BadTimelog);
-                (None, None, false)
+            let log = Log {
+                start: time(timelog.start, &mut anomalies),
+                end: time(timelog.end, &mut anomalies),
+                is_open: timelog.end.is_absent(),
             };
-            let next_join = if is_open { self.joins.after(person, start) } else { None };
-            let counted = attendance::count(bounds, Log { start, end, is_open }, next_join);
+            let next_join = if log.is_open { self.joins.after(person, log.start) } else { None };
+            let counted = attendance::count(bounds, log, next_join);
             anomalies.merge(counted.anomalies);
             entry.anomalies.merge(anomalies);
-            facts.timelog(entry.timelogs == 0, start, end);
+            facts.timelog(entry.timelogs == 0, log.start, log.end);
             entry.timelogs += 1;
             entry.present_since = attendance::earlier(entry.present_since, counted.present_since);
             self.entry.extend(counted.effective);
 
             let rows = &mut self.builders.timelogs;
-            rows.started_at.append_option(start);
-            rows.ended_at.append_option(end);
-            rows.is_open.append_value(is_open);
+            rows.started_at.append_option(log.start);
+            rows.ended_at.append_option(log.end);
+            rows.is_open.append_value(log.is_open);
             rows.anomalies.push(anomalies);
         }
     }
+}
 
-    /// The unknown fields of an entry and of its timelogs, which have no `extra` of their own: under `timelog`, one
-    /// object each.
-    fn participant_extra(&mut self, participant: &Participant<'_>) -> Option<String> {
-        let unknown = |timelog: &Option<Timelog<'_>>| timelog.as_ref().is_some_and(|log| !log.unknown.is_empty());
-        let timelogs = participant.timelogs.of(&self.lists.timelogs);
-        if !timelogs.iter().any(unknown) {
-            return self.extra("participants.", &participant.unknown, None);
-        }
-        let each = timelogs.iter().map(|timelog| {
-            let fields =
-                timelog.as_ref().and_then(|timelog| self.extra("participants.timelog.", &timelog.unknown, None));
-            fields.unwrap_or_else(|| "{}".to_owned())
-        });
-        let timelogs = format!("[{}]", each.collect::<Vec<_>>().join(","));
-        let timelogs = RawValue::from_string(timelogs).ok();
-        self.extra("participants.", &participant.unknown, timelogs.as_deref())
-    }
-
-    /// Counts unknown fields by their path, and renders them where they are kept.
-    fn extra(&mut self, path: &str, unknown: &Unknown<'_>, timelogs: Option<&RawValue>) -> Option<String> {
-        for (name, _) in unknown {
-            *self.unknown.entry(format!("{path}{name}")).or_default() += 1;
-        }
-        if !self.options.keep_unknown_fields || unknown.is_empty() && timelogs.is_none() {
-            return None;
-        }
-        let mut fields: BTreeMap<&str, _> = unknown.iter().map(|(name, value)| (name.as_ref(), *value)).collect();
-        fields.extend(timelogs.map(|timelogs| ("timelog", timelogs)));
-        serde_json::to_string(&fields).ok()
-    }
+fn as_listed(timelog: Timelog) -> Log {
+    Log { start: timelog.start.at(), end: timelog.end.at(), is_open: timelog.end.is_absent() }
 }

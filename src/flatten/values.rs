@@ -1,22 +1,41 @@
-//! Single values of a record: one of a wrong type becomes null, and an anomaly. An empty text is no value.
+//! Single values of a record: one of a wrong type becomes null, and an anomaly; one that is too long is cut, or null if it
+//! is an id. An empty text is no value.
 
 use std::borrow::Cow;
 
 use crate::anomaly::{Anomalies, Anomaly};
-use crate::api::lenient::Scalar;
-use crate::timestamp;
+use crate::api::lenient::{Scalar, Time};
+use crate::limits;
 
 /// A time, in microseconds.
-pub fn time(value: &Scalar<'_>, reader: &mut timestamp::Reader, anomalies: &mut Anomalies) -> Option<i64> {
-    let parsed = if let Scalar::Text(text) = value { reader.parse(text) } else { None };
-    if parsed.is_none() && !value.is_absent() {
+pub fn time(value: Time, anomalies: &mut Anomalies) -> Option<i64> {
+    if value.is_bad() {
         anomalies.add(Anomaly::BadTimestamp);
     }
-    parsed
+    value.at()
 }
 
 /// A text as it is, a whole number in digits.
 pub fn text<'a>(value: &'a Scalar<'_>, anomalies: &mut Anomalies) -> Option<Cow<'a, str>> {
+    let text = read(value, anomalies)?;
+    if text.len() <= limits::TEXT {
+        return Some(text);
+    }
+    anomalies.add(Anomaly::CutText);
+    Some(limits::cut_cow(text, limits::TEXT))
+}
+
+/// The same of an id: half of one would be another one.
+pub fn id<'a>(value: &'a Scalar<'_>, anomalies: &mut Anomalies) -> Option<Cow<'a, str>> {
+    let id = read(value, anomalies)?;
+    if id.len() <= limits::ID {
+        return Some(id);
+    }
+    anomalies.add(Anomaly::LongId);
+    None
+}
+
+fn read<'a>(value: &'a Scalar<'_>, anomalies: &mut Anomalies) -> Option<Cow<'a, str>> {
     let text = value.text();
     if text.is_none() && !value.is_absent() {
         anomalies.add(Anomaly::BadValue);

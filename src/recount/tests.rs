@@ -19,7 +19,7 @@ fn body(sessions: &[Session]) -> Vec<u8> {
 }
 
 fn flattened(body: &[u8]) -> Chunk {
-    Chunk::widen(flatten::page(body, &Options::default()).unwrap().batches).unwrap()
+    Chunk::widen(flatten::page(body.to_vec(), &Options::default()).unwrap().batches).unwrap()
 }
 
 fn check(chunk: &Chunk) -> Result<(), TestCaseError> {

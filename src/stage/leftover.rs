@@ -37,8 +37,11 @@ pub fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, 
     if header.last_run != read.header.last_run && header.last_run.as_ref() != Some(&read.header.run_id) {
         return Err(Other("another run has published since"));
     }
-    if header.begun_at.saturating_sub(read.header.begun_at) > MOST_AGE {
-        return Err(Other("it is older than a day"));
+    // What is settled after a run is no later than its beginning: one in the future would settle what nobody has read.
+    match header.begun_at.saturating_sub(read.header.begun_at) {
+        ..0 => return Err(Other("it was begun in the future by this machine's clock")),
+        0..=MOST_AGE => {}
+        _ => return Err(Other("it is older than a day")),
     }
     Ok(read)
 }
@@ -150,6 +153,8 @@ mod tests {
     fn a_stage_is_continued_for_a_day_and_while_nobody_else_has_published() {
         assert_eq!(refusal(None, &header("next", None, MOST_AGE)), None);
         assert_eq!(refusal(None, &header("next", None, MOST_AGE + 1)), Some("it is older than a day"));
+        let ahead = "it was begun in the future by this machine's clock";
+        assert_eq!(refusal(None, &header("next", None, -1)), Some(ahead));
         assert_eq!(refusal(Some("first"), &header("next", Some("first"), 0)), None);
         // The stopped run had begun to publish.
         assert_eq!(refusal(Some("first"), &header("next", Some("stopped"), 0)), None);

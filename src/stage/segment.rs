@@ -221,7 +221,7 @@ mod tests {
             body.push(b',');
         }
         body.extend(br#"{"id":"odd","start":7,"participants":[{"timelog":[{"start":"x"}]}]}]}"#);
-        flatten::page(&body, &flatten::Options::default()).unwrap().batches
+        flatten::page(body, &flatten::Options::default()).unwrap().batches
     }
 
     #[test]

@@ -53,7 +53,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let options = Options { kept, ..Options::default() };
         let flat = |page: &Vec<String>| {
-            flatten::page(format!(r#"{{"data":[{}]}}"#, page.join(",")).as_bytes(), &options).unwrap()
+            flatten::page(format!(r#"{{"data":[{}]}}"#, page.join(",")), &options).unwrap()
         };
         let flats: Vec<_> = pages.iter().map(flat).collect();
         let open = || Stage::open(&below(&folder), &header("key"), false).unwrap();
@@ -90,7 +90,7 @@ proptest! {
 #[test]
 fn a_stage_of_another_key_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
-    let flat = flatten::page(br#"{"data":[{"id":"a"}]}"#, &Options::default()).unwrap();
+    let flat = flatten::page(r#"{"data":[{"id":"a"}]}"#, &Options::default()).unwrap();
     let (mut stage, _) = Stage::open(&below(&folder), &header("one form"), false).unwrap();
     append_all(&mut stage, &[flat], 0);
     drop(stage);

@@ -13,6 +13,7 @@ use super::slot::{Purpose, Slot, State};
 use super::totals::Totals;
 use super::window::Window;
 use super::{Listed, Page};
+use crate::limits;
 
 /// How often a page that looks wrong is asked for again.
 const AGAIN: u32 = 2;
@@ -130,6 +131,9 @@ impl Passes {
             self.totals.observe_at(page, 0);
         }
         let listed = page.map_or(0, Page::listed);
+        if listed > limits::records(self.size) as u64 {
+            self.reasons.push(format!("page {} held {listed} sessions, more than are read of one answer", window.page));
+        }
         let wanted = self.wanted(window);
         // An empty page ends the pass; one that is so for a moment must not.
         let is_odd = wanted.is_some_and(|wanted| listed < wanted) && tries < AGAIN;

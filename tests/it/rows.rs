@@ -154,6 +154,30 @@ fn odd_records_keep_their_row_and_go_raw_to_the_rejects() {
         ),
         (r#"{"name": "no id"}"#, 3, &[]),
         (r"null", 3, &[]),
+        // Neither of two values is taken.
+        (r#"{"id": "a", "id": "a"}"#, 3, &[]),
+        (
+            r#"{"id": "a", "start": "2021-10-19T08:00:00Z", "start": "2021-10-19T08:00:00Z"}"#,
+            3,
+            &[("started_at", "null"), ("anomalies", "bad_timestamp")],
+        ),
+        (
+            r#"{"id": "a", "region": "eu", "participants": [{}], "region": "us", "participants": [{}, {}]}"#,
+            3,
+            &[("region", "null"), ("participant_count", "0"), ("anomalies", "bad_participants,bad_value")],
+        ),
+        // A time that UTC puts into another age.
+        (
+            r#"{"id": "a", "start": "9999-12-31T23:59:59-01:00", "end": "0000-06-01T00:00:00Z"}"#,
+            3,
+            &[("started_at", "null"), ("ended_at", "null"), ("anomalies", "bad_timestamp")],
+        ),
+        // What is no object is no participant, and no timelog.
+        (
+            r#"{"id": "a", "status": "ended", "participants": [0, null, {"timelog": [1, [], {"start": "2021-10-19T08:00:00Z", "end": "2021-10-19T08:00:00Z"}]}]}"#,
+            3,
+            &[("participant_count", "1"), ("timelog_count", "1"), ("anomalies", "bad_participants,bad_timelog")],
+        ),
         (
             r#"{"id": "a", "start": "2021-10-19T08:00:00Z", "end": "2021-10-19T07:00:00Z"}"#,
             0,
@@ -228,6 +252,47 @@ fn an_empty_text_is_read_as_null() {
         for (name, value) in *expected {
             assert_eq!((row[*name].as_str(), *record), (*value, *record), "{name}");
         }
+    }
+}
+
+#[test]
+fn texts_that_are_too_long_are_cut_and_ids_are_rejects() {
+    let text = |name: &str, length: usize| {
+        format!("\"{name}\": \"{}\"", "\u{e9}".repeat(length / 2) + &"x".repeat(length % 2))
+    };
+    for (fields, code, session, participant) in [
+        (text("id", 1024), 0, Some(""), ""),
+        (text("id", 1025), 3, None, ""),
+        (format!("\"id\": \"a\", {}", text("meetingId", 1025)), 3, Some("long_id"), ""),
+        (format!("\"id\": \"a\", {}", text("chatLink", 5000)), 0, Some("cut_text"), ""),
+        (format!("\"id\": \"a\", \"participants\": [{{{}}}]", text("participantId", 1024)), 0, Some(""), ""),
+        (
+            format!("\"id\": \"a\", \"participants\": [{{{}}}]", text("participantId", 300_000)),
+            3,
+            Some("long_id"),
+            "null",
+        ),
+        (format!("\"id\": \"a\", \"participants\": [{{{}}}]", text("name", 4097)), 0, Some("cut_text"), ""),
+    ] {
+        let bed = export_one(&format!("{{\"status\": \"ended\", {fields}}}"), &[], code);
+        let rows = bed.rows(Table::Sessions);
+        assert_eq!(rows.len(), usize::from(session.is_some()), "{fields:.60}");
+        let cell =
+            |row: &[(String, String)], name: &str| row.iter().find(|(column, _)| column == name).unwrap().1.clone();
+        if let Some(session) = session {
+            assert_eq!(cell(&rows[0], "anomalies"), session, "{fields:.60}");
+            assert!(cell(&rows[0], "chat_link").len() <= 4096 && cell(&rows[0], "meeting_id") != "");
+        }
+        for row in bed.rows(Table::Participants) {
+            assert_eq!(
+                cell(&row, "participant_id") == "null",
+                participant == "null" || fields.contains("name"),
+                "{fields:.60}"
+            );
+            assert!(cell(&row, "name").len() <= 4096);
+        }
+        let verified = crate::bed::Ran::of(bed.command(&["verify"]).output().unwrap());
+        assert_eq!(verified.code, 0, "{verified:?}");
     }
 }
 

@@ -4,6 +4,7 @@
 //! go, the positions of the others stay, and every number is computed anew, as if the API had never listed the entry. So it
 //! is for a session that has lost its entries already: a purge that was killed may have left the numbers from before.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -66,7 +67,7 @@ impl Rules {
                 }
                 is_erased
             };
-            let gone: Vec<i32> = entries.clone().filter(&mut is_erased).map(|row| index.value(row)).collect();
+            let gone: BTreeSet<i32> = entries.clone().filter(&mut is_erased).map(|row| index.value(row)).collect();
             selection.kept[0][session] = true;
             entries.for_each(|row| selection.kept[1][row] = !gone.contains(&index.value(row)));
             logs.for_each(|row| selection.kept[2][row] = !gone.contains(&of.value(row)));

@@ -38,7 +38,7 @@ fn staged(folder: &Path, layout: &Layout, sessions: &[Session]) -> Stage {
             wire::session(&mut body, session);
         }
         body.extend_from_slice(b"]}");
-        stage.append(&flatten::page(&body, &Options::default()).unwrap(), layout, None).unwrap();
+        stage.append(&flatten::page(body, &Options::default()).unwrap(), layout, None).unwrap();
         from += size - 1;
         if from + 1 >= sessions.len() {
             return stage;
