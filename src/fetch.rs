@@ -2,7 +2,7 @@
 
 use tracing::{debug, warn};
 
-use crate::api::{Client, Failed, Filter};
+use crate::api::{Body, Client, Failed, Filter, Share};
 use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat, Options, Unread};
 use crate::limits;
@@ -18,6 +18,8 @@ pub struct Fetched {
     pub flat: Box<Flat>,
     /// When the server says that it answered, in microseconds since 1970.
     pub at: Option<i64>,
+    /// The memory that the rows take; given back once they are staged.
+    pub share: Share,
 }
 
 /// Asks for a window. `options` are those of the moment at which the answer is there.
@@ -32,22 +34,24 @@ pub async fn page(
 ) -> Result<Result<Fetched, Failed>> {
     let mut attempt = 1;
     loop {
-        let answer = match client.list(request, filter).await? {
-            Ok(answer) => answer,
+        let Body { bytes, at, status, mut share } = match client.list(request, filter).await? {
+            Ok(body) => body,
             Err(failed) => return Ok(Err(failed)),
         };
         // On the runtime's own thread: handing a page to another one and back takes longer than the network can wait.
         let mut options = options();
         options.limits.records = limits::records(request.window.size);
-        let Unread { error, body } = match flatten::page(answer.bytes, &options) {
+        share.grow_to(flatten::weight(&bytes, &options.limits)).await;
+        let Unread { error, body } = match flatten::page(bytes, &options) {
             Ok(flat) => {
                 warn_of_surplus(request, &flat);
-                return Ok(Ok(Fetched { flat: Box::new(flat), at: answer.at }));
+                share.shrink_to(flat.memory());
+                return Ok(Ok(Fetched { flat: Box::new(flat), at, share }));
             }
             Err(unread) => unread,
         };
         let is_documented = request.asking == Asking::Documented;
-        let cause = format!("{}: {error}; {}", answer.status, client.quote(&body));
+        let cause = format!("{}: {error}; {}", status, client.quote(&body));
         if is_documented && attempt < ATTEMPTS {
             client.rest(request, filter, attempt, &cause).await;
             attempt += 1;

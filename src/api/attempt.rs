@@ -13,6 +13,7 @@ use super::body::{self, Unread};
 use super::broken::{Broken, describe};
 use super::clock::Clock;
 use super::endpoint::{is_slash_away, label};
+use super::memory::{Memory, Share};
 use super::retry::{answered_at, retry_after};
 use super::status::Meaning;
 use super::token::Tokens;
@@ -20,7 +21,7 @@ use crate::error::{Error, Kind};
 use crate::walk::{Asking, Outcome, Silence};
 
 /// The body of a success; it looks like one JSON object with something in it, and no more than that is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Body {
     /// The bytes, decoded.
     pub bytes: Bytes,
@@ -28,13 +29,15 @@ pub struct Body {
     pub at: Option<i64>,
     /// The status, one of a success.
     pub status: StatusCode,
+    /// The memory that it takes of what all answers have.
+    pub share: Share,
 }
 
 /// The API's answer to a request for one session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Reply {
     /// The session, with no more known of it than of any body.
-    Found(Bytes),
+    Found(Body),
     /// The API says that there is none.
     Refused {
         /// The HTTP status: 402, 404 or 410.
@@ -223,6 +226,8 @@ pub(super) struct Judge<'a> {
     pub limit: u64,
     /// How long bodies usually are.
     pub usual: usize,
+    /// Memory for bodies.
+    pub memory: &'a Memory,
 }
 
 impl Judge<'_> {
@@ -244,13 +249,23 @@ impl Judge<'_> {
 
     async fn body(&self, response: Response) -> Result<Body, Failure> {
         let (status, at) = (response.status(), answered_at(response.headers()));
-        match body::read(response, self.limit, self.usual).await {
+        let mut share = self.memory.share();
+        match body::read(response, self.limit, self.usual, &mut share).await {
             Ok(bytes) if body::is_bare(&bytes) => {
                 Err(Failure::passing(Kind::Contract, Silence::Bare, self.wrong(status, &bytes)).of(status))
             }
-            Ok(bytes) if body::is_object(&bytes) => Ok(Body { bytes, at, status }),
+            Ok(bytes) if body::is_object(&bytes) => Ok(Body { bytes, at, status, share }),
             Ok(bytes) => Err(Failure::passing(Kind::Contract, Silence::Shape, self.wrong(status, &bytes)).of(status)),
             Err(Unread::Broken(error)) => Err(Failure::broken(&error, self.url)),
+            Err(Unread::Damaged(error)) => {
+                let what = format!("the body broke off or is damaged: {error}");
+                Err(Failure::passing(Kind::Source, Silence::Broken, what).of(status))
+            }
+            Err(Unread::Coded(coding)) => {
+                let coding = body::line(&coding, &self.tokens.secrets());
+                let what = format!("the body is in a coding that was not asked for: {coding}");
+                Err(Failure::passing(Kind::Contract, Silence::Shape, what).of(status))
+            }
             Err(Unread::TooLarge) => {
                 let what = format!("the body has more than {} bytes: {}", self.limit, label(self.url));
                 let error =

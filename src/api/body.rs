@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use reqwest::Response;
 
+use super::coding::{Coding, Inflater};
+use super::memory::Share;
 use super::model::{message_in, said};
 use crate::redact::{one_line, redact};
 
 /// Bytes of a refusal's body that are read at most.
-const REFUSAL: u64 = 16 << 10;
+const REFUSAL: usize = 16 << 10;
 /// Characters of the API's own message, and of an excerpt, that are shown.
 const MESSAGE_CHARS: usize = 200;
 const EXCERPT_CHARS: usize = 100;
@@ -16,42 +18,97 @@ const EXCERPT_CHARS: usize = 100;
 pub(super) enum Unread {
     /// More decoded bytes than allowed.
     TooLarge,
-    /// The connection or the compression broke.
+    /// The connection broke.
     Broken(reqwest::Error),
+    /// It is not what its coding says.
+    Damaged(std::io::Error),
+    /// It is in a coding that was not asked for.
+    Coded(String),
 }
 
-/// Reads a whole body of `limit` decoded bytes at most. `guess` is how long bodies usually are, for one whose length is not given.
-pub(super) async fn read(mut response: Response, limit: u64, guess: usize) -> Result<Bytes, Unread> {
-    let length = response.content_length();
+/// Reads a whole body of `limit` decoded bytes at most, which count for `share`. `guess` is how long bodies usually are, for
+/// one whose length is not given.
+pub(super) async fn read(response: Response, limit: u64, guess: usize, share: &mut Share) -> Result<Bytes, Unread> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let length = response.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    // No coding makes a text longer by more than a little.
     if length.is_some_and(|length| length > limit) {
         return Err(Unread::TooLarge);
     }
-    let Some(first) = response.chunk().await.map_err(Unread::Broken)? else {
-        return Ok(Bytes::new());
-    };
-    let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(guess);
-    if length.is_some() && first.len() == expected {
-        return Ok(first);
-    }
-    let mut body = Vec::with_capacity(expected.max(first.len()));
-    let mut next = Some(first);
-    while let Some(chunk) = next {
-        if body.len() as u64 + chunk.len() as u64 > limit {
+    let mut pieces = Pieces::of(response)?;
+    let length = length.filter(|_| pieces.inflater.is_none());
+    let expected = length.unwrap_or(guess).min(limit);
+    let mut body = Vec::new();
+    while let Some(piece) = pieces.next().await? {
+        if body.is_empty() && length == Some(piece.len()) {
+            share.grow_to(piece.len()).await;
+            return Ok(pieces.chunk);
+        }
+        let whole = body.len() + piece.len();
+        if whole > limit {
             return Err(Unread::TooLarge);
         }
-        body.extend_from_slice(&chunk);
-        drop(chunk); // before the next read, so that the connection can use its buffer again
-        next = response.chunk().await.map_err(Unread::Broken)?;
+        if whole > body.capacity() {
+            // By halves: what doubles may take twice what is allowed.
+            let wanted = expected.max(whole + body.len() / 2).min(limit);
+            share.grow_to(wanted).await;
+            body.reserve_exact(wanted - body.len());
+        }
+        body.extend_from_slice(piece);
     }
     Ok(body.into())
 }
 
+/// The decoded pieces of a body.
+struct Pieces {
+    response: Response,
+    /// For a body in gzip.
+    inflater: Option<Inflater>,
+    /// The last that has arrived; it goes before the next is read, so that the connection can use its buffer again.
+    chunk: Bytes,
+    has_ended: bool,
+}
+
+impl Pieces {
+    fn of(response: Response) -> Result<Self, Unread> {
+        let coding = Coding::of(response.headers()).map_err(Unread::Coded)?;
+        let inflater = (coding == Coding::Gzip).then(Inflater::new);
+        Ok(Self { response, inflater, chunk: Bytes::new(), has_ended: false })
+    }
+
+    /// The next piece; none where the body has ended.
+    async fn next(&mut self) -> Result<Option<&[u8]>, Unread> {
+        loop {
+            // Looked at twice, for the sake of the borrow.
+            if self.inflater.as_mut().is_some_and(|inflater| inflater.has_more()) {
+                let piece = self.inflater.as_mut().map(Inflater::piece).transpose().map_err(Unread::Damaged)?;
+                return Ok(piece);
+            }
+            if self.has_ended {
+                return Ok(None);
+            }
+            self.chunk = Bytes::new();
+            let chunk = self.response.chunk().await.map_err(Unread::Broken)?;
+            self.has_ended = chunk.is_none();
+            match (&mut self.inflater, chunk) {
+                (Some(inflater), chunk) => inflater.feed(chunk),
+                (None, Some(chunk)) => {
+                    self.chunk = chunk;
+                    return Ok(Some(&self.chunk));
+                }
+                (None, None) => return Ok(None),
+            }
+        }
+    }
+}
+
 /// The message in a refusal's body, fit to be shown; empty where there is none.
-pub(super) async fn refusal(mut response: Response, secrets: &[String]) -> String {
+pub(super) async fn refusal(response: Response, secrets: &[String]) -> String {
+    let Ok(mut pieces) = Pieces::of(response) else { return String::new() };
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() as u64 > REFUSAL {
+    while let Ok(Some(piece)) = pieces.next().await {
+        body.extend_from_slice(piece);
+        if body.len() > REFUSAL {
             break;
         }
     }

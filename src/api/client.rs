@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::connect::connect;
 use super::endpoint::{Endpoint, Filter, label};
 use super::gate::Gate;
+use super::memory::Memory;
 use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
 use crate::config;
@@ -38,6 +39,7 @@ struct Shared {
     permits: Semaphore,
     budget: Duration,
     limit: u64,
+    memory: Memory,
     /// Length of the last page, as a guess for the next.
     usual: AtomicUsize,
 }
@@ -67,6 +69,7 @@ impl Client {
             permits: Semaphore::new(settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             budget: settings.retry_budget,
             limit: settings.max_body_bytes,
+            memory: Memory::new(usize::try_from(settings.max_body_bytes / 2).unwrap_or(usize::MAX)),
             usual: AtomicUsize::new(0),
         })))
     }
@@ -108,7 +111,7 @@ impl Client {
     /// Asks for one session; refused where the API says that there is none (402, 404, 410).
     pub async fn session(&self, id: &str) -> Result<Reply> {
         match self.0.request(self.0.endpoint.session(id)?, Asking::Documented).await {
-            Ok(body) => Ok(Reply::Found(body.bytes)),
+            Ok(body) => Ok(Reply::Found(body)),
             Err(Failed { error, .. }) => match error.status() {
                 Some(status @ (402 | 404 | 410)) => {
                     Ok(Reply::Refused { status, message: error.source().map(ToString::to_string).unwrap_or_default() })
@@ -181,14 +184,15 @@ impl Shared {
     /// Sends the request once. Whoever is answered was not too fast.
     async fn attempt(&self, url: &Url, token: &Token, deadline: Instant) -> Result<Body, Failure> {
         let (sent, usual) = (Instant::now(), self.usual.load(Ordering::Relaxed));
-        let judge = Judge { url, tokens: &self.tokens, clock: &self.clock, limit: self.limit, usual };
+        let judge =
+            Judge { url, tokens: &self.tokens, clock: &self.clock, limit: self.limit, usual, memory: &self.memory };
         let request = self.http.get(url.clone()).header(AUTHORIZATION, token.header.clone());
         let ended = timeout_at(deadline, async { judge.judge(request.send().await).await })
             .await
             .unwrap_or_else(|_| Err(Failure::late()));
         let ms = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &ended {
-            Ok(Body { bytes, at: _, status: _ }) => {
+            Ok(Body { bytes, .. }) => {
                 self.gate.ease();
                 self.usual.store(bytes.len(), Ordering::Relaxed);
                 debug!(request = label(url), ms, bytes = bytes.len(), "answered");

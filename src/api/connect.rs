@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
@@ -12,7 +12,7 @@ use crate::config;
 use crate::error::{Error, Kind, Result};
 
 /// A client for this endpoint: kept-alive connections for all concurrent requests, HTTP/2 where the server offers it,
-/// gzip, no redirects, no retries of its own. This machine is reached directly, other hosts through the system's proxy if there is one.
+/// no redirects, no retries, no decoding of its own. This machine is reached directly, other hosts through the system's proxy if there is one.
 pub(super) fn connect(settings: &config::Api, endpoint: &Endpoint) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("rollbook/", env!("CARGO_PKG_VERSION")))
@@ -20,7 +20,6 @@ pub(super) fn connect(settings: &config::Api, endpoint: &Endpoint) -> Result<req
         .redirect(Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
-        .gzip(true)
         .tcp_nodelay(true)
         .pool_max_idle_per_host(settings.concurrency.max(1))
         .connect_timeout(settings.connect_timeout)
@@ -43,6 +42,7 @@ pub(super) fn connect(settings: &config::Api, endpoint: &Endpoint) -> Result<req
 fn headers() -> HeaderMap {
     HeaderMap::from_iter([
         (ACCEPT, HeaderValue::from_static("application/json")),
+        (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ])
 }

@@ -7,6 +7,7 @@
 //! auth      which credentials there are       token     the header made of them, renewed when it must be
 //! endpoint  URLs, and which origins are safe  gate      when the next request may go out
 //! retry     what is tried again, and when     body      bytes in bounds, and what may be shown of them
+//! memory    of all answers in flight          coding   gzip
 //! client    one request, over attempts       attempt   one of them, and what its end means
 //! status    what each status means
 //! connect   TLS, proxies, connections         clock     the wall clock, handed in
@@ -19,10 +20,12 @@ mod body;
 mod broken;
 mod client;
 mod clock;
+mod coding;
 mod connect;
 mod endpoint;
 mod gate;
 pub mod lenient;
+mod memory;
 pub mod mend;
 pub mod model;
 mod retry;
@@ -39,3 +42,4 @@ pub use auth::{Credentials, Secret};
 pub use client::Client;
 pub use clock::Clock;
 pub use endpoint::Filter;
+pub use memory::{Memory, Share};

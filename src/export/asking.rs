@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::drive::Source;
 use super::joined;
-use crate::api::{Filter, Reply};
+use crate::api::{Body, Filter, Reply, Share};
 use crate::error::{Error, Kind, Result};
 use crate::flatten::{self, Flat};
 use crate::signal::Stop;
@@ -39,8 +39,11 @@ pub struct Asking<'a> {
 /// What a session that was asked for is.
 #[derive(Debug)]
 pub enum Fate {
-    /// There.
-    There(Box<Flat>),
+    /// There. One that started earlier than what is kept has no row.
+    There {
+        /// Whether it has one.
+        has_row: bool,
+    },
     /// Gone, in the API's own words.
     Gone(String),
     /// Not known: the look-up failed with this status, if with any, and for this reason.
@@ -82,30 +85,36 @@ pub struct Asked {
     pub control: Control,
 }
 
-/// What one session's own answer was.
-enum Look {
-    There(Box<Flat>),
+/// What one session's own answer was; `T`: what is known of one that is there.
+enum Look<T> {
+    There(T),
     NotFound { status: u16, message: String },
 }
 
+/// A session's rows, and the memory that they take.
+type Rows = (Box<Flat>, Share);
+
+/// What becomes of rows, at once: all of them together may be more than fit into memory.
+pub type Keep<'k> = &'k mut (dyn FnMut(Flat) -> Result<()> + Send);
+
 impl Asking<'_> {
-    /// Asks for all of them.
+    /// Asks for all of them; the rows of those that are there are kept as they come.
     ///
     /// # Errors
-    /// `Credentials` where the token is refused for the list as well; a signal.
-    pub async fn all(&self, ids: Vec<String>) -> Result<Asked> {
+    /// `Credentials` where the token is refused for the list as well; a signal; those of keeping.
+    pub async fn all(&self, ids: Vec<String>, keep: Keep<'_>) -> Result<Asked> {
         tokio::select! {
             biased;
             stopped = self.stop.wait() => Err(stopped),
-            asked = self.work(ids) => asked,
+            asked = self.work(ids, keep) => asked,
         }
     }
 
-    async fn work(&self, ids: Vec<String>) -> Result<Asked> {
-        let (looks, left) = self.looks(ids).await?;
+    async fn work(&self, ids: Vec<String>, keep: Keep<'_>) -> Result<Asked> {
+        let (looks, left) = self.looks(ids, keep).await?;
         let needs_control = !left.is_empty() || looks.iter().any(|(_, look)| !matches!(look, Ok(Look::There(_))));
         let control = if needs_control { self.control().await } else { Control::Unneeded };
-        let refused = |look: &Result<Look>| look.as_ref().is_err_and(|error| error.kind() == Kind::Credentials);
+        let refused = |look: &Result<Look<bool>>| look.as_ref().is_err_and(|error| error.kind() == Kind::Credentials);
         if control != Control::Answered && looks.iter().any(|(_, look)| refused(look)) {
             self.refuse_unless_let_in().await?;
         }
@@ -117,7 +126,12 @@ impl Asking<'_> {
     }
 
     /// Looks at each; returns also those for which no time was left. Only failures cost of it, each for as long as it took.
-    async fn looks(&self, ids: Vec<String>) -> Result<(Vec<(String, Result<Look>)>, Vec<String>)> {
+    #[allow(clippy::type_complexity)] // ids and what became of them
+    async fn looks(
+        &self,
+        ids: Vec<String>,
+        keep: Keep<'_>,
+    ) -> Result<(Vec<(String, Result<Look<bool>>)>, Vec<String>)> {
         let lanes = self.concurrency.max(1);
         let mut patience = self.patience.saturating_mul(u32::try_from(lanes).unwrap_or(u32::MAX));
         let (mut waiting, mut flights, mut looks) = (ids.into_iter(), JoinSet::new(), Vec::new());
@@ -136,6 +150,15 @@ impl Asking<'_> {
             if look.is_err() {
                 patience = patience.saturating_sub(took);
             }
+            let look = match look {
+                Ok(Look::There((flat, _share))) => {
+                    let has_row = !flat.entries.is_empty();
+                    keep(*flat)?;
+                    Ok(Look::There(has_row))
+                }
+                Ok(Look::NotFound { status, message }) => Ok(Look::NotFound { status, message }),
+                Err(error) => Err(error),
+            };
             looks.push((id, look));
         }
         Ok((looks, waiting.collect()))
@@ -173,9 +196,9 @@ impl Asking<'_> {
     }
 }
 
-fn fate(look: Result<Look>, control: Control) -> Fate {
+fn fate(look: Result<Look<bool>>, control: Control) -> Fate {
     match look {
-        Ok(Look::There(flat)) => Fate::There(flat),
+        Ok(Look::There(has_row)) => Fate::There { has_row },
         Ok(Look::NotFound { status, message }) => {
             let said = if message.is_empty() { status.to_string() } else { format!("{status}: {message}") };
             if control == Control::Answered { Fate::Gone(said) } else { Fate::Unanswered(Some(status), said) }
@@ -189,18 +212,22 @@ fn fate(look: Result<Look>, control: Control) -> Fate {
 
 impl Source {
     /// Asks for one session.
-    async fn look(&self, id: &str) -> Result<Look> {
-        let body = match self.client.session(id).await? {
+    async fn look(&self, id: &str) -> Result<Look<Rows>> {
+        let Body { bytes, mut share, .. } = match self.client.session(id).await? {
             Reply::Found(body) => body,
             Reply::Refused { status, message } => return Ok(Look::NotFound { status, message }),
         };
         let options = self.options();
         let options = flatten::Options { limits: options.limits.single(), ..options };
         let failed = |what: &str| Error::new(Kind::Contract, format!("the answer is {what}: {id}")).answered(Some(200));
-        let flat = flatten::page(body, &options)
+        share.grow_to(flatten::weight(&bytes, &options.limits)).await;
+        let flat = flatten::page(bytes, &options)
             .map_err(|unread| failed("not a session").because(self.client.quote(&unread.body)))?;
         match flat.listed.first() {
-            Some(listed) if listed.id == flatten::identity(id) => Ok(Look::There(Box::new(flat))),
+            Some(listed) if listed.id == flatten::identity(id) => {
+                share.shrink_to(flat.memory());
+                Ok(Look::There((Box::new(flat), share)))
+            }
             Some(_) => Err(failed("another session")),
             None => Err(failed("not a session")),
         }

@@ -5,15 +5,14 @@ use super::asking::{Asked, Control, Fate};
 use super::lookup::Unseen;
 use crate::dataset::receipt::{Owes, Vanished};
 use crate::dataset::state::{Failure, Owed};
-use crate::flatten::Flat;
 use crate::timestamp;
 
 /// Sessions that a run names one by one in its log; the receipt names all.
 const NAMED: usize = 10;
 
 impl Scene {
-    /// Takes the answers into account; returns the rows of those that are there, and what the receipt says.
-    pub(super) fn settle(&mut self, asked: Asked, unseen: &Unseen) -> (Vec<Flat>, Vanished) {
+    /// Takes the answers into account; returns what the receipt says.
+    pub(super) fn settle(&mut self, asked: Asked, unseen: &Unseen) -> Vanished {
         let Asked { count, fates, control } = asked;
         let mut vanished = Vanished {
             asked: count,
@@ -32,11 +31,13 @@ impl Scene {
             named: 0,
         };
         books.owed.keep(unseen.still_owed());
-        let found = fates.into_iter().filter_map(|(id, fate)| books.enter(id, fate, unseen, &mut vanished)).collect();
+        for (id, fate) in fates {
+            books.enter(id, fate, unseen, &mut vanished);
+        }
         books.close(&mut vanished, control);
         self.before.lose(&vanished.gone, &unseen.back());
         self.before.ask_on_behind(unseen.asked_to());
-        (found, vanished)
+        vanished
     }
 }
 
@@ -51,21 +52,21 @@ struct Books<'a> {
 }
 
 impl Books<'_> {
-    /// Enters what became of one session; returns its rows if it is there.
-    fn enter(&mut self, id: String, fate: Fate, unseen: &Unseen, vanished: &mut Vanished) -> Option<Flat> {
+    /// Enters what became of one session.
+    fn enter(&mut self, id: String, fate: Fate, unseen: &Unseen, vanished: &mut Vanished) {
         let was_missed = unseen.is_missing(&id);
         let (status, why) = match fate {
-            Fate::There(flat) => {
-                // One that started earlier than what is kept gets no row, and is not missed.
-                vanished.missed += u64::from(was_missed && !flat.entries.is_empty());
+            Fate::There { has_row } => {
+                // One that gets no row is not missed.
+                vanished.missed += u64::from(was_missed && has_row);
                 self.owed.settle(&id);
-                return Some(*flat);
+                return;
             }
             Fate::Gone(said) => {
                 tracing::info!("the API no longer knows the session {id}: {said}");
                 self.owed.settle(&id);
                 vanished.gone.push(id);
-                return None;
+                return;
             }
             Fate::Unanswered(status, why) => (status, why),
         };
@@ -81,7 +82,6 @@ impl Books<'_> {
             vanished.failed += 1;
             vanished.owed.push(Owes { session_id: id, status: debt.status, since: debt.since.clone() });
         }
-        None
     }
 
     fn close(self, vanished: &mut Vanished, control: Control) {

@@ -1,7 +1,8 @@
 //! The first half of a run: asks for what the plan wants, several requests at a time, and stages every answer once.
 //!
 //! Bodies are fetched on the async runtime and flattened on blocking threads; one thread stages them behind a bounded
-//! queue. In memory are at most the answers in flight and those in the queue. Answers reach the plan in the order in
+//! queue. In memory are at most the answers in flight and those in the queue, all within what the client has for them
+//! ([`Share`]). Answers reach the plan in the order in
 //! which they reach the stage.
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::goal::Leg;
 use super::joined;
 use super::staged::Staged;
 use crate::api::model::Limits;
-use crate::api::{Client, Clock, Failed, Filter};
+use crate::api::{Client, Clock, Failed, Filter, Share};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
 use crate::erasure::Denied;
@@ -102,13 +103,13 @@ impl Driver {
                     }
                     word.into()
                 }
-                Ok(Fetched { flat, at }) => {
+                Ok(Fetched { flat, at, share }) => {
                     receipt.count(&flat);
                     self.progress.page(flat.entries.len() as u64);
                     let rows = flat.listed.clone();
                     let outcome =
                         Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at: at.or(Some(begun)) };
-                    if queue.send((request, flat)).await.is_err() {
+                    if queue.send((request, flat, share)).await.is_err() {
                         break; // The stager has failed, and says why when it is joined.
                     }
                     outcome
@@ -137,16 +138,14 @@ fn contract(broken: Contract, failed: Option<Error>) -> Error {
         .hint("check that `base_url` is the API itself and that no cache is in front of it")
 }
 
-#[allow(clippy::type_complexity)] // a queue and its worker
-fn stager(
-    leg: Leg,
-    staged: Staged,
-    layout: Layout,
-) -> (mpsc::Sender<(Request, Box<Flat>)>, JoinHandle<Result<Staged>>) {
-    let (queue, mut pages) = mpsc::channel::<(Request, Box<Flat>)>(QUEUE);
+/// An answer on its way to the stage, and the memory that it takes.
+type Waiting = (Request, Box<Flat>, Share);
+
+fn stager(leg: Leg, staged: Staged, layout: Layout) -> (mpsc::Sender<Waiting>, JoinHandle<Result<Staged>>) {
+    let (queue, mut pages) = mpsc::channel::<Waiting>(QUEUE);
     let worker = spawn_blocking(move || {
         let mut staged = staged;
-        while let Some((request, flat)) = pages.blocking_recv() {
+        while let Some((request, flat, _share)) = pages.blocking_recv() {
             staged.add(Some((&leg, request)), *flat, &layout)?;
         }
         Ok(staged)

@@ -81,7 +81,7 @@ macro_rules! new {
 
 macro_rules! finish {
     (Texts, $field:ident) => {
-        anomaly::column(&$field)
+        anomaly::bits(&$field)
     };
     ($kind:ident, $field:ident) => {{
         let mut field = $field;

@@ -96,6 +96,15 @@ pub struct Flat {
     pub unknown: Names,
 }
 
+impl Flat {
+    /// Bytes that it takes in memory, as far as they matter.
+    pub fn memory(&self) -> usize {
+        let batches: usize = self.batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        let raw: usize = self.rejects.iter().map(|reject| reject.raw.len()).sum();
+        batches + raw + self.listed.len() * size_of::<Listed>()
+    }
+}
+
 /// The hash by which an id is known in the walk and the identity checks: the first 128 bits of its SHA-256. Whoever names
 /// participants or sessions can't make two ids that are taken for one, and stages of several machines agree.
 pub fn identity(id: &str) -> u128 {
@@ -107,6 +116,14 @@ pub fn identity(id: &str) -> u128 {
 /// The id as text: a text or a whole number, never empty nor too long.
 pub fn usable_id<'a>(id: &'a Scalar<'_>) -> Option<Cow<'a, str>> {
     id.text().filter(|id| (1..=limits::ID).contains(&id.len()))
+}
+
+/// Bytes of memory that turning a body into rows takes about, the body included.
+pub fn weight(body: &[u8], limits: &Limits) -> usize {
+    /// What a realistic record takes besides its text.
+    const OBJECT: usize = 64;
+    let objects = memchr::memchr_iter(b'{', body).count().saturating_mul(OBJECT);
+    body.len() + objects.min(limits.room)
 }
 
 /// Turns a response's body into rows: a page, or one session. The body goes as soon as it is not needed.
@@ -285,5 +302,22 @@ mod tests {
     fn an_id_is_known_by_the_same_number_on_every_machine() {
         // FIPS 180-4, its first example.
         assert_eq!(identity("abc"), 0xba78_16bf_8f01_cfea_4141_40de_5dae_2223);
+    }
+
+    #[test]
+    fn a_session_of_the_erased_alone_takes_as_long_as_its_length() {
+        use std::time::{Duration, Instant};
+
+        use crate::erasure::Identifier;
+
+        let mut denied = Denied::nobody(b"key").unwrap();
+        denied.add(Identifier::ExactName, denied.hash(Identifier::ExactName, "n"), 1);
+        let options = Options { denied: Some(Arc::new(denied)), ..Options::default() };
+        let participants = vec![r#"{"name":"n"}"#; 100_000].join(",");
+        let begun = Instant::now();
+        let flat = page(format!(r#"{{"data":[{{"id":"a","participants":[{participants}]}}]}}"#), &options).unwrap();
+        assert_eq!((flat.entries.len(), flat.batches[1].num_rows(), flat.rejects.len()), (1, 0, 0));
+        // By the square of its length it would take minutes.
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 }

@@ -62,10 +62,6 @@ struct SessionTotals {
     people_differ: bool,
 }
 
-/// Bytes of a participant's row as it is published, without its texts.
-const PARTICIPANT_ROW: usize = 160;
-/// The same of a timelog's.
-const TIMELOG_ROW: usize = 128;
 /// Digits of a whole number at most.
 const DIGITS: usize = 20;
 
@@ -216,9 +212,9 @@ impl<'a> Flattener<'a> {
         let parents = id_length + length(&session.meeting_id, limits::ID);
         let row = |participant: &Participant<'_>| {
             let (id, timelogs) = (length(&participant.id, limits::ID), participant.timelogs.range());
-            let own = PARTICIPANT_ROW + parents + id + length(&participant.name, limits::TEXT);
+            let own = limits::PARTICIPANT_ROW + parents + id + length(&participant.name, limits::TEXT);
             let unknown = lists.unknown.bytes(Table::Timelogs, timelogs.clone());
-            own + timelogs.len() * (TIMELOG_ROW + parents + id) + unknown
+            own + timelogs.len() * (limits::TIMELOG_ROW + parents + id) + unknown
         };
         let unknown = lists.unknown.bytes(Table::Participants, session.participants.range());
         let rows = session.participants.of(&lists.participants).iter().map(row).sum::<usize>();
