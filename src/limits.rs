@@ -10,7 +10,7 @@ pub const ID: usize = 1024;
 /// Bytes of a name, a link or another free text at most.
 pub const TEXT: usize = 4096;
 /// Bytes that the fields unknown to this version may take in one record's `extra`.
-pub const EXTRA: usize = 64 << 10;
+pub const EXTRA: usize = 16 << 10;
 /// Different names of unknown fields that are told apart.
 pub const UNKNOWN_NAMES: usize = 256;
 /// Bytes of such a name that are shown.
@@ -21,10 +21,23 @@ pub const SURPLUS: u32 = 1000;
 pub const PAGE: u32 = 10_000;
 /// Bytes of memory that the rows of one session may take as they are published.
 pub const SESSION: usize = 32 << 20;
+/// Bytes of rows that are handled together, if they are not all of one session.
+pub const TOGETHER: usize = 8 << 20;
+/// Bytes of a participant's row as it is published, without its texts.
+pub const PARTICIPANT_ROW: usize = 160;
+/// The same of a timelog's.
+pub const TIMELOG_ROW: usize = 128;
+/// The same of a session's.
+pub const SESSION_ROW: usize = 192;
 /// Bytes of a record that are kept where not all of it could become a row.
 pub const RAW: usize = 1 << 20;
 /// The same of all such records of an answer.
 pub const RAW_OF_PAGE: usize = 16 << 20;
+
+/// Bytes of a JSON record of rollbook's own in a dataset at most.
+pub const RECORD: u64 = 64 << 20;
+/// Files that one folder of a dataset, with those in it, may hold.
+pub const FILES: usize = 200_000;
 
 /// How many records are read of an answer to a request for a page of this size.
 pub const fn records(size: u32) -> usize {

@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{Draft, Store, Survey, Swap, Version, failed, raced};
+use super::{Draft, Store, Survey, Swap, Version, failed, raced, too_many};
 use crate::error::Result;
 use crate::files::{Access, Folder, Obstacle, Status, checked, make, status};
+use crate::limits;
 use crate::signal::Stop;
 
 /// rollbook's own folder.
@@ -142,14 +143,17 @@ impl Local {
             if item.name.starts_with('.') {
                 continue;
             }
-            let path = join(path, &item.name);
+            let inner = join(path, &item.name);
             // What was something else a moment ago is none of a list's business.
             if item.is_folder() {
                 if let Some(folder) = apart(folder.folder(&item.name)).map_err(unreadable)? {
-                    self.walk(&path, &folder, found)?;
+                    self.walk(&inner, &folder, found)?;
                 }
             } else if let Some(status) = apart(folder.look_at_file(&item.name)).map_err(unreadable)? {
-                found.push((path, version(&status)));
+                if found.len() >= limits::FILES {
+                    return Err(too_many(&self.place(path)));
+                }
+                found.push((inner, version(&status)));
             }
         }
         Ok(())

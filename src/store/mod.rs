@@ -13,6 +13,8 @@ mod refusal;
 mod remote;
 mod service;
 mod spool;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 use std::fs::File;
@@ -24,6 +26,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 pub use crate::files::Access;
 use crate::files::{Below, Folder, Obstacle};
+use crate::limits;
 use crate::place::Place;
 use crate::signal::Stop;
 use crate::system::remedy;
@@ -167,11 +170,17 @@ pub trait Store: Debug + Send + Sync {
 }
 
 impl dyn Store + '_ {
-    /// The bytes of a small file and its version.
+    /// The bytes of a record of rollbook's own and its version. None of them where there are more than one may have: that is
+    /// no record, whatever it holds.
     pub fn read(&self, path: &str) -> Result<Option<(Vec<u8>, Version)>> {
-        let Some((mut file, version)) = self.open(path)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| failed("cannot read the file", self.place(path), error))?;
+        let Some((file, version)) = self.open(path)? else { return Ok(None) };
+        let (place, mut bytes) = (self.place(path), Vec::new());
+        let read = file.take(limits::RECORD + 1).read_to_end(&mut bytes);
+        let read = read.map_err(|error| failed("cannot read the file", &place, error))?;
+        if read as u64 > limits::RECORD {
+            tracing::warn!("the file has more bytes than such a record may have ({}): {place}", limits::RECORD);
+            bytes.clear();
+        }
         Ok(Some((bytes, version)))
     }
 
@@ -212,6 +221,13 @@ pub fn open(place: &Place, means: Means) -> Result<Arc<dyn Store>> {
         Some(faults) => Arc::new(faulty::Faulty::new(store, faults)),
         None => store,
     })
+}
+
+/// The error of a folder that nobody could list.
+fn too_many(place: &str) -> Error {
+    Error::new(Kind::Destination, format!("the folder holds more than {} files: {place}", limits::FILES)).hint(
+        "see what has made so many, and move them elsewhere; of the receipts in `_rollbook/runs` the oldest may go",
+    )
 }
 
 /// An error of the destination at a place.

@@ -20,9 +20,10 @@ use super::connect::connect;
 use super::options::{Given, secrets};
 use super::refusal::refusal;
 use super::spool::{Copy, Spool};
-use super::{Access, Draft, Store, Survey, Swap, Version, failed, raced};
+use super::{Access, Draft, Store, Survey, Swap, Version, failed, raced, too_many};
 use crate::error::{Error, Kind, Result};
 use crate::files::Below;
+use crate::limits;
 use crate::place::{Objects, Service};
 use crate::signal::Stop;
 
@@ -112,9 +113,15 @@ impl Remote {
                 }
             }
         });
+        let mut room = longest(path);
         for piece in received {
             let piece = piece.map_err(|error| self.failed("cannot read the file", path, &error))?;
-            copy.writer().write_all(&piece).map_err(|error| self.spooling(error))?;
+            let taken = usize::try_from(room).unwrap_or(usize::MAX).min(piece.len());
+            copy.writer().write_all(&piece[..taken]).map_err(|error| self.spooling(error))?;
+            room -= taken as u64;
+            if room == 0 {
+                break; // Whoever reads it sees that it is too long.
+            }
         }
         Ok(())
     }
@@ -216,6 +223,9 @@ impl Store for Remote {
             let mut items = store.list(Some(&prefix));
             while let Some(item) = within(wait, items.try_next()).await? {
                 listed.push(item);
+                if listed.len() > limits::FILES {
+                    break;
+                }
             }
             Ok(listed)
         };
@@ -223,6 +233,9 @@ impl Store for Remote {
             .calls
             .wait(Duration::MAX, all)
             .map_err(|error| self.failed("cannot list the folder", folder, &error))?;
+        if listed.len() > limits::FILES {
+            return Err(too_many(&self.place(folder)));
+        }
         let relative = |meta: &ObjectMeta| {
             let parts: Vec<_> = meta.location.prefix_match(&self.root)?.map(|part| part.as_ref().to_owned()).collect();
             Some(parts.join("/"))
@@ -283,6 +296,12 @@ impl Store for Remote {
     fn heed(&self, stop: &Stop) {
         self.calls.heed(stop);
     }
+}
+
+/// Bytes of a file that are fetched at most: more than any has that rollbook makes.
+fn longest(path: &str) -> u64 {
+    let is_record = path.starts_with("_rollbook/") && path.ends_with(".json");
+    1 + if is_record { limits::RECORD } else { CEILING }
 }
 
 fn version_of(meta: &ObjectMeta) -> Version {

@@ -3,14 +3,22 @@
 //! Everything that is written is written on a condition. A request whose answer is lost can therefore be sent again, also
 //! if it may have done its work: the condition then fails, and the store looks who was there.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use hyper::Method;
+use hyper::body::{Body, Frame};
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+    ReqwestConnector,
 };
 
+/// Bytes of an answer that is no object: a thousand names of files take no more than a fraction of it.
+const ANSWER: usize = 16 << 20;
 /// For one exchange at most, from the first byte sent to the first one received.
 const EXCHANGE: Duration = Duration::from_secs(30);
 /// Bytes a second that a connection must carry at least: what is sent has so much more time.
@@ -52,13 +60,15 @@ struct Limited {
 #[async_trait]
 impl HttpService for Limited {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let is_object = is_object(&request);
         let limit = self.limits.sending(request.body().content_length() as u64);
         match tokio::time::timeout(limit, self.inner.execute(request)).await {
             // It will not be there at the next try either.
             Ok(Ok(answer)) if answer.status().as_u16() == 501 => {
                 Err(HttpError::new(HttpErrorKind::Unknown, NotImplemented))
             }
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) if is_object => Ok(answer),
+            Ok(Ok(answer)) => Ok(answer.map(|body| HttpResponseBody::new(Bounded { body, room: ANSWER }))),
             Ok(Err(error)) => Err(match error.kind() {
                 HttpErrorKind::Timeout | HttpErrorKind::Interrupted => HttpError::new(HttpErrorKind::Request, error),
                 _ => error,
@@ -67,6 +77,44 @@ impl HttpService for Limited {
         }
     }
 }
+
+/// Whether an object is asked for: it is read as it comes. All else is read whole, before anybody looks at it.
+fn is_object(request: &HttpRequest) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    request.method() == Method::GET
+        && !query.split('&').any(|part| part.starts_with("list-type=") || part == "comp=list")
+}
+
+/// A body that ends with an error when it is too long.
+struct Bounded {
+    body: HttpResponseBody,
+    room: usize,
+}
+
+impl Body for Bounded {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let length = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+        match self.room.checked_sub(length) {
+            Some(room) => {
+                self.room = room;
+                Poll::Ready(frame)
+            }
+            None => Poll::Ready(Some(Err(HttpError::new(HttpErrorKind::Decode, TooLong)))),
+        }
+    }
+}
+
+/// The store says more than anybody has asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("the store's answer has more than {ANSWER} bytes")]
+struct TooLong;
 
 /// The store says that it can't do what it is asked.
 #[derive(Debug, thiserror::Error)]
