@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, StringArray};
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, Int32Array, ListArray, StringArray};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 
@@ -36,7 +37,7 @@ anomalies! {
     BadTimelog "bad_timelog" "`timelog`, or an entry of it, is not of the documented type; the raw record is a reject",
     BadTimestamp "bad_timestamp" "a time that is not RFC 3339 or outside of the years 1 to 9999 in UTC, read as null; the raw record is a reject",
     BadValue "bad_value" "another field of a wrong type, or whose key is there twice, read as null; the raw record is a reject",
-    CutText "cut_text" "a text of more than 4,096 bytes, cut; an `extra` of more than 65,536 bytes is null",
+    CutText "cut_text" "a text of more than 4,096 bytes, cut; an `extra` of more than 16,384 bytes is null",
     EndBeforeStart "end_before_start" "it ends before it starts; a timelog then counts nothing",
     LeftOpen "left_open" "a timelog without an end in a session that runs, whose participant joined again later; it counts up to that join",
     LongId "long_id" "an id of more than 1,024 bytes, read as null; the raw record is a reject",
@@ -47,6 +48,9 @@ anomalies! {
     RepeatedParticipant "repeated_participant" "several entries with one `participant_id`; one person for the peak",
     TooLarge "too_large" "more participants and timelogs than are read of one session, which then has none; the raw record is a reject",
 }
+
+/// The bits that stand for one.
+const KNOWN: u16 = (1 << Anomaly::ALL.len()) - 1;
 
 /// A set of anomalies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,6 +104,17 @@ impl Anomalies {
     pub fn iter(self) -> impl Iterator<Item = Anomaly> {
         Anomaly::ALL.iter().copied().filter(move |&anomaly| self.has(anomaly))
     }
+}
+
+/// A column of sets in the stage, a bit each.
+pub fn bits(sets: &[Anomalies]) -> ArrayRef {
+    Arc::new(Int32Array::from_iter_values(sets.iter().map(|set| i32::from(set.0))))
+}
+
+/// The sets of such a column. A bit that stands for nothing is left out.
+pub fn of_bits(column: &ArrayRef) -> Vec<Anomalies> {
+    let bits = column.as_primitive::<Int32Type>().values().iter();
+    bits.map(|bits| Anomalies(u16::try_from(*bits).unwrap_or_default() & KNOWN)).collect()
 }
 
 /// A column of sets, as stored.

@@ -1,6 +1,7 @@
 //! Some sessions with all their rows: three batches in one order, and which child rows belong to which session.
 
 mod next_joins;
+pub mod weight;
 mod widen;
 
 use std::ops::Range;
@@ -71,7 +72,7 @@ impl Chunk {
         let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&staged[0], name));
         let [sessions, participants, timelogs] = staged;
         let [participants, timelogs] = widen::children(&sessions, &participants, &timelogs, &offsets)?;
-        Ok(Self::new([sessions, participants, timelogs], offsets))
+        Ok(Self::new([widen::sessions(&sessions)?, participants, timelogs], offsets))
     }
 
     /// The same sessions and children with other columns.

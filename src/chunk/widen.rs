@@ -13,8 +13,9 @@ use arrow_select::take::take;
 
 use super::next_joins::{NextJoins, Rows};
 use super::{child_offsets, column, parents, rows_of, time};
+use crate::anomaly;
 use crate::attendance::{self, Bounds, Totals, millis};
-use crate::tables::{PARENT_COLUMNS, Table};
+use crate::tables::Table;
 
 /// Columns by name.
 type Made = Vec<(&'static str, ArrayRef)>;
@@ -135,6 +136,14 @@ impl Numbers {
     }
 }
 
+/// The rows of sessions.
+///
+/// # Errors
+/// Where they are not those of the table.
+pub fn sessions(staged: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    complete(Table::Sessions, Vec::new(), staged, Vec::new())
+}
+
 /// Puts the columns of a table in order: what repeats the session, then what is staged and what was made.
 fn complete(
     table: Table,
@@ -144,8 +153,9 @@ fn complete(
 ) -> Result<RecordBatch, ArrowError> {
     let falses = BooleanArray::new(BooleanBuffer::new_unset(staged.num_rows()), None);
     made.push(("is_excluded", Arc::new(falses)));
+    made.push(("anomalies", anomaly::column(&anomaly::of_bits(column(staged, "anomalies")))));
     let mut columns = parents;
-    for wanted in &table.columns()[PARENT_COLUMNS..] {
+    for wanted in &table.columns()[columns.len()..] {
         let new = made.iter().find(|(name, _)| *name == wanted.name).map(|(_, column)| column);
         let column = new.or_else(|| staged.column_by_name(wanted.name));
         columns.push(Arc::clone(column.ok_or_else(|| ArrowError::SchemaError(format!("not made: {}", wanted.name)))?));

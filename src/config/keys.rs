@@ -53,6 +53,7 @@ pub const KEYS: &[Key] = &[
     key("dataset.partition_by", Text, "month", "\"none\", \"month\" or \"day\" of a session's start in UTC; can't be changed later."),
     key("dataset.since", Text, "", "Sessions that started earlier get no rows: a day, a month or a time, UTC: \"2026-01-01\"; empty is all."),
     key("dataset.max_rejects", Number, "0", "Unreadable records that a run may have before it exits with 3: new ones, and all without an id."),
+    key("dataset.max_partitions", Number, "5000", "Partitions that one run may make: more are most likely dates that no session has."),
     key("dataset.keep_unknown_fields", Flag, "false", "Whether fields unknown to this version are kept, as JSON in the column extra."),
     key("store.options", Text, "", "Options of the object store, name=value and commas: \"aws_endpoint=https://s3.example\"; no secrets."),
     key("store.retry_budget", Text, "150s", "For one request to an object store with all its attempts and the waiting between them."),

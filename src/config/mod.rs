@@ -100,6 +100,8 @@ pub struct Dataset {
     pub since: Option<i64>,
     /// Rejects that a run may have before it exits with 3: new ones, and all without an id.
     pub max_rejects: u64,
+    /// Partitions that one run may make.
+    pub max_partitions: usize,
     /// Whether fields unknown to this version are kept in `extra`.
     pub keep_unknown_fields: bool,
 }
@@ -161,6 +163,7 @@ impl Config {
                 })?,
                 since: values.read("dataset.since", optional_moment)?,
                 max_rejects: values.read("dataset.max_rejects", |text| whole(text, 0..=u64::from(u32::MAX)))?,
+                max_partitions: values.read("dataset.max_partitions", |text| whole(text, 1..=100_000))?,
                 keep_unknown_fields: values.read("dataset.keep_unknown_fields", boolean)?,
             },
             store_options: values.read("store.options", pairs)?,

@@ -91,8 +91,14 @@ fn the_defaults_are_the_documented_ones() {
     };
     assert_eq!(api, expected);
     let url = Place::Folder("./rollbook-data".to_owned());
-    let expected =
-        Dataset { url, partition_by: PartitionBy::Month, since: None, max_rejects: 0, keep_unknown_fields: false };
+    let expected = Dataset {
+        url,
+        partition_by: PartitionBy::Month,
+        since: None,
+        max_rejects: 0,
+        max_partitions: 5000,
+        keep_unknown_fields: false,
+    };
     assert_eq!((dataset, store_options, stage_dir), (expected, vec![], None));
     assert_eq!(store_retry_budget, Duration::from_secs(150));
     assert_eq!(
@@ -181,7 +187,7 @@ fn bad_files_are_refused_by_name_and_line() {
         (
             "[dataset]\ncompression = 5",
             "error: unknown setting `dataset.compression`: file ./rollbook.toml:2\n\
-             hint: the settings of [dataset] are url, partition_by, since, max_rejects, keep_unknown_fields",
+             hint: the settings of [dataset] are url, partition_by, since, max_rejects, max_partitions, keep_unknown_fields",
         ),
         (
             "[api]\ntoken = \"ey.secret\"",

@@ -1,12 +1,14 @@
 //! One table's rows to one Parquet file, deterministically: the same rows give the same bytes.
 //!
-//! Pages and row groups are cut by fixed row counts from the file's start, whatever batches the rows come in.
+//! Pages and row groups are cut by fixed row counts from the file's start, whatever batches the rows come in; where rows are
+//! very large, by what is in them.
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_schema::ArrowError;
 use arrow_select::coalesce::BatchCoalescer;
 use parquet::arrow::ArrowWriter;
@@ -17,6 +19,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
+use crate::chunk::weight::of_published;
 use crate::error::{Error, Kind, Result};
 use crate::tables::{SCHEMA_VERSION, Table, Type};
 
@@ -27,6 +30,10 @@ pub const SCHEMA_VERSION_KEY: &str = "rollbook.schema_version";
 const BATCH_ROWS: usize = 8192;
 /// Rows of a row group: large enough for DuckDB and Spark to read in long runs, small enough to be held in memory.
 const ROW_GROUP_ROWS: usize = 512 * 1024;
+
+/// Bytes of such a batch, and of a row group as it is encoded, at which either is cut before it has as many rows.
+const BATCH_BYTES: usize = 4 << 20;
+const ROW_GROUP_BYTES: usize = 64 << 20;
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,22 +46,81 @@ pub struct Written {
     pub sha256: String,
 }
 
-/// A table's rows, cut anew into batches of a fixed number.
-pub struct Cutter(BatchCoalescer);
+/// Bytes of sources that may stay in memory with the few of their rows that wait for a batch.
+const SOURCE_BYTES: usize = 16 << 20;
+
+/// A table's rows, cut anew into batches of a fixed number, or fewer where they are very large.
+pub struct Cutter {
+    table: Table,
+    batches: BatchCoalescer,
+    /// Bytes of what waits in it.
+    bytes: usize,
+    /// Bytes of the memory that this is a part of, and where the last part began.
+    sources: usize,
+    last: usize,
+}
 
 impl Cutter {
     /// For the rows of a table from the first on.
     pub fn new(table: Table) -> Self {
-        Self(BatchCoalescer::new(table.schema(), BATCH_ROWS))
+        Self { table, batches: BatchCoalescer::new(table.schema(), BATCH_ROWS), bytes: 0, sources: 0, last: 0 }
     }
 
     /// Adds rows; passes on what is full.
     ///
     /// # Errors
     /// Those of `each`; and `Unexpected` where the rows are not of the table.
-    pub fn push(&mut self, rows: RecordBatch, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-        self.0.push_batch(rows).map_err(mistaken)?;
-        self.drain(each)
+    pub fn push(&mut self, rows: RecordBatch, mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        let mut from = 0;
+        while from < rows.num_rows() {
+            let room = BATCH_ROWS - self.batches.get_buffered_rows();
+            let to = self.fitting(&rows, from, rows.num_rows().min(from + room));
+            if to > from {
+                self.bytes += of_published(self.table, &rows, from, to);
+                self.batches.push_batch(rows.slice(from, to - from)).map_err(mistaken)?;
+                self.hold(&rows)?;
+            }
+            if to < rows.num_rows() {
+                self.batches.finish_buffered_batch().map_err(mistaken)?;
+            }
+            self.drain(&mut each)?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Rows that wait are a view of all that was read with them. Where that adds up they are copied.
+    fn hold(&mut self, rows: &RecordBatch) -> Result<()> {
+        for texts in rows.columns().iter().filter_map(|column| column.as_string_opt::<i32>()) {
+            let begin = texts.values().data_ptr().as_ptr().addr();
+            if begin != self.last {
+                self.last = begin;
+                self.sources += texts.values().capacity();
+            }
+        }
+        if self.sources > SOURCE_BYTES {
+            self.sources = 0;
+            self.batches.finish_buffered_batch().map_err(mistaken)?;
+            if let Some(copied) = self.batches.next_completed_batch() {
+                self.batches.push_batch(copied).map_err(mistaken)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the rows from here on that fit into the batch at hand end: behind one at least, where it is empty.
+    fn fitting(&self, rows: &RecordBatch, from: usize, to: usize) -> usize {
+        let fits = |to: usize| self.bytes + of_published(self.table, rows, from, to) <= BATCH_BYTES;
+        if fits(to) {
+            return to;
+        }
+        let least = from + usize::from(self.batches.get_buffered_rows() == 0);
+        let (mut fitting, mut over) = (least, to);
+        while over - fitting > 1 {
+            let middle = fitting.midpoint(over);
+            if fits(middle) { fitting = middle } else { over = middle }
+        }
+        fitting
     }
 
     /// Passes on what is left.
@@ -62,12 +128,16 @@ impl Cutter {
     /// # Errors
     /// As [`Cutter::push`].
     pub fn finish(mut self, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-        self.0.finish_buffered_batch().map_err(mistaken)?;
+        self.batches.finish_buffered_batch().map_err(mistaken)?;
         self.drain(each)
     }
 
-    fn drain(&mut self, each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-        std::iter::from_fn(|| self.0.next_completed_batch()).try_for_each(each)
+    fn drain(&mut self, mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        while let Some(batch) = self.batches.next_completed_batch() {
+            (self.bytes, self.sources) = (0, 0);
+            each(batch)?;
+        }
+        Ok(())
     }
 }
 
@@ -92,7 +162,8 @@ impl<'a> Encoder<'a> {
     /// Adds rows, as a [`Cutter`] cuts them.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
         self.rows += batch.num_rows() as u64;
-        self.writer.write(batch)
+        self.writer.write(batch)?;
+        if self.writer.in_progress_size() > ROW_GROUP_BYTES { self.writer.flush() } else { Ok(()) }
     }
 
     /// Ends the file.
@@ -215,5 +286,45 @@ fn encoding(table: Table, name: &str, kind: Type) -> Option<Encoding> {
         // All different: a dictionary would be built and thrown away.
         (Type::Text, "chat_link" | "participant_id") => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::Chunk;
+    use crate::flatten::{self, Options};
+
+    /// The batches that rows are cut into where so many come at a time.
+    fn cut(rows: &RecordBatch, at_once: usize) -> Vec<RecordBatch> {
+        let (mut cutter, mut batches) = (Cutter::new(Table::Sessions), Vec::new());
+        let mut keep = |batch| {
+            batches.push(batch);
+            Ok(())
+        };
+        for from in (0..rows.num_rows()).step_by(at_once) {
+            cutter.push(rows.slice(from, at_once.min(rows.num_rows() - from)), &mut keep).unwrap();
+        }
+        cutter.finish(&mut keep).unwrap();
+        batches
+    }
+
+    #[test]
+    fn large_rows_are_cut_alike_whatever_batches_they_come_in() {
+        let record = |number: usize| {
+            let link = "x".repeat(if number % 3 == 0 { 4096 } else { number % 50 });
+            format!(r#"{{"id":"{number:06}","status":"ended","chatLink":"{link}"}}"#)
+        };
+        let body = format!(r#"{{"data":[{}]}}"#, (0..10_000).map(record).collect::<Vec<_>>().join(","));
+        let chunk = Chunk::widen(flatten::page(body, &Options::default()).unwrap().batches).unwrap();
+        let rows = &chunk.batches()[0];
+        let whole = cut(rows, rows.num_rows());
+        assert!(whole.len() > 3 && whole.iter().all(|batch| batch.num_rows() < BATCH_ROWS));
+        for batch in &whole {
+            assert!(of_published(Table::Sessions, batch, 0, batch.num_rows()) <= BATCH_BYTES);
+        }
+        for at_once in [1, 7, 1000, 8192] {
+            assert!(cut(rows, at_once) == whole, "{at_once}");
+        }
     }
 }

@@ -20,10 +20,11 @@ use super::encode::SCHEMA_VERSION_KEY;
 use super::erasures::Tally;
 use super::erasures::rows::Rules;
 use super::layout::{Layout, Partition};
-use crate::chunk::{Chunk, Key, Keys};
+use crate::chunk::{Chunk, Key, Keys, weight};
 use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::foreign;
+use crate::limits;
 use crate::recount;
 use crate::store::{Version, failed, raced};
 use crate::system::is_want;
@@ -186,6 +187,7 @@ impl Published {
     pub fn chunks_as_stored(&self) -> Result<Chunks> {
         Ok(Chunks {
             sessions: self.rows(Table::Sessions, SESSIONS, ALL)?,
+            waiting: None,
             children: [self.children(Table::Participants, ALL)?, self.children(Table::Timelogs, ALL)?],
             counts_anew: false,
             erased: None,
@@ -300,6 +302,8 @@ impl Rows {
 /// A published partition, some sessions at a time.
 pub struct Chunks {
     sessions: Option<Rows>,
+    /// Sessions that were read and are not passed on yet.
+    waiting: Option<RecordBatch>,
     children: [Children; 2],
     /// Whether the numbers are those of an older schema version and are wanted as this one counts.
     counts_anew: bool,
@@ -321,15 +325,25 @@ impl Chunks {
         [self.sessions.as_ref(), participants, timelogs].map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
     }
 
-    /// The next sessions with their rows.
+    /// The next sessions with their rows, none at the end: as many as fit into memory together, or one.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let Some(rows) = &mut self.sessions else { return Ok(None) };
-        let Some(sessions) = rows.next()? else { return Ok(None) };
+        let next = self.waiting.take().map_or_else(|| rows.next(), |waiting| Ok(Some(waiting)));
+        let Some(sessions) = next? else { return Ok(None) };
         let keys = Keys::new(Table::Sessions, &sessions);
         let [participants, timelogs] = &mut self.children;
-        let (participants, of_participants) = participants.of(&keys)?;
-        let (timelogs, of_timelogs) = timelogs.of(&keys)?;
-        let mut chunk = Chunk::new([sessions, participants, timelogs], [of_participants, of_timelogs]);
+        let mut of = [Taken::default(), Taken::default()];
+        let mut taken = 0;
+        while taken < keys.len() && of[0].bytes + of[1].bytes < limits::TOGETHER {
+            participants.take(keys.key(taken), &mut of[0])?;
+            timelogs.take(keys.key(taken), &mut of[1])?;
+            taken += 1;
+        }
+        let batches = [sessions.slice(0, taken), participants.joined(&of[0])?, timelogs.joined(&of[1])?];
+        if taken < keys.len() {
+            self.waiting = Some(sessions.slice(taken, keys.len() - taken));
+        }
+        let mut chunk = Chunk::new(batches, of.map(|of| of.offsets));
         if self.counts_anew {
             chunk = foreign::read(|| recount::anew(chunk)).map_err(|error| damaged(&rows.place, error))?;
         }
@@ -351,21 +365,25 @@ struct Children {
 }
 
 impl Children {
-    /// The rows of these sessions, in one batch, and where each session's begin.
-    fn of(&mut self, sessions: &Keys) -> Result<(RecordBatch, Vec<usize>)> {
-        let mut pieces = Vec::new();
-        let mut offsets = vec![0];
-        let mut rows = 0;
-        for session in 0..sessions.len() {
-            rows += self.each_run(sessions.key(session), |batch, rows| push(&mut pieces, batch, rows))?;
-            offsets.push(rows);
-        }
+    /// The rows that were taken, in one batch.
+    fn joined(&self, taken: &Taken) -> Result<RecordBatch> {
         let place = self.rows.as_ref().map_or("", |rows| &rows.place);
-        let batch = concat(self.table, &pieces).map_err(|error| damaged(place, error))?;
-        Ok((batch, offsets))
+        concat(self.table, &taken.pieces).map_err(|error| damaged(place, error))
     }
 
-    /// Calls with the rows of one session, and returns how many there are; rows of sessions before it are left out.
+    /// Takes the rows of one session.
+    fn take(&mut self, session: Key<'_>, taken: &mut Taken) -> Result<()> {
+        let (table, Taken { pieces, offsets, bytes }) = (self.table, taken);
+        let rows = self.each_run(session, |batch, rows| {
+            *bytes += weight::of_published(table, batch, rows.start, rows.end);
+            push(pieces, batch, rows);
+        })?;
+        offsets.push(offsets.last().copied().unwrap_or_default() + rows);
+        Ok(())
+    }
+
+    /// Calls with the rows of one session, and returns how many there are; rows of sessions before it have no session any
+    /// more and are left out.
     fn each_run(&mut self, session: Key<'_>, mut each: impl FnMut(&RecordBatch, Range<usize>)) -> Result<usize> {
         let mut taken = 0;
         while self.fill()? {
@@ -396,6 +414,21 @@ impl Children {
             self.row = 0;
         }
         Ok(true)
+    }
+}
+
+/// Rows of a child table that were taken for some sessions.
+struct Taken {
+    pieces: Vec<Piece>,
+    /// The first row of each session, and the number of rows at the end.
+    offsets: Vec<usize>,
+    /// That they take.
+    bytes: usize,
+}
+
+impl Default for Taken {
+    fn default() -> Self {
+        Self { pieces: Vec::new(), offsets: vec![0], bytes: 0 }
     }
 }
 

@@ -14,8 +14,8 @@ mod staged;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::task::{block_in_place, spawn_blocking};
@@ -234,12 +234,15 @@ impl Run {
         let mut unseen;
         (staged, resolved, unseen) = scene.unseen(staged, resolved, &questions, span, max_age).await?;
         unseen.also(open);
-        let asked = self.asking(scene, &staged).all(unseen.ids(scene.now.unsigned_abs())).await?;
-        let (found, vanished) = scene.settle(asked, &unseen);
-        if !found.is_empty() {
-            for flat in found {
-                staged.add(None, flat, &scene.driver.layout)?;
-            }
+        let listed = staged.some();
+        let (ids, mut has_found) = (unseen.ids(scene.now.unsigned_abs()), false);
+        let mut keep = |flat| {
+            has_found = true;
+            staged.add(None, flat, &scene.driver.layout)
+        };
+        let asked = self.asking(scene, listed).all(ids, &mut keep).await?;
+        let vanished = scene.settle(asked, &unseen);
+        if has_found {
             (staged, resolved) = scene.resolve(staged, &questions).await?;
         }
         receipt.walk.find_poorer(poorer(&staged.stage, &resolved)?);
@@ -250,10 +253,10 @@ impl Run {
     }
 
     /// Asks for single sessions; what fails of that takes as long as two requests may at most, whatever the number.
-    fn asking<'a>(&'a self, scene: &'a Scene, staged: &Staged) -> Asking<'a> {
+    fn asking<'a>(&'a self, scene: &'a Scene, listed: Vec<String>) -> Asking<'a> {
         let config::Api { concurrency, retry_budget, per_page, .. } = self.config.api;
         let patience = retry_budget.saturating_mul(2);
-        let (source, listed) = (&scene.driver.source, staged.some());
+        let source = &scene.driver.source;
         Asking { source, stop: &self.stop, listed, concurrency, patience, per_page }
     }
 
@@ -279,6 +282,7 @@ impl Run {
             run_id: stage_run,
             stopped: Arc::clone(&stopped),
             progress: Arc::clone(&self.progress),
+            heavy: Mutex::default(),
         };
         let mut worker = spawn_blocking(move || job.work());
         tokio::select! {

@@ -4,8 +4,8 @@
 //! loses a swap looks at the dataset anew and publishes once more, until nothing has changed while it did.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dataset::erasures::Erasures;
 use crate::dataset::identity::{self, Bits, Moving, Questions, Resolution};
@@ -53,6 +53,8 @@ pub struct Publication {
     /// Once set, no further partition is begun.
     pub stopped: Arc<AtomicBool>,
     pub progress: Arc<Progress>,
+    /// Held while the rows of a partition with a session of very many are merged.
+    pub heavy: Mutex<()>,
 }
 
 /// What publishing did, also where it failed.
@@ -233,6 +235,8 @@ impl Publication {
         let erased = self.erased.clone().filter(|_| of(kept).any());
         let chunks = old.chunks()?.without(erased);
         let sources = Sources { stage: &self.stage, segments, lost, published: Some(chunks), superseded: gone };
+        // One at a time: each takes memory that not all lanes may take at once.
+        let _heavy = self.stage.is_heavy(partition).then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
         let place = Place { layout: &self.layout, partition, versions, change };
         place.prepare(|sink| Merge::new(sources)?.run(sink), alone)
     }

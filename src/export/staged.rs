@@ -1,13 +1,13 @@
 //! What a run has read and not yet published.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::drive::Driver;
 use super::goal::Leg;
 use super::{Run, Scene};
-use crate::dataset::layout::Layout;
+use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::rejects::Rejects;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::flatten::Flat;
 use crate::stage::{Cut, Header, Recalled, Stage};
 use crate::walk::{Listed, Request};
@@ -24,6 +24,34 @@ pub struct Staged {
     filtered: Filtered,
     /// Ids of some sessions that were listed last, the latest at the end.
     some: VecDeque<String>,
+    ceiling: Ceiling,
+}
+
+/// How many partitions a run may make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ceiling {
+    most: usize,
+    /// Those that are there.
+    found: BTreeSet<Partition>,
+}
+
+impl Ceiling {
+    /// Refuses a stage that would make too many.
+    fn refuse(&self, stage: &Stage, layout: &Layout) -> Result<()> {
+        let Self { most, found } = self;
+        if stage.partitions().len() <= *most {
+            return Ok(());
+        }
+        let new = stage.partitions().filter(|partition| !found.contains(partition)).count();
+        if new <= *most {
+            return Ok(());
+        }
+        let what = format!("the sessions start in more partitions than one run may make ({most}): {}", layout.place());
+        Err(Error::new(Kind::Contract, what).hint(
+            "look at the starts of the sessions that the API lists; if they are right, raise `dataset.max_partitions`, or \
+             export to a new folder with `dataset.partition_by = \"month\"`",
+        ))
+    }
 }
 
 /// Ids that are kept in case that a listed session is needed: those of several answers.
@@ -76,6 +104,7 @@ impl Staged {
         }
         self.stage.append(&flat, layout, request.map(|(leg, request)| (leg.number, request.window)))?;
         let (page, size) = request.map_or((0, None), |(_, request)| (request.page, Some(request.window.size)));
+        self.ceiling.refuse(&self.stage, layout)?;
         self.rejects.add(page, size, flat.rejects)
     }
 
@@ -138,47 +167,59 @@ impl Staged {
 impl Run {
     /// The stage, and what a stopped run of the same goal has left in it.
     pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
-        let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
-        let rejects = Rejects::new(layout, &self.run_id, scene.now, self.dry_run)?;
+        let Scene { chosen, driver: Driver { layout, .. }, .. } = scene;
         let folder = &self.destination.stage;
+        let found = scene.found.keys().copied().collect();
+        let ceiling = Ceiling { most: self.config.dataset.max_partitions, found };
         let (stage, recalled) = if self.dry_run {
             (Stage::nameless(folder, scene.now)?, Vec::new())
         } else {
-            let header = Header {
-                key: format!(
-                    "{} {} {} {}",
-                    Stage::form(),
-                    before.origin(),
-                    chosen.key(),
-                    self.config.dataset.keep_unknown_fields
-                ),
-                erasures: scene.erasures,
-                begun_at: scene.now,
-                run_id: self.run_id.clone(),
-                last_run: before.last_run().map(str::to_owned),
-            };
-            Stage::open(folder, &header, self.fresh)?
+            self.lasting_stage(scene, &ceiling)?
         };
         if !recalled.is_empty() {
             tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
         }
         let mut staged = Staged {
             stage,
-            rejects,
+            rejects: Rejects::new(layout, &self.run_id, scene.now, self.dry_run)?,
             cut: Cut::new(folder)?,
             seen: BTreeMap::new(),
             filtered: Filtered::default(),
             some: VecDeque::new(),
+            ceiling,
         };
+        let Staged { stage, rejects, .. } = &mut staged;
+        // Under which number the page was asked for is not known any more.
+        stage.recalled_rejects(|page, reject| rejects.add(page, None, vec![reject]))?;
         let legs = chosen.legs();
         for (response, answer) in (0..).zip(&recalled) {
-            // Under which number the page was asked for is not known any more.
-            staged.rejects.add(answer.window.page, None, answer.rejects.clone())?;
             if let Some(leg) = legs.get(answer.leg) {
                 let Recalled { rows: listed, cut, foreign, .. } = answer;
                 staged.look(leg, Shown { listed, cut, foreign: *foreign }, response)?;
             }
         }
         Ok((staged, recalled))
+    }
+
+    /// A stage that outlives this run if it is stopped.
+    fn lasting_stage(&self, scene: &Scene, ceiling: &Ceiling) -> Result<(Stage, Vec<Recalled>)> {
+        let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
+        let keeps = self.config.dataset.keep_unknown_fields;
+        let header = Header {
+            key: format!("{} {} {} {keeps}", Stage::form(), before.origin(), chosen.key()),
+            erasures: scene.erasures,
+            begun_at: scene.now,
+            run_id: self.run_id.clone(),
+            last_run: before.last_run().map(str::to_owned),
+        };
+        let folder = &self.destination.stage;
+        let (stage, recalled) = Stage::open(folder, &header, self.fresh)?;
+        if ceiling.refuse(&stage, layout).is_ok() {
+            return Ok((stage, recalled));
+        }
+        // It would end every run before its first request.
+        tracing::warn!("what a stopped run had read has more partitions than one run may make");
+        drop(stage);
+        Stage::open(folder, &header, true)
     }
 }

@@ -1,17 +1,23 @@
 //! The stage's journal: what each staged response was, so that a run that was stopped can be continued.
 //!
-//! One line a response, with a checksum of itself and of the bytes that it speaks of. A line that is torn or does not
-//! match ends what can be used; what stands before it is whole.
+//! One line a response, with a checksum of itself and of the bytes that it speaks of, behind one line for each of its rejects.
+//! A line that is torn or does not match ends what can be used; what stands before it is whole. Lines are short, whatever a
+//! response holds: its ids and its rows are in the file of rows.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
 use std::os::unix::fs::FileExt;
 
+use arrow_array::cast::AsArray;
+use arrow_buffer::Buffer;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::keys::Keys;
-use super::{StageError, identity};
+use super::{StageError, identity, segment};
+use crate::chunk::column;
+use crate::error::Result;
 use crate::flatten::{Flat, Reject};
 use crate::walk::{Listed, PageInfo, Window};
 
@@ -49,13 +55,20 @@ pub struct Record {
     /// Rows and bytes of the stage with this response.
     pub(super) sessions: u64,
     pub(super) end: u64,
-    /// Ids of sessions that were still running.
-    pub(super) open: Vec<String>,
     /// Of its rows and identities.
     pub(super) hash: u64,
-    /// What could not become rows: position, reason, raw record.
-    pub(super) rejects: Vec<Reject>,
 }
+
+/// A record of a response that could not become a row, or not all of one.
+#[derive(Debug, Serialize, Deserialize)]
+struct Rejected<T> {
+    /// The number of its page.
+    page: u64,
+    reject: T,
+}
+
+/// Bytes of a line at most; longer ones are not this version's. A raw record is twice as long in JSON.
+const LINE: u64 = 8 << 20;
 
 /// A segment's entry in the index.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,10 +76,22 @@ pub struct SegmentRecord {
     /// The partition's first day, counted from the year 1.
     pub(super) day: i32,
     pub(super) first_start: Option<i64>,
-    pub(super) first_id: String,
     pub(super) first_ordinal: u64,
     pub(super) offset: u64,
     pub(super) length: usize,
+    /// Bytes that its rows take as they are published.
+    pub(super) weight: usize,
+}
+
+/// What the rows of a response tell besides.
+#[derive(Debug)]
+pub struct Shown {
+    /// What it listed.
+    pub(super) listed: Vec<Listed>,
+    /// The first id of each of its segments.
+    pub(super) first_ids: Vec<String>,
+    /// Ids of sessions that were still running.
+    pub(super) open: Vec<String>,
 }
 
 /// A response that an earlier run has staged.
@@ -88,13 +113,11 @@ pub struct Recalled {
     pub unusable: u64,
     /// Ids of sessions that were still running.
     pub open: Vec<String>,
-    /// What could not become rows.
-    pub rejects: Vec<Reject>,
 }
 
 impl Record {
-    /// The response with what it listed.
-    pub(super) fn recalled(self, rows: Vec<Listed>) -> Recalled {
+    /// The response with what it listed, and which of that was still running.
+    pub(super) fn recalled(self, rows: Vec<Listed>, open: Vec<String>) -> Recalled {
         let [current_page, per_page, last_page, total] = self.info;
         Recalled {
             leg: self.leg,
@@ -104,8 +127,7 @@ impl Record {
             cut: self.unstaged.rows().map(|(_, row)| row).collect(),
             foreign: self.foreign,
             unusable: self.unusable,
-            open: self.open,
-            rejects: self.rejects,
+            open,
         }
     }
 }
@@ -168,15 +190,73 @@ impl Journal {
         Self(file)
     }
 
-    /// Adds a record.
+    /// Adds a record of a response that is added after it.
+    pub fn reject(&mut self, page: u64, reject: &Reject) -> Result<(), StageError> {
+        self.line(&Rejected { page, reject })
+    }
+
+    /// Adds a response.
     pub fn add(&mut self, record: &Record) -> Result<(), StageError> {
         self.line(record)
     }
 
     fn line(&mut self, value: &impl Serialize) -> Result<(), StageError> {
-        let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
-        let line = format!("{:016x} {text}\n", xxh3_64(text.as_bytes()));
-        Ok(self.0.write_all(line.as_bytes())?)
+        let mut line = vec![b' '; SUM + 1];
+        serde_json::to_writer(&mut line, value).map_err(std::io::Error::from)?;
+        let sum = format!("{:0SUM$x}", xxh3_64(&line[SUM + 1..]));
+        line[..SUM].copy_from_slice(sum.as_bytes());
+        line.push(b'\n');
+        Ok(self.0.write_all(&line)?)
+    }
+
+    /// Calls with the page and the reject of each record of the first so many bytes that could not become a row, one after
+    /// the other.
+    pub fn rejects(&self, length: u64, mut each: impl FnMut(u64, Reject) -> Result<()>) -> Result<(), StageError> {
+        let mut lines = Lines::of(&self.0, length);
+        while let Some((_, line)) = lines.next()? {
+            if let Some(Rejected { page, reject }) = line.and_then(parsed) {
+                each(page, reject).map_err(StageError::Else)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Digits of a checksum.
+const SUM: usize = 16;
+
+/// The lines of a journal, one in memory at a time.
+struct Lines<'f> {
+    lines: BufReader<Part<'f>>,
+    line: Vec<u8>,
+}
+
+impl<'f> Lines<'f> {
+    fn of(file: &'f File, length: u64) -> Self {
+        Self { lines: BufReader::new(Part { file, at: 0, end: length }), line: Vec::new() }
+    }
+
+    /// The next line's length, and its text if its checksum is right; none at the end, or where one is too long.
+    fn next(&mut self) -> std::io::Result<Option<(u64, Option<&str>)>> {
+        self.line.clear();
+        let length = (&mut self.lines).take(LINE).read_until(b'\n', &mut self.line)?;
+        Ok((length > 0).then(|| (length as u64, checked(&self.line))))
+    }
+}
+
+/// Bytes of a file, whose own position stays where it is.
+struct Part<'f> {
+    file: &'f File,
+    at: u64,
+    end: u64,
+}
+
+impl std::io::Read for Part<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(into.len());
+        let read = self.file.read_at(&mut into[..left], self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
@@ -184,43 +264,66 @@ impl Journal {
 pub struct Read {
     /// Whose it is.
     pub header: Header,
-    /// The responses, and what each of them listed.
-    pub records: Vec<(Record, Vec<Listed>)>,
+    /// The responses, and what their rows tell.
+    pub records: Vec<(Record, Shown)>,
     /// Bytes of the journal that were used.
     pub length: u64,
 }
 
 /// Reads a journal and holds it against the rows and identities; `None` where not even its header can be used.
 pub fn read(journal: &File, rows: &File, identities: &File) -> std::io::Result<Option<Read>> {
-    let mut lines = BufReader::new(journal);
-    let mut line = Vec::new();
-    let mut next = || {
-        line.clear();
-        let length = lines.read_until(b'\n', &mut line)?;
-        Ok::<_, std::io::Error>((length as u64, checked(&line).map(str::to_owned)))
-    };
-    let (mut length, text) = next()?;
-    let Some(header) = text.and_then(|text| serde_json::from_str(&text).ok()) else { return Ok(None) };
-    let mut records: Vec<(Record, _)> = Vec::new();
-    loop {
-        let (bytes, text) = next()?;
-        let Some(record) = text.and_then(|text| serde_json::from_str::<Record>(&text).ok()) else { break };
+    let mut lines = Lines::of(journal, journal.metadata()?.len());
+    let Some((mut length, text)) = lines.next()? else { return Ok(None) };
+    let Some(header) = text.and_then(parsed) else { return Ok(None) };
+    let mut records: Vec<(Record, Shown)> = Vec::new();
+    let mut used = length;
+    while let Some((bytes, Some(text))) = lines.next()? {
+        length += bytes;
+        if parsed::<Rejected<IgnoredAny>>(text).is_some() {
+            continue;
+        }
         let (end, sessions) = records.last().map_or((0, 0), |(last, _)| (last.end, last.sessions));
+        let Some(record) = parsed::<Record>(text) else { break };
+        let Some(shown) = record.shown((end, sessions), rows, identities)? else { break };
+        used = length;
+        records.push((record, shown));
+    }
+    Ok(Some(Read { header, records, length: used }))
+}
+
+fn parsed<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+impl Record {
+    /// What the rows and identities of the response tell, which begin at these; `None` where they are not what was written.
+    fn shown(&self, (end, sessions): (u64, u64), rows: &File, identities: &File) -> std::io::Result<Option<Shown>> {
         let size = identity::BYTES as u64;
-        let rows = part(rows, end..record.end)?;
-        let identities = part(identities, sessions * size..record.sessions * size)?;
-        let (Some(rows), Some(identities)) = (rows, identities) else { break };
+        let [from, to] = [sessions, self.sessions].map(|count| count.saturating_mul(size));
+        let (rows, identities) = (part(rows, end..self.end)?, part(identities, from..to)?);
+        let (Some(rows), Some(identities)) = (rows, identities) else { return Ok(None) };
         let mut hasher = Xxh3::new();
         hasher.update(&rows);
         hasher.update(&identities);
-        if hasher.digest() != record.hash {
-            break;
+        if hasher.digest() != self.hash {
+            return Ok(None);
         }
-        let Some(listed) = record.keys.give(record.unstaged.joined(&identities)) else { break };
-        length += bytes;
-        records.push((record, listed));
+        let Some(listed) = self.keys.give(self.unstaged.joined(&identities)) else { return Ok(None) };
+        let (mut first_ids, mut open) = (Vec::with_capacity(self.segments.len()), Vec::new());
+        let rows = Buffer::from_vec(rows);
+        for SegmentRecord { offset, length, .. } in &self.segments {
+            let from = offset.checked_sub(end).and_then(|from| usize::try_from(from).ok());
+            let is_in = |from: &usize| from.checked_add(*length).is_some_and(|to| to <= rows.len());
+            let Some(from) = from.filter(is_in) else { return Ok(None) };
+            let Ok(batch) = segment::sessions(rows.slice_with_length(from, *length)) else { return Ok(None) };
+            let ids = batch.column(0).as_string::<i32>();
+            first_ids.push(ids.iter().next().flatten().unwrap_or_default().to_owned());
+            let is_open = column(&batch, "is_open").as_boolean();
+            let running = ids.iter().zip(is_open).filter(|(_, is_open)| *is_open == Some(true));
+            open.extend(running.filter_map(|(id, _)| id.map(str::to_owned)));
+        }
+        Ok(Some(Shown { listed, first_ids, open }))
     }
-    Ok(Some(Read { header, records, length }))
 }
 
 /// The text of a line whose checksum is right.

@@ -22,18 +22,19 @@ use arrow_array::cast::AsArray;
 use arrow_buffer::MutableBuffer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::chunk::{Chunk, child_offsets};
+use crate::chunk::{Chunk, child_offsets, weight};
 use crate::dataset::layout::{Layout, Partition};
 use crate::error::{Error, Result};
 use crate::files::{Below, Folder};
-use crate::flatten::{Entry, Flat};
+use crate::flatten::{Entry, Flat, Reject};
+use crate::limits;
 use crate::store::failed;
 use crate::tables::Table;
-use crate::walk::{Listed, PageInfo, Window};
+use crate::walk::{PageInfo, Window};
 pub use cut::Cut;
 pub use identity::Identity;
 pub use journal::{Header, Recalled};
-use journal::{Journal, Record, SegmentRecord, Unstaged};
+use journal::{Journal, Record, SegmentRecord, Shown, Unstaged};
 use keys::Keys;
 use leftover::{NAMES, Unusable, begin, find, is_left, remove, set_aside, shorten, usable};
 
@@ -48,11 +49,13 @@ pub struct Segment {
     pub first_ordinal: u64,
     offset: u64,
     length: usize,
+    /// Bytes that its rows take as they are published.
+    weight: usize,
 }
 
 /// Counts the changes of segments, identities and the journal, and of the rules by which staged rows were counted, but not
 /// those of columns.
-const FORM: u32 = 6;
+const FORM: u32 = 7;
 
 /// Staged rows, by partition.
 pub struct Stage {
@@ -68,6 +71,8 @@ pub struct Stage {
     scratch: Vec<u8>,
     /// Of what a later run may continue.
     journal: Option<Journal>,
+    /// Bytes of the journal that a stopped run has left.
+    recalled: u64,
     hasher: Xxh3,
     /// Whether other runs are kept from staging in the same files, by the folder's lock.
     is_alone: bool,
@@ -97,6 +102,7 @@ impl Stage {
             responses: 0,
             scratch: Vec::new(),
             journal,
+            recalled: 0,
             hasher: Xxh3::new(),
             is_alone: false,
         }
@@ -105,7 +111,8 @@ impl Stage {
     /// The form of a stage's files: one that is continued by another version must be of the same. The staged columns tell
     /// of their own changes.
     pub fn form() -> String {
-        let columns = |table: Table| table.staged_columns().map(|column| format!("{}:{:?} ", column.name, column.kind));
+        let columns =
+            |table: Table| table.staged_columns().map(|column| format!("{}:{:?} ", column.name, column.kind.staged()));
         let columns: String = Table::ALL.into_iter().flat_map(columns).collect();
         format!("{FORM}-{:016x}", xxh3_64(columns.as_bytes()))
     }
@@ -123,7 +130,7 @@ impl Stage {
             // Another run stages here: this one can't be continued.
             return Ok((Self::without_names(folder, header.begun_at)?, Vec::new()));
         }
-        let (mut files, mut records, mut first) = (None, Vec::new(), header.clone());
+        let (mut files, mut records, mut first, mut length) = (None, Vec::new(), header.clone(), 0);
         match find(folder, &below.trusted()?)? {
             None => {}
             Some(Err(why)) => set_aside(folder, why)?,
@@ -131,6 +138,7 @@ impl Stage {
                 match usable(journal::read(&journal, &rows, &identities)?, header, fresh) {
                     Ok(read) => {
                         shorten(&journal, read.length)?;
+                        length = read.length;
                         if !read.records.is_empty() {
                             first = read.header;
                         }
@@ -155,6 +163,7 @@ impl Stage {
         let mut stage = Self::new(folder, first.begun_at, rows, identities, Some(journal));
         stage.begun_by = Some(first.run_id);
         stage.is_alone = true;
+        stage.recalled = length;
         let recalled = records.into_iter().map(|record| stage.recall(record)).collect();
         shorten(&stage.rows, stage.end)?;
         stage.rows.seek(SeekFrom::End(0))?;
@@ -163,17 +172,28 @@ impl Stage {
         Ok((stage, recalled))
     }
 
-    fn recall(&mut self, (record, listed): (Record, Vec<Listed>)) -> Recalled {
-        for SegmentRecord { day, first_start, first_id, first_ordinal, offset, length } in &record.segments {
-            let (first_id, first_start) = (first_id.clone(), *first_start);
-            let segment =
-                Segment { first_start, first_id, first_ordinal: *first_ordinal, offset: *offset, length: *length };
-            self.segments.entry(Partition::from_day(*day)).or_default().push(segment);
+    fn recall(&mut self, (record, shown): (Record, Shown)) -> Recalled {
+        let Shown { listed, first_ids, open } = shown;
+        for (segment, first_id) in record.segments.iter().zip(first_ids) {
+            let SegmentRecord { day, first_start, first_ordinal, offset, length, weight } = *segment;
+            let segment = Segment { first_start, first_id, first_ordinal, offset, length, weight };
+            self.segments.entry(Partition::from_day(day)).or_default().push(segment);
         }
         self.end = record.end;
         self.sessions = record.sessions;
         self.responses += 1;
-        record.recalled(listed)
+        record.recalled(listed, open)
+    }
+
+    /// Calls with the page and the reject of each record that a stopped run could not make a row of, one after the other:
+    /// all of them may be more than fit into memory.
+    ///
+    /// # Errors
+    /// Its own; `Destination`.
+    pub fn recalled_rejects(&self, each: impl FnMut(u64, Reject) -> Result<()>) -> Result<()> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let read = journal.rejects(self.recalled, each);
+        read.map_err(|error| error.at("cannot read the stage back", &self.folder.place("")))
     }
 
     /// Removes it from the disk: what was in it is published.
@@ -240,19 +260,27 @@ impl Stage {
         self.hasher.reset();
         let mut segments = Vec::new();
         let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&flat.batches[0], name));
+        let weights = weight::of_staged(&flat.batches, &offsets);
         let mut from = 0;
         for group in flat.entries.chunk_by(|a, b| layout.partition(a.start) == layout.partition(b.start)) {
-            let to = from + group.len();
-            let child =
-                |table: usize, offsets: &[usize]| flat.batches[table].slice(offsets[from], offsets[to] - offsets[from]);
-            let batches = [flat.batches[0].slice(from, to - from), child(1, &offsets[0]), child(2, &offsets[1])];
-            segments.push(self.append_segment(layout.partition(group[0].start), &batches, group[0].start)?);
-            from = to;
+            let begin = from;
+            for end in weight::parts(&weights[begin..begin + group.len()]) {
+                let to = begin + end;
+                let child = |table: usize, offsets: &[usize]| {
+                    flat.batches[table].slice(offsets[from], offsets[to] - offsets[from])
+                };
+                let batches = [flat.batches[0].slice(from, to - from), child(1, &offsets[0]), child(2, &offsets[1])];
+                let weight = weights[from..to].iter().sum();
+                let partition = layout.partition(group[0].start);
+                segments.push(self.append_segment(partition, &batches, flat.entries[from].start, weight)?);
+                from = to;
+            }
         }
         self.append_identities(&flat.entries)?;
         self.responses += 1;
         if let (Some((leg, window)), Some(journal)) = (asked, &mut self.journal) {
             let PageInfo { current_page, per_page, last_page, total } = flat.info;
+            flat.rejects.iter().try_for_each(|reject| journal.reject(window.page, reject))?;
             journal.add(&Record {
                 leg,
                 size: window.size,
@@ -265,9 +293,7 @@ impl Stage {
                 segments,
                 sessions: self.sessions,
                 end: self.end,
-                open: open_ids(flat),
                 hash: self.hasher.digest(),
-                rejects: flat.rejects.clone(),
             })?;
         }
         Ok(())
@@ -278,6 +304,7 @@ impl Stage {
         partition: Partition,
         batches: &[RecordBatch; 3],
         first_start: Option<i64>,
+        weight: usize,
     ) -> Result<SegmentRecord, StageError> {
         self.scratch.clear();
         segment::write(&mut self.scratch, batches);
@@ -285,15 +312,8 @@ impl Stage {
         self.hasher.update(&self.scratch);
         let first_id = first_id(&batches[0]);
         let (first_ordinal, offset, length) = (self.sessions, self.end, self.scratch.len());
-        let record = SegmentRecord {
-            day: partition.day(),
-            first_start,
-            first_id: first_id.clone(),
-            first_ordinal,
-            offset,
-            length,
-        };
-        let segment = Segment { first_start, first_id, first_ordinal, offset, length };
+        let record = SegmentRecord { day: partition.day(), first_start, first_ordinal, offset, length, weight };
+        let segment = Segment { first_start, first_id, first_ordinal, offset, length, weight };
         self.segments.entry(partition).or_default().push(segment);
         self.end += length as u64;
         self.sessions += batches[0].num_rows() as u64;
@@ -316,8 +336,13 @@ impl Stage {
         self.segments.get(&partition).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a partition holds a session whose rows take much memory.
+    pub fn is_heavy(&self, partition: Partition) -> bool {
+        self.segments(partition).iter().any(|segment| segment.weight > limits::TOGETHER)
+    }
+
     /// The partitions with staged rows.
-    pub fn partitions(&self) -> impl Iterator<Item = Partition> {
+    pub fn partitions(&self) -> impl ExactSizeIterator<Item = Partition> {
         self.segments.keys().copied()
     }
 
@@ -361,23 +386,20 @@ enum StageError {
     /// A segment without its batches.
     #[error("a staged segment is incomplete")]
     Torn,
+    /// What failed that was done with it.
+    #[error(transparent)]
+    Else(Error),
 }
 
 impl StageError {
-    /// As an error of the stage at a place.
+    /// The error of a run. `what` could not be done with the stage at a place.
     fn at(self, what: &str, place: &Path) -> Error {
         match self {
+            Self::Else(error) => error,
             Self::Io(error) => failed(what, place.display(), error),
             other => failed(what, place.display(), other),
         }
     }
-}
-
-/// Ids of the sessions of a response that were still running.
-fn open_ids(flat: &Flat) -> Vec<String> {
-    let ids = flat.batches[0].column(0).as_string::<i32>();
-    let open = flat.entries.iter().zip(ids).filter(|(entry, _)| entry.is_open);
-    open.filter_map(|(_, id)| id.map(str::to_owned)).collect()
 }
 
 fn first_id(sessions: &RecordBatch) -> String {

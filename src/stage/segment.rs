@@ -23,13 +23,14 @@ pub fn write(out: &mut Vec<u8>, batches: &[RecordBatch; 3]) {
     for (table, batch) in Table::ALL.into_iter().zip(batches) {
         out.extend((batch.num_rows() as u64).to_le_bytes());
         for (column, array) in table.staged_columns().zip(batch.columns()) {
-            let fill = Fill::of(column.kind, array);
+            let kind = column.kind.staged();
+            let fill = Fill::of(kind, array);
             out.extend((fill as u64).to_le_bytes());
             if fill == Fill::Some {
                 put_bits(out, array.nulls().map(NullBuffer::inner));
             }
             if matches!(fill, Fill::All | Fill::Some) {
-                put_column(out, column.kind, array);
+                put_column(out, kind, array);
             }
         }
     }
@@ -44,14 +45,13 @@ enum Fill {
     Some,
     /// Null in all rows.
     Null,
-    /// No text in any row's list, or false in all rows.
+    /// False in all rows.
     Empty,
 }
 
 impl Fill {
     fn of(kind: Type, array: &ArrayRef) -> Self {
         match (kind, array.null_count()) {
-            (Type::Texts, _) if array.as_list::<i32>().values().is_empty() => Self::Empty,
             (Type::Flag, 0) if array.as_boolean().true_count() == 0 => Self::Empty,
             (_, 0) => Self::All,
             (_, nulls) if nulls == array.len() => Self::Null,
@@ -72,12 +72,7 @@ fn put_column(out: &mut Vec<u8>, kind: Type, array: &ArrayRef) {
         Type::Millis => put(out, array.as_primitive::<Int64Type>().values().inner()),
         Type::Double => put(out, array.as_primitive::<Float64Type>().values().inner()),
         Type::Flag => put_bits(out, Some(array.as_boolean().values())),
-        Type::Texts => {
-            let lists = array.as_list::<i32>();
-            let (first, last) = put_offsets(out, lists.value_offsets());
-            let texts = lists.values().slice(first, last - first);
-            put_texts(out, texts.as_string());
-        }
+        Type::Texts => {} // of no staged column
     }
 }
 
@@ -122,16 +117,17 @@ pub fn read(bytes: Buffer) -> Result<[RecordBatch; 3], StageError> {
     Ok([rest.batch(Table::Sessions)?, rest.batch(Table::Participants)?, rest.batch(Table::Timelogs)?])
 }
 
-/// Lists without texts, or flags that are all false.
+/// The sessions alone.
+pub fn sessions(bytes: Buffer) -> Result<RecordBatch, StageError> {
+    Rest(bytes).batch(Table::Sessions)
+}
+
+/// Flags that are all false.
 fn empty(array: ArrayDataBuilder, kind: Type, rows: usize) -> Result<ArrayDataBuilder, StageError> {
-    match kind {
-        Type::Flag => Ok(array.add_buffer(MutableBuffer::from_len_zeroed(rows.div_ceil(8)).into())),
-        Type::Texts => {
-            let offsets = MutableBuffer::from_len_zeroed((rows + 1) * size_of::<i32>());
-            Ok(array.add_buffer(offsets.into()).add_child_data(ArrayData::new_empty(&Type::Text.arrow())))
-        }
-        Type::Text | Type::Time | Type::Count | Type::Millis | Type::Double => Err(StageError::Torn),
+    if kind == Type::Flag {
+        return Ok(array.add_buffer(MutableBuffer::from_len_zeroed(rows.div_ceil(8)).into()));
     }
+    Err(StageError::Torn)
 }
 
 /// What is left to be read.
@@ -140,7 +136,7 @@ struct Rest(Buffer);
 impl Rest {
     fn batch(&mut self, table: Table) -> Result<RecordBatch, StageError> {
         let rows = self.number()?;
-        let columns = table.staged_columns().map(|column| self.column(column.kind, rows));
+        let columns = table.staged_columns().map(|column| self.column(column.kind.staged(), rows));
         Ok(RecordBatch::try_new(table.staged_schema(), columns.collect::<Result<Vec<_>, _>>()?)?)
     }
 
@@ -151,31 +147,21 @@ impl Rest {
             Fill::Null if rows <= MOST_ROWS => return Ok(new_null_array(&kind.arrow(), rows)),
             Fill::Empty if rows <= MOST_ROWS => empty(array, kind, rows)?,
             Fill::Null | Fill::Empty => return Err(StageError::Torn),
-            Fill::All => self.values(array, kind, rows)?,
+            Fill::All => self.values(array, kind)?,
             Fill::Some => {
                 let array = array.null_bit_buffer(Some(self.take()?));
-                self.values(array, kind, rows)?
+                self.values(array, kind)?
             }
         };
         Ok(make_array(array.build()?))
     }
 
-    fn values(&mut self, array: ArrayDataBuilder, kind: Type, rows: usize) -> Result<ArrayDataBuilder, StageError> {
+    fn values(&mut self, array: ArrayDataBuilder, kind: Type) -> Result<ArrayDataBuilder, StageError> {
         Ok(match kind {
             Type::Text => array.add_buffer(self.offsets()?).add_buffer(self.take()?),
-            Type::Texts => self.texts(array, rows)?,
+            Type::Texts => return Err(StageError::Torn),
             Type::Time | Type::Count | Type::Millis | Type::Double | Type::Flag => array.add_buffer(self.take()?),
         })
-    }
-
-    /// The offsets of a list, and its values.
-    fn texts(&mut self, list: ArrayDataBuilder, rows: usize) -> Result<ArrayDataBuilder, StageError> {
-        let offsets = self.offsets()?;
-        let count = offsets.get(rows * size_of::<i32>()..).and_then(|last| last.first_chunk()).copied();
-        let count = usize::try_from(i32::from_le_bytes(count.ok_or(StageError::Torn)?)).unwrap_or_default();
-        let texts = ArrayData::builder(Type::Text.arrow()).len(count);
-        let texts = texts.add_buffer(self.offsets()?).add_buffer(self.take()?).build()?;
-        Ok(list.add_buffer(offsets).add_child_data(texts))
     }
 
     /// The next buffer, which is of offsets.

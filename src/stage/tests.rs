@@ -74,9 +74,18 @@ proptest! {
         prop_assert_eq!(recalled.len(), flats.len());
         for (recalled, flat) in recalled.iter().zip(&flats) {
             prop_assert_eq!(&recalled.rows, &flat.listed);
-            prop_assert_eq!(&recalled.open, &open_ids(flat));
-            prop_assert_eq!((recalled.unusable, &recalled.rejects), (flat.unusable, &flat.rejects));
+            let ids = flat.batches[0].column(0).as_string::<i32>().iter().flatten();
+            let open = flat.entries.iter().zip(ids).filter(|(entry, _)| entry.is_open).map(|(_, id)| id);
+            prop_assert!(recalled.open.iter().map(String::as_str).eq(open));
+            prop_assert_eq!(recalled.unusable, flat.unusable);
         }
+        let mut rejects = Vec::new();
+        stage.recalled_rejects(|page, reject| {
+            rejects.push((page, reject));
+            Ok(())
+        }).unwrap();
+        let wanted = (0..).zip(&flats).flat_map(|(page, flat)| flat.rejects.iter().map(move |reject| (page, reject.clone())));
+        prop_assert_eq!(rejects, wanted.collect::<Vec<_>>());
         let mut identities = Vec::new();
         stage.identities(|identity| identities.push(identity)).unwrap();
         let entries = (0..).zip(&flats).flat_map(|(response, flat)| flat.entries.iter().map(move |entry| (response, entry)));
@@ -98,4 +107,31 @@ fn a_stage_of_another_key_is_set_aside() {
     assert!(recalled.is_empty() && stage.sessions() == 0);
     assert!(folder.path().join("aside/rows").exists());
     assert!(Stage::form().starts_with(&format!("{FORM}-")));
+}
+
+#[test]
+fn a_heavy_session_has_a_segment_of_its_own_and_a_page_of_them_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = |number: usize| format!("{number:0>1000}");
+    let session = |number: usize, timelogs: usize| {
+        let timelogs = vec!["{}"; timelogs].join(",");
+        let (id, participant) = (id(number), id(7));
+        format!(r#"{{"id":"{id}","participants":[{{"participantId":"{participant}","timelog":[{timelogs}]}}]}}"#)
+    };
+    let sessions: Vec<_> = [3000, 1, 9000, 1, 1].into_iter().enumerate().map(|(at, logs)| session(at, logs)).collect();
+    let flat = flatten::page(format!(r#"{{"data":[{}]}}"#, sessions.join(",")), &Options::default()).unwrap();
+    let mut stage = Stage::nameless(&below(&folder), 0).unwrap();
+    let layout = Layout::local("unused", PartitionBy::Day);
+    stage.append(&flat, &layout, None).unwrap();
+    let partition = layout.undated();
+    let chunks: Vec<_> = stage.segments(partition).iter().map(|segment| stage.load(segment).unwrap()).collect();
+    assert_eq!(chunks.iter().map(Chunk::len).collect::<Vec<_>>(), [2, 1, 2]);
+    let ids: Vec<_> = chunks.iter().flat_map(|chunk| (0..chunk.len()).map(|row| chunk.key(row).1.to_owned())).collect();
+    assert_eq!(ids, (0..5).map(id).collect::<Vec<_>>());
+    // What they are said to take is what they take.
+    for (segment, chunk) in stage.segments(partition).iter().zip(&chunks) {
+        let taken: usize = chunk.batches().iter().map(RecordBatch::get_array_memory_size).sum();
+        assert!(taken < segment.weight + (1 << 20) && segment.weight < taken + (1 << 20), "{} {taken}", segment.weight);
+    }
+    assert!(stage.is_heavy(partition));
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::options::Given;
 use super::{Remote, Store};
 use crate::error::Kind;
+use crate::files::Below;
 use crate::limits;
 use crate::place::Place;
 
@@ -29,7 +30,7 @@ fn store(spool: &Path, answer: fn(&str, &mut dyn Write) -> std::io::Result<()>) 
     ];
     let options = options.map(|(name, value)| Given::by_variable(name, value));
     let Ok(Place::Objects(place)) = Place::parse("s3://bucket/data") else { panic!() };
-    Remote::open(&place, &options, spool, Duration::from_secs(20)).unwrap()
+    Remote::open(&place, &options, &Below::named(spool), Duration::from_secs(20)).unwrap()
 }
 
 /// Answers one request; the body ends with the connection, or when the client has had enough.

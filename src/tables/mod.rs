@@ -71,14 +71,15 @@ impl Table {
 
     /// The Arrow schema of the published table.
     pub fn schema(self) -> SchemaRef {
-        static SCHEMAS: LazyLock<[SchemaRef; 3]> = LazyLock::new(|| Table::ALL.map(|table| schema_of(table.columns())));
+        static SCHEMAS: LazyLock<[SchemaRef; 3]> =
+            LazyLock::new(|| Table::ALL.map(|table| schema_of(table.columns(), |kind| kind)));
         Arc::clone(&SCHEMAS[self as usize])
     }
 
     /// The Arrow schema in the stage.
     pub fn staged_schema(self) -> SchemaRef {
         static SCHEMAS: LazyLock<[SchemaRef; 3]> =
-            LazyLock::new(|| Table::ALL.map(|table| schema_of(table.staged_columns())));
+            LazyLock::new(|| Table::ALL.map(|table| schema_of(table.staged_columns(), Type::staged)));
         Arc::clone(&SCHEMAS[self as usize])
     }
 
@@ -139,6 +140,15 @@ impl Type {
         }
     }
 
+    /// The type in the stage: lists of texts are sets of anomalies there, a bit each.
+    #[must_use]
+    pub const fn staged(self) -> Self {
+        match self {
+            Self::Texts => Self::Count,
+            other => other,
+        }
+    }
+
     const fn doc(self) -> &'static str {
         match self {
             Self::Text => "string",
@@ -152,8 +162,9 @@ impl Type {
     }
 }
 
-fn schema_of<'a>(columns: impl IntoIterator<Item = &'a Column>) -> SchemaRef {
-    let fields = columns.into_iter().map(|column| Field::new(column.name, column.kind.arrow(), column.nullable));
+fn schema_of<'a>(columns: impl IntoIterator<Item = &'a Column>, kind: impl Fn(Type) -> Type) -> SchemaRef {
+    let field = |column: &Column| Field::new(column.name, kind(column.kind).arrow(), column.nullable);
+    let fields = columns.into_iter().map(field);
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 

@@ -7,6 +7,7 @@
 mod attempts;
 mod bad_input;
 mod bed;
+mod bodies;
 mod campaign;
 mod check;
 mod commands;
@@ -19,6 +20,7 @@ mod erased;
 mod filters;
 mod floor;
 mod front;
+mod hostile;
 mod hostile_files;
 mod hostile_settings;
 mod ids;

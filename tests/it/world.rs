@@ -35,11 +35,11 @@ impl Dice {
     }
 
     /// So many times of a hundred.
-    const fn is(&mut self, percent: u64) -> bool {
+    pub const fn is(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    fn of<T: Copy>(&mut self, items: &[T]) -> T {
+    pub fn of<T: Copy>(&mut self, items: &[T]) -> T {
         items[usize::try_from(self.below(items.len() as u64)).unwrap()]
     }
 }
