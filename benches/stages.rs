@@ -128,7 +128,7 @@ fn encode(bencher: Bencher, table: Table) {
         Ok(())
     };
     let mut cutter = Cutter::new(table);
-    cutter.push(rows.clone(), &mut keep).unwrap();
+    cutter.push(&rows, &mut keep).unwrap();
     cutter.finish(&mut keep).unwrap();
     bencher.counter(BytesCount::new(rows.get_array_memory_size())).bench(|| {
         let file = tempfile::tempfile().unwrap();

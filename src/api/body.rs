@@ -80,7 +80,7 @@ impl Pieces {
     async fn next(&mut self) -> Result<Option<&[u8]>, Unread> {
         loop {
             // Looked at twice, for the sake of the borrow.
-            if self.inflater.as_mut().is_some_and(|inflater| inflater.has_more()) {
+            if self.inflater.as_mut().is_some_and(super::coding::Inflater::has_more) {
                 let piece = self.inflater.as_mut().map(Inflater::piece).transpose().map_err(Unread::Damaged)?;
                 return Ok(piece);
             }

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     fn limits(text: usize, records: usize) -> Limits {
-        Limits { text, records, ..Limits::default() }
+        Limits { records, text, ..Limits::default() }
     }
 
     fn refused(body: &[u8]) -> Mended {

@@ -386,7 +386,7 @@ mod tests {
     use super::*;
 
     /// Records of a page, of whatever type.
-    fn records(page: Page<'_>) -> usize {
+    fn records(page: &Page<'_>) -> usize {
         page.lists.sessions.len() + page.lists.no_objects.len()
     }
 
@@ -415,7 +415,7 @@ mod tests {
             ("null", None),
             ("[]", None),
         ] {
-            let read = page(text, &Limits::default()).ok().map(records);
+            let read = page(text, &Limits::default()).ok().map(|page| records(&page));
             assert_eq!(read, rows, "{text}");
         }
         let text = r#"{"pageInfo":{"currentPage":"4","total":"45","perPage":" 20 "},"data":null}"#;

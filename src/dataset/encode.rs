@@ -70,15 +70,15 @@ impl Cutter {
     ///
     /// # Errors
     /// Those of `each`; and `Unexpected` where the rows are not of the table.
-    pub fn push(&mut self, rows: RecordBatch, mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+    pub fn push(&mut self, rows: &RecordBatch, mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
         let mut from = 0;
         while from < rows.num_rows() {
             let room = BATCH_ROWS - self.batches.get_buffered_rows();
-            let to = self.fitting(&rows, from, rows.num_rows().min(from + room));
+            let to = self.fitting(rows, from, rows.num_rows().min(from + room));
             if to > from {
-                self.bytes += of_published(self.table, &rows, from, to);
+                self.bytes += of_published(self.table, rows, from, to);
                 self.batches.push_batch(rows.slice(from, to - from)).map_err(mistaken)?;
-                self.hold(&rows)?;
+                self.hold(rows)?;
             }
             if to < rows.num_rows() {
                 self.batches.finish_buffered_batch().map_err(mistaken)?;
@@ -303,7 +303,7 @@ mod tests {
             Ok(())
         };
         for from in (0..rows.num_rows()).step_by(at_once) {
-            cutter.push(rows.slice(from, at_once.min(rows.num_rows() - from)), &mut keep).unwrap();
+            cutter.push(&rows.slice(from, at_once.min(rows.num_rows() - from)), &mut keep).unwrap();
         }
         cutter.finish(&mut keep).unwrap();
         batches
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn large_rows_are_cut_alike_whatever_batches_they_come_in() {
         let record = |number: usize| {
-            let link = "x".repeat(if number % 3 == 0 { 4096 } else { number % 50 });
+            let link = "x".repeat(if number.is_multiple_of(3) { 4096 } else { number % 50 });
             format!(r#"{{"id":"{number:06}","status":"ended","chatLink":"{link}"}}"#)
         };
         let body = format!(r#"{{"data":[{}]}}"#, (0..10_000).map(record).collect::<Vec<_>>().join(","));

@@ -227,7 +227,7 @@ fn cut(
     rows(&mut |run| {
         for ((table, cutter), rows) in cutters.iter_mut().zip(run) {
             if rows.num_rows() > 0 {
-                cutter.push(rows, |batch| each(*table, batch))?;
+                cutter.push(&rows, |batch| each(*table, batch))?;
             }
         }
         Ok(())

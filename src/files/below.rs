@@ -42,7 +42,7 @@ impl Below {
     /// Opens it; `None` where it is not there.
     ///
     /// # Errors
-    /// An [`Obstacle`] below the root.
+    /// An [`super::Obstacle`] below the root.
     pub fn open(&self) -> io::Result<Option<Folder>> {
         match Folder::at(&self.root) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -300,7 +300,8 @@ impl Store for Remote {
 
 /// Bytes of a file that are fetched at most: more than any has that rollbook makes.
 fn longest(path: &str) -> u64 {
-    let is_record = path.starts_with("_rollbook/") && path.ends_with(".json");
+    let is_json = std::path::Path::new(path).extension().is_some_and(|extension| extension == "json");
+    let is_record = is_json && path.starts_with("_rollbook/");
     1 + if is_record { limits::RECORD } else { CEILING }
 }
 

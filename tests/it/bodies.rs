@@ -19,7 +19,7 @@ pub struct Hostile {
 
 /// The body of a seed. Every fifth is as large as may be.
 pub fn hostile(seed: u64) -> Hostile {
-    let mut dice = Dice::new(seed ^ 0xb0d1e5);
+    let mut dice = Dice::new(seed ^ 0x00b0_d1e5);
     let most = if seed.is_multiple_of(5) { MOST } else { 1 << (18 + dice.below(6)) };
     let mut text = Text { body: Vec::with_capacity(most + 4096), most, dice, made_of: Vec::new() };
     text.page();
@@ -82,21 +82,19 @@ impl Text {
     }
 
     fn page(&mut self) {
-        match self.dice.below(12) {
-            0 => self.odd_page(),
-            _ => {
-                let total = self.dice.of(&["1", "100", "-1", "1e999", "\"7\"", "1099511627776"]);
-                self.add(&format!(r#"{{"pageInfo":{{"currentPage":1,"perPage":100,"total":{total}}},"data":"#));
-                let room = self.room();
-                let of_record = self.dice.of(&[usize::MAX, 1 << 20, 1 << 12, 1 << 6]);
-                let (kind, is_mixed) = (self.dice.below(KINDS), self.dice.is(30));
-                self.list(room, |text, number| {
-                    let kind = if is_mixed { text.dice.below(KINDS) } else { kind };
-                    text.record(kind, number, of_record);
-                });
-                self.add("}");
-            }
+        if self.dice.below(12) == 0 {
+            return self.odd_page();
         }
+        let total = self.dice.of(&["1", "100", "-1", "1e999", "\"7\"", "1099511627776"]);
+        self.add(&format!(r#"{{"pageInfo":{{"currentPage":1,"perPage":100,"total":{total}}},"data":"#));
+        let room = self.room();
+        let of_record = self.dice.of(&[usize::MAX, 1 << 20, 1 << 12, 1 << 6]);
+        let (kind, is_mixed) = (self.dice.below(KINDS), self.dice.is(30));
+        self.list(room, |text, number| {
+            let kind = if is_mixed { text.dice.below(KINDS) } else { kind };
+            text.record(kind, number, of_record);
+        });
+        self.add("}");
     }
 
     /// What is no page, or hardly one.
@@ -125,6 +123,7 @@ impl Text {
         self.add(end);
     }
 
+    #[allow(clippy::too_many_lines)] // a table of kinds
     fn record(&mut self, kind: u64, number: usize, most: usize) {
         let made_of = NAMES[usize::try_from(kind).unwrap()];
         if !self.made_of.contains(&made_of) {

@@ -72,11 +72,11 @@ fn no_body_fills_the_memory() {
     let end = begin + bodies.unwrap_or(if first.is_some() { 1 } else { BODIES });
     let (mut faulty, mut peak) = (Vec::new(), 0);
     for seed in begin..end {
-        let (faults, figures) = faults(seed);
+        let (wrong, figures) = faults(seed);
         peak = peak.max(figures.peak_mib);
         println!("{seed}: {figures:?}");
-        if !faults.is_empty() {
-            println!("{faults}");
+        if !wrong.is_empty() {
+            println!("{wrong}");
             faulty.push(seed);
         }
     }
@@ -192,7 +192,7 @@ fn new_unknown_keys_on_every_page_are_counted_together() {
         let keys: Vec<_> = (0..2000).map(|key| format!("\"key {number} {key}\":0")).collect();
         format!(r#"{{"id":"a{number}","status":"ended",{}}}"#, keys.join(","))
     };
-    let script = (0..400).fold(Script::new(), |script, number| script.before(1, Change::raw(number, &record(number))));
+    let script = (0..400).fold(Script::new(), |script, number| script.before(1, Change::raw(number, record(number))));
     let bed = Bed::new(Options { script, ..Options::new(Account::new(3, 400, Shape::Plain)) });
     let (ran, figures) = measured(&bed.command(&["export", "--full", "--json"]));
     let walk = &ran.receipt()["walk"];
@@ -206,7 +206,7 @@ fn a_stage_full_of_rejects_is_continued_one_after_the_other() {
     const EACH: usize = 1 << 20;
     let record = |number: u64| format!(r#"{{"id":"a{number}","start":"never","x":"{}"}}"#, "x".repeat(EACH));
     let account = Account::new(3, 160, Shape::Plain);
-    let listed = (0..160).fold(Script::new(), |script, number| script.before(1, Change::raw(number, &record(number))));
+    let listed = (0..160).fold(Script::new(), |script, number| script.before(1, Change::raw(number, record(number))));
     let fails = listed.clone().answer_every(24, 1, Answer::status(500));
     let mut bed = Bed::new(Options { script: fails, ..Options::new(account) });
     let run = |bed: &Bed| {
@@ -230,7 +230,7 @@ fn a_stage_full_of_rejects_is_continued_one_after_the_other() {
 fn a_run_makes_only_so_many_partitions_and_the_next_one_is_free_of_them() {
     let record =
         |day: u64| format!(r#"{{"id":"a{day}","start":"20{day:02}-01-01T00:00:00Z","end":"2099-01-02T00:00:00Z"}}"#);
-    let script = (0..40).fold(Script::new(), |script, day| script.before(1, Change::raw(day, &record(99 - day))));
+    let script = (0..40).fold(Script::new(), |script, day| script.before(1, Change::raw(day, record(99 - day))));
     let account = Account::new(3, 40, Shape::Plain);
     let mut bed = Bed::new(Options { script: script.clone(), ..Options::new(account) });
     let run = |bed: &Bed, most: &str| {
