@@ -210,6 +210,9 @@ fn fate(look: Result<Look<bool>>, control: Control) -> Fate {
     }
 }
 
+/// Bytes of an answer from which is told what it was, should it be no session.
+const QUOTED: usize = 4096;
+
 impl Source {
     /// Asks for one session.
     async fn look(&self, id: &str) -> Result<Look<Rows>> {
@@ -219,10 +222,13 @@ impl Source {
         };
         let options = self.options();
         let options = flatten::Options { limits: options.limits.single(), ..options };
-        let failed = |what: &str| Error::new(Kind::Contract, format!("the answer is {what}: {id}")).answered(Some(200));
+        let begins = format!("it begins with: {}", self.client.quote(&bytes[..bytes.len().min(QUOTED)]));
+        let failed = |what: &str| {
+            let what = format!("the answer is {what}: {id}");
+            Error::new(Kind::Contract, what).because(begins.clone()).answered(Some(200))
+        };
         share.grow_to(flatten::weight(&bytes, &options.limits)).await;
-        let flat = flatten::page(bytes, &options)
-            .map_err(|unread| failed("not a session").because(self.client.quote(&unread.body)))?;
+        let flat = flatten::page(bytes, &options).map_err(|_| failed("not a session"))?;
         match flat.listed.first() {
             Some(listed) if listed.id == flatten::identity(id) => {
                 share.shrink_to(flat.memory());
