@@ -101,8 +101,8 @@ pub(super) trait Entry<'de, L>: Record<'de, L> {
     /// Takes an entry in.
     fn add(self, lists: &mut L, place: usize);
 
-    /// Takes note of an entry that is no object.
-    fn pass(lists: &mut L, place: usize);
+    /// Takes note of an entry that is no object; its list is marked in any case.
+    fn pass(_lists: &mut L, _place: usize) {}
 
     /// The same of so many entries for which there was no room.
     fn leave(lists: &mut L, entries: u64);

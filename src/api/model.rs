@@ -4,6 +4,7 @@
 //! [`Scalar::Other`] and is judged where rows are made. So does one whose key stands twice in its object: which of the two
 //! is meant nobody can tell. No JSON value type leaves this module.
 
+mod keys;
 mod lists;
 mod message;
 mod raw;
@@ -176,8 +177,6 @@ impl<'de> Entry<'de, Lists<'de>> for Participant<'de> {
         lists.add_participant(self);
     }
 
-    fn pass(_: &mut Lists<'de>, _: usize) {}
-
     fn leave(lists: &mut Lists<'de>, _: u64) {
         lists.overflow();
     }
@@ -228,8 +227,6 @@ impl<'de> Entry<'de, Lists<'de>> for Timelog {
     fn add(self, lists: &mut Lists<'de>, _: usize) {
         lists.add_timelog(self);
     }
-
-    fn pass(_: &mut Lists<'de>, _: usize) {}
 
     fn leave(lists: &mut Lists<'de>, _: u64) {
         lists.overflow();

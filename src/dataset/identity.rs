@@ -166,6 +166,19 @@ fn resolve_in_passes(
     Ok(resolution)
 }
 
+/// Where the dataset has some sessions, by their ids.
+fn places(published: &[Published], is_meant: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<(Partition, u64)>>> {
+    let mut places: BTreeMap<String, Vec<(Partition, u64)>> = BTreeMap::new();
+    for part in published {
+        part.each_session(|row, known| {
+            if is_meant(known.id) {
+                places.entry(known.id.to_owned()).or_default().push((part.partition(), row));
+            }
+        })?;
+    }
+    Ok(places)
+}
+
 impl Resolution {
     fn replace(&mut self, partition: Partition, row: u64, leaves: bool) {
         self.superseded.entry(partition).or_default().set(row);
@@ -180,14 +193,7 @@ impl Resolution {
         if moving.is_empty() {
             return Ok(());
         }
-        let mut places: BTreeMap<String, Vec<(Partition, u64)>> = BTreeMap::new();
-        for part in published {
-            part.each_session(|row, known| {
-                if moving.contains_key(known.id) {
-                    places.entry(known.id.to_owned()).or_default().push((part.partition(), row));
-                }
-            })?;
-        }
+        let places = places(published, |id| moving.contains_key(id))?;
         for (id, places) in places.into_iter().filter(|(_, places)| places.len() > 1) {
             for (partition, row) in places.into_iter().filter(|(partition, _)| moving.get(&id) == Some(partition)) {
                 if !self.superseded.get(&partition).is_some_and(|rows| rows.has(row)) {

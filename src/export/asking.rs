@@ -222,10 +222,11 @@ impl Source {
         };
         let options = self.options();
         let options = flatten::Options { limits: options.limits.single(), ..options };
-        let begins = format!("it begins with: {}", self.client.quote(&bytes[..bytes.len().min(QUOTED)]));
+        // A copy, since flattening lets go of the rest as soon as it can.
+        let beginning = bytes[..bytes.len().min(QUOTED)].to_vec();
         let failed = |what: &str| {
-            let what = format!("the answer is {what}: {id}");
-            Error::new(Kind::Contract, what).because(begins.clone()).answered(Some(200))
+            let begins = format!("it begins with: {}", self.client.quote(&beginning));
+            Error::new(Kind::Contract, format!("the answer is {what}: {id}")).because(begins).answered(Some(200))
         };
         share.grow_to(flatten::weight(&bytes, &options.limits)).await;
         let flat = flatten::page(bytes, &options).map_err(|_| failed("not a session"))?;

@@ -130,20 +130,7 @@ impl Purge {
 
     async fn work(self, receipt: &mut Receipt) -> Result<()> {
         let Self { task, config, destination, dry_run, run_id, clock, stop, progress } = self;
-        let absent = admission::refuse_absent(&destination, &clock).err();
-        if let Some(absent) = absent {
-            // A first run that was stopped has made no dataset, and has left what it had read.
-            if absent.kind() != Kind::Absent || dry_run || !has_stage(&destination)? {
-                return Err(absent);
-            }
-            let lease = admission::admit(&destination, &run_id, &clock, &stop, Purpose::Run).await?;
-            let Destination { layout, stages, .. } = destination;
-            let (partition_by, alone) = (config.dataset.partition_by, lease.is_some());
-            let job = Arc::new(Job { layout, partition_by, stages, run_id, dry_run, alone, stop, progress });
-            on_thread(&job, |job| job.sweep(&mut Vec::new()).and(rejects::forget(&job.layout))).await??;
-            tracing::warn!("what a stopped first run had read is removed; no rule is stored");
-            return Err(absent);
-        }
+        let absent = only_leftovers(&destination, &clock, dry_run)?;
         let purpose = if dry_run { Purpose::DryRun } else { Purpose::Run };
         let lease = admission::admit(&destination, &run_id, &clock, &stop, purpose).await?;
         let Destination { layout, stages, .. } = destination;
@@ -151,6 +138,11 @@ impl Purge {
         let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
         let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
         let job = Arc::new(Job { layout, partition_by, stages, run_id, dry_run, alone, stop, progress });
+        if let Some(absent) = absent {
+            on_thread(&job, |job| job.sweep(&mut Vec::new()).and(rejects::forget(&job.layout))).await??;
+            tracing::warn!("what a stopped first run had read is removed; no rule is stored");
+            return Err(absent);
+        }
         match task {
             Task::TakeBack(number) => {
                 receipt.erasures = on_thread(&job, move |job| job.take_back(number)).await??;
@@ -174,14 +166,20 @@ impl Purge {
     }
 }
 
-/// Whether a run has left rows of the dataset on this machine.
-fn has_stage(destination: &Destination) -> Result<bool> {
-    for stage in &destination.stages {
-        if Stage::is_there(stage)? {
-            return Ok(true);
+/// That no dataset is there, but what a first run that was stopped had read, on this machine.
+///
+/// # Errors
+/// As [`admission::refuse_absent`] where nothing is left either, or may be removed.
+fn only_leftovers(destination: &Destination, clock: &Clock, dry_run: bool) -> Result<Option<Error>> {
+    let Err(absent) = admission::refuse_absent(destination, clock) else { return Ok(None) };
+    if absent.kind() == Kind::Absent && !dry_run {
+        for stage in &destination.stages {
+            if Stage::is_there(stage)? {
+                return Ok(Some(absent));
+            }
         }
     }
-    Ok(false)
+    Err(absent)
 }
 
 /// The rules in force in a dataset.

@@ -1,6 +1,8 @@
 //! How many different sessions answers held, roughly and in bounded memory: `HyperLogLog` (Flajolet, Fusy, Gandouet, Meunier,
 //! 2007) with linear counting for few. Bounds requests, and proves nothing.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::Listed;
 
 /// Registers; the error is about 1.04 by the root of their number, here 3 %.
@@ -24,7 +26,9 @@ impl Distinct {
     /// Takes the sessions of an answer.
     pub(super) fn observe(&mut self, rows: &[Listed]) {
         for row in rows {
-            let hash = mixed(row.id);
+            let mut hasher = DefaultHasher::new();
+            row.id.hash(&mut hasher);
+            let hash = hasher.finish();
             let register = (hash >> (u64::BITS - BITS)) as usize;
             let run = (hash << BITS | 1 << (BITS - 1)).leading_zeros() + 1;
             self.longest[register] = self.longest[register].max(u8::try_from(run).unwrap_or(u8::MAX));
@@ -42,16 +46,6 @@ impl Distinct {
         let few = if empty > 0 { registers * (registers / empty as f64).ln() } else { f64::INFINITY };
         (if estimate <= 2.5 * registers { estimate.min(few) } else { estimate }).round() as u64
     }
-}
-
-/// Spreads ids that are no hashes, as in tests, over all values (the finalizer of splitmix64).
-#[allow(clippy::cast_possible_truncation)] // the high half is zero
-const fn mixed(id: u128) -> u64 {
-    let [low, high] = [id & u64::MAX as u128, id >> 64];
-    let mut value = (low ^ high) as u64;
-    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]

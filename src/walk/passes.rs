@@ -9,6 +9,7 @@ use super::closing::Closing;
 use super::distinct::Distinct;
 use super::evidence::Evidence;
 use super::plan::{Phase, Plan};
+use super::round::Spent;
 use super::slot::{Purpose, Slot, State};
 use super::totals::Totals;
 use super::window::Window;
@@ -49,9 +50,8 @@ pub struct Passes {
     /// Ids of the latest pages.
     recent: VecDeque<HashSet<u128>>,
     distinct: Distinct,
-    /// Pages that were asked for, and pages that brought older sessions.
-    asked: u64,
-    brought: u64,
+    /// What brings something is a page with older sessions.
+    spent: Spent,
     /// The last page, not the first, held exactly the rest of the total.
     rest_fits: bool,
     /// The first page held records before the passes began.
@@ -79,8 +79,7 @@ impl Passes {
             head: Vec::new(),
             recent: VecDeque::new(),
             distinct: Distinct::default(),
-            asked: 0,
-            brought: 0,
+            spent: Spent::default(),
             rest_fits: false,
             expects_some: false,
         }
@@ -93,14 +92,13 @@ impl Passes {
 
     /// The next window to ask for, if there is one now.
     pub fn next(&mut self) -> Option<Window> {
-        let pages = 2 * self.distinct.estimate() / u64::from(self.size) + 50;
-        if self.asked > 3 * self.brought.min(pages) + 200 && self.end.is_none() {
+        if self.end.is_none() && self.spent.is_over(|| self.distinct.estimate(), self.size) {
             self.end = Some(self.next);
             self.reasons.push("the list grows faster than it is read".to_owned());
             self.turn();
         }
         let (page, tries) = self.planned.pop().or_else(|| Some((self.unasked()?, 0)))?;
-        self.asked += 1;
+        self.spent.ask();
         self.flying.insert(page, tries);
         Some(Window { size: self.size, page })
     }
@@ -218,7 +216,9 @@ impl Passes {
             }
             let newest = self.head.first().and_then(|row| row.start);
             let is_new = |row: &Listed| newest.is_some_and(|newest| row.start > Some(newest));
-            self.brought += u64::from(!page.rows.iter().all(is_new) || number == 1);
+            if number == 1 || !page.rows.iter().all(is_new) {
+                self.spent.bring();
+            }
             let starts = || page.rows.iter().filter_map(|row| row.start);
             self.newest = self.newest.max(starts().max());
             self.oldest = self.oldest.into_iter().chain(starts()).min();

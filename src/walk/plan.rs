@@ -217,7 +217,9 @@ impl Plan {
                 if let State::Here(page) = &state {
                     self.server.sizes.answer(window.size);
                     self.compare_with_head(page);
-                    self.round.distinct.observe(&page.rows);
+                    if self.round.totals.most().is_none() {
+                        self.round.distinct.observe(&page.rows);
+                    }
                 }
                 let wanted = |slot: &&mut Slot| slot.window == window && slot.state.is_flying();
                 if let Some(slot) = self.round.slots.iter_mut().find(wanted) {

@@ -29,7 +29,7 @@ pub(super) struct Seam {
     pub faults: Vec<String>,
 }
 
-/// How many requests a round has cost, and what they brought.
+/// How many requests a reading of the list has cost, and what they brought.
 #[derive(Debug, Default)]
 pub(super) struct Spent {
     asked: u64,
@@ -63,10 +63,11 @@ impl Spent {
         self.barren >= BARREN
     }
 
-    /// Whether so much was asked for so little that the round must end. `pages`: how many answers a list of the length that
-    /// was told can need.
-    pub(super) fn is_over(&self, pages: u64) -> bool {
-        self.asked > 3 * self.brought.min(pages) + 200
+    /// Whether so much was asked for so little that it must end. `length`: how many sessions the list may have; pages of
+    /// `size` that overlap are half of one another at most.
+    pub(super) fn is_over(&self, length: impl FnOnce() -> u64, size: u32) -> bool {
+        let most = |pages: u64| 3 * pages + 200;
+        self.asked > most(0) && self.asked > most(self.brought.min(2 * length() / u64::from(size) + 50))
     }
 }
 
@@ -175,11 +176,10 @@ impl Round {
         self.totals.latest().unwrap_or(0).max(self.reach)
     }
 
-    /// Whether so much was asked for so little that the round must end. Windows overlap by half a page at most. Where no total
-    /// is told, the sessions that came say how long the list is: one that changes places all the time goes on for ever.
+    /// Whether so much was asked for so little that the round must end. Where no total is told, the sessions that came say how
+    /// long the list is: one that changes places all the time goes on for ever.
     pub(super) fn is_spent(&self, largest: u32) -> bool {
-        let length = self.totals.most().unwrap_or_else(|| self.distinct.estimate());
-        self.spent.is_over(2 * length / u64::from(largest) + 50)
+        self.spent.is_over(|| self.totals.most().unwrap_or_else(|| self.distinct.estimate()), largest)
     }
 
     /// The last row of the list, where that was walked to.

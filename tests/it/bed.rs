@@ -58,6 +58,12 @@ impl Bed {
         command
     }
 
+    /// Runs a command as a hint or a report names it: with or without `rollbook` before it.
+    pub fn line(&self, line: &str) -> Ran {
+        let arguments: Vec<_> = line.split(' ').skip_while(|word| *word == "rollbook").collect();
+        Ran::of(self.command(&arguments).output().unwrap())
+    }
+
     /// Runs `rollbook export`.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.export(arguments).output().unwrap())
@@ -97,6 +103,17 @@ impl Bed {
         files.sort();
         files
     }
+}
+
+/// A number from the environment of the tests.
+pub fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|number| number.parse().unwrap())
+}
+
+/// The next number, as good as random.
+pub fn next(random: &mut u64) -> usize {
+    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*random >> 33).unwrap()
 }
 
 /// The binary in a folder, with an environment of its own.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rollbook::sim::Options;
 
+use crate::bed::number;
 use crate::quick::{Quick, listed, losses, scratch, sessions};
 use crate::world::{World, world};
 
@@ -68,11 +69,6 @@ fn run(seed: u64) -> (World, Outcome) {
         }
     }
     (world, outcome)
-}
-
-/// A number from the environment.
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|number| number.parse().unwrap())
 }
 
 #[derive(Default)]

@@ -43,22 +43,22 @@ fn part(bed: &Bed, table: Table) -> PathBuf {
     bed.dataset().join(table.name()).join("start_month=2026-11/part-0.parquet")
 }
 
-/// Every file of the dataset, receipts, stage and empty ones aside, with its bytes.
+/// Every file of the dataset, receipts and stage aside, with its bytes.
 pub fn everything(bed: &Bed) -> BTreeMap<PathBuf, Vec<u8>> {
-    fn walk(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
-        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                if !path.ends_with("_rollbook/runs") && !path.ends_with("_rollbook/stage") {
-                    walk(&path, found);
-                }
-            } else {
-                let bytes = fs::read(&path).unwrap();
-                found.insert(path, bytes);
-            }
+    files_below(&bed.dataset(), &["_rollbook/runs", "_rollbook/stage"])
+}
+
+/// Every file below a folder, with its bytes; `but`: folders that are passed over.
+pub fn files_below(folder: &Path, but: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if !path.is_dir() {
+            let bytes = fs::read(&path).unwrap();
+            found.insert(path, bytes);
+        } else if !but.iter().any(|but| path.ends_with(but)) {
+            found.extend(files_below(&path, but));
         }
     }
-    let mut found = BTreeMap::new();
-    walk(&bed.dataset(), &mut found);
     found
 }
 

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use rollbook::sim::{Account, Answer, Canned, Change, Options, Script, Session, Shape, Spacing};
 use rollbook::tables::Table;
 
-use crate::bed::{Bed, Ran};
+use crate::bed::{Bed, Ran, number};
 use crate::bodies::{Hostile, MOST, hostile};
 use crate::python::{Figures, measured};
 
@@ -66,7 +66,6 @@ fn faults(seed: u64) -> (String, Figures) {
 /// `ROLLBOOK_TEST_BODIES` has so many bodies sent, `ROLLBOOK_TEST_FIRST` from this seed on: with that alone, just the one.
 #[test]
 fn no_body_fills_the_memory() {
-    let number = |name: &str| std::env::var(name).ok().map(|number| number.parse::<u64>().unwrap());
     let (first, bodies) = (number("ROLLBOOK_TEST_FIRST"), number("ROLLBOOK_TEST_BODIES"));
     let begin = first.unwrap_or(0);
     let end = begin + bodies.unwrap_or(if first.is_some() { 1 } else { BODIES });

@@ -11,27 +11,16 @@ use rollbook::sim::{Account, Change, Options, Script, Shape};
 use rollbook::tables::Table;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, Ran, TOKEN, rollbook};
+use crate::bed::{Bed, Ran, TOKEN, next, rollbook};
 use crate::damage::{everything, rows};
 use crate::place::{Place, changes, served};
 use crate::verify::{MONTH, change, exported, lines, one_more, part, renamed, report, verify};
-
-/// The next number, as good as random.
-fn next(random: &mut u64) -> usize {
-    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    usize::try_from(*random >> 33).unwrap()
-}
 
 fn flip(path: &Path, random: &mut u64) {
     let mut bytes = fs::read(path).unwrap();
     let at = next(random) % bytes.len();
     bytes[at] ^= 1 << (next(random) & 7);
     fs::write(path, bytes).unwrap();
-}
-
-fn run(bed: &Bed, line: &str) -> Ran {
-    let arguments: Vec<_> = line.split(' ').skip_while(|word| *word == "rollbook").collect();
-    Ran::of(bed.command(&arguments).output().unwrap())
 }
 
 fn relative(bed: &Bed, path: &Path) -> String {
@@ -64,7 +53,7 @@ fn a_flipped_bit_is_damage_wherever_it_is() {
         if number % 4 == 0 {
             let before = everything(&bed);
             for command in ["export --full", "export", "backfill --month 2026-11", "purge --participant-name Nobody"] {
-                let ran = run(&bed, command);
+                let ran = bed.line(command);
                 assert_eq!(ran.code, 6, "{number}, {name}, {command}: {ran:?}");
                 assert!(ran.stderr.contains(&name) && ran.stderr.contains("hint: "), "{number}, {command}: {ran:?}");
             }
@@ -78,7 +67,7 @@ fn a_flipped_bit_is_damage_wherever_it_is() {
         let commands = report(&repaired)["repaired"]["commands"].clone();
         assert!(!commands.as_array().unwrap().is_empty(), "{number}, {name}: {repaired:?}");
         for command in commands.as_array().unwrap() {
-            let ran = run(&bed, command.as_str().unwrap());
+            let ran = bed.line(command.as_str().unwrap());
             assert_eq!(ran.code, 0, "{number}, {name}, {command}: {ran:?}");
         }
         assert!(rows(&bed) == whole, "{number}, {name}: the dataset is not what it was");
@@ -90,7 +79,7 @@ fn a_flipped_bit_is_damage_wherever_it_is() {
 #[test]
 fn a_disk_that_rots_changes_no_time() {
     let bed = exported();
-    assert_eq!(run(&bed, "export").code, 0);
+    assert_eq!(bed.line("export").code, 0);
     let mut random = 5_u64;
     for folder in [MONTH, "start_month=2026-12"] {
         let path = part(&bed, Table::Participants, folder);
@@ -99,12 +88,12 @@ fn a_disk_that_rots_changes_no_time() {
         File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         // A backfill of November has no business in December.
         let expected = if folder == MONTH { 6 } else { 0 };
-        let ran = run(&bed, "backfill --month 2026-11");
+        let ran = bed.line("backfill --month 2026-11");
         assert_eq!(ran.code, expected, "{folder}: {ran:?}");
         assert_eq!(verify(&bed, &[]).code, 9, "{folder}");
-        assert_eq!(run(&bed, "export --full").code, 6, "{folder}");
+        assert_eq!(bed.line("export --full").code, 6, "{folder}");
         fs::write(&path, bytes).unwrap();
-        assert_eq!(run(&bed, "export --full").code, 0, "{folder}");
+        assert_eq!(bed.line("export --full").code, 0, "{folder}");
     }
 }
 
@@ -328,7 +317,7 @@ fn an_older_copy_of_a_file_is_merged_named_and_read_again() {
         );
 
         // A night reads December only; the file may be November's.
-        let ran = run(&bed, "export --json");
+        let ran = bed.line("export --json");
         let receipt = ran.receipt();
         assert_eq!((ran.code, &receipt["outcome"]), (3, &"not_proven".into()), "{name}: {ran:?}");
         assert_eq!(
@@ -341,7 +330,7 @@ fn an_older_copy_of_a_file_is_merged_named_and_read_again() {
         assert!(ran.stderr.contains(&name), "{ran:?}");
         assert_eq!(state(&bed)["covered"], Value::Null, "{name}: the fence stands");
 
-        let ran = run(&bed, "export --json");
+        let ran = bed.line("export --json");
         let receipt = ran.receipt();
         assert_eq!(
             (ran.code, &receipt["goal"]["kind"], &receipt["restored"]),
@@ -349,7 +338,7 @@ fn an_older_copy_of_a_file_is_merged_named_and_read_again() {
             "{ran:?}"
         );
         assert!(rows(&bed) == whole, "{name}: something was lost for good");
-        assert_eq!(run(&bed, "export --json").receipt()["goal"]["kind"], "nightly");
+        assert_eq!(bed.line("export --json").receipt()["goal"]["kind"], "nightly");
         assert_eq!(verify(&bed, &[]).code, 0, "{name}");
     }
 }
@@ -365,11 +354,11 @@ fn a_run_that_dies_over_an_older_copy_does_not_hide_it() {
         let mut command = bed.command(&["backfill", "--month", "2026-11", "-q"]);
         let died = command.env("ROLLBOOK_TEST_FAULTS", format!("die:{step}")).output().unwrap().status.code().is_none();
         // Told by the next run, or read again by it.
-        let ran = run(&bed, "export --json");
+        let ran = bed.line("export --json");
         let receipt = ran.receipt();
         let is_told = ran.code == 3 && receipt["restored"] == json!([relative(&bed, &path)]);
         assert!(is_told || ran.code == 0 && receipt["goal"]["kind"] == "full", "{step}: {ran:?}");
-        assert_eq!(run(&bed, "export").code, 0, "{step}");
+        assert_eq!(bed.line("export").code, 0, "{step}");
         assert!(rows(&bed) == whole, "{step}: something was lost for good");
         if !died {
             assert!(step > 12, "{step} steps only");
@@ -385,9 +374,9 @@ fn a_purge_and_a_dry_run_tell_of_an_older_copy_too() {
     let (path, bytes) = replaced(&older)[0].clone();
     let [name, current] = [json!([relative(&bed, &path)]), json!(fs::read(&path).unwrap())];
     fs::write(&path, &bytes).unwrap();
-    let dry = run(&bed, "export --json --dry-run");
+    let dry = bed.line("export --json --dry-run");
     assert_eq!((dry.code, &dry.receipt()["restored"]), (3, &name), "{dry:?}");
-    let ran = run(&bed, "purge --json --yes --participant-id nobody-at-all");
+    let ran = bed.line("purge --json --yes --participant-id nobody-at-all");
     assert_eq!(
         (ran.code, &ran.receipt()["outcome"], &ran.receipt()["restored"]),
         (3, &"restored".into(), &name),
@@ -395,13 +384,13 @@ fn a_purge_and_a_dry_run_tell_of_an_older_copy_too() {
     );
     assert!(ran.stderr.contains("error: older copies of files had been put back\n  caused by: "), "{ran:?}");
     assert_eq!(state(&bed)["covered"], Value::Null);
-    assert_eq!(run(&bed, "export").code, 0);
+    assert_eq!(bed.line("export").code, 0);
     assert_eq!(json!(fs::read(&path).unwrap()), current);
     // From before a purge: what was purged is in it.
     let sessions = |(path, _): &(PathBuf, Vec<u8>)| path.starts_with(bed.dataset().join("sessions"));
     let (path, bytes) = older.into_iter().rfind(sessions).unwrap();
     fs::write(&path, &bytes).unwrap();
-    let ran = run(&bed, "export --json");
+    let ran = bed.line("export --json");
     assert_eq!(ran.code, 3, "{ran:?}");
     let reason = ran.receipt()["walk"]["reasons"][0].as_str().unwrap().to_owned();
     assert!(reason.contains("before a purge: run the same purge"), "{reason}");
@@ -417,7 +406,7 @@ fn a_lost_state_stays_a_full_walk_and_the_receipts_stand_for_it() {
             None => fs::remove_file(&path).unwrap(),
             Some(text) => fs::write(&path, text).unwrap(),
         }
-        let ran = run(&bed, "export --json");
+        let ran = bed.line("export --json");
         let receipt = ran.receipt();
         assert_eq!(
             (ran.code, &receipt["goal"]["kind"], &receipt["restored"]),
@@ -429,20 +418,20 @@ fn a_lost_state_stays_a_full_walk_and_the_receipts_stand_for_it() {
     fs::remove_file(&path).unwrap();
     let (file, bytes) = replaced(&older)[0].clone();
     fs::write(&file, bytes).unwrap();
-    let ran = run(&bed, "export --json");
+    let ran = bed.line("export --json");
     assert_eq!((ran.code, &ran.receipt()["restored"]), (3, &json!([relative(&bed, &file)])), "{ran:?}");
-    assert_eq!(run(&bed, "export").code, 0);
+    assert_eq!(bed.line("export").code, 0);
     assert!(rows(&bed) == whole);
     // What is no longer listed is named by the new state as well.
     fs::remove_file(&path).unwrap();
     bed.serve(Options::new(Account::new(61, 60, Shape::Plain)));
-    assert!([0, 3].contains(&run(&bed, "export").code));
+    assert!([0, 3].contains(&bed.line("export").code));
     assert_eq!(state(&bed)["files"].as_object().unwrap().len(), bed.files().len());
-    assert_eq!(run(&bed, "export --json").receipt()["restored"], Value::Null);
+    assert_eq!(bed.line("export --json").receipt()["restored"], Value::Null);
     // And flipped bits are still damage.
     fs::remove_file(&path).unwrap();
     flip(&file, &mut 3);
-    let ran = run(&bed, "export");
+    let ran = bed.line("export");
     assert!(ran.code == 6 && ran.stderr.contains(&relative(&bed, &file)), "{ran:?}");
     assert_eq!(verify(&bed, &[]).code, 9);
 }
@@ -457,10 +446,10 @@ fn an_old_copy_of_the_state_is_told_and_costs_one_full_walk() {
     assert_eq!(bed.run(&["-q"]).code, 0);
     let whole = rows(&bed);
     fs::write(&path, old).unwrap();
-    let ran = run(&bed, "export --json");
+    let ran = bed.line("export --json");
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(ran.receipt()["restored"].as_array().unwrap().len() >= 6, "{ran:?}");
-    let ran = run(&bed, "export --json");
+    let ran = bed.line("export --json");
     assert_eq!((ran.code, &ran.receipt()["goal"]["kind"]), (0, &"full".into()), "{ran:?}");
     assert!(rows(&bed) == whole);
     assert_eq!(verify(&bed, &[]).code, 0);
@@ -476,7 +465,7 @@ fn a_copy_of_the_whole_dataset_is_as_good() {
     fs::rename(moved, bed.dataset()).unwrap();
     assert_eq!(verify(&bed, &[]).code, 0);
     bed.serve(nights(true));
-    let ran = run(&bed, "export --json");
+    let ran = bed.line("export --json");
     assert_eq!((ran.code, &ran.receipt()["goal"]["kind"]), (0, &"nightly".into()), "{ran:?}");
     let files = |all: &BTreeMap<PathBuf, Vec<u8>>| {
         all.iter()
@@ -510,7 +499,7 @@ fn a_record_that_cannot_be_understood_is_told_with_a_way_out() {
         fs::write(&path, text).unwrap();
         let before = everything(&bed);
         for command in ["export", "export --full", "backfill --month 2026-11", "purge --participant-id x"] {
-            let ran = run(&bed, command);
+            let ran = bed.line(command);
             assert_eq!(ran.code, 6, "{what}, {command}: {ran:?}");
             assert!(ran.stderr.contains(what) && ran.stderr.contains(path.to_str().unwrap()), "{what}: {ran:?}");
             assert!(
@@ -525,7 +514,7 @@ fn a_record_that_cannot_be_understood_is_told_with_a_way_out() {
         assert!(bed.dataset().join(damaged) == path && told.contains(what), "{what}: {ran:?}");
         assert!(!path.exists(), "{what}");
         assert_eq!(verify(&bed, &[]).code, 0, "{what}");
-        assert_eq!(run(&bed, "export").code, 0, "{what}");
+        assert_eq!(bed.line("export").code, 0, "{what}");
     }
 }
 
@@ -535,7 +524,7 @@ fn a_sound_file_is_accepted_by_who_knows_why() {
     let paths = [Table::Participants, Table::Timelogs].map(|table| relative(&bed, &part(&bed, table, MONTH)));
     change(&bed, Table::Participants, |batch| renamed(&batch, "name", 5, "Somebody Else"));
     let before = everything(&bed);
-    assert_eq!(run(&bed, "export").code, 6);
+    assert_eq!(bed.line("export").code, 6);
     let found = verify(&bed, &[]);
     assert_eq!(found.code, 9, "{found:?}");
     assert!(found.stdout.contains(&format!("rollbook verify --accept {}", paths[0])), "{found:?}");
@@ -569,7 +558,7 @@ fn a_sound_file_is_accepted_by_who_knows_why() {
     fs::remove_file(&state).unwrap();
     assert_eq!(verify(&bed, &[]).code, 0);
     fs::write(state, stored).unwrap();
-    let ran = run(&bed, "export --json");
+    let ran = bed.line("export --json");
     assert_eq!((ran.code, &ran.receipt()["goal"]["kind"]), (0, &"full".into()), "{ran:?}");
 }
 

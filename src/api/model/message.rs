@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::keys::OneOf;
 use crate::limits;
 
 /// Where the API puts its message, in the order of VideoSDK's own SDKs.
@@ -82,31 +83,12 @@ impl<'de> Visitor<'de> for Any {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found: [Option<String>; KEYS.len()] = Default::default();
-        while let Some(Key(key)) = map.next_key()? {
+        while let Some(key) = map.next_key_seed(OneOf(&KEYS))? {
             match key {
                 Some(key) => found[key] = map.next_value_seed(Self)?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(found.into_iter().flatten().next())
-    }
-}
-
-/// The number of a known key.
-struct Key(Option<usize>);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Key;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Key, E> {
-                Ok(Key(KEYS.iter().position(|key| *key == text)))
-            }
-        }
-        deserializer.deserialize_str(Text)
     }
 }

@@ -6,6 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::Limits;
+use super::keys::OneOf;
 
 /// Calls with the place and the raw text of each record of an answer, until it says that it has enough. Of a text that is
 /// not a page there is none, or not all.
@@ -41,8 +42,8 @@ impl<'de, F: FnMut(usize, &'de str) -> bool> Visitor<'de> for Data<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(IsData(is_data)) = map.next_key()? {
-            if is_data {
+        while let Some(key) = map.next_key_seed(OneOf(&["data"]))? {
+            if key.is_some() {
                 return map.next_value_seed(List(&mut self.0));
             }
             map.next_value::<IgnoredAny>()?;
@@ -75,25 +76,6 @@ impl<'de, F: FnMut(usize, &'de str) -> bool> Visitor<'de> for List<'_, F> {
             place += 1;
         }
         Ok(())
-    }
-}
-
-/// Whether a key is `data`.
-struct IsData(bool);
-
-impl<'de> serde::Deserialize<'de> for IsData {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = IsData;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<IsData, E> {
-                Ok(IsData(text == "data"))
-            }
-        }
-        deserializer.deserialize_str(Text)
     }
 }
 

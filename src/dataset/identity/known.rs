@@ -3,10 +3,10 @@
 //! Of the dataset, the ids of all sessions are read, and of those that are held and have ended also how much of them is filled
 //! in: nothing of partitions in which there is none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::stored::Stored;
-use super::{Moving, Resolution, pass_of};
+use super::{Moving, Resolution, pass_of, places};
 use crate::dataset::layout::Partition;
 use crate::dataset::published::Published;
 use crate::erasure::Denied;
@@ -165,15 +165,7 @@ impl Resolution {
         if doubled.is_empty() || self.kept.is_empty() {
             return Ok(());
         }
-        let mut places: BTreeMap<String, Vec<(Partition, u64)>> = BTreeMap::new();
-        for part in published {
-            part.each_session(|row, known| {
-                if doubled.contains(&identity(known.id)) {
-                    places.entry(known.id.to_owned()).or_default().push((part.partition(), row));
-                }
-            })?;
-        }
-        for (id, places) in places {
+        for (id, places) in places(published, |id| doubled.contains(&identity(id)))? {
             let is_kept =
                 |(partition, row): &(Partition, u64)| self.kept.get(partition).is_some_and(|rows| rows.has(*row));
             let kept = places.iter().copied().filter(is_kept);
