@@ -74,6 +74,12 @@ impl Kind {
         }
     }
 
+    /// Whether a signal asked for it.
+    #[must_use]
+    pub const fn is_signal(self) -> bool {
+        matches!(self, Self::HungUp | Self::Interrupted | Self::Terminated)
+    }
+
     /// The kind in a word, for the receipt.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -21,12 +21,12 @@ pub fn lanes() -> usize {
 }
 
 /// Makes things number `0..count` on threads of their own and takes them one after the other on this one, until `take`
-/// fails or says that it is enough; returns whether it never did. One that panics is an error (`Unexpected`).
+/// fails. One that panics is an error (`Unexpected`).
 pub fn in_order<T: Send>(
     count: usize,
     make: impl Fn(usize) -> T + Sync,
-    mut take: impl FnMut(T) -> Result<bool>,
-) -> Result<bool> {
+    mut take: impl FnMut(T) -> Result<()>,
+) -> Result<()> {
     let (jobs, queue) = mpsc::channel();
     let (done, arrived) = mpsc::channel();
     let (queue, over) = (Mutex::new(queue), AtomicBool::new(false));
@@ -62,11 +62,9 @@ pub fn in_order<T: Send>(
                 while !early.contains_key(&number) {
                     early.extend(Some(arrived.recv().map_err(|_| failed())?));
                 }
-                if !take(early.remove(&number).flatten().ok_or_else(failed)?)? {
-                    return Ok(false);
-                }
+                take(early.remove(&number).flatten().ok_or_else(failed)?)?;
             }
-            Ok(true)
+            Ok(())
         };
         let taken = taken();
         over.store(true, Ordering::Relaxed);
@@ -99,11 +97,11 @@ mod tests {
         };
         let all = in_order(50, make, |number| {
             taken.push(number);
-            Ok(true)
+            Ok(())
         });
-        assert!(all.unwrap());
+        all.unwrap();
         assert_eq!(taken, (0..50).collect::<Vec<_>>());
-        assert!(in_order(0, make, |_| Ok(false)).unwrap());
+        in_order(0, make, |_| Err(failed())).unwrap();
     }
 
     #[test]
@@ -113,18 +111,18 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
             number
         };
-        assert!(!in_order(1000, make, |number| Ok(number < 5)).unwrap());
-        assert!(count.load(Ordering::Relaxed) <= 6 + lanes() * AHEAD);
-        let failed = in_order(1000, make, |_| Err(failed()));
+        let failed = in_order(1000, make, |number| if number < 5 { Ok(()) } else { Err(failed()) });
         assert_eq!(failed.unwrap_err().kind(), Kind::Unexpected);
+        assert!(count.load(Ordering::Relaxed) <= 6 + lanes() * AHEAD);
     }
+
     #[test]
     fn a_panic_is_an_error_and_not_waited_for() {
         let make = |number: usize| {
             assert!(number != 3, "the third is bad");
             number
         };
-        let failed = in_order(100, make, |_| Ok(true));
+        let failed = in_order(100, make, |_| Ok(()));
         assert_eq!(failed.unwrap_err().kind(), Kind::Unexpected);
     }
 }

@@ -5,6 +5,7 @@ use super::asking::{Asked, Control, Fate};
 use super::lookup::Unseen;
 use crate::dataset::receipt::{Owes, Vanished};
 use crate::dataset::state::{Failure, Owed};
+use crate::summary::counted;
 use crate::timestamp;
 
 /// Sessions that a run names one by one in its log; the receipt names all.
@@ -88,7 +89,7 @@ impl Books<'_> {
         vanished.gone.sort();
         vanished.unreachable.sort();
         if let Some(more) = self.named.checked_sub(NAMED).filter(|more| *more > 0) {
-            tracing::warn!("{more} further sessions were asked for and not answered; the receipt names them");
+            tracing::warn!("not answered by id, and named in the receipt: {}", counted(more as u64, "further session"));
         }
         if vanished.failed > 0 && control == Control::Unanswered {
             tracing::warn!("sessions that are listed are not answered by id either, so none is known to be gone");
@@ -99,12 +100,12 @@ impl Books<'_> {
         if !vanished.unreachable.is_empty() {
             let ids = vanished.unreachable.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
             tracing::warn!(
-                "unreachable by id, and asked for by full walks only: {} sessions: {ids}",
-                vanished.unreachable.len()
+                "unreachable by id, and asked for by full walks only: {}: {ids}",
+                counted(vanished.unreachable.len() as u64, "session")
             );
         }
         if vanished.waiting > 0 {
-            tracing::warn!("{} running sessions are left for the next run to ask for", vanished.waiting);
+            tracing::warn!("left for the next run to ask for by id: {}", counted(vanished.waiting, "running session"));
         }
     }
 }

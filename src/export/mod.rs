@@ -14,7 +14,6 @@ mod staged;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -264,7 +263,6 @@ impl Run {
         let Scene { chosen, before, driver, found, erasures, inspection, lease, .. } = scene;
         let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
         let Checked { stage, resolved, verdict } = checked;
-        let stopped = Arc::new(AtomicBool::new(false));
         // If this run fails, the next one must know that no other has published since the stage was begun.
         let stage_run = stage.begun_by().unwrap_or(&self.run_id).to_owned();
         let job = Publication {
@@ -280,22 +278,11 @@ impl Run {
             record: self.run_id.clone(),
             alone: lease.as_ref().is_some_and(Lease::keeps_others_out),
             run_id: stage_run,
-            stopped: Arc::clone(&stopped),
+            stop: self.stop.clone(),
             progress: Arc::clone(&self.progress),
             heavy: Mutex::default(),
         };
-        let mut worker = spawn_blocking(move || job.work());
-        tokio::select! {
-            biased;
-            done = &mut worker => joined(done),
-            error = self.stop.wait() => {
-                // The partition at hand is finished, so that its tables belong together.
-                stopped.store(true, Ordering::Relaxed);
-                let mut done = joined(worker.await)?;
-                done.result = done.result.and(Err(error));
-                Ok(done)
-            }
-        }
+        joined(spawn_blocking(move || job.work()).await)
     }
 
     fn settings(&self) -> Settings {

@@ -4,7 +4,6 @@
 //! loses a swap looks at the dataset anew and publishes once more, until nothing has changed while it did.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dataset::erasures::Erasures;
@@ -14,13 +13,14 @@ use crate::dataset::known::Older;
 use crate::dataset::lanes::{in_order, lanes};
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::merge::{Merge, Sources};
-use crate::dataset::publish::{Change, Part, Place, Ready};
+use crate::dataset::publish::{Change, Part, Place, Ready, Sink};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::publishing::Record;
 use crate::dataset::state::{Covered, State};
 use crate::erasure::Denied;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
+use crate::signal::Stop;
 use crate::stage::Stage;
 use crate::store::raced;
 
@@ -50,8 +50,8 @@ pub struct Publication {
     /// Whether a lock or a lease keeps others out.
     pub alone: bool,
     pub run_id: String,
-    /// Once set, no further partition is begun.
-    pub stopped: Arc<AtomicBool>,
+    /// Asked, no further partition is put in place.
+    pub stop: Stop,
     pub progress: Arc<Progress>,
     /// Held while the rows of a partition with a session of very many are merged.
     pub heavy: Mutex<()>,
@@ -82,8 +82,6 @@ enum Round {
     Complete,
     /// The dataset must be looked at anew.
     Stale,
-    /// A signal came.
-    Stopped,
 }
 
 /// What this run leaves behind it as it goes.
@@ -103,7 +101,9 @@ impl Publication {
         let parts: Vec<_> = parts.into_values().collect();
         // What is in place is recorded whatever happened after it.
         self.state.record(&parts);
-        let is_whole = matches!(published, Ok(true));
+        // A signal is heeded between two swaps, so that it is known what is in place.
+        let is_known = published.as_ref().map_or_else(|error| error.kind().is_signal(), |()| true);
+        let is_whole = published.is_ok();
         if is_whole {
             self.state.moves(&Moving::new());
             if let Some(covered) = self.covered.take() {
@@ -111,12 +111,11 @@ impl Publication {
             }
         }
         let stored = if parts.is_empty() { Ok(()) } else { self.state.store(&self.layout, &self.run_id) };
-        let result = published.and(stored);
-        if result.is_ok() {
+        if is_known && stored.is_ok() {
             self.clear_records(record);
         }
         let restored = self.inspection.restored().clone();
-        Done { parts, restored, result: result.and_then(|()| if is_whole { self.stage.discard() } else { Ok(()) }) }
+        Done { parts, restored, result: published.and(stored).and_then(|()| self.stage.discard()) }
     }
 
     /// The state names what is in place, so that no record need do so. Nothing is lost where one stays.
@@ -128,15 +127,14 @@ impl Publication {
         }
     }
 
-    /// Publishes one partition after the other; false where a signal came between.
-    fn partitions(&mut self, trail: &mut Trail) -> Result<bool> {
+    /// Publishes one partition after the other.
+    fn partitions(&mut self, trail: &mut Trail) -> Result<()> {
         let mut finished = BTreeMap::new();
         for _ in 0..ROUNDS {
             self.refuse_if_purged()?;
             match self.round(&mut finished, trail) {
                 // A purge that begins from now on finds what was published.
-                Ok(Round::Complete) => return self.refuse_if_purged().map(|()| true),
-                Ok(Round::Stopped) => return Ok(false),
+                Ok(Round::Complete) => return self.refuse_if_purged(),
                 Err(error) if error.kind() != Kind::Raced => return Err(error),
                 Ok(Round::Stale) | Err(_) => self.look_again()?,
             }
@@ -166,15 +164,11 @@ impl Publication {
         let all = self.publish_all(&outdated, Task::Upgrade, &mut upgraded, trail);
         // Their rows stand where they stood.
         self.found.extend(upgraded);
-        if !all? {
-            return Ok(Round::Stopped);
-        }
+        all?;
         receiving.retain(|partition| {
             finished.get(partition) != Some(&self.found.get(partition).cloned().unwrap_or_default())
         });
-        if !self.publish_all(&receiving, Task::Receive, finished, trail)? {
-            return Ok(Round::Stopped);
-        }
+        self.publish_all(&receiving, Task::Receive, finished, trail)?;
         // Rows are known by their number in the files that were found.
         let is_stale = |partition: &Partition| {
             finished.contains_key(partition) && finished.get(partition) != self.found.get(partition)
@@ -185,36 +179,35 @@ impl Publication {
         let none_leaves = leaving.is_empty();
         for partition in leaving {
             let ready = self.prepare(partition, Task::Release, true)?;
-            trail.put(&self.layout, vec![(partition, ready)], finished, || true)?;
+            trail.put(&self.layout, vec![(partition, ready)], finished, || Ok(()))?;
         }
         Ok(if none_leaves || !self.has_moved(finished)? { Round::Complete } else { Round::Stale })
     }
 
-    /// Makes the files of several partitions at once, and puts them in place in order. False where a signal came between.
+    /// Makes the files of several partitions at once, and puts them in place in order, until a signal comes.
     fn publish_all(
         &self,
         partitions: &[Partition],
         task: Task,
         finished: &mut BTreeMap<Partition, Versions>,
         trail: &mut Trail,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let alone = partitions.len() <= lanes();
         let make = |number: usize| (partitions[number], self.prepare(partitions[number], task, alone));
-        let is_stopped = || self.stopped.load(Ordering::Relaxed);
         let mut left = partitions.len();
         let mut waiting = Vec::with_capacity(TOGETHER);
         in_order(partitions.len(), make, |(partition, ready)| {
             left -= 1;
             let failed = ready.map(|ready| waiting.push((partition, ready))).err();
-            if failed.is_none() && left > 0 && waiting.len() < TOGETHER && !is_stopped() {
-                return Ok(true);
+            if failed.is_none() && left > 0 && waiting.len() < TOGETHER && self.stop.requested().is_none() {
+                return Ok(());
             }
             // What is ready is put in place, also where the next one failed.
-            let all = trail.put(&self.layout, std::mem::take(&mut waiting), finished, || {
+            trail.put(&self.layout, std::mem::take(&mut waiting), finished, || {
                 self.progress.step();
-                !is_stopped()
+                self.stop.check()
             })?;
-            failed.map_or(Ok(all), Err)
+            failed.map_or(Ok(()), Err)
         })
     }
 
@@ -238,7 +231,14 @@ impl Publication {
         // One at a time: each takes memory that not all lanes may take at once.
         let _heavy = self.stage.is_heavy(partition).then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
         let place = Place { layout: &self.layout, partition, versions, change };
-        place.prepare(|sink| Merge::new(sources)?.run(sink), alone)
+        let merge = Merge::new(sources)?;
+        let heeding = |sink: Sink<'_>| {
+            merge.run(&mut |run| {
+                self.stop.check()?;
+                sink(run)
+            })
+        };
+        place.prepare(heeding, alone)
     }
 
     /// Sessions that change their partition are in both for a moment. Which is the old one is written down before that,
@@ -296,24 +296,22 @@ impl Publication {
 }
 
 impl Trail {
-    /// Puts partitions in place, until one is told to stop; says whether that was never. What they will be is written down
-    /// first, which takes as long for several as for one.
+    /// Puts partitions in place, until one is told to stop. What they will be is written down first, which takes as long for
+    /// several as for one.
     fn put(
         &mut self,
         layout: &Layout,
         ready: Vec<(Partition, Ready<'_>)>,
         finished: &mut BTreeMap<Partition, Versions>,
-        mut go_on: impl FnMut() -> bool,
-    ) -> Result<bool> {
+        mut go_on: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
         self.record.extend(layout, ready.iter().flat_map(|(_, ready)| ready.entries()).collect())?;
         for (partition, ready) in ready {
             let swapped = ready.swap(|part| self.placed(partition, part));
             finished.insert(partition, swapped?);
-            if !go_on() {
-                return Ok(false);
-            }
+            go_on()?;
         }
-        Ok(true)
+        Ok(())
     }
 
     fn placed(&mut self, partition: Partition, mut part: Part) {

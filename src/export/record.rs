@@ -10,6 +10,7 @@ use crate::dataset::known::Older;
 use crate::dataset::receipt::{self, Poorer, Receipt, Vanished};
 use crate::error::{Error, Kind};
 use crate::flatten::Flat;
+use crate::summary::counted;
 use crate::walk::Evidence;
 
 impl receipt::Walk {
@@ -52,13 +53,20 @@ impl receipt::Walk {
     /// that, and so do poorer versions of more than a few of the sessions that were `read`.
     pub(super) fn lose(&mut self, vanished: Vanished, read: u64) {
         let Vanished { missed, unasked, failed, suspicious, .. } = vanished;
-        let unanswered = format!("{failed} sessions were asked for by id and not answered; the next night asks again");
+        let such_as = vanished.owed.first().map(|owed| format!(", such as {}", owed.session_id)).unwrap_or_default();
+        let unanswered = format!(
+            "no answer came for {} asked for by id{such_as}; the next night asks again",
+            counted(failed, "session")
+        );
         let mut against = Vec::new();
         if missed > 0 {
-            against.push(format!("{missed} sessions were not listed, but are there"));
+            against.push(format!("not listed, but found by id: {}", counted(missed, "session")));
         }
         if unasked > 0 {
-            against.push(format!("{unasked} sessions that were known could not be asked for in one run"));
+            against.push(format!(
+                "known and not listed, but too many to ask for by id in one run: {}",
+                counted(unasked, "session")
+            ));
         }
         if suspicious {
             against.push("more sessions than usual vanished from the list at once".to_owned());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstat, mkdirat, open, openat, renameat, statat, unlinkat,
+    AtFlags, Dir, DirEntry, FileType, Mode, OFlags, fchmod, fstat, mkdirat, open, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -247,30 +247,31 @@ impl Folder {
         }
     }
 
-    /// What is in it, in no order. Names that are no Unicode are none of rollbook's and left out.
+    /// What is in it, in no order, read as it is asked for: somebody else may have put any number of names there. Names that
+    /// are no Unicode are none of rollbook's and left out.
     ///
     /// # Errors
     /// Where it can't be read.
-    pub fn items(&self) -> io::Result<Vec<Item>> {
-        let mut items = Vec::new();
-        for entry in Dir::read_from(&self.handle)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-            if matches!(name.as_str(), "." | "..") {
-                continue;
-            }
-            let kind = match entry.file_type() {
-                // Some file systems don't say.
-                FileType::Unknown => match statat(&self.handle, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(status) => FileType::from_raw_mode(status.st_mode),
-                    Err(Errno::NOENT) => continue,
-                    Err(error) => return Err(error.into()),
-                },
-                kind => kind,
-            };
-            items.push(Item { name, kind });
+    pub fn items(&self) -> io::Result<impl Iterator<Item = io::Result<Item>>> {
+        let entries = Dir::read_from(&self.handle)?;
+        Ok(entries.filter_map(|entry| entry.map_err(io::Error::from).and_then(|entry| self.item(&entry)).transpose()))
+    }
+
+    fn item(&self, entry: &DirEntry) -> io::Result<Option<Item>> {
+        let Ok(name) = entry.file_name().to_str() else { return Ok(None) };
+        if matches!(name, "." | "..") {
+            return Ok(None);
         }
-        Ok(items)
+        let kind = match entry.file_type() {
+            // Some file systems don't say.
+            FileType::Unknown => match statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(status) => FileType::from_raw_mode(status.st_mode),
+                Err(Errno::NOENT) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            },
+            kind => kind,
+        };
+        Ok(Some(Item { name: name.to_owned(), kind }))
     }
 
     /// Moves what is in this very folder to another one, in place of a file that may be there.
@@ -301,7 +302,7 @@ impl Folder {
     pub fn remove_folder(&self, name: &str) -> io::Result<()> {
         let Some(folder) = self.folder(checked(name)?)? else { return Ok(()) };
         for item in folder.items()? {
-            folder.remove(&item.name)?;
+            folder.remove(&item?.name)?;
         }
         match unlinkat(&self.handle, name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -447,7 +448,7 @@ mod tests {
         assert_eq!([mode("lock"), mode("file"), mode("usual/private")], [0o600, 0o600, 0o700]);
         let mut nameless = folder.nameless().unwrap();
         nameless.write_all(b"x").unwrap();
-        let names: Vec<_> = folder.items().unwrap().into_iter().map(|item| item.name).collect();
+        let names: Vec<_> = folder.items().unwrap().map(|item| item.unwrap().name).collect();
         assert_eq!(names.len(), 4, "{names:?}");
     }
 }

@@ -308,6 +308,7 @@ impl Job {
         let (mut removed, mut tally, mut changes) = (Removed::default(), Tally::new(), published.is_old()?);
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
+            self.stop.check()?;
             let selection = rules.select(&chunk, &mut tally);
             removed += selection.removed();
             changes |= selection.changes();
@@ -321,6 +322,7 @@ impl Job {
         let ready = place.prepare(
             |sink| {
                 while let Some(chunk) = chunks.next_chunk()? {
+                    self.stop.check()?;
                     let rest = rules.select(&chunk, &mut Tally::new()).of(&chunk);
                     let rest =
                         rest.map_err(|error| failed("cannot rewrite the partition", self.layout.place(), error))?;

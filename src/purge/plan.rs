@@ -15,6 +15,7 @@ use crate::dataset::state::{Found, State};
 use crate::erasure::{Hash, Identifier};
 use crate::error::Result;
 use crate::name;
+use crate::signal::Stop;
 
 /// Near matches that are listed at most, by name.
 pub const NEAR: usize = 1_000;
@@ -90,10 +91,9 @@ impl Plan {
         job.progress.phase("counting", found.len() as u64);
         let mut near = Likeness::of(if job.dry_run { &erase.people } else { &[] });
         for (partition, versions) in found {
-            job.stop.check()?;
             let counted = Published::until_settled(&job.layout, &mut [(partition, versions)].into(), |published| {
                 let found = published.iter().find(|published| published.partition() == partition);
-                found.map(|published| Counted::of(published, rules, &near)).transpose()
+                found.map(|published| Counted::of(published, rules, &near, &job.stop)).transpose()
             })?;
             if let Some(Counted { removed, tally, likeness, untouched }) = counted {
                 self.removed += removed;
@@ -162,11 +162,12 @@ struct Counted {
 
 impl Counted {
     /// `before`: the near matches of the partitions before it.
-    fn of(published: &Published, rules: &Rules, before: &Likeness) -> Result<Self> {
+    fn of(published: &Published, rules: &Rules, before: &Likeness, stop: &Stop) -> Result<Self> {
         let (mut removed, mut tally, mut likeness) = (Removed::default(), Tally::new(), before.clone());
         let mut changes = published.is_old()?;
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
+            stop.check()?;
             let selection = rules.select(&chunk, &mut tally);
             removed += selection.removed();
             changes |= selection.changes();

@@ -81,9 +81,10 @@ impl Local {
             if !named().contains(path) {
                 let folder = self.made(above)?;
                 // Its neighbours' names become durable with its own.
-                let neighbours = folder.items().unwrap_or_default();
+                let neighbours = folder.items().into_iter().flatten().flatten().take(limits::FILES);
+                let neighbours: Vec<_> = neighbours.map(|item| join(above, &item.name)).collect();
                 flush(&folder, &self.path(above))?;
-                named().extend(neighbours.into_iter().map(|item| join(above, &item.name)));
+                named().extend(neighbours);
             }
             path = above;
         }
@@ -140,6 +141,7 @@ impl Local {
     fn walk(&self, path: &str, folder: &Folder, found: &mut Vec<(String, Version)>) -> Result<()> {
         let unreadable = |error| failed("cannot read the folder", self.place(path), error);
         for item in folder.items().map_err(unreadable)? {
+            let item = item.map_err(unreadable)?;
             if item.name.starts_with('.') {
                 continue;
             }

@@ -142,6 +142,7 @@ impl Own {
 pub fn sweep(folder: &Folder) -> io::Result<Vec<(PathBuf, io::Error)>> {
     let mut stays = Vec::new();
     for item in folder.items()? {
+        let item = item?;
         if !(item.is_folder() && item.name.starts_with(PREFIX)) {
             continue;
         }

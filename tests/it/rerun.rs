@@ -138,6 +138,36 @@ fn ctrl_c_stops_cleanly() {
 }
 
 #[test]
+fn a_signal_is_heeded_within_a_partition() {
+    let bed = Bed::new(Options::new(account(40_000)));
+    let undivided = [("ROLLBOOK_DATASET_PARTITION_BY", "none")];
+    let making = |folder: &std::path::Path| {
+        let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.filter(|name| name.to_string_lossy().ends_with(".tmp")).count()
+    };
+    let table = bed.dataset().join("timelogs");
+    let mut export = bed.export(&[]);
+    let child = export.envs(undivided).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut patience = 0..3_000;
+    while making(&table) == 0 && patience.next().is_some() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let kill = std::process::Command::new("kill").arg(child.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 143, "{ran:?}");
+    let left = std::fs::read_dir(&table).unwrap().count();
+    assert_eq!(left, 0, "the partition was finished first, or something stays");
+    // What was read is not read again.
+    let requests = bed.pages();
+    let ran = Ran::of(bed.export(&["--json"]).envs(undivided).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(bed.pages() < requests + requests / 4, "{} after {requests}", bed.pages());
+    assert_eq!(ran.receipt()["sessions"], 40_000);
+    assert_eq!(Ran::of(bed.command(&["verify"]).envs(undivided).output().unwrap()).code, 0);
+}
+
+#[test]
 fn a_second_run_at_once_is_refused() {
     let bed = Bed::new(Options { latency: Duration::from_millis(100), ..Options::new(account(2_000)) });
     let mut first = bed.export(&["-q"]).stdout(Stdio::null()).spawn().unwrap();

@@ -28,6 +28,7 @@ pub fn walk(root: &Folder, path: &str, sweep: bool, survey: &mut Survey) -> Resu
 fn look(folder: &Folder, path: &str, sweep: bool, survey: &mut Survey) -> Result<()> {
     let unreadable = |error| failed("cannot read the folder", folder.place("").display(), error);
     for item in folder.items().map_err(unreadable)? {
+        let item = item.map_err(unreadable)?;
         let below = join(path, &item.name);
         if item.is_odd() && !item.name.starts_with('.') {
             survey.obstacles.push((below, Obstacle::new(item.kind, folder.place(&item.name))));
