@@ -77,7 +77,7 @@ fn warn_of_surplus(request: Request, flat: &Flat) {
     if *surplus > 0 {
         let (page, size) = (request.page, request.window.size);
         warn!(
-            "page {page} holds more records than are read of one answer to a request for {size}; left out: {surplus}"
+            "page {page} holds more records than are read of one answer to a request for {size}; left to further pages: {surplus}"
         );
     }
 }

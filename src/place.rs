@@ -174,11 +174,20 @@ impl Objects {
         if path.contains(['?', '#']) {
             return Err(format!("written as {form}, without `?` or `#`"));
         }
+        if is_signed(path) {
+            return Err(format!("written as {form}, without a signature or a token"));
+        }
         if !typed.is_empty() && path.split('/').any(|name| matches!(name, "" | "." | "..")) {
             return Err(format!("written as {form}, with a name between each two `/`"));
         }
         Ok(Self { service, bucket: bucket.to_owned(), host, path: path.to_owned() })
     }
+}
+
+/// Whether a path carries what gives access, as URLs that were made to be handed on do.
+fn is_signed(path: &str) -> bool {
+    let small = path.to_ascii_lowercase().replace("%3d", "=");
+    ["sig=", "signature=", "token=", "credential="].iter().any(|what| small.contains(what))
 }
 
 /// The host of an account as Azure gives it.
@@ -262,6 +271,16 @@ mod tests {
             (&["s3://key:secret@bucket/x", "abfss://c@host/x", "gs://a@b/c"], "before an `@`"),
             (&["s3://b//x", "s3://b/x//", "s3://b/../x", "az://c/./x", "s3://b//"], "between each two `/`"),
             (&["s3://b/x?y", "s3://b/x#y"], "without `?` or `#`"),
+            (
+                &[
+                    "az://c/x&sig=abc",
+                    "s3://b/sig=abc",
+                    "s3://b/x;SIG=abc",
+                    "gs://b/x%3Fsig%3Dabc",
+                    "s3://b/X-Amz-Signature=a",
+                ],
+                "without a signature or a token",
+            ),
             (&["az:container", "abfss:/c"], "written as az://container/path"),
             (&["~", "~/x", "~user/x"], "only a shell knows `~`"),
             (&["$HOME/x", "/data/${X}/y", "s3://${BUCKET}/x"], "without variables"),

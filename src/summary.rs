@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::dataset::erasures::{Erasures, Match, Rule, Taken, What};
 use crate::dataset::receipt::{Goal, Near, Receipt, Removed, Ruled};
 use crate::name;
+use crate::redact::shown;
 
 /// The summary of a run, ending in a line break.
 pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
@@ -32,7 +33,11 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
     );
     let proof =
         if receipt.exit_code == 3 && receipt.outcome == "not_proven" { "NOT PROVEN complete" } else { "complete" };
-    let _ = writeln!(text, "{proof}: {}", receipt.walk.reasons.join("; "));
+    let _ = writeln!(
+        text,
+        "{proof}: {}",
+        receipt.walk.reasons.iter().map(|reason| shown(reason)).collect::<Vec<_>>().join("; ")
+    );
     if receipt.rejects.total > 0 {
         let (total, new) = (counted(receipt.rejects.total, "record"), grouped(receipt.rejects.new));
         let kept =
@@ -73,7 +78,7 @@ pub fn of_purge(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
         }
     }
     for place in &receipt.unreached {
-        let _ = writeln!(text, "not reached, and may hold what was purged: {place}");
+        let _ = writeln!(text, "not reached, and may hold what was purged: {}", shown(place));
     }
     if !dry_run {
         let _ = writeln!(text, "dataset: {dataset} ({} files rewritten)", receipt.partitions.len());
@@ -90,11 +95,13 @@ pub fn of_rules(erasures: &Erasures, dataset: &str) -> String {
     let mut text = format!("{:>4}  {:<44}  {:<24}  {:<28}  receipt\n", "rule", "kept out", "since", "removed by it");
     for rule in erasures.rules() {
         let Rule { number, what, matched, before, made_at, run_id, removed, .. } = rule;
-        let what = before.as_ref().map_or_else(|| kind(*what, *matched), |before| format!("sessions before {before}"));
-        let since = made_at.as_deref().unwrap_or("not known");
+        let what = before
+            .as_ref()
+            .map_or_else(|| kind(*what, *matched), |before| format!("sessions before {}", shown(before)));
+        let since = shown(made_at.as_deref().unwrap_or("not known"));
         let removed = removed.map_or_else(|| "not known".to_owned(), taken);
         let receipt =
-            run_id.as_ref().map_or_else(|| "not known".to_owned(), |run| format!("_rollbook/runs/{run}.json"));
+            run_id.as_ref().map_or_else(|| "not known".to_owned(), |run| format!("_rollbook/runs/{}.json", shown(run)));
         let _ = writeln!(text, "{number:>4}  {what:<44}  {since:<24}  {removed:<28}  {receipt}");
     }
     if erasures.rules().iter().any(Rule::is_idle) {

@@ -38,7 +38,8 @@ pub(super) fn patience(asking: Asking, left: Duration) -> Duration {
 /// A number from 0 up to, but not including, 1.
 pub(super) type Random = Box<dyn Fn() -> f64 + Send + Sync>;
 
-/// Exponential backoff with full jitter: before attempt `n + 1`, anything up to `base * 2^(n - 1)`.
+/// Exponential backoff, half of it by chance: before attempt `n + 1`, from a half to the whole of `base * 3^(n - 1)`. Five
+/// attempts so outlast an outage of ten seconds, and those of many clients do not come all at once.
 pub(super) struct Backoff {
     /// The longest first wait.
     pub base: Duration,
@@ -49,16 +50,16 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// Up to half a second at first, and 30 seconds at most.
+    /// Up to six tenths of a second at first, and 30 seconds at most.
     pub fn standard() -> Self {
         let seed = RandomState::new().build_hasher().finish();
-        Self { base: Duration::from_millis(500), cap: Duration::from_secs(30), random: seeded(seed) }
+        Self { base: Duration::from_millis(600), cap: Duration::from_secs(30), random: seeded(seed) }
     }
 
     /// How long to wait after this many failed attempts.
     pub fn wait(&self, failed: u32) -> Duration {
-        let doublings = failed.saturating_sub(1).min(31);
-        self.base.saturating_mul(1 << doublings).min(self.cap).mul_f64((self.random)())
+        let longest = self.base.saturating_mul(3_u32.saturating_pow(failed.saturating_sub(1))).min(self.cap);
+        longest.mul_f64(0.5 + (self.random)() / 2.0)
     }
 }
 
@@ -105,17 +106,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_cap_and_are_spread_in_full() {
+    fn waits_grow_up_to_the_cap_and_outlast_ten_seconds() {
         let backoff = |share: f64| Backoff {
             base: Duration::from_secs(1),
-            cap: Duration::from_secs(5),
+            cap: Duration::from_secs(20),
             random: Box::new(move || share),
         };
         let waits = |share| (1..=4).map(|failed| backoff(share).wait(failed).as_millis()).collect::<Vec<_>>();
-        assert_eq!(waits(1.0), [1000, 2000, 4000, 5000]);
-        assert_eq!(waits(0.25), [250, 500, 1000, 1250]);
-        assert_eq!(waits(0.0), [0; 4]);
-        assert_eq!(backoff(1.0).wait(u32::MAX), Duration::from_secs(5));
+        assert_eq!(waits(1.0), [1000, 3000, 9000, 20_000]);
+        assert_eq!(waits(0.5), [750, 2250, 6750, 15_000]);
+        assert_eq!(waits(0.0), [500, 1500, 4500, 10_000]);
+        assert_eq!(backoff(1.0).wait(u32::MAX), Duration::from_secs(20));
+        let shortest = Backoff { random: Box::new(|| 0.0), ..Backoff::standard() };
+        assert!((1..ATTEMPTS).map(|failed| shortest.wait(failed)).sum::<Duration>() > Duration::from_secs(10));
     }
 
     #[test]

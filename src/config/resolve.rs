@@ -126,6 +126,11 @@ pub(crate) fn is_quoted(text: &str) -> bool {
     text.len() > 1 && ['"', '\''].iter().any(|quote| text.starts_with(*quote) && text.ends_with(*quote))
 }
 
+/// Whether a text has what parts a name, a password or a signature from the rest of a URL.
+fn may_hold_a_secret(text: &str) -> bool {
+    text.contains(['@', '?', '#', '&', ';', '%']) || text.contains("sig=")
+}
+
 /// The settings while the layers are put together.
 pub(super) struct Values(Vec<Setting>);
 
@@ -151,7 +156,7 @@ impl Values {
         // A URL with a password or a token in it is refused, and must not be repeated.
         let shown = match value.as_str() {
             "" => "\"\" (is a variable unset?)",
-            value if value.contains(['@', '?']) => "(not shown, it may hold a secret)",
+            value if may_hold_a_secret(value) => "(not shown, it may hold a secret)",
             value => value,
         };
         if is_quoted(value) {

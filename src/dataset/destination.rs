@@ -138,11 +138,23 @@ fn service(place: &Place) -> Option<Service> {
     }
 }
 
-/// A folder name of a dataset's own.
+/// A folder name of a dataset's own, by whatever way it was named: links are followed, as far as the folders are there.
 fn name(place: &Place) -> String {
-    let whole = place.folder().and_then(|folder| std::path::absolute(folder).ok());
+    let whole = place.folder().and_then(|folder| std::path::absolute(folder).ok()).map(|folder| real(&folder));
     let whole = whole.map_or_else(|| place.to_string(), |path| path.to_string_lossy().into_owned());
     format!("{:x}", flatten::identity(&whole))
+}
+
+fn real(folder: &Path) -> PathBuf {
+    let there = folder.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    there.map_or_else(
+        || folder.to_owned(),
+        |(above, real)| match folder.strip_prefix(above) {
+            Ok(below) if below.as_os_str().is_empty() => real,
+            Ok(below) => real.join(below),
+            Err(_) => folder.to_owned(),
+        },
+    )
 }
 
 fn state_folder(environment: &Environment) -> Option<PathBuf> {

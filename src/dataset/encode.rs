@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::chunk::weight::of_published;
 use crate::error::{Error, Kind, Result};
+use crate::signal::Stop;
 use crate::tables::{SCHEMA_VERSION, Table, Type};
 
 /// Key in every file's metadata; its value is [`SCHEMA_VERSION`].
@@ -175,14 +176,17 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// The length and the SHA-256 of a file, in hexadecimal.
-pub fn digest(mut file: &File) -> io::Result<(u64, String)> {
+/// The length and the SHA-256 of a file, in hexadecimal; the file's or the signal's error.
+pub fn digest(mut file: &File, stop: &Stop) -> Result<io::Result<(u64, String)>> {
     let mut output = Hashing { inner: io::sink(), digest: Sha256::new(), bytes: 0 };
     let mut buffer = vec![0; 1 << 18];
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((output.bytes, hexadecimal(&output.digest.finalize()))),
-            read => output.write_all(&buffer[..read])?,
+        stop.check()?;
+        let read = file.read(&mut buffer).and_then(|read| output.write_all(&buffer[..read]).map(|()| read));
+        match read {
+            Ok(0) => return Ok(Ok((output.bytes, hexadecimal(&output.digest.finalize())))),
+            Ok(_) => {}
+            Err(error) => return Ok(Err(error)),
         }
     }
 }

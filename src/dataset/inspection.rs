@@ -131,10 +131,10 @@ impl Inspection {
         let mut hashed = Vec::with_capacity(wanted.len());
         in_order(
             wanted.len(),
-            |number| hash(&self.layout, &wanted[number]),
+            |number| hash(&self.layout, &wanted[number], &self.stop),
             |sha256| {
                 hashed.push(sha256?);
-                self.stop.check()
+                Ok(())
             },
         )?;
         let judge = |known: &Known, (path, version): Wanted, sha256: String| {
@@ -241,11 +241,11 @@ impl Seen {
 }
 
 /// The SHA-256 of a file that still is of this version.
-fn hash(layout: &Layout, (path, version): &Wanted) -> Result<String> {
+fn hash(layout: &Layout, (path, version): &Wanted, stop: &Stop) -> Result<String> {
     let place = || layout.store().place(path);
     let opened = layout.store().open(path)?.filter(|(_, current)| current == version);
     let Some((file, _)) = opened else { return Err(raced(&place())) };
-    let digest = encode::digest(&file).map_err(|error| damaged(&place(), error));
+    let digest = encode::digest(&file, stop)?.map_err(|error| damaged(&place(), error));
     digest.map(|(_, sha256)| sha256)
 }
 

@@ -115,9 +115,14 @@ impl Layout {
     /// # Errors
     /// `Destination` where they can't be listed; `Config` where the dataset is cut otherwise than asked.
     pub fn existing(&self, table: Table) -> Result<Vec<(Partition, Version)>> {
-        let listed = self.store.list(table.name())?.into_iter();
-        let known = listed.map(|(path, version)| Ok(self.recognise(&path)?.map(|partition| (partition, version))));
-        known.filter_map(Result::transpose).collect()
+        let listed = self.store.list(table.name())?;
+        let known = |(path, version): &(String, Version)| Some((self.partition_of(path)?, version.clone()));
+        let existing: Vec<_> = listed.iter().filter_map(known).collect();
+        // A stray file beside those of the dataset is none of it.
+        if existing.is_empty() {
+            listed.iter().try_for_each(|(path, _)| self.refuse_another_cut(path))?;
+        }
+        Ok(existing)
     }
 
     /// The partition that a file of it is in, by its path relative to the dataset.
@@ -125,15 +130,14 @@ impl Layout {
         partition_of(self.by, path)
     }
 
-    fn recognise(&self, path: &str) -> Result<Option<Partition>> {
-        let Some((by, day)) = recognise(path) else { return Ok(None) };
-        if by != self.by {
-            let place = self.store.place(path);
-            let what = format!("the dataset is partitioned otherwise than `partition_by` says: {place}");
-            return Err(Error::new(Kind::Config, what)
-                .hint("set `dataset.partition_by` as it was, or export to a new folder with --dest"));
+    fn refuse_another_cut(&self, path: &str) -> Result<()> {
+        if recognise(path).is_none_or(|(by, _)| by == self.by) {
+            return Ok(());
         }
-        Ok(day.map(Partition))
+        let place = self.store.place(path);
+        let what = format!("the dataset is partitioned otherwise than `partition_by` says: {place}");
+        Err(Error::new(Kind::Config, what)
+            .hint("set `dataset.partition_by` as it was, or export to a new folder with --dest"))
     }
 }
 

@@ -4,6 +4,7 @@ pub mod admission;
 pub mod destination;
 pub mod encode;
 pub mod erasures;
+mod footer;
 pub mod identity;
 pub mod inspection;
 pub mod known;

@@ -19,6 +19,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::encode::SCHEMA_VERSION_KEY;
 use super::erasures::Tally;
 use super::erasures::rows::Rules;
+use super::footer;
 use super::layout::{Layout, Partition};
 use crate::chunk::{Chunk, Key, Keys, weight};
 use crate::erasure::Denied;
@@ -232,6 +233,7 @@ impl Published {
 /// # Errors
 /// What is wrong with it.
 pub fn open(file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, foreign::Cause> {
+    footer::check(&file)?;
     foreign::read(|| ParquetRecordBatchReaderBuilder::try_new(file))
 }
 

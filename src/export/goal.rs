@@ -234,9 +234,10 @@ fn backfill(
 ) -> Chosen {
     let Range { from, to } = range;
     let (goal, server, why) = match (version, covered.map(Covered::order)) {
-        // The server's own filter, wider by a second: whether its bounds belong to it is not documented.
+        // The server's own filter, wider by a day: whether its bounds belong to it, in which zone it reads dates, and whether
+        // it wants sessions that lie in it as a whole is not documented.
         (ApiVersion::V2, _) => {
-            (Goal::Full, Some(Range { from: from.saturating_sub(SECOND), to: to.saturating_add(SECOND) }), None)
+            (Goal::Full, Some(Range { from: from.saturating_sub(DAY), to: to.saturating_add(DAY) }), None)
         }
         (ApiVersion::V1, Some(Some(order))) if !order.can_be_searched() && order.has_a_floor() => {
             (Goal::Since { from }, None, Some("read from the head: the list is sorted by end"))
@@ -263,7 +264,8 @@ fn backfill(
     Chosen { goal, filters: filters(meetings, server), kept, shown, moves_fence: false }
 }
 
-const SECOND: i64 = 1_000_000;
+/// In microseconds.
+const DAY: i64 = 86_400_000_000;
 
 fn filters(meetings: &[String], range: Option<Range>) -> Vec<Filter> {
     if meetings.is_empty() {
@@ -317,7 +319,6 @@ mod tests {
     use crate::config::{Environment, resolve};
     use crate::walk::{Found, Key};
 
-    const DAY: i64 = 86_400 * SECOND;
     /// Now, in days.
     const NOW: i64 = 100;
 

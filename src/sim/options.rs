@@ -193,6 +193,8 @@ pub enum LastPage {
     Missing,
     /// Always this number.
     Says(u64),
+    /// The number of the last page of a list of so many sessions.
+    OfList(u64),
 }
 
 /// A slash at the end of a path, as a framework wants it.

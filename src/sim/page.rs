@@ -176,6 +176,7 @@ impl<'a> View<'a> {
                 LastPage::Honest => field(*end),
                 LastPage::Missing => None,
                 LastPage::Says(number) => field(number),
+                LastPage::OfList(length) => field(options.base + length.div_ceil(*size).max(1) - 1),
             },
             total: total_field(options.total, *total),
         };

@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::signal::Stop;
 
 /// After a signal, a request is given up that takes longer than this; and so after one that has spent its budget.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_millis(900);
 
 /// Asks, and waits for the answers.
 #[derive(Debug)]

@@ -6,15 +6,16 @@
 mod survey;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::{Draft, Store, Survey, Swap, Version, failed, raced, too_many};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::files::{Access, Folder, Obstacle, Status, checked, make, status};
 use crate::limits;
 use crate::signal::Stop;
@@ -23,6 +24,11 @@ use crate::signal::Stop;
 const OWN: &str = "_rollbook";
 /// What swaps lock, in that folder.
 const SWAP: &str = "swap";
+/// How long a swap waits for others, which take milliseconds each; and where a signal has come.
+const PATIENCE: Duration = Duration::from_secs(60);
+const HASTE: Duration = Duration::from_millis(500);
+/// Between two looks whether the lock is free.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A dataset in a folder.
 #[derive(Debug)]
@@ -35,13 +41,14 @@ pub struct Local {
     mode: OnceLock<u32>,
     /// Folders of the dataset whose own names are known to be durable.
     named: Mutex<BTreeSet<String>>,
+    stop: OnceLock<Stop>,
 }
 
 impl Local {
     /// The dataset in this folder, which need not be there yet.
     pub fn new(root: impl Into<PathBuf>, run_id: &str) -> Self {
-        let (opened, mode, named) = Default::default();
-        Self { root: root.into(), run_id: run_id.to_owned(), opened, mode, named }
+        let (opened, mode, named, stop) = Default::default();
+        Self { root: root.into(), run_id: run_id.to_owned(), opened, mode, named, stop }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -133,9 +140,30 @@ impl Local {
 
     /// Keeps every other swap in this dataset waiting, while it lives.
     fn alone(&self) -> Result<File> {
-        let opened = self.made(OWN)?.open_lock(SWAP);
-        let locked = opened.and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|error| failed("cannot lock the dataset", self.path(OWN).join(SWAP).display(), error))
+        let place = self.path(OWN).join(SWAP);
+        let unlocked = |error| failed("cannot lock the dataset", place.display(), error);
+        let file = self.made(OWN)?.open_lock(SWAP).map_err(unlocked)?;
+        let (begun, mut pause) = (Instant::now(), Duration::from_millis(1));
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(unlocked(error)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            let stopped = self.stop.get().and_then(|stop| stop.check().err());
+            match stopped {
+                Some(stopped) if begun.elapsed() > HASTE => return Err(stopped),
+                None if begun.elapsed() > PATIENCE => {
+                    return Err(Error::new(
+                        Kind::Lease,
+                        format!("another process keeps swaps waiting: {}", place.display()),
+                    )
+                    .hint("find it with `fuser -v` and that path, and end it; no run holds that lock for long"));
+                }
+                _ => std::thread::sleep(pause),
+            }
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
     }
 
     fn walk(&self, path: &str, folder: &Folder, found: &mut Vec<(String, Version)>) -> Result<()> {
@@ -265,7 +293,9 @@ impl Store for Local {
         Some(&self.root)
     }
 
-    fn heed(&self, _: &Stop) {} // no call takes long
+    fn heed(&self, stop: &Stop) {
+        let _ = self.stop.set(stop.clone()); // A process has one.
+    }
 }
 
 /// A file that was replaced is another one to the file system, or has another length or time.

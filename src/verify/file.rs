@@ -7,6 +7,7 @@ use crate::dataset::encode;
 use crate::dataset::published::{self, damaged, schema_version, strange};
 use crate::error::Result;
 use crate::foreign::Cause;
+use crate::signal::Stop;
 use crate::store::{Store, Version, raced};
 use crate::system::is_want;
 use crate::tables::{SCHEMA_VERSION, Table};
@@ -29,11 +30,11 @@ pub struct Looked {
 /// Reads a file whole, once.
 ///
 /// # Errors
-/// `Raced` where it was replaced since it was listed; `Destination` where it can't be opened.
-pub fn look(store: &dyn Store, path: &str, table: Table, version: &Version) -> Result<Looked> {
+/// `Raced` where it was replaced since it was listed; `Destination` where it can't be opened; a signal.
+pub fn look(store: &dyn Store, path: &str, table: Table, version: &Version, stop: &Stop) -> Result<Looked> {
     let opened = store.open(path)?.filter(|(_, current)| current == version);
     let Some((file, _)) = opened else { return Err(raced(&store.place(path))) };
-    let (bytes, sha256) = match encode::digest(&file) {
+    let (bytes, sha256) = match encode::digest(&file, stop)? {
         Ok(digest) => digest,
         Err(error) if is_want(&error) => return Err(damaged(&store.place(path), error)),
         Err(error) => return Ok(Looked { damage: Some(unreadable(&error)), ..Looked::default() }),

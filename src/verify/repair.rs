@@ -16,6 +16,7 @@ use crate::dataset::published::Published;
 use crate::dataset::publishing;
 use crate::dataset::state::{self, State};
 use crate::error::Result;
+use crate::redact::shown;
 use crate::store::{Access, Swap, raced};
 use crate::tables::Table;
 
@@ -135,9 +136,9 @@ impl Done {
     pub fn text(&self) -> String {
         let Self { is_dry, folder, set_aside, commands } = self;
         let begin = if *is_dry { "would be set aside, to" } else { "set aside, to" };
-        let mut text = format!("{begin} {folder}:\n");
+        let mut text = format!("{begin} {}:\n", shown(folder));
         for path in set_aside {
-            let _ = writeln!(text, "  {path}");
+            let _ = writeln!(text, "  {}", shown(path));
         }
         if !commands.is_empty() {
             text.push_str("to make the dataset whole again, run with the same settings:\n");

@@ -92,12 +92,34 @@ impl Plan {
             round.slots.push_back(Slot::new(window, purpose));
             return true;
         }
-        if !round.end.is_shown(self.server.far) {
-            let said = round.totals.latest().map_or_else(String::new, |total| format!(" at {total} sessions"));
-            self.log.reasons.push(format!("the end of the list{said} could not be shown"));
-            self.log.reasons.append(&mut round.seam.faults);
+        if let Some(doubt) = self.doubt_of_end() {
+            self.log.reasons.push(doubt);
+            self.log.reasons.append(&mut self.round.seam.faults);
         }
         self.finish_at_head();
         true
+    }
+
+    /// Why the list may go on behind what seems to be its end; `None` where it does not.
+    fn doubt_of_end(&self) -> Option<String> {
+        let Self { round, server, .. } = self;
+        let reach = round.reach;
+        if let Some(position) = server.depths.beyond(reach) {
+            return Some(format!(
+                "the list seems to end after {reach} sessions, but there are sessions behind position {position}"
+            ));
+        }
+        if let Some(length) = server.last_pages.belie(reach) {
+            return Some(format!(
+                "the list seems to end after {reach} sessions, but the pages that it names hold more than {length}"
+            ));
+        }
+        if round.end.is_cut(reach) {
+            return Some(format!(
+                "the list ends after {reach} sessions, where servers cut lists, and what lies behind is refused"
+            ));
+        }
+        let said = || round.totals.latest().map_or_else(String::new, |total| format!(" at {total} sessions"));
+        (!round.end.is_shown(server.depths.far())).then(|| format!("the end of the list{} could not be shown", said()))
     }
 }

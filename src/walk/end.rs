@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::base::Word;
 use super::sizes::Sizes;
-use super::totals::believable;
+use super::totals::{believable, is_a_usual_cap};
 use super::window::{Window, behind};
 use super::{Listed, Page, Silence};
 
@@ -26,6 +26,8 @@ pub struct End {
     short: BTreeMap<u32, Short>,
     /// Answers behind it, by size.
     behind: BTreeMap<u32, Word>,
+    /// Whether one of them was a page.
+    has_page: bool,
     /// Whether a short answer agreed with its own total and last page.
     agreed: bool,
     attempts: u32,
@@ -36,11 +38,11 @@ pub struct End {
 impl End {
     /// The chain goes on: what was known of its end is void.
     pub fn moved(&mut self) {
-        let Self { short, behind, agreed, attempts: _, asked } = self;
+        let Self { short, behind, has_page, agreed, attempts: _, asked } = self;
         short.clear();
         behind.clear();
         asked.clear();
-        *agreed = false;
+        (*has_page, *agreed) = (false, false);
     }
 
     /// An answer that ends with the chain's last row.
@@ -51,9 +53,20 @@ impl End {
         }
     }
 
-    /// An answer behind the end that brought no session.
+    /// A page behind the end that brought no session.
     pub fn brought(&mut self, size: u32, word: Word) {
         self.behind.insert(size, word);
+        self.has_page |= word == Word::Nothing;
+    }
+
+    /// What lies behind the end was not given.
+    pub fn refused(&mut self, size: u32, word: Word) {
+        self.behind.insert(size, word);
+    }
+
+    /// Whether the list may go on behind a position at which servers cut lists.
+    pub fn is_cut(&self, reach: u64) -> bool {
+        !self.has_page && is_a_usual_cap(reach)
     }
 
     /// Whether a short answer behind the first page held exactly the rest of its total.

@@ -15,6 +15,7 @@ mod fault;
 mod goal;
 mod grain;
 mod head;
+mod last_pages;
 mod locate;
 mod opening;
 mod order;

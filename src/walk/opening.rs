@@ -3,11 +3,14 @@
 //! Which question comes next follows from what is answered so far ([`Opening::wants`]), and so does what it all shows
 //! ([`Opening::shows`]).
 
+mod depths;
 mod shown;
+
+pub(super) use depths::Depths;
 
 use super::base::{Likeness, Word, likeness};
 use super::sizes::USUAL;
-use super::window::{Window, far_behind};
+use super::window::{Window, behind, far_behind};
 use super::{Asking, Listed, Outcome, Page, Request, totals};
 
 /// How often the first questions are asked again where they tell nothing.
@@ -41,6 +44,8 @@ pub(super) enum Question {
     One,
     /// Page 1 with a wrong token.
     WrongToken,
+    /// A page that lies wholly behind a position, one of [`depths::POSITIONS`].
+    Deep(u64),
     /// A page far behind the end.
     Far,
 }
@@ -95,10 +100,8 @@ impl Opening {
             Question::Own => Request { own_size: true, ..probe(self.per_page) },
             Question::One => probe(1),
             Question::WrongToken => Request { asking: Asking::WrongToken, ..probe(self.per_page) },
-            Question::Far => {
-                let window = far_behind(self.size());
-                Request::probe(window, window.page)
-            }
+            Question::Deep(position) => behind_page(behind(position, self.size())),
+            Question::Far => behind_page(far_behind(self.size())),
         }
     }
 
@@ -225,7 +228,9 @@ impl Opening {
                 break;
             }
         }
-        questions.extend(leaves_the_end_open(&first).then_some(Question::Far));
+        if leaves_the_end_open(&first) {
+            questions.extend(self.depths());
+        }
         questions
     }
 
@@ -233,8 +238,8 @@ impl Opening {
     fn without_first(&self) -> Vec<Question> {
         if let Some(zero) = self.page(Question::Zero).filter(|page| !page.rows.is_empty()) {
             // Page 1 lies behind the end, or failed for a moment.
-            let far = totals::believable(&zero).is_none().then_some(Question::Far);
-            return [Question::FirstAgain].into_iter().chain(far).collect();
+            let depths = totals::believable(&zero).is_none().then(|| self.depths());
+            return [Question::FirstAgain].into_iter().chain(depths.into_iter().flatten()).collect();
         }
         if self.may_be_empty() {
             let is_bare = self.outcome(Question::First).is_some_and(|outcome| !is_page(outcome));
@@ -260,6 +265,13 @@ impl Opening {
         questions
     }
 
+    /// What shows how far the list goes.
+    fn depths(&self) -> impl Iterator<Item = Question> + use<> {
+        let from = 2 * u64::from(self.size());
+        let positions = depths::POSITIONS.into_iter().filter(move |position| *position >= from);
+        positions.map(Question::Deep).chain([Question::Far])
+    }
+
     /// Page 0 in other sizes: where page 1 lies behind the end, page 0 holds all, and may be refused in the first size or fail
     /// for a moment.
     fn smaller_zeros(&self) -> impl Iterator<Item = Question> + use<> {
@@ -270,7 +282,8 @@ impl Opening {
     /// Sizes that show the base, where page 0 does not.
     fn halves(&self, first: &Page) -> impl Iterator<Item = u32> + use<> {
         // Where page 1 is the last one, page 0 may be the last page again.
-        let has_more = totals::believable(first).is_some_and(|total| total > first.listed());
+        let has_more =
+            !leaves_the_end_open(first) && totals::believable(first).is_some_and(|total| total > first.listed());
         let is_first =
             has_more && likeness(&first.rows, &self.zero(), false) == Some(Likeness::Same) && !self.zero().is_empty();
         let half = u32::try_from(first.listed() / 2).unwrap_or(u32::MAX).max(1);
@@ -279,6 +292,11 @@ impl Opening {
         let most = first.window.size;
         sizes.filter(move |size| can_tell && *size < most).take(HALVES)
     }
+}
+
+/// A request for a page that is most likely not there.
+const fn behind_page(window: Window) -> Request {
+    Request::probe(window, window.page)
 }
 
 const fn is_page(outcome: &Outcome) -> bool {

@@ -4,14 +4,15 @@
 //!
 //! Each phase has a state of its own, made anew when the phase begins. What answers have shown of the server outlives them.
 
-use super::base::{Base, Word};
+use super::base::Base;
 use super::closing::Closing;
 use super::doubt::Doubt;
 use super::goal::{Goal, Settings};
 use super::grain::Grain;
 use super::head::Head;
+use super::last_pages::LastPages;
 use super::locate::Locate;
-use super::opening::Opening;
+use super::opening::{Depths, Opening};
 use super::order::Sorts;
 use super::passes::Passes;
 use super::recall::Recall;
@@ -48,8 +49,10 @@ pub(super) struct Server {
     pub echoes_sizes: bool,
     /// Windows that were answered with the first page; `None` once another page was answered with something else.
     pub ignored: Option<u32>,
-    /// What a page far behind the end brought at the opening, where no total says where that is.
-    pub far: Option<Word>,
+    /// How far the list goes, by pages far behind the first one, where no total says so.
+    pub depths: Depths,
+    /// The same by the numbers of pages that it names.
+    pub last_pages: LastPages,
     /// The server's clock at the first answer, in microseconds.
     pub at: Option<i64>,
     /// The list is known not to allow an early stop or a search: by a stopped run, or by what was read.
@@ -132,7 +135,8 @@ impl Plan {
                 echo: None,
                 echoes_sizes: false,
                 ignored: Some(0),
-                far: None,
+                depths: Depths::default(),
+                last_pages: LastPages::default(),
                 at: None,
                 unordered: false,
                 parted: Sorts::NONE,
@@ -178,11 +182,14 @@ impl Plan {
         let Answer { request, outcome } = answer;
         self.pace.flying = self.pace.flying.saturating_sub(1);
         self.log.counts.requests += 1;
-        if let Outcome::Page { rows, unusable, .. } = &outcome {
+        if let Outcome::Page { info, rows, unusable, .. } = &outcome {
             self.rounds.pages += 1;
             self.log.counts.unusable += unusable;
             if request.page + 1 == request.window.page + self.server.base.number() {
                 self.server.grain.observe(request.window, rows);
+            }
+            if rows.len() as u64 + unusable == u64::from(request.window.size) {
+                self.server.last_pages.observe(request.window, info.last_page);
             }
         }
         if let Some(doubt) = self.doubt.take_if(|doubt| doubt.is_for(request)) {

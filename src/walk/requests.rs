@@ -40,8 +40,9 @@ impl Plan {
                 window
             }
             Phase::Tailing(tail) if self.pace.flying == 0 => tail.window(),
-            Phase::Walking if self.round.is_spent(self.server.sizes.largest()) => {
-                self.log.reasons.push("too many requests brought nothing new".to_owned());
+            Phase::Walking if self.round.is_spent(self.server.sizes.largest(), self.server.depths.most()) => {
+                let why = "the list was asked for three times over: it has no end, or it moves as fast as it is read";
+                self.log.reasons.push(why.to_owned());
                 self.finish_at_head();
                 return self.request();
             }

@@ -176,10 +176,13 @@ impl Round {
         self.totals.latest().unwrap_or(0).max(self.reach)
     }
 
-    /// Whether so much was asked for so little that the round must end. Where no total is told, the sessions that came say how
-    /// long the list is: one that changes places all the time goes on for ever.
-    pub(super) fn is_spent(&self, largest: u32) -> bool {
-        self.spent.is_over(|| self.totals.most().unwrap_or_else(|| self.distinct.estimate()), largest)
+    /// Whether so much was asked for so little that the round must end: the list changes places all the time, has no end, or
+    /// grows faster than it is read. How long it is says its first total; where none is told, `most`, what the opening has shown
+    /// of its length, or the sessions that came.
+    pub(super) fn is_spent(&self, largest: u32, most: Option<u64>) -> bool {
+        let told = self.totals.first().filter(|_| !self.has_false_totals);
+        let length = || told.or(most).unwrap_or_else(|| self.distinct.estimate());
+        self.spent.is_over(length, largest)
     }
 
     /// The last row of the list, where that was walked to.

@@ -54,7 +54,7 @@ impl Plan {
     fn fail(&mut self, slot: Slot, failure: Failure) {
         let offset = slot.window.offset();
         if self.is_behind(slot.window) {
-            self.round.end.brought(slot.window.size, failure.word);
+            self.round.end.refused(slot.window.size, failure.word);
             self.round.spent.bring_nothing();
         } else if self.round.refused_from.is_some_and(|from| offset >= from) {
             self.refused(&slot, failure);

@@ -17,7 +17,14 @@ pub struct Totals {
     peak: u64,
     trough: u64,
     rebound: u64,
+    /// The first one that was other than the first, whether there were others, and how often one followed another.
+    second: Option<u64>,
+    has_others: bool,
+    changes: u32,
 }
+
+/// So many changes between two totals, and no other, are not those of a list.
+const TURNS: u32 = 3;
 
 /// A fall and a rise by more than one in so many: no list moves so.
 const JUMP: u64 = 100;
@@ -66,7 +73,11 @@ impl Totals {
             }
             return;
         };
-        self.changed |= self.first.is_some_and(|first| first != total);
+        if self.first.is_some_and(|first| first != total) {
+            self.changed = true;
+            self.has_others |= *self.second.get_or_insert(total) != total;
+        }
+        self.changes += u32::from(self.latest.is_some_and(|latest| latest != total));
         self.fell |= self.latest.is_some_and(|latest| total < latest);
         self.first.get_or_insert(total);
         self.latest = Some(total);
@@ -79,16 +90,24 @@ impl Totals {
         }
     }
 
-    /// The greatest total, where totals fell far and rose again, and much less than that was read: copies of the list that differ
-    /// were read by turns. Answers that came at once settle in another order, and a little may come after the last look.
+    /// The greatest total, where fewer sessions were read and totals went to and fro as no list does: far, or between two
+    /// numbers alone. Copies of the list that differ were read by turns. Answers that came at once settle in another order, and a
+    /// little may come after the last look.
     pub fn jumped(&self, distinct: u64) -> Option<u64> {
         let far = FEW.max(self.peak / JUMP);
-        (self.rebound > far && distinct + far < self.peak).then_some(self.peak)
+        let is_far = self.rebound > far && distinct + far < self.peak;
+        let is_to_and_fro = self.changes >= TURNS && !self.has_others && distinct < self.peak;
+        (is_far || is_to_and_fro).then_some(self.peak)
     }
 
     /// The list's length by the latest answer that can be believed.
     pub const fn latest(&self) -> Option<u64> {
         self.latest
+    }
+
+    /// The list's length at first.
+    pub const fn first(&self) -> Option<u64> {
+        self.first
     }
 
     /// The greatest of the first and the latest one.
@@ -144,6 +163,9 @@ mod tests {
         ] {
             assert_eq!(totals(told).jumped(0), jumped, "{told:?}");
         }
+        assert_eq!(totals(&[500, 496, 500, 496]).jumped(499), Some(500), "two copies by turns");
+        assert_eq!(totals(&[500, 496, 500, 496]).jumped(500), None, "all were read");
+        assert_eq!(totals(&[500, 499, 500]).jumped(499), None);
         assert_eq!(totals(&[1000, 940, 1000]).jumped(989), Some(1000));
         assert_eq!(totals(&[1000, 940, 1000]).jumped(990), None, "so many may have come since");
     }

@@ -196,7 +196,10 @@ impl Plan {
             } else {
                 "too many sessions have the same place in the order"
             };
-            return (Evidence::None, vec![format!("{what}, and the list changed while it was read")]);
+            return (
+                Evidence::None,
+                vec![format!("{what}, and nothing shows that the list stood still while it was read")],
+            );
         }
         if moved > 0 {
             return (Evidence::None, vec![format!("{moved} sessions changed their start while the list was read")]);

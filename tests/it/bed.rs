@@ -1,5 +1,6 @@
 //! The test bed: a simulated API on a real socket, the binary run against it, and its dataset read back.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -9,8 +10,10 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use chrono::{DateTime, SecondsFormat};
 use rollbook::config::PartitionBy;
+use rollbook::dataset::encode::digest;
 use rollbook::dataset::layout::Layout;
 use rollbook::dataset::published::Published;
+use rollbook::signal::channel;
 use rollbook::sim::{Options, Server};
 use rollbook::tables::Table;
 
@@ -108,6 +111,11 @@ impl Bed {
 /// A number from the environment of the tests.
 pub fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|number| number.parse().unwrap())
+}
+
+/// The SHA-256 of a file.
+pub fn sha256(file: &File) -> String {
+    digest(file, &channel().1).unwrap().unwrap().1
 }
 
 /// The next number, as good as random.

@@ -9,7 +9,7 @@ use rollbook::sim::{Account, Change, Options, Script, Shape};
 use rollbook::tables::Table;
 use serde_json::json;
 
-use crate::bed::{Bed, Ran};
+use crate::bed::{Bed, Ran, TOKEN, rollbook};
 
 const ANN: &str = "Ann Lee";
 
@@ -121,6 +121,23 @@ fn stages_of_other_settings_go_with_a_purge_too() {
     let purged = Ran::of(purge(&bed).env("ROLLBOOK_STAGE_DIR", &elsewhere).output().unwrap());
     assert_eq!(purged.code, 0, "{purged:?}");
     assert_eq!([traces(&bed.dataset()), traces(&elsewhere)], [Vec::<PathBuf>::new(), Vec::new()]);
+}
+
+#[test]
+fn a_stage_of_the_same_dataset_by_another_way_goes_with_a_purge_too() {
+    let bed = with_ann();
+    assert_eq!(bed.run(&["-q"]).code, 3);
+    let (elsewhere, way) = (bed.folder.path().join("elsewhere"), bed.folder.path().join("way"));
+    std::os::unix::fs::symlink(bed.dataset(), &way).unwrap();
+    let mut killed = rollbook(bed.folder.path());
+    killed.args(["export", "--full", "-q", "--base-url", &bed.server.base_url()]).arg("--dest").arg(&way);
+    killed.env("VIDEOSDK_TOKEN", TOKEN);
+    killed.env("ROLLBOOK_TEST_FAULTS", "die:3").env("ROLLBOOK_STAGE_DIR", &elsewhere);
+    assert_eq!(killed.output().unwrap().status.code(), None);
+    assert!(!traces(&elsewhere).is_empty());
+    let purged = Ran::of(purge(&bed).env("ROLLBOOK_STAGE_DIR", &elsewhere).output().unwrap());
+    assert_eq!(purged.code, 0, "{purged:?}");
+    assert_eq!(traces(&elsewhere), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -376,6 +376,86 @@ fn a_receipt_that_names_files_elsewhere_says_nothing() {
 }
 
 #[test]
+fn a_stray_file_that_looks_like_a_partition_locks_nobody_out() {
+    for stray in [
+        "sessions/start_month=2026-1/part-0.parquet",
+        "sessions/start_month=26-11/part-0.parquet",
+        "timelogs/start_month=2026-11-01/part-0.parquet",
+        "participants/start_date=2026-11-03/part-0.parquet",
+        "sessions/part-0.parquet",
+    ] {
+        let bed = exported();
+        let path = bed.dataset().join(stray);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "").unwrap();
+        let before = rows(&bed);
+        for line in ["rollbook export --full", "rollbook purge --before 2020-01-01"] {
+            let ran = ends(match line.split_once(' ').unwrap().1 {
+                "export --full" => bed.export(&[]),
+                purge => bed.command(&purge.split(' ').collect::<Vec<_>>()),
+            });
+            assert_eq!(ran.code, 0, "{stray}, {line}: {ran:?}");
+        }
+        let ran = run(&bed, "rollbook verify --repair");
+        assert!(ran.code == 9 || ran.code == 0, "{stray}: {ran:?}");
+        let ran = run(&bed, "rollbook verify");
+        assert_eq!(ran.code, 0, "{stray}: {ran:?}");
+        assert_eq!(rows(&bed), before, "{stray}");
+    }
+}
+
+#[test]
+fn columns_that_are_nested_without_end_are_damage() {
+    let bed = exported();
+    let (path, _) = bed.files().remove(0);
+    // A version, then a list of 20,000 groups, each with the next one in it.
+    let mut metadata = vec![0x15, 2, 0x19, 0xfc, 0xa0, 0x9c, 0x01];
+    for _ in 0..20_000 {
+        metadata.extend([0x48, 1, b'a', 0x15, 2, 0]);
+    }
+    metadata.extend([0x16, 0, 0x19, 0x0c, 0]);
+    let length = u32::try_from(metadata.len()).unwrap().to_le_bytes();
+    fs::write(&path, [b"PAR1", &metadata[..], &length, b"PAR1"].concat()).unwrap();
+    let name = path.strip_prefix(bed.dataset()).unwrap().to_str().unwrap().to_owned();
+    let ran = run(&bed, "rollbook verify");
+    assert!(ran.code == 9 && ran.stdout.contains(&name), "{ran:?}");
+    let ran = ends(bed.export(&[]));
+    assert!(ran.code == 6 && ran.stderr.contains(&name), "{ran:?}");
+    let ran = run(&bed, "rollbook verify --repair");
+    assert!(ran.code == 9 && ran.stdout.contains("set aside"), "{ran:?}");
+    assert_eq!(ends(bed.export(&[])).code, 0);
+    assert_eq!(run(&bed, "rollbook verify").code, 0);
+}
+
+#[test]
+fn names_of_files_do_not_act_on_the_terminal_of_a_repair() {
+    let bed = exported();
+    let folder = bed.files()[0].0.parent().unwrap().to_owned();
+    fs::write(folder.join("a\u{1b}[2J\nall sound.parquet"), "").unwrap();
+    for line in ["rollbook verify", "rollbook verify --repair"] {
+        let ran = run(&bed, line);
+        assert!(!ran.stdout.contains('\u{1b}') && !ran.stdout.contains("\nall sound"), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn numbers_that_would_overflow_are_damage() {
+    let bed = exported();
+    assert_eq!(run(&bed, "rollbook purge --before 2020-01-01").code, 0);
+    let path = bed.dataset().join("_rollbook/erasures.json");
+    let sound: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (field, number) in [("epoch", json!(u64::MAX)), ("last_number", json!(u32::MAX))] {
+        let mut erasures = sound.clone();
+        erasures[field] = number;
+        fs::write(&path, erasures.to_string()).unwrap();
+        for line in ["rollbook purge --before 2020-01-02", "rollbook purge --list"] {
+            let ran = run(&bed, line);
+            assert!(ran.code == 6 && ran.stderr.contains("the list of erasures is damaged"), "{line}: {ran:?}");
+        }
+    }
+}
+
+#[test]
 fn a_store_goes_nowhere_else_whatever_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let (dataset, victim) = (folder.path().join("data"), folder.path().join("victim"));

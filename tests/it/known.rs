@@ -6,12 +6,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rollbook::dataset::encode::digest;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use rollbook::tables::Table;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, Ran, TOKEN, next, rollbook};
+use crate::bed::{Bed, Ran, TOKEN, next, rollbook, sha256};
 use crate::damage::{everything, rows};
 use crate::place::{Place, changes, served};
 use crate::verify::{MONTH, change, exported, lines, one_more, part, renamed, report, verify};
@@ -116,7 +115,7 @@ fn all_known(dataset: &Path) -> Result<(), String> {
             let path = folder.path().join("part-0.parquet");
             let Ok(file) = File::open(&path) else { continue };
             let name = path.strip_prefix(dataset).unwrap().to_str().unwrap();
-            let sha256 = digest(&file).unwrap().1;
+            let sha256 = sha256(&file);
             if !known.get(name).is_some_and(|hashes| hashes.contains(&sha256)) {
                 return Err(name.to_owned());
             }

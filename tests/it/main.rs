@@ -7,6 +7,7 @@
 mod attempts;
 mod bad_input;
 mod bed;
+mod beyond;
 mod bodies;
 mod campaign;
 mod check;
@@ -47,6 +48,7 @@ mod rerun;
 mod rows;
 mod secrets;
 mod servers;
+mod signals;
 mod spark;
 mod stores;
 mod survival;

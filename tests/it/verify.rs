@@ -10,12 +10,12 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rollbook::anomaly::{self, Anomalies};
-use rollbook::dataset::encode::{Encoder, digest};
+use rollbook::dataset::encode::Encoder;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use rollbook::tables::{SCHEMA_VERSION, Table};
 use serde_json::Value;
 
-use crate::bed::{Bed, Ran, TOKEN, rollbook};
+use crate::bed::{Bed, Ran, TOKEN, rollbook, sha256};
 use crate::damage::everything;
 use crate::servers::ObjectStore;
 use crate::upgrade::{labelled, version_1};
@@ -84,7 +84,7 @@ pub fn vouch(bed: &Bed) {
     let path = bed.dataset().join("_rollbook/state.json");
     let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     for (file, _) in bed.files() {
-        let sha256 = digest(&File::open(&file).unwrap()).unwrap().1;
+        let sha256 = sha256(&File::open(&file).unwrap());
         let metadata = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap()).unwrap().metadata().clone();
         let name = file.strip_prefix(bed.dataset()).unwrap().to_str().unwrap();
         let rows = metadata.file_metadata().num_rows();

@@ -1,11 +1,12 @@
 //! What the first answers show: the first page, how pages are counted and cut, or that there are no sessions.
 
-use super::{Opening, Question, TRIES, is_page, page_size};
+use super::depths::POSITIONS;
+use super::{Depths, Opening, Question, TRIES, is_page, page_size};
 use crate::walk::base::{Base, Likeness, Word, likeness};
 use crate::walk::goal::Goal;
 use crate::walk::locate::Locate;
-use crate::walk::order::Orders;
-use crate::walk::plan::{Phase, Plan, Server};
+use crate::walk::order::{Key, Orders};
+use crate::walk::plan::{Phase, Plan};
 use crate::walk::sizes::Sizes;
 use crate::walk::slot::State;
 use crate::walk::{Contract, Listed, Outcome, Page, totals};
@@ -29,8 +30,8 @@ pub(in crate::walk) struct Start {
     sizes: Sizes,
     /// The size of every page, where the server gives one only.
     one_size: Option<u32>,
-    /// What a page far behind the end brings, where no total says where that is.
-    far: Option<Word>,
+    /// How far the list goes, where no total says so.
+    depths: Depths,
     /// The server's clock.
     at: Option<i64>,
 }
@@ -63,7 +64,9 @@ impl Opening {
             }
             return Some(if self.may_be_empty() { Shown::Empty(self.objection()) } else { Shown::Failed });
         };
-        if self.is_from_zero && zero.is_none() {
+        // A server that has begun to count from 1 since: a smaller page 1 begins where page 1 does.
+        let counts_from_one = || self.beside_half(&first) == Some(Some(Likeness::Same));
+        if self.is_from_zero && zero.is_none() && !counts_from_one() {
             return Some(Shown::Failed);
         }
         let Some(base) = self.base(&first, zero.as_ref(), is_last) else {
@@ -151,8 +154,10 @@ impl Opening {
             _ => None,
         });
         let at = times.min();
-        let far = self.outcome(Question::Far).and_then(|outcome| Word::behind(outcome, &page.rows));
-        Shown::List(Box::new(Start { page, base, sizes, one_size, far, at }))
+        let at_positions = POSITIONS.into_iter();
+        let positions: Vec<_> = at_positions.filter_map(|at| Some((at, self.outcome(Question::Deep(at))?))).collect();
+        let depths = Depths::of(&page.rows, &positions, self.outcome(Question::Far));
+        Shown::List(Box::new(Start { page, base, sizes, one_size, depths, at }))
     }
 
     /// Whether the first page is short because the list is: page 2 holds nothing else.
@@ -209,7 +214,7 @@ impl Plan {
             }
             Shown::List(start) => *start,
         };
-        let Start { page, mut base, sizes, one_size, far, at } = start;
+        let Start { page, mut base, sizes, one_size, depths, at } = start;
         base.forget(|row| !self.owes(row));
         if one_size.is_none() {
             base.meet(&page.rows);
@@ -217,18 +222,20 @@ impl Plan {
         let echo = page.info.per_page.and_then(|echo| u64::try_from(echo).ok());
         self.server.echoes_sizes =
             echo.is_some_and(|echo| echo == page.listed() || echo == u64::from(page.window.size));
-        self.server.echo = page.info.current_page.map(|current| current - 1).filter(|echo| (-1..=0).contains(echo));
-        let Server { far: is_far, at: first_at, .. } = &mut self.server;
-        (*is_far, *first_at) = (far, at);
+        self.server.echo =
+            page.info.current_page.and_then(|current| current.checked_sub(1)).filter(|echo| (-1..=0).contains(echo));
+        (self.server.depths, self.server.at) = (depths, at);
         (self.server.base, self.server.sizes) = (base, sizes);
         if let Some(size) = one_size {
             self.pass(size);
             self.passes.iter_mut().for_each(|passes| passes.expect(page.listed()));
             return Ok(());
         }
-        let newest_first = Orders::of(&page.rows, self.settings.slack).is_newest_first();
+        // By end there is no search: a session that ended late may have begun early.
+        let orders = Orders::of(&page.rows, self.settings.slack);
+        let by_start = orders.is_newest_first() && orders.fits().each().all(|sort| sort.key != Key::End);
         match self.goal {
-            Goal::Range { to, .. } if newest_first && !self.server.unordered => {
+            Goal::Range { to, .. } if by_start && !self.server.unordered => {
                 self.round.totals.observe(&page);
                 let to = to.saturating_add(self.settings.slack);
                 let end = self.round.totals.latest();
