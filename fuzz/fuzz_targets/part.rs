@@ -1,0 +1,63 @@
+//! A published part, read by `verify` or by a merge. An input is a part, or else a byte that says which of the page's parts it
+//! is and who reads it, and edits ([`edited`]). A panic over foreign bytes is an error there, and so it is here.
+
+#![no_main]
+
+use std::collections::BTreeSet;
+use std::panic::{set_hook, take_hook};
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use rollbook::config::PartitionBy;
+use rollbook::dataset::identity::Bits;
+use rollbook::dataset::layout::Layout;
+use rollbook::dataset::merge::{Merge, Sources};
+use rollbook::dataset::published::Published;
+use rollbook::foreign;
+use rollbook::progress::{Mode, Progress};
+use rollbook::stage::Stage;
+use rollbook::tables::Table;
+use rollbook::verify::Verify;
+use rollbook_fuzz::{Dataset, edited, parts};
+
+static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::new);
+static PARTS: LazyLock<[Vec<Vec<u8>>; 2]> = LazyLock::new(parts);
+static STAGE: LazyLock<Stage> =
+    LazyLock::new(|| Stage::nameless(&rollbook::dataset::destination::temporary(), 0).expect("there is room"));
+
+fn tell_of_defects_alone() {
+    let hook = take_hook();
+    set_hook(Box::new(move |panic| {
+        if !foreign::is_reading() {
+            hook(panic);
+        }
+    }));
+}
+
+fuzz_target!(init: tell_of_defects_alone(), |input: &[u8]| {
+    let Some((which, edits)) = input.split_first() else { return };
+    let (form, at) = (usize::from(which / 3 % 2), usize::from(which % 3));
+    let part = if input.starts_with(b"PAR1") { input.to_vec() } else { edited(&PARTS[form][at], edits) };
+    for (table, sound) in Table::ALL.into_iter().zip(&PARTS[form]) {
+        DATASET.put(&DATASET.path(table), if table as usize == at { &part } else { sound });
+    }
+    if which & 64 == 0 { verify(&DATASET) } else { merge(&DATASET.layout) }
+});
+
+fn verify(Dataset { layout, partition, .. }: &Dataset) {
+    let (_stopper, stop) = rollbook::signal::channel();
+    let vouched = BTreeSet::from([*partition]);
+    let (stop, progress) = (&stop, &Progress::new(Mode::Never, false));
+    let verify = Verify { layout, by: PartitionBy::Month, present: *partition, share: None, vouched, stop, progress };
+    verify.run().expect("damage is told");
+}
+
+fn merge(layout: &Layout) {
+    for part in Published::all(layout).expect("the folder is ours") {
+        let _ = part.each_facts(0..1000, None, |_| {});
+        let Ok(chunks) = part.chunks() else { continue };
+        let (published, lost) = (Some(chunks), &Bits::default());
+        let sources = Sources { stage: &STAGE, segments: &[], lost, published, superseded: Bits::default() };
+        let _ = Merge::new(sources).and_then(|merge| merge.run(|_| Ok(())));
+    }
+}
