@@ -70,6 +70,9 @@ struct Rejected<T> {
 /// Bytes of a line at most; longer ones are not this version's. A raw record is twice as long in JSON.
 const LINE: u64 = 8 << 20;
 
+/// More records than any list has.
+const MOST_RECORDS: u64 = 1 << 48;
+
 /// A segment's entry in the index.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SegmentRecord {
@@ -309,20 +312,35 @@ impl Record {
             return Ok(None);
         }
         let Some(listed) = self.keys.give(self.unstaged.joined(&identities)) else { return Ok(None) };
+        if !self.can_be(listed.len() as u64) {
+            return Ok(None);
+        }
         let (mut first_ids, mut open) = (Vec::with_capacity(self.segments.len()), Vec::new());
-        let rows = Buffer::from_vec(rows);
-        for SegmentRecord { offset, length, .. } in &self.segments {
+        let (rows, mut ordinal) = (Buffer::from_vec(rows), sessions);
+        for SegmentRecord { offset, length, first_ordinal, .. } in &self.segments {
             let from = offset.checked_sub(end).and_then(|from| usize::try_from(from).ok());
             let is_in = |from: &usize| from.checked_add(*length).is_some_and(|to| to <= rows.len());
             let Some(from) = from.filter(is_in) else { return Ok(None) };
             let Ok(batch) = segment::sessions(rows.slice_with_length(from, *length)) else { return Ok(None) };
+            if *first_ordinal != ordinal {
+                return Ok(None);
+            }
+            ordinal += batch.num_rows() as u64;
             let ids = batch.column(0).as_string::<i32>();
             first_ids.push(ids.iter().next().flatten().unwrap_or_default().to_owned());
             let is_open = column(&batch, "is_open").as_boolean();
             let running = ids.iter().zip(is_open).filter(|(_, is_open)| *is_open == Some(true));
             open.extend(running.filter_map(|(id, _)| id.map(str::to_owned)));
         }
-        Ok(Some(Shown { listed, first_ids, open }))
+        Ok((ordinal == self.sessions).then_some(Shown { listed, first_ids, open }))
+    }
+
+    /// Whether there can be such a window, and so much in it that is not among the sessions that it listed.
+    fn can_be(&self, listed: u64) -> bool {
+        let Self { size, page, unusable, foreign, .. } = self;
+        let begin = page.checked_sub(1).and_then(|before| before.checked_mul((*size).into()));
+        let most = begin.and_then(|begin| begin.checked_add(listed)?.checked_add(*unusable));
+        *size > 0 && *foreign <= listed && most.is_some_and(|most| most <= MOST_RECORDS)
     }
 }
 

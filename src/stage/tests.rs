@@ -37,8 +37,8 @@ fn kept() -> impl Strategy<Value = Kept> {
 
 fn append_all(stage: &mut Stage, flats: &[Flat], from: usize) {
     let layout = Layout::local("unused", PartitionBy::Day);
-    for (page, flat) in flats.iter().enumerate().skip(from) {
-        let window = Window { size: 7, page: page as u64 };
+    for (page, flat) in (1..).zip(flats).skip(from) {
+        let window = Window { size: 7, page };
         stage.append(flat, &layout, Some((0, window))).unwrap();
     }
 }
@@ -84,7 +84,7 @@ proptest! {
             rejects.push((page, reject));
             Ok(())
         }).unwrap();
-        let wanted = (0..).zip(&flats).flat_map(|(page, flat)| flat.rejects.iter().map(move |reject| (page, reject.clone())));
+        let wanted = (1..).zip(&flats).flat_map(|(page, flat)| flat.rejects.iter().map(move |reject| (page, reject.clone())));
         prop_assert_eq!(rejects, wanted.collect::<Vec<_>>());
         let mut identities = Vec::new();
         stage.identities(|identity| identities.push(identity)).unwrap();
@@ -93,6 +93,37 @@ proptest! {
         prop_assert_eq!(identities, wanted);
         let rows = |partition| stage.segments(partition).iter().map(|segment| stage.load(segment).unwrap().len()).sum::<usize>();
         prop_assert_eq!(stage.partitions().map(rows).sum::<usize>() as u64, stage.sessions());
+    }
+}
+
+#[test]
+fn a_response_that_can_not_be_is_not_recalled() {
+    let flat = flatten::page(r#"{"data":[{"id":"a"},{"id":"b"}]}"#, &Options::default()).unwrap();
+    for (number, value) in [
+        ("/page", 1),
+        ("/page", 0),
+        ("/page", u64::MAX),
+        ("/page", 1 << 60),
+        ("/size", 0),
+        ("/unusable", u64::MAX),
+        ("/foreign", 3),
+        ("/segments/0/first_ordinal", u64::MAX),
+        ("/segments/0/first_ordinal", 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut stage, _) = Stage::open(&below(&folder), &header("key"), false).unwrap();
+        append_all(&mut stage, std::slice::from_ref(&flat), 0);
+        drop(stage);
+        let path = folder.path().join("journal");
+        let journal = std::fs::read_to_string(&path).unwrap();
+        let (first, line) = journal.trim_end().rsplit_once('\n').unwrap();
+        let mut record: serde_json::Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
+        *record.pointer_mut(number).unwrap() = value.into();
+        let text = record.to_string();
+        std::fs::write(&path, format!("{first}\n{:016x} {text}\n", xxh3_64(text.as_bytes()))).unwrap();
+        let (stage, recalled) = Stage::open(&below(&folder), &header("key"), false).unwrap();
+        let expected = usize::from((number, value) == ("/page", 1));
+        assert_eq!((recalled.len(), stage.sessions()), (expected, expected as u64 * 2), "{number} {value}");
     }
 }
 
