@@ -11,12 +11,14 @@ use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 
 use super::StageError;
+use crate::limits;
 use crate::tables::{Table, Type};
 
 /// Where buffers begin.
 const ALIGNMENT: usize = 8;
-/// More rows than any page has.
-const MOST_ROWS: usize = 1 << 28;
+/// More rows than a segment has of any table: that is one session's rows at most, or what is handled together. Columns of
+/// which there is nothing but a mark take memory by it.
+const MOST_ROWS: usize = limits::SESSION / limits::TIMELOG_ROW;
 
 /// Adds the bytes of three staged batches.
 pub fn write(out: &mut Vec<u8>, batches: &[RecordBatch; 3]) {
@@ -234,6 +236,14 @@ mod tests {
             damaged[at] ^= 0xff;
             // Another value may be read, but nothing panics, nor does what is made of it.
             let _ = read(Buffer::from(damaged.as_slice())).map(Chunk::widen);
+        }
+    }
+
+    #[test]
+    fn a_mark_stands_for_no_more_rows_than_a_segment_has() {
+        for fill in [Fill::Null, Fill::Empty] {
+            let column = |rows| Rest(Buffer::from((fill as u64).to_le_bytes().to_vec())).column(Type::Flag, rows);
+            assert!(column(MOST_ROWS).is_ok() && column(MOST_ROWS + 1).is_err(), "{fill:?}");
         }
     }
 }
