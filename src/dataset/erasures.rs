@@ -22,6 +22,9 @@ pub use rule::{Match, Origin, Rule, Taken, Tally, What};
 /// The file's own form. Form 1 had one floor and a set of hashes of exact names and ids, without more about them.
 const FORM: u32 = 2;
 
+/// More purges, and more rules, than there are in any dataset: their numbers only ever grow.
+const MOST: u32 = u32::MAX / 2;
+
 /// The part of the file that tells which version can read the rest.
 #[derive(Deserialize)]
 struct Form {
@@ -114,7 +117,7 @@ impl Erasures {
 
     fn read(stored: Stored, version: Version) -> Option<Self> {
         let Stored { form, epoch, key, before, denied, last_number, rules } = stored;
-        let key = bytes(&key)?;
+        let key = bytes(&key).filter(|_| epoch <= u64::from(MOST) && last_number <= MOST)?;
         let mut erasures = Self { epoch, key, last_number, rules, is_changed: false, version: Some(version) };
         if form < FORM {
             erasures.rules.clear();
@@ -384,5 +387,36 @@ mod tests {
         assert_eq!(night(5, 0), [(3, 4), (5, 0)]);
         assert_eq!(night(6, 1), [(6, 1)]);
         assert_eq!(erasures.floor(), Some(6 * DAY));
+    }
+
+    #[test]
+    fn numbers_that_could_not_grow_are_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::local(folder.path(), crate::config::PartitionBy::Month);
+        std::fs::create_dir(folder.path().join("_rollbook")).unwrap();
+        let load = |form: u32, epoch: u64, last_number: u32| {
+            let text = format!(
+                r#"{{"form":{form},"epoch":{epoch},"key":"","before":"2026-01-01T00:00:00Z","denied":[],"last_number":{last_number}}}"#
+            );
+            std::fs::write(folder.path().join(path()), text).unwrap();
+            Erasures::load(&layout, 0).map_err(|error| error.kind())
+        };
+        for (epoch, last_number) in [(1, u32::MAX), (u64::MAX, 1)] {
+            for form in [1, FORM] {
+                assert_eq!(
+                    load(form, epoch, last_number).err(),
+                    Some(Kind::Unreadable),
+                    "{form} {epoch} {last_number}"
+                );
+            }
+        }
+        let mut erasures = load(1, u64::from(MOST), MOST).unwrap();
+        assert_eq!(
+            add(&mut erasures, Some(30_000 * DAY), &[(Identifier::Id, "7")]),
+            [(MOST + 2, true), (MOST + 3, true)]
+        );
+        erasures.rules[1].removed = Some(Taken { sessions: u64::MAX, ..Taken::default() });
+        erasures.count(&sessions(MOST + 2, 5), u64::MAX);
+        assert_eq!(erasures.rules()[0].removed.unwrap().sessions, u64::MAX);
     }
 }

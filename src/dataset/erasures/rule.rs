@@ -52,9 +52,9 @@ impl Add for Taken {
 
     fn add(self, other: Self) -> Self {
         Self {
-            sessions: self.sessions + other.sessions,
-            participants: self.participants + other.participants,
-            rejects: self.rejects + other.rejects,
+            sessions: self.sessions.saturating_add(other.sessions),
+            participants: self.participants.saturating_add(other.participants),
+            rejects: self.rejects.saturating_add(other.rejects),
         }
     }
 }
