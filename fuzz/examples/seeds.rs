@@ -14,6 +14,6 @@ fn main() {
     put("journal/page", &left.journal());
     put("segment/page", left.segment());
     put("part/whole", &parts()[0][2]);
-    // Each of the page's parts as it is, for `verify` and for a merge.
-    (0..6).chain(64..70).for_each(|which| put(&format!("part/{which:x}"), &[which]));
+    // Each of the page's parts as it is, for each reader.
+    (0..6).chain(64..70).chain(128..134).for_each(|which| put(&format!("part/{which:x}"), &[which]));
 }

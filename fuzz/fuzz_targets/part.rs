@@ -1,5 +1,6 @@
-//! A published part, read by `verify` or by a merge. An input is a part, or else a byte that says which of the page's parts it
-//! is and who reads it, and edits ([`edited`]). A panic over foreign bytes is an error there, and so it is here.
+//! A published part, read by `verify`, by a merge or for the facts in it. An input is a part, or else a byte that says which
+//! of the page's parts it is and who reads it, and edits ([`edited`]). A panic over foreign bytes is an error there, and so
+//! it is here.
 
 #![no_main]
 
@@ -10,9 +11,9 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use rollbook::config::PartitionBy;
 use rollbook::dataset::identity::Bits;
-use rollbook::dataset::layout::Layout;
 use rollbook::dataset::merge::{Merge, Sources};
 use rollbook::dataset::published::Published;
+use rollbook::error::Result;
 use rollbook::foreign;
 use rollbook::progress::{Mode, Progress};
 use rollbook::stage::Stage;
@@ -41,7 +42,11 @@ fuzz_target!(init: tell_of_defects_alone(), |input: &[u8]| {
     for (table, sound) in Table::ALL.into_iter().zip(&PARTS[form]) {
         DATASET.put(&DATASET.path(table), if table as usize == at { &part } else { sound });
     }
-    if which & 64 == 0 { verify(&DATASET) } else { merge(&DATASET.layout) }
+    match which >> 6 {
+        0 => verify(&DATASET),
+        1 => each_part(merge),
+        _ => each_part(|part| part.each_facts(0..1000, None, |_| {})),
+    }
 });
 
 fn verify(Dataset { layout, partition, .. }: &Dataset) {
@@ -52,12 +57,14 @@ fn verify(Dataset { layout, partition, .. }: &Dataset) {
     verify.run().expect("damage is told");
 }
 
-fn merge(layout: &Layout) {
-    for part in Published::all(layout).expect("the folder is ours") {
-        let _ = part.each_facts(0..1000, None, |_| {});
-        let Ok(chunks) = part.chunks() else { continue };
-        let (published, lost) = (Some(chunks), &Bits::default());
-        let sources = Sources { stage: &STAGE, segments: &[], lost, published, superseded: Bits::default() };
-        let _ = Merge::new(sources).and_then(|merge| merge.run(|_| Ok(())));
+fn each_part(read: impl Fn(&Published) -> Result<()>) {
+    for part in Published::all(&DATASET.layout).expect("the folder is ours") {
+        let _ = read(&part);
     }
+}
+
+fn merge(part: &Published) -> Result<()> {
+    let (published, lost) = (Some(part.chunks()?), &Bits::default());
+    let sources = Sources { stage: &STAGE, segments: &[], lost, published, superseded: Bits::default() };
+    Merge::new(sources)?.run(|_| Ok(()))
 }

@@ -10,6 +10,7 @@ use rollbook::dataset::layout::Layout;
 use rollbook::dataset::merge::{Merge, Sources};
 use rollbook::error::Result;
 use rollbook::files::Below;
+use rollbook::flatten::Flat;
 use rollbook::stage::{Header, Recalled, Stage};
 use rollbook::walk::{Goal, Plan, Settings, Window};
 use serde_json::Value;
@@ -24,6 +25,7 @@ const NAMES: [&str; 3] = ["rows", "identities", "journal"];
 pub struct Left {
     folder: TempDir,
     layout: Layout,
+    flat: Flat,
     rows: Vec<u8>,
     identities: Vec<u8>,
     /// Of the journal, without their sums.
@@ -35,7 +37,8 @@ impl Left {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("there is a folder for temporary files");
         let layout = Layout::local(folder.path().join("unused"), PartitionBy::Month);
-        let mut left = Self { folder, layout, rows: Vec::new(), identities: Vec::new(), lines: Vec::new() };
+        let mut left =
+            Self { folder, layout, flat: flat(), rows: Vec::new(), identities: Vec::new(), lines: Vec::new() };
         let (mut stage, _) = left.open();
         left.append(&mut stage, 1);
         let [rows, identities, journal] = NAMES.map(|name| fs::read(left.folder.path().join(name)).expect(name));
@@ -102,7 +105,7 @@ impl Left {
 
     fn append(&self, stage: &mut Stage, page: u64) {
         let window = Window { size: 3, page };
-        stage.append(&flat(), &self.layout, Some((0, window))).expect("there is room");
+        stage.append(&self.flat, &self.layout, Some((0, window))).expect("there is room");
     }
 
     fn sealed(&self, rows: &[u8], lines: &[Vec<u8>]) -> Vec<u8> {
