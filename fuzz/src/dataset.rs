@@ -31,7 +31,9 @@ impl Dataset {
         let layout = Layout::local(folder.path(), PartitionBy::Month);
         let partition = layout.partition(flat().entries[0].start);
         let dataset = Self { folder, layout, partition };
-        Table::ALL.into_iter().for_each(|table| dataset.put(&dataset.path(table), b""));
+        for table in Table::ALL {
+            dataset.put(&dataset.path(table), b"");
+        }
         dataset
     }
 
