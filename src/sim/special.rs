@@ -53,6 +53,8 @@ pub enum On {
     EndAbove(u64),
     /// Pages that begin at this position or behind it.
     BeginFrom(u64),
+    /// Pages that begin at the first of these positions or behind it, and before the second one.
+    BeginBetween(u64, u64),
     /// Single sessions: these.
     Ids(Vec<String>),
     /// Single sessions: all.
@@ -129,6 +131,7 @@ impl Place {
             On::SizeOtherThan(sizes) => !sizes.contains(&self.size),
             On::EndAbove(end) => self.from().saturating_add(self.size) > *end,
             On::BeginFrom(begin) => self.from() >= *begin,
+            On::BeginBetween(from, to) => (*from..*to).contains(&self.from()),
             On::Anything | On::WrongToken | On::Ids(_) | On::AnyId => false,
         }
     }
