@@ -8,6 +8,11 @@ use chrono::{DateTime, SecondsFormat};
 /// The first moment of the year 1, and the first that is no longer in the year 9999.
 const YEARS: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
 
+/// Whether these microseconds are a time.
+pub fn is_one(micros: i64) -> bool {
+    YEARS.contains(&micros)
+}
+
 /// Reads a time; `None` where the text is not RFC 3339, or names a moment outside of the years 1 to 9999 in UTC.
 pub fn parse(text: &str) -> Option<i64> {
     Reader::default().parse(text)
@@ -24,7 +29,7 @@ impl Reader {
     /// As [`parse`].
     pub fn parse(&mut self, text: &str) -> Option<i64> {
         let general = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros());
-        self.fixed(text.as_bytes()).or_else(general).filter(|time| YEARS.contains(time))
+        self.fixed(text.as_bytes()).or_else(general).filter(|time| is_one(*time))
     }
 
     /// The API's own form, `2021-10-19T07:55:35.807Z`; it is most of all parsing, and needs no general reader.

@@ -100,7 +100,7 @@ impl Left {
     fn open(&self) -> (Stage, Vec<Recalled>) {
         let (key, run_id) = ("key".to_owned(), "run".to_owned());
         let header = Header { key, erasures: 0, begun_at: 0, run_id, last_run: None };
-        Stage::open(&Below::named(self.folder.path()), &header, false).expect("damage ends no run")
+        Stage::open(&Below::named(self.folder.path()), &self.layout, &header, false).expect("damage ends no run")
     }
 
     fn append(&self, stage: &mut Stage, page: u64) {

@@ -213,13 +213,13 @@ impl Run {
             last_run: before.last_run().map(str::to_owned),
         };
         let folder = &self.destination.stage;
-        let (stage, recalled) = Stage::open(folder, &header, self.fresh)?;
+        let (stage, recalled) = Stage::open(folder, layout, &header, self.fresh)?;
         if ceiling.refuse(&stage, layout).is_ok() {
             return Ok((stage, recalled));
         }
         // It would end every run before its first request.
         tracing::warn!("what a stopped run had read has more partitions than one run may make");
         drop(stage);
-        Stage::open(folder, &header, true)
+        Stage::open(folder, layout, &header, true)
     }
 }

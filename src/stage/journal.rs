@@ -8,15 +8,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _, Write};
 use std::os::unix::fs::FileExt;
 
-use arrow_array::cast::AsArray;
-use arrow_buffer::Buffer;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::held::{Begin, Files, Held, Shown};
 use super::keys::Keys;
-use super::{StageError, identity, segment};
-use crate::chunk::column;
+use super::{StageError, identity};
 use crate::error::Result;
 use crate::flatten::{Flat, Reject};
 use crate::walk::{Listed, PageInfo, Window};
@@ -70,9 +68,6 @@ struct Rejected<T> {
 /// Bytes of a line at most; longer ones are not this version's. A raw record is twice as long in JSON.
 const LINE: u64 = 8 << 20;
 
-/// More records than any list has.
-const MOST_RECORDS: u64 = 1 << 48;
-
 /// A segment's entry in the index.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SegmentRecord {
@@ -84,17 +79,6 @@ pub struct SegmentRecord {
     pub(super) length: usize,
     /// Bytes that its rows take as they are published.
     pub(super) weight: usize,
-}
-
-/// What the rows of a response tell besides.
-#[derive(Debug)]
-pub struct Shown {
-    /// What it listed.
-    pub(super) listed: Vec<Listed>,
-    /// The first id of each of its segments.
-    pub(super) first_ids: Vec<String>,
-    /// Ids of sessions that were still running.
-    pub(super) open: Vec<String>,
 }
 
 /// A response that an earlier run has staged.
@@ -163,16 +147,22 @@ impl Unstaged {
         })
     }
 
-    /// All that the response listed, in order, from the identities of its rows.
-    fn joined(&self, identities: &[u8]) -> Vec<Listed> {
+    /// All that the response listed, in order, from the identities of its rows; `None` where there are no such places.
+    pub(super) fn joined(&self, identities: &[u8]) -> Option<Vec<Listed>> {
         let mut staged: Vec<_> = identity::read(identities).collect();
         staged.sort_unstable_by_key(|identity| identity.position());
-        let mut listed: Vec<_> =
-            staged.iter().map(|row| Listed { id: row.id, start: row.start(), ..Listed::default() }).collect();
+        let mut staged = staged.iter().map(|row| Listed { id: row.id, start: row.start(), ..Listed::default() });
+        let mut listed = Vec::new();
         for (at, row) in self.rows() {
-            listed.insert(at.min(listed.len()), row);
+            let before = at.checked_sub(listed.len())?;
+            listed.extend(staged.by_ref().take(before));
+            if listed.len() < at {
+                return None;
+            }
+            listed.push(row);
         }
-        listed
+        listed.extend(staged);
+        Some(listed)
     }
 }
 
@@ -271,77 +261,39 @@ pub struct Read {
     pub records: Vec<(Record, Shown)>,
     /// Bytes of the journal that were used.
     pub length: u64,
+    /// Whether a response is none that was ever staged, though its sums are right.
+    pub is_forged: bool,
 }
 
 /// Reads a journal and holds it against the rows and identities; `None` where not even its header can be used.
-pub fn read(journal: &File, rows: &File, identities: &File) -> std::io::Result<Option<Read>> {
+pub fn read(journal: &File, files: Files<'_>) -> std::io::Result<Option<Read>> {
     let mut lines = Lines::of(journal, journal.metadata()?.len());
     let Some((mut length, text)) = lines.next()? else { return Ok(None) };
     let Some(header) = text.and_then(parsed) else { return Ok(None) };
     let mut records: Vec<(Record, Shown)> = Vec::new();
-    let mut used = length;
+    let (mut used, mut is_forged) = (length, false);
     while let Some((bytes, Some(text))) = lines.next()? {
         length += bytes;
         if parsed::<Rejected<IgnoredAny>>(text).is_some() {
             continue;
         }
-        let (end, sessions) = records.last().map_or((0, 0), |(last, _)| (last.end, last.sessions));
         let Some(record) = parsed::<Record>(text) else { break };
-        let Some(shown) = record.shown((end, sessions), rows, identities)? else { break };
+        let begin = records.last().map_or(Begin::default(), |(last, _)| Begin::behind(last, records.len() as u64));
+        match files.hold(&record, begin)? {
+            Held::Torn => break,
+            Held::Forged => {
+                is_forged = true;
+                break;
+            }
+            Held::Whole(shown) => records.push((record, shown)),
+        }
         used = length;
-        records.push((record, shown));
     }
-    Ok(Some(Read { header, records, length: used }))
+    Ok(Some(Read { header, records, length: used, is_forged }))
 }
 
 fn parsed<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     serde_json::from_str(text).ok()
-}
-
-impl Record {
-    /// What the rows and identities of the response tell, which begin at these; `None` where they are not what was written.
-    fn shown(&self, (end, sessions): (u64, u64), rows: &File, identities: &File) -> std::io::Result<Option<Shown>> {
-        let size = identity::BYTES as u64;
-        let [from, to] = [sessions, self.sessions].map(|count| count.saturating_mul(size));
-        let (rows, identities) = (part(rows, end..self.end)?, part(identities, from..to)?);
-        let (Some(rows), Some(identities)) = (rows, identities) else { return Ok(None) };
-        let mut hasher = Xxh3::new();
-        hasher.update(&rows);
-        hasher.update(&identities);
-        if hasher.digest() != self.hash {
-            return Ok(None);
-        }
-        let Some(listed) = self.keys.give(self.unstaged.joined(&identities)) else { return Ok(None) };
-        if !self.can_be(listed.len() as u64) {
-            return Ok(None);
-        }
-        let (mut first_ids, mut open) = (Vec::with_capacity(self.segments.len()), Vec::new());
-        let (rows, mut ordinal) = (Buffer::from_vec(rows), sessions);
-        for SegmentRecord { offset, length, first_ordinal, .. } in &self.segments {
-            let from = offset.checked_sub(end).and_then(|from| usize::try_from(from).ok());
-            let is_in = |from: &usize| from.checked_add(*length).is_some_and(|to| to <= rows.len());
-            let Some(from) = from.filter(is_in) else { return Ok(None) };
-            let Ok(batch) = segment::sessions(rows.slice_with_length(from, *length)) else { return Ok(None) };
-            if *first_ordinal != ordinal {
-                return Ok(None);
-            }
-            ordinal += batch.num_rows() as u64;
-            let ids = batch.column(0).as_string::<i32>();
-            first_ids.push(ids.iter().next().flatten().unwrap_or_default().to_owned());
-            let is_open = column(&batch, "is_open").as_boolean();
-            let running = ids.iter().zip(is_open).filter(|(_, is_open)| *is_open == Some(true));
-            open.extend(running.filter_map(|(id, _)| id.map(str::to_owned)));
-        }
-        Ok((ordinal == self.sessions).then_some(Shown { listed, first_ids, open }))
-    }
-
-    /// Whether there can be such a window, and so much in it that is not among the sessions that it listed.
-    fn can_be(&self, listed: u64) -> bool {
-        let Self { size, page, unusable, foreign, .. } = self;
-        let begin = page.checked_sub(1).and_then(|before| before.checked_mul((*size).into()));
-        let most = begin.and_then(|begin| begin.checked_add(listed)?.checked_add(*unusable));
-        *size > 0 && *foreign <= listed && most.is_some_and(|most| most <= MOST_RECORDS)
-    }
 }
 
 /// The text of a line whose checksum is right.
@@ -349,16 +301,4 @@ fn checked(line: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
     let (sum, text) = line.split_once(' ')?;
     (u64::from_str_radix(sum, 16).ok()? == xxh3_64(text.as_bytes())).then_some(text)
-}
-
-/// Bytes of a file; `None` where they are not there.
-fn part(file: &File, range: std::ops::Range<u64>) -> std::io::Result<Option<Vec<u8>>> {
-    let length = range.end.checked_sub(range.start).and_then(|length| usize::try_from(length).ok());
-    let Some(length) = length else { return Ok(None) };
-    if file.metadata()?.len() < range.end {
-        return Ok(None);
-    }
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, range.start)?;
-    Ok(Some(bytes))
 }

@@ -9,7 +9,7 @@ use crate::files::{Access, Folder, status};
 /// The files of a stage that can be continued.
 pub const NAMES: [&str; 3] = ["rows", "identities", "journal"];
 /// The folder for those that can't be.
-const ASIDE: &str = "aside";
+pub const ASIDE: &str = "aside";
 /// How long a stage can be continued, in microseconds.
 const MOST_AGE: i64 = 24 * 3_600_000_000;
 
@@ -42,6 +42,9 @@ pub fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, 
         ..0 => return Err(Other("it was begun in the future by this machine's clock")),
         0..=MOST_AGE => {}
         _ => return Err(Other("it is older than a day")),
+    }
+    if read.is_forged {
+        return Err(Other("its records do not fit its rows, or these settings"));
     }
     Ok(read)
 }
@@ -127,7 +130,7 @@ mod tests {
 
     /// Why the stage of a run that began at 0, when `before` had published, can't be continued.
     fn refusal(before: Option<&str>, now: &Header) -> Option<&'static str> {
-        let read = Read { header: header("stopped", before, 0), records: Vec::new(), length: 0 };
+        let read = Read { header: header("stopped", before, 0), records: Vec::new(), length: 0, is_forged: false };
         match usable(Some(read), now, false) {
             Ok(_) => None,
             Err(Unusable::Other(why)) => Some(why),

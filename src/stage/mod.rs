@@ -5,6 +5,7 @@
 //! a run that was stopped can be continued; a dry run has none, and files without names.
 
 mod cut;
+mod held;
 mod identity;
 mod journal;
 mod keys;
@@ -13,9 +14,10 @@ mod segment;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Once;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -27,16 +29,19 @@ use crate::dataset::layout::{Layout, Partition};
 use crate::error::{Error, Result};
 use crate::files::{Below, Folder};
 use crate::flatten::{Entry, Flat, Reject};
+use crate::foreign::{self, Cause};
 use crate::limits;
 use crate::store::failed;
 use crate::tables::Table;
 use crate::walk::{PageInfo, Window};
 pub use cut::Cut;
+use held::{Files, Shown};
 pub use identity::Identity;
 pub use journal::{Header, Recalled};
-use journal::{Journal, Record, SegmentRecord, Shown, Unstaged};
+use journal::{Journal, Record, SegmentRecord, Unstaged};
 use keys::Keys;
-use leftover::{NAMES, Unusable, begin, find, is_left, remove, set_aside, shorten, usable};
+pub use leftover::{ASIDE, NAMES};
+use leftover::{Unusable, begin, find, is_left, remove, set_aside, shorten, usable};
 
 /// Index entry of a segment.
 #[derive(Debug, Clone)]
@@ -76,6 +81,8 @@ pub struct Stage {
     hasher: Xxh3,
     /// Whether other runs are kept from staging in the same files, by the folder's lock.
     is_alone: bool,
+    /// Of what can't be read back: it would stop the next run, too.
+    aside: Once,
 }
 
 impl Stage {
@@ -105,6 +112,7 @@ impl Stage {
             recalled: 0,
             hasher: Xxh3::new(),
             is_alone: false,
+            aside: Once::new(),
         }
     }
 
@@ -119,12 +127,17 @@ impl Stage {
 
     /// A stage that outlives its run if that is stopped. Continues what an earlier run has left under the same key,
     /// unless `fresh`; anything else that is there is set aside.
-    pub fn open(folder: &Below, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
-        let opened = Self::prepare(folder, header, fresh);
+    pub fn open(folder: &Below, layout: &Layout, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
+        let opened = Self::prepare(folder, layout, header, fresh);
         opened.map_err(|error| error.at("cannot open the stage", &folder.place()))
     }
 
-    fn prepare(below: &Below, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>), StageError> {
+    fn prepare(
+        below: &Below,
+        layout: &Layout,
+        header: &Header,
+        fresh: bool,
+    ) -> Result<(Self, Vec<Recalled>), StageError> {
         let folder = &below.make()?;
         if !folder.try_lock()? {
             // Another run stages here: this one can't be continued.
@@ -135,7 +148,8 @@ impl Stage {
             None => {}
             Some(Err(why)) => set_aside(folder, why)?,
             Some(Ok([rows, identities, journal])) => {
-                match usable(journal::read(&journal, &rows, &identities)?, header, fresh) {
+                let held_against = Files { rows: &rows, identities: &identities, layout };
+                match usable(journal::read(&journal, held_against)?, header, fresh) {
                     Ok(read) => {
                         shorten(&journal, read.length)?;
                         length = read.length;
@@ -347,8 +361,29 @@ impl Stage {
     }
 
     /// Reads a segment back as published rows.
+    ///
+    /// # Errors
+    /// `Destination`. What can't be read because it is no segment is set aside.
     pub fn load(&self, segment: &Segment) -> Result<Chunk> {
-        self.read_segment(segment).map_err(|error| error.at("cannot read the stage back", &self.folder.place("")))
+        let read = foreign::read(|| Ok::<_, Cause>(self.read_segment(segment)));
+        read.map_err(StageError::Foreign).flatten().map_err(|error| self.unreadable(error))
+    }
+
+    /// The error of a segment that can't be read, which the next run must not meet again.
+    fn unreadable(&self, error: StageError) -> Error {
+        let is_damaged = !matches!(&error, StageError::Io(error) if error.kind() != ErrorKind::UnexpectedEof);
+        let error = error.at("cannot read the stage back", &self.folder.place(""));
+        if !is_damaged || !self.is_alone {
+            return error;
+        }
+        self.aside.call_once(|| {
+            if let Err(error) = set_aside(&self.folder, "it is damaged") {
+                tracing::warn!("what is staged can't be set aside: {error}");
+            }
+        });
+        error.hint(
+            "run the same command again: it begins afresh; if this comes back, give it `--fresh` and look at the disk",
+        )
     }
 
     fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
@@ -386,6 +421,9 @@ enum StageError {
     /// A segment without its batches.
     #[error("a staged segment is incomplete")]
     Torn,
+    /// What its reader makes of other bytes than were written.
+    #[error(transparent)]
+    Foreign(Cause),
     /// What failed that was done with it.
     #[error(transparent)]
     Else(Error),

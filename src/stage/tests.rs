@@ -1,6 +1,7 @@
 use std::fs::OpenOptions;
 
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 use crate::config::PartitionBy;
@@ -36,11 +37,18 @@ fn kept() -> impl Strategy<Value = Kept> {
 }
 
 fn append_all(stage: &mut Stage, flats: &[Flat], from: usize) {
-    let layout = Layout::local("unused", PartitionBy::Day);
     for (page, flat) in (1..).zip(flats).skip(from) {
         let window = Window { size: 7, page };
-        stage.append(flat, &layout, Some((0, window))).unwrap();
+        stage.append(flat, &layout(), Some((0, window))).unwrap();
     }
+}
+
+fn layout() -> Layout {
+    Layout::local("unused", PartitionBy::Day)
+}
+
+fn opened(folder: &tempfile::TempDir, header: &Header) -> (Stage, Vec<Recalled>) {
+    Stage::open(&below(folder), &layout(), header, false).unwrap()
 }
 
 proptest! {
@@ -56,7 +64,7 @@ proptest! {
             flatten::page(format!(r#"{{"data":[{}]}}"#, page.join(",")), &options).unwrap()
         };
         let flats: Vec<_> = pages.iter().map(flat).collect();
-        let open = || Stage::open(&below(&folder), &header("key"), false).unwrap();
+        let open = || opened(&folder, &header("key"));
         let (mut stage, recalled) = open();
         prop_assert!(recalled.is_empty());
         append_all(&mut stage, &flats, 0);
@@ -111,7 +119,7 @@ fn a_response_that_can_not_be_is_not_recalled() {
         ("/segments/0/first_ordinal", 1),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let (mut stage, _) = Stage::open(&below(&folder), &header("key"), false).unwrap();
+        let (mut stage, _) = opened(&folder, &header("key"));
         append_all(&mut stage, std::slice::from_ref(&flat), 0);
         drop(stage);
         let path = folder.path().join("journal");
@@ -121,7 +129,7 @@ fn a_response_that_can_not_be_is_not_recalled() {
         *record.pointer_mut(number).unwrap() = value.into();
         let text = record.to_string();
         std::fs::write(&path, format!("{first}\n{:016x} {text}\n", xxh3_64(text.as_bytes()))).unwrap();
-        let (stage, recalled) = Stage::open(&below(&folder), &header("key"), false).unwrap();
+        let (stage, recalled) = opened(&folder, &header("key"));
         let expected = usize::from((number, value) == ("/page", 1));
         assert_eq!((recalled.len(), stage.sessions()), (expected, expected as u64 * 2), "{number} {value}");
     }
@@ -131,10 +139,10 @@ fn a_response_that_can_not_be_is_not_recalled() {
 fn a_stage_of_another_key_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let flat = flatten::page(r#"{"data":[{"id":"a"}]}"#, &Options::default()).unwrap();
-    let (mut stage, _) = Stage::open(&below(&folder), &header("one form"), false).unwrap();
+    let (mut stage, _) = opened(&folder, &header("one form"));
     append_all(&mut stage, &[flat], 0);
     drop(stage);
-    let (stage, recalled) = Stage::open(&below(&folder), &header("another form"), false).unwrap();
+    let (stage, recalled) = opened(&folder, &header("another form"));
     assert!(recalled.is_empty() && stage.sessions() == 0);
     assert!(folder.path().join("aside/rows").exists());
     assert!(Stage::form().starts_with(&format!("{FORM}-")));
@@ -165,4 +173,140 @@ fn a_heavy_session_has_a_segment_of_its_own_and_a_page_of_them_many() {
         assert!(taken < segment.weight + (1 << 20) && segment.weight < taken + (1 << 20), "{} {taken}", segment.weight);
     }
     assert!(stage.is_heavy(partition));
+}
+
+/// A stage that a run has left, whose bytes somebody changes and makes right sums for.
+struct Left {
+    folder: tempfile::TempDir,
+    rows: Vec<u8>,
+    identities: Vec<u8>,
+    header: String,
+    record: Value,
+}
+
+impl Left {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let session = |id: &str| {
+            let person = r#"{"participantId":"p","timelog":[{"start":"2026-11-01T10:00:00.000Z","end":null}]}"#;
+            format!(r#"{{"id":"{id}","start":"2026-11-01T10:00:00.000Z","participants":[{person},{person}]}}"#)
+        };
+        let body = format!(r#"{{"data":[{},{},{{"id":"c"}}]}}"#, session("a"), session("b"));
+        let flat = flatten::page(body, &Options::default()).unwrap();
+        let (mut stage, _) = opened(&folder, &header("key"));
+        append_all(&mut stage, &[flat], 0);
+        drop(stage);
+        let [rows, identities, journal] = NAMES.map(|name| std::fs::read(folder.path().join(name)).unwrap());
+        let journal = String::from_utf8(journal).unwrap();
+        let (header, line) = journal.trim_end().split_once('\n').unwrap();
+        let record = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
+        Self { folder, rows, identities, header: header.to_owned(), record }
+    }
+
+    /// Puts it there with right sums, and opens it.
+    fn opened(mut self) -> (tempfile::TempDir, Stage, usize) {
+        let mut hasher = Xxh3::new();
+        hasher.update(&self.rows);
+        hasher.update(&self.identities);
+        self.record["hash"] = hasher.digest().into();
+        let text = self.record.to_string();
+        let journal = format!("{}\n{:016x} {text}\n", self.header, xxh3_64(text.as_bytes()));
+        for (name, bytes) in NAMES.into_iter().zip([&self.rows[..], &self.identities, journal.as_bytes()]) {
+            std::fs::write(self.folder.path().join(name), bytes).unwrap();
+        }
+        let (stage, recalled) = opened(&self.folder, &header("key"));
+        (self.folder, stage, recalled.len())
+    }
+}
+
+#[test]
+fn what_was_never_staged_is_set_aside_whatever_its_sums_say() {
+    let (_, stage, recalled) = Left::new().opened();
+    assert_eq!((recalled, stage.sessions(), stage.partitions().len()), (1, 3, 2));
+    let number = |name: &'static str, value: Value| {
+        let change = move |left: &mut Left| *left.record.pointer_mut(name).unwrap() = value;
+        (name, Box::new(change) as Box<dyn FnOnce(&mut Left)>)
+    };
+    let identity = |at: usize, byte: u8| {
+        ("identities", Box::new(move |left: &mut Left| left.identities[at] = byte) as Box<dyn FnOnce(&mut Left)>)
+    };
+    let undated = layout().undated().day();
+    let mut changes = vec![
+        number("/page", 0.into()),
+        number("/page", u64::MAX.into()),
+        number("/page", (1_u64 << 62).into()),
+        number("/size", 0.into()),
+        number("/unusable", u64::MAX.into()),
+        number("/foreign", 9.into()),
+        number("/sessions", u64::MAX.into()),
+        number("/end", u64::MAX.into()),
+        number("/segments/0/first_ordinal", u64::MAX.into()),
+        number("/segments/1/first_ordinal", 0.into()),
+        number("/segments/1/offset", 0.into()),
+        number("/segments/1/length", u64::MAX.into()),
+        number("/segments/1/first_start", Value::Null),
+        number("/keys", "".into()),
+        number("/unstaged", serde_json::json!([[7, "1", null]])),
+        number("/segments", serde_json::json!([])),
+        // The id, the response, the number of the row, the start of the first.
+        identity(0, 7),
+        identity(20, 7),
+        identity(24, 7),
+        identity(31, 7),
+        identity(34, 7),
+    ];
+    let fewer = |left: &mut Left| {
+        left.record["sessions"] = 2.into();
+        left.identities.truncate(2 * identity::BYTES);
+    };
+    changes.push(("fewer", Box::new(fewer)));
+    for day in [0, -1, undated, 3_652_059, 3_652_060, i32::MAX] {
+        changes.push(number("/segments/1/day", day.into()));
+    }
+    for (what, change) in changes {
+        let mut left = Left::new();
+        change(&mut left);
+        let told = left.record.to_string();
+        let (folder, stage, recalled) = left.opened();
+        assert_eq!((recalled, stage.sessions(), stage.partitions().len()), (0, 0, 0), "{what}: {told}");
+        assert!(folder.path().join("aside/journal").exists(), "{what}: {told}");
+        drop(stage);
+        assert_eq!(opened(&folder, &header("key")).1.len(), 0, "{what}");
+    }
+}
+
+#[test]
+fn lengths_that_files_only_seem_to_have_take_no_memory() {
+    for end in [3_u64 << 30, 1 << 40] {
+        let mut left = Left::new();
+        let last = left.record["segments"].as_array().unwrap().len() - 1;
+        let before = left.rows.len() as u64;
+        let length = left.record["segments"][last]["length"].as_u64().unwrap();
+        left.record["segments"][last]["length"] = (length + end - before).into();
+        left.record["end"] = end.into();
+        let (folder, record) = (left.folder.path().to_owned(), left.record.to_string());
+        let journal = format!("{}\n{:016x} {record}\n", left.header, xxh3_64(record.as_bytes()));
+        std::fs::write(folder.join("journal"), journal).unwrap();
+        OpenOptions::new().write(true).open(folder.join("rows")).unwrap().set_len(end).unwrap();
+        let (_, recalled) = opened(&left.folder, &header("key"));
+        assert!(recalled.is_empty() && folder.join("aside/rows").exists());
+    }
+}
+
+#[test]
+fn a_segment_that_can_not_be_read_back_is_not_there_for_the_next_run() {
+    let mut left = Left::new();
+    // Sessions come first in a segment, so that this is met by whoever wants all of it.
+    let end = left.rows.len() - 16;
+    left.rows[end - 48..end].fill(0xff);
+    let (folder, stage, recalled) = left.opened();
+    assert_eq!(recalled, 1);
+    let error = {
+        let mut segments = stage.partitions().flat_map(|partition| stage.segments(partition));
+        segments.find_map(|segment| stage.load(segment).err()).unwrap()
+    };
+    assert!(error.kind() == crate::error::Kind::Destination && error.render().contains("--fresh"), "{error:?}");
+    assert!(folder.path().join("aside/rows").exists());
+    drop(stage);
+    assert_eq!(opened(&folder, &header("key")).1.len(), 0);
 }

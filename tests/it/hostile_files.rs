@@ -38,19 +38,19 @@ pub fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-fn exported() -> Bed {
+pub fn exported() -> Bed {
     let bed = Bed::new(Options::new(Account::new(83, 40, Shape::Realistic)));
     let ran = bed.run(&["-q"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     bed
 }
 
-fn run(bed: &Bed, line: &str) -> Ran {
+pub fn run(bed: &Bed, line: &str) -> Ran {
     let arguments: Vec<_> = line.split(' ').skip_while(|word| *word == "rollbook").collect();
     ends(bed.command(&arguments))
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
 }
 
@@ -206,7 +206,7 @@ fn a_folder_in_place_of_a_file_is_told() {
 }
 
 /// A run that dies with rows on the disk.
-fn stopped(bed: &Bed) {
+pub fn stopped(bed: &Bed) {
     let ran = bed.export(&["-q"]).env("ROLLBOOK_TEST_FAULTS", "die:3").output().unwrap();
     assert_eq!(ran.status.code(), None, "{ran:?}");
     assert!(bed.dataset().join("_rollbook/stage/rows").metadata().unwrap().len() > 0);

@@ -13,6 +13,7 @@ mod campaign;
 mod check;
 mod commands;
 mod continuing;
+mod crafted;
 mod damage;
 mod damages;
 mod destinations;
