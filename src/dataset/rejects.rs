@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
 use chrono::{DateTime, Days, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,7 @@ use super::receipt;
 use crate::erasure::Denied;
 use crate::error::Result;
 use crate::flatten::{Of, Reject, identity};
+use crate::limits;
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 
 /// Their folder in rollbook's own.
@@ -28,6 +29,10 @@ const FOLDER: &str = "rejects";
 pub const DAYS: u64 = 30;
 /// Marks of records without an id that are held in memory; what comes after is counted as often as it is listed.
 const MARKS: usize = 1 << 17;
+/// Records of earlier runs that are held in memory; what comes after is new once more.
+const KNOWN: usize = 1 << 20;
+/// Bytes of a line at most: a record of which each character takes six.
+const LINE: u64 = 6 * (limits::RAW as u64) + (1 << 20);
 
 /// One line.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,11 +104,15 @@ impl Rejects {
         let mut known = BTreeSet::new();
         for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
             let mut is_raw = false;
-            each(layout, &path, |line| {
-                known.extend(line.known_by());
+            let is_whole = each(layout, &path, |line| {
+                known.extend(line.known_by().filter(|_| known.len() < KNOWN));
                 is_raw |= line.raw.is_some();
                 Ok(())
             })?;
+            if !is_whole {
+                let place = layout.store().place(&path);
+                tracing::warn!("a file of rejects holds what is no line of it, which is passed over: {place}");
+            }
             if is_raw && is_older(&path, now) && !dry_run {
                 rewrite(layout, &path, &version, |line| Some(line.expired()))?;
             }
@@ -219,7 +228,7 @@ pub fn purge(
             Some(Line { raw: line.raw.as_deref().map(&mut scrub), ..line })
         };
         let mut here = 0;
-        each(layout, &path, |line| {
+        let is_whole = each(layout, &path, |line| {
             let mut rules = BTreeSet::new();
             let rest = purged(line.clone(), &mut |rule| {
                 rules.insert(rule);
@@ -232,7 +241,12 @@ pub fn purge(
             }
             Ok(())
         })?;
-        if here > 0 && !dry_run {
+        // What can't be read may hold what is purged. A purge is foretold before it is done, so that this is told once.
+        if !is_whole && dry_run {
+            let place = layout.store().place(&path);
+            tracing::warn!("a file of rejects holds what is no line of it, which a purge does not keep: {place}");
+        }
+        if (here > 0 || !is_whole) && !dry_run {
             rewrite(layout, &path, &version, |line| purged(line, &mut |_| {}))?;
         }
         changed += here;
@@ -262,17 +276,40 @@ fn is_older(path: &str, now: i64) -> bool {
     run_time(path).is_some_and(|run| run < floor)
 }
 
-/// Calls with every line of a file. One of an unknown form is no reason to fail a run: its record then counts as new
-/// once more.
-fn each(layout: &Layout, path: &str, mut each: impl FnMut(Line) -> Result<()>) -> Result<()> {
-    let Some((file, _)) = layout.store().open(path)? else { return Ok(()) };
-    for line in BufReader::new(file).lines() {
-        let line = line.map_err(|error| failed("cannot read the rejects", layout.store().place(path), error))?;
-        if let Ok(line) = serde_json::from_str::<Line>(&line) {
-            each(line)?;
+/// Calls with every line of a file; says whether nothing else is in it. That is no reason to fail a run: a record of an unknown
+/// form counts as new once more. Behind a line without an end nothing is looked for.
+fn each(layout: &Layout, path: &str, mut each: impl FnMut(Line) -> Result<()>) -> Result<bool> {
+    let Some((file, _)) = layout.store().open(path)? else { return Ok(true) };
+    let (mut file, mut line, mut is_whole) = (BufReader::new(file), Vec::new(), true);
+    loop {
+        line.clear();
+        let read = (&mut file).take(LINE).read_until(b'\n', &mut line);
+        let read = read.map_err(|error| failed("cannot read the rejects", layout.store().place(path), error))?;
+        match serde_json::from_slice(&line) {
+            _ if read == 0 => return Ok(is_whole),
+            _ if read as u64 == LINE => return Ok(false),
+            Ok(line) => each(line)?,
+            Err(_) => is_whole = false,
+        }
+    }
+}
+
+/// Calls with the path of each file that holds something else than lines of it.
+///
+/// # Errors
+/// `Destination`.
+pub fn damaged(layout: &Layout, mut found: impl FnMut(&str)) -> Result<()> {
+    for (path, _) in layout.store().list(&Layout::own(FOLDER))? {
+        if !each(layout, &path, |_| Ok(()))? {
+            found(&path);
         }
     }
     Ok(())
+}
+
+/// Whether a path is one of a file of rejects.
+pub fn is_one(path: &str) -> bool {
+    path.strip_prefix(&Layout::own(FOLDER)).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Replaces every line of a file by what is made of it.
@@ -357,5 +394,30 @@ mod tests {
         assert_eq!(met(3, Some(1), 0), 5 + most, "an early one is still known");
         let late = usize::try_from(most).unwrap() - 1;
         assert_eq!(met(3, Some(1), late), 6 + most, "a late one is counted again");
+    }
+
+    #[test]
+    fn what_is_no_line_is_passed_over_and_does_not_outlive_a_purge() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::local(folder.path(), PartitionBy::Month);
+        let path = folder.path().join("_rollbook/rejects/0.jsonl");
+        let line = |raw: &str| format!("{{\"page\":1,\"index\":0,\"reason\":\"bad_value\",\"raw\":\"{raw}\"}}\n");
+        let endless = vec![b'x'; usize::try_from(LINE).unwrap() + 1];
+        for (bad, behind) in [(&b"\xff\xfe\n"[..], true), (b"{}\n", true), (b"\n", true), (&endless, false)] {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, [line("a").as_bytes(), bad, line("b").as_bytes()].concat()).unwrap();
+            // The one behind a line without an end can't be told from it.
+            let new = 1 + u64::from(!behind);
+            assert_eq!(run(&layout, "1", &[reject("s", "a"), reject("s", "b"), reject("s", "c")]), (3, new, 0));
+            let mut found = Vec::new();
+            damaged(&layout, |path| found.push(path.to_owned())).unwrap();
+            assert_eq!(found, ["_rollbook/rejects/0.jsonl"]);
+            assert!(is_one(&found[0]) && !is_one("_rollbook/rejects"));
+            purge(&layout, None, None, false, &mut Tally::default()).unwrap();
+            damaged(&layout, |path| panic!("{path}")).unwrap();
+            let kept = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(kept, line("a") + if behind { line("b") } else { String::new() }.as_str());
+            std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        }
     }
 }

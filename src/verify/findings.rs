@@ -101,6 +101,11 @@ impl Findings {
         self.add(None, path, what, REPAIR);
     }
 
+    /// A file of rejects that holds something else.
+    pub fn rejects(&mut self, path: &str) {
+        self.add(None, path, "it holds what is no record of a run, and runs pass over it", REPAIR);
+    }
+
     /// Bytes that no record knows.
     pub fn unknown(&mut self, partition: Partition, path: &str) {
         let what = "no record knows its bytes: they were changed, and not by rollbook";

@@ -33,6 +33,7 @@ use crate::dataset::inspection;
 use crate::dataset::known::Standing;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::{Published, Versions};
+use crate::dataset::rejects;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::signal::Stop;
@@ -112,6 +113,7 @@ impl Verify<'_> {
             findings.obstacle(self.layout, path, obstacle);
         }
         let records = Records::read(self.layout, self.by, &mut findings)?;
+        rejects::damaged(self.layout, |path| findings.rejects(path))?;
         if found.is_empty() && records.is_empty(&findings) {
             return Err(admission::absent(self.layout));
         }

@@ -13,8 +13,8 @@ use super::findings::Damage;
 use crate::config::PartitionBy;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::Published;
-use crate::dataset::publishing;
 use crate::dataset::state::{self, State};
+use crate::dataset::{publishing, rejects};
 use crate::error::Result;
 use crate::redact::shown;
 use crate::store::{Access, Swap, raced};
@@ -51,10 +51,11 @@ pub struct Done {
 pub fn plan(layout: &Layout, damages: &[Damage], present: Partition) -> Result<Repair> {
     let partitions: BTreeSet<_> = damages.iter().filter_map(|damage| damage.partition).collect();
     let state = damages.iter().any(|damage| damage.path == state::path());
-    // What lies between the tables and belongs to no partition goes alone. So does a record that can't be understood, and what
-    // is no file; the other files of rollbook's own stay.
+    // What lies between the tables and belongs to no partition goes alone. So does a record that can't be understood, a file of
+    // rejects that holds something else, and what is no file; the other files of rollbook's own stay.
     let may_go = |damage: &&Damage| {
-        !damage.path.starts_with("_rollbook/") || publishing::is_record(&damage.path) || damage.is_obstacle
+        let is_own = damage.path.starts_with("_rollbook/");
+        !is_own || publishing::is_record(&damage.path) || rejects::is_one(&damage.path) || damage.is_obstacle
     };
     let loose = damages.iter().filter(|damage| damage.partition.is_none()).filter(may_go);
     let loose = loose.filter(|damage| damage.path != state::path());

@@ -2,7 +2,8 @@
 //! folders, files where folders should be. No run ends at it for good, and `verify` tells of it.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -98,5 +99,46 @@ fn a_crafted_stage_ends_no_run_for_good() {
         let ran = run(&bed, "export --full");
         assert_eq!(ran.code, 0, "{what}: {ran:?}");
         assert!(rows(&bed) == whole, "{what}");
+    }
+}
+
+#[test]
+fn rejects_that_can_not_be_read_end_no_command_and_are_told() {
+    let bed = exported();
+    let sound = bed.folder.path().join("sound");
+    fs::rename(bed.dataset(), &sound).unwrap();
+    let line = r#"{"page":1,"index":0,"reason":"bad_value","raw":"{}"}"#;
+    for (what, is_endless) in [("no UTF-8", false), ("no end", true)] {
+        for repairs in [true, false] {
+            copy(&sound, &bed.dataset());
+            let path = bed.dataset().join("_rollbook/rejects/20261101T000000Z-0.jsonl");
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, format!("{line}\n")).unwrap();
+            let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+            file.write_all(b"\xff\xfe\n").unwrap();
+            if is_endless {
+                file.set_len(5 << 30).unwrap();
+            }
+            let ran = run(&bed, "export");
+            assert_eq!(ran.code, 0, "{what}: {ran:?}");
+            assert_eq!(ran.stderr.matches("holds what is no line of it").count(), 1, "{what}: {ran:?}");
+            assert!(ran.stderr.contains(path.to_str().unwrap()), "{what}: {ran:?}");
+            let looked = run(&bed, "verify --json");
+            assert_eq!(looked.code, 9, "{what}: {looked:?}");
+            let damage = &looked.receipt()["damages"][0];
+            assert!(path.ends_with(damage["path"].as_str().unwrap()), "{what}: {damage}");
+            if repairs {
+                let _ = run(&bed, "verify --repair");
+                assert!(!path.exists(), "{what}");
+            } else {
+                let ran = run(&bed, "purge --before 2020-01-01 --yes");
+                assert_eq!(ran.code, 0, "{what}: {ran:?}");
+                assert_eq!(ran.stderr.matches("holds what is no line of it").count(), 1, "{what}: {ran:?}");
+                assert_eq!(fs::read_to_string(&path).unwrap(), format!("{line}\n"), "{what}");
+            }
+            let looked = run(&bed, "verify");
+            assert_eq!(looked.code, 0, "{what}: {looked:?}");
+            fs::remove_dir_all(bed.dataset()).unwrap();
+        }
     }
 }
