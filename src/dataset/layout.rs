@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate};
 
+use super::forms;
 use crate::config::PartitionBy;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Local, Store, Survey, Version};
@@ -80,7 +81,7 @@ impl Layout {
     pub fn survey(&self, sweep: bool) -> Result<Survey> {
         let own = ["_rollbook"];
         let folders: Vec<_> = Table::ALL.iter().map(|table| table.name()).chain(own).collect();
-        let mut survey = self.store.survey(&folders, sweep)?;
+        let mut survey = self.store.survey(&folders, forms::of, sweep)?;
         survey.obstacles.retain(|(path, _)| !path.starts_with("_rollbook/damaged/"));
         Ok(survey)
     }

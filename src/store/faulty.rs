@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Access, Draft, Store, Survey, Swap, Version, failed};
+use super::{Access, Draft, Form, Store, Survey, Swap, Version, failed};
 use crate::error::Result;
 use crate::signal::Stop;
 
@@ -118,8 +118,8 @@ impl Store for Faulty {
         self.step("have removed", path)
     }
 
-    fn survey(&self, folders: &[&str], sweep: bool) -> Result<Survey> {
-        self.inner.survey(folders, sweep)
+    fn survey(&self, folders: &[&str], form: fn(&str) -> Option<Form>, sweep: bool) -> Result<Survey> {
+        self.inner.survey(folders, form, sweep)
     }
 
     fn folder(&self) -> Option<&Path> {

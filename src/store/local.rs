@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Draft, Store, Survey, Swap, Version, failed, raced, too_many};
+use super::{Draft, Form, Store, Survey, Swap, Version, failed, raced, too_many};
 use crate::error::{Error, Kind, Result};
 use crate::files::{Access, Folder, Obstacle, Status, checked, make, status};
 use crate::limits;
 use crate::signal::Stop;
+use survey::Look;
 
 /// rollbook's own folder.
 const OWN: &str = "_rollbook";
@@ -29,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const HASTE: Duration = Duration::from_millis(500);
 /// Between two looks whether the lock is free.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// Names of a path in a dataset at most: of a file that was set aside from a stage.
+const DEPTH: usize = 8;
 
 /// A dataset in a folder.
 #[derive(Debug)]
@@ -176,6 +179,9 @@ impl Local {
             let inner = join(path, &item.name);
             // What was something else a moment ago is none of a list's business.
             if item.is_folder() {
+                if is_too_deep(&inner) {
+                    continue; // a survey tells of it
+                }
                 if let Some(folder) = apart(folder.folder(&item.name)).map_err(unreadable)? {
                     self.walk(&inner, &folder, found)?;
                 }
@@ -281,12 +287,11 @@ impl Store for Local {
         if folder.remove(name).map_err(failed)? { flush(&folder, &self.path(above)) } else { Ok(()) }
     }
 
-    fn survey(&self, folders: &[&str], sweep: bool) -> Result<Survey> {
-        let mut survey = Survey::default();
-        if let Some(root) = self.opened()? {
-            folders.iter().try_for_each(|folder| survey::walk(root, folder, sweep, &mut survey))?;
-        }
-        Ok(survey)
+    fn survey(&self, folders: &[&str], form: fn(&str) -> Option<Form>, sweep: bool) -> Result<Survey> {
+        let Some(root) = self.opened()? else { return Ok(Survey::default()) };
+        let mut look = Look { form, sweep, survey: Survey::default() };
+        folders.iter().try_for_each(|folder| look.walk(root, folder))?;
+        Ok(look.survey)
     }
 
     fn folder(&self) -> Option<&Path> {
@@ -296,6 +301,12 @@ impl Store for Local {
     fn heed(&self, stop: &Stop) {
         let _ = self.stop.set(stop.clone()); // A process has one.
     }
+}
+
+/// Whether no folder of a dataset lies so deep. Somebody may have made any number of folders in one another; each that is looked
+/// into is held open meanwhile.
+fn is_too_deep(folder: &str) -> bool {
+    folder.split('/').count() >= DEPTH
 }
 
 /// A file that was replaced is another one to the file system, or has another length or time.

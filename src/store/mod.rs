@@ -104,22 +104,35 @@ impl Drop for Draft {
     }
 }
 
+/// What a path is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+}
+
 /// What lies in a dataset's folders beside what a list tells of.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// What is neither a file nor a folder, by its path.
+    /// What is neither a file nor a folder, or is the other one, by its path; and folders that lie deeper than any of a dataset.
     pub obstacles: Vec<(String, Obstacle)>,
     /// Temporary files that could not be removed.
     pub leftovers: Vec<Leftover>,
 }
 
 impl Survey {
-    /// Refuses a dataset in which something is neither a file nor a folder.
+    /// Refuses a dataset in which something is in the way.
     ///
     /// # Errors
     /// `Unreadable`, with the first of them.
     pub fn refuse_obstacles(&self) -> Result<()> {
-        self.obstacles.first().map_or(Ok(()), |(_, obstacle)| Err(blocked(obstacle)))
+        let Some((_, obstacle)) = self.obstacles.first() else { return Ok(()) };
+        Err(blocked(obstacle).hint(
+            "look who has put it there, and let `rollbook verify --repair` set it aside, or move it away, or replace a link by what \
+             it leads to; then run the same command again",
+        ))
     }
 }
 
@@ -159,8 +172,9 @@ pub trait Store: Debug + Send + Sync {
     /// Removes a file; one that is not there is no error.
     fn remove(&self, path: &str) -> Result<()>;
 
-    /// Looks at these folders and those in them. `sweep`: removes what dead runs were writing there.
-    fn survey(&self, folders: &[&str], sweep: bool) -> Result<Survey>;
+    /// Looks at these folders and those in them. `form`: what is to be at a path; `sweep`: removes what dead runs were writing
+    /// there.
+    fn survey(&self, folders: &[&str], form: fn(&str) -> Option<Form>, sweep: bool) -> Result<Survey>;
 
     /// The folder, if it is on this machine.
     fn folder(&self) -> Option<&Path>;

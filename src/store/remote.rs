@@ -20,7 +20,7 @@ use super::connect::connect;
 use super::options::{Given, secrets};
 use super::refusal::refusal;
 use super::spool::{Copy, Spool};
-use super::{Access, Draft, Store, Survey, Swap, Version, failed, raced, too_many};
+use super::{Access, Draft, Form, Store, Survey, Swap, Version, failed, raced, too_many};
 use crate::error::{Error, Kind, Result};
 use crate::files::Below;
 use crate::limits;
@@ -285,7 +285,7 @@ impl Store for Remote {
         }
     }
 
-    fn survey(&self, _: &[&str], _: bool) -> Result<Survey> {
+    fn survey(&self, _: &[&str], _: fn(&str) -> Option<Form>, _: bool) -> Result<Survey> {
         Ok(Survey::default()) // an object is an object, and what is not whole is not there
     }
 

@@ -27,7 +27,7 @@ pub struct Damage {
     pub is_under_way: bool,
     /// Whether nothing else is wrong with the file than that no record knows its bytes.
     pub is_unknown: bool,
-    /// Whether it is neither a file nor a folder.
+    /// Whether it is in the way of a file or a folder.
     pub is_obstacle: bool,
 }
 
@@ -55,14 +55,14 @@ impl Findings {
         self.add(partition, path, what, REPAIR);
     }
 
-    /// Something that is neither a file nor a folder. What runs lock can't be set aside by a run.
+    /// Something that is in the way of a file or a folder. What runs lock can't be set aside by a run.
     pub fn obstacle(&mut self, layout: &Layout, path: &str, obstacle: &Obstacle) {
         if path == erasures::path() {
             return; // told of as a list that is lost
         }
         let own = ["_rollbook", "_rollbook/lock", "_rollbook/swap"];
         let next = if own.contains(&path) { "look who has put it there and move it away" } else { REPAIR };
-        let what = format!("{} is where only files and folders may be", obstacle.what);
+        let what = format!("{} is where none may be", obstacle.what);
         let within = || layout.partition_of(&format!("{path}/{PART}"));
         self.add(layout.partition_of(path).or_else(within), path, &what, next);
         if let Some(damage) = self.damages.last_mut() {

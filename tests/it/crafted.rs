@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::damage::rows;
-use crate::hostile_files::{copy, exported, run, stopped};
+use crate::hostile_files::{copy, ends, exported, run, stopped};
 
 /// The responses of a stage that a run has left.
 struct Staged {
@@ -140,5 +141,107 @@ fn rejects_that_can_not_be_read_end_no_command_and_are_told() {
             assert_eq!(looked.code, 0, "{what}: {looked:?}");
             fs::remove_dir_all(bed.dataset()).unwrap();
         }
+    }
+}
+
+/// Thousands of folders in one another. The last is reached by no path, which would be too long.
+fn nested(folder: &Path) {
+    let (inner, outer) = (folder.join("inner"), folder.join("outer"));
+    fs::create_dir_all(&inner).unwrap();
+    for _ in 1..3_000 {
+        fs::create_dir(&outer).unwrap();
+        fs::rename(&inner, outer.join("inner")).unwrap();
+        fs::rename(&outer, &inner).unwrap();
+    }
+}
+
+fn remove(folder: &Path) {
+    assert!(Command::new("rm").arg("-rf").arg(folder).status().unwrap().success());
+}
+
+#[test]
+fn folders_in_folders_overflow_nothing_and_are_set_aside() {
+    let bed = exported();
+    let sound = bed.folder.path().join("sound");
+    fs::rename(bed.dataset(), &sound).unwrap();
+    for place in ["_rollbook/publishing", "sessions", "_rollbook/damaged"] {
+        copy(&sound, &bed.dataset());
+        nested(&bed.dataset().join(place));
+        let limited = |line: &str| {
+            let command = bed.command(&line.split(' ').collect::<Vec<_>>());
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+            shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            shell.current_dir(bed.folder.path());
+            ends(shell)
+        };
+        let is_told = place != "_rollbook/damaged"; // what a repair has set aside is nobody's way
+        for line in ["export", "purge --before 2020-01-01 --yes"] {
+            let ran = limited(line);
+            assert_eq!(ran.code, if is_told { 6 } else { 0 }, "{place}, {line}: {ran:?}");
+            assert!(!is_told || ran.stderr.contains("a folder is in the way: "), "{place}, {line}: {ran:?}");
+        }
+        let looked = limited("verify");
+        assert_eq!(looked.code, if is_told { 9 } else { 0 }, "{place}: {looked:?}");
+        let _ = limited("verify --repair");
+        for line in ["export --full", "verify"] {
+            let ran = limited(line);
+            assert_eq!(ran.code, 0, "{place}, {line}: {ran:?}");
+        }
+        remove(&bed.dataset());
+    }
+}
+
+/// Makes a file of what is to be a folder, or the other way round.
+fn otherwise(path: &Path, is_file: bool) {
+    let _ = fs::remove_file(path);
+    let _ = fs::remove_dir_all(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    if is_file { fs::write(path, "somebody's\n").unwrap() } else { fs::create_dir_all(path.join("x")).unwrap() }
+}
+
+#[test]
+fn a_folder_for_a_file_and_a_file_for_a_folder_are_told_and_set_aside() {
+    let bed = exported();
+    let whole = rows(&bed);
+    let sound = bed.folder.path().join("sound");
+    fs::rename(bed.dataset(), &sound).unwrap();
+    for (place, is_file) in [
+        ("_rollbook/stage", true),
+        ("_rollbook/stage/rows", false),
+        ("_rollbook/stage/aside", true),
+        ("_rollbook/stage/aside/rows", false),
+        ("_rollbook/runs", true),
+        ("_rollbook/publishing", true),
+        ("_rollbook/publishing/9.json", false),
+        ("_rollbook/rejects", true),
+        ("_rollbook/state.json", false),
+        ("sessions", true),
+        ("sessions/start_month=2026-11", true),
+        ("sessions/start_month=2031-01", true),
+        ("timelogs/start_month=2026-11/part-0.parquet", false),
+    ] {
+        copy(&sound, &bed.dataset());
+        otherwise(&bed.dataset().join(place), is_file);
+        for line in ["export", "purge --before 2020-01-01 --yes"] {
+            let ran = run(&bed, line);
+            assert_eq!(ran.code, 6, "{place}, {line}: {ran:?}");
+            assert!(ran.stderr.contains(bed.dataset().join(place).to_str().unwrap()), "{place}, {line}: {ran:?}");
+        }
+        let looked = run(&bed, "verify --json");
+        assert_eq!(looked.code, 9, "{place}: {looked:?}");
+        assert!(looked.receipt()["damages"].to_string().contains(place), "{place}: {looked:?}");
+        let repaired = run(&bed, "verify --repair --json");
+        assert_eq!(repaired.code, 9, "{place}: {repaired:?}");
+        for command in repaired.receipt()["repaired"]["commands"].as_array().unwrap() {
+            let ran = run(&bed, command.as_str().unwrap());
+            assert_eq!(ran.code, 0, "{place}, {command}: {ran:?}");
+        }
+        for line in ["export --full", "verify"] {
+            let ran = run(&bed, line);
+            assert_eq!(ran.code, 0, "{place}, {line}: {ran:?}");
+        }
+        assert!(rows(&bed) == whole, "{place}");
+        fs::remove_dir_all(bed.dataset()).unwrap();
     }
 }

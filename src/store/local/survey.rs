@@ -1,50 +1,72 @@
-//! A look at every folder of a dataset: what lies there and is neither a file nor a folder, and what dead runs have left.
+//! A look at every folder of a dataset: what lies there and is in the way of a file or a folder, and what dead runs have left.
 
 use std::fs::TryLockError;
 use std::io;
 
 use rustix::fs::FileType;
 
-use super::{apart, join};
+use super::{apart, is_too_deep, join};
 use crate::error::Result;
 use crate::files::{Folder, Item, Obstacle};
-use crate::store::{Leftover, Survey, failed};
+use crate::store::{Form, Leftover, Survey, failed};
 
-/// Looks at a folder of the dataset and at those in it. `sweep`: removes the temporary files of dead runs.
-pub fn walk(root: &Folder, path: &str, sweep: bool, survey: &mut Survey) -> Result<()> {
-    match root.folder(path) {
-        Ok(Some(folder)) => look(&folder, path, sweep, survey),
-        Ok(None) => Ok(()),
-        Err(error) => match Obstacle::of(&error) {
-            Some(obstacle) => {
-                survey.obstacles.push((path.to_owned(), obstacle.clone()));
-                Ok(())
-            }
-            None => Err(failed("cannot read the folder", root.place(path).display(), error)),
-        },
-    }
+/// A look under way.
+pub struct Look {
+    /// What is to be at a path.
+    pub form: fn(&str) -> Option<Form>,
+    /// Whether the temporary files of dead runs are removed.
+    pub sweep: bool,
+    /// What has come of it.
+    pub survey: Survey,
 }
 
-fn look(folder: &Folder, path: &str, sweep: bool, survey: &mut Survey) -> Result<()> {
-    let unreadable = |error| failed("cannot read the folder", folder.place("").display(), error);
-    for item in folder.items().map_err(unreadable)? {
-        let item = item.map_err(unreadable)?;
-        let below = join(path, &item.name);
-        if item.is_odd() && !item.name.starts_with('.') {
-            survey.obstacles.push((below, Obstacle::new(item.kind, folder.place(&item.name))));
-        } else if item.is_folder() {
-            if let Some(inner) = apart(folder.folder(&item.name)).map_err(unreadable)? {
-                look(&inner, &below, sweep, survey)?;
-            }
-        } else if sweep && is_temporary(&item) {
-            match clear(folder, &item.name) {
-                Ok(true) => {}
-                Ok(false) => survey.leftovers.push(Leftover { path: below, error: None }),
-                Err(error) => survey.leftovers.push(Leftover { path: below, error: Some(error.to_string()) }),
-            }
+impl Look {
+    /// Looks at a folder of the dataset and at those in it.
+    pub fn walk(&mut self, root: &Folder, path: &str) -> Result<()> {
+        match root.folder(path) {
+            Ok(Some(folder)) => self.folder(&folder, path),
+            Ok(None) => Ok(()),
+            Err(error) => match Obstacle::of(&error) {
+                Some(obstacle) => {
+                    self.survey.obstacles.push((path.to_owned(), obstacle.clone()));
+                    Ok(())
+                }
+                None => Err(failed("cannot read the folder", root.place(path).display(), error)),
+            },
         }
     }
-    Ok(())
+
+    fn folder(&mut self, folder: &Folder, path: &str) -> Result<()> {
+        let unreadable = |error| failed("cannot read the folder", folder.place("").display(), error);
+        for item in folder.items().map_err(unreadable)? {
+            let item = item.map_err(unreadable)?;
+            let below = join(path, &item.name);
+            if self.is_in_the_way(&item, &below) {
+                self.survey.obstacles.push((below, Obstacle::new(item.kind, folder.place(&item.name))));
+            } else if item.is_folder() {
+                if let Some(inner) = apart(folder.folder(&item.name)).map_err(unreadable)? {
+                    self.folder(&inner, &below)?;
+                }
+            } else if self.sweep && is_temporary(&item) {
+                let error = match clear(folder, &item.name) {
+                    Ok(true) => continue,
+                    Ok(false) => None,
+                    Err(error) => Some(error.to_string()),
+                };
+                self.survey.leftovers.push(Leftover { path: below, error });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_in_the_way(&self, item: &Item, path: &str) -> bool {
+        match (self.form)(path) {
+            Some(Form::File) => item.kind != FileType::RegularFile,
+            Some(Form::Folder) => !item.is_folder(),
+            None if item.is_folder() => is_too_deep(path),
+            None => item.is_odd() && !item.name.starts_with('.'),
+        }
+    }
 }
 
 fn is_temporary(item: &Item) -> bool {

@@ -1,0 +1,57 @@
+//! Which of a dataset's paths are files, and which are folders. What is the other one ends a run when it comes there, so that a
+//! survey must tell of it before.
+
+use super::layout::PART;
+use crate::stage;
+use crate::store::Form;
+
+/// What is at a path if anything is; `None` where that is nobody's business.
+pub fn of(path: &str) -> Option<Form> {
+    let names: Vec<_> = path.split('/').collect();
+    match names[..] {
+        ["_rollbook", ref own @ ..] => of_own(own),
+        [_, PART] | [_, _, PART] => Some(Form::File),
+        [_, name] if name.starts_with("start_month=") || name.starts_with("start_date=") => Some(Form::Folder),
+        _ => None,
+    }
+}
+
+fn of_own(names: &[&str]) -> Option<Form> {
+    match *names {
+        ["lock" | "swap" | "state.json" | "erasures.json"] => Some(Form::File),
+        ["runs" | "publishing" | "rejects" | "stage" | "damaged"] | ["stage", stage::ASIDE] => Some(Form::Folder),
+        ["runs" | "publishing", name] if name.strip_suffix(".json").is_some() => Some(Form::File),
+        ["rejects", name] if name.strip_suffix(".jsonl").is_some() => Some(Form::File),
+        ["stage", name] | ["stage", stage::ASIDE, name] if stage::NAMES.contains(&name) => Some(Form::File),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_folders_of_a_dataset_are_told_apart() {
+        for (path, form) in [
+            ("sessions/start_month=2026-11/part-0.parquet", Some(Form::File)),
+            ("sessions/part-0.parquet", Some(Form::File)),
+            ("sessions/start_month=2026-11", Some(Form::Folder)),
+            ("sessions/start_date=2026-11-01", Some(Form::Folder)),
+            ("sessions/notes", None),
+            ("sessions/a/b/part-0.parquet", None),
+            ("_rollbook/state.json", Some(Form::File)),
+            ("_rollbook/runs", Some(Form::Folder)),
+            ("_rollbook/runs/9.json", Some(Form::File)),
+            ("_rollbook/runs/notes", None),
+            ("_rollbook/rejects/9.jsonl", Some(Form::File)),
+            ("_rollbook/stage", Some(Form::Folder)),
+            ("_rollbook/stage/rows", Some(Form::File)),
+            ("_rollbook/stage/aside", Some(Form::Folder)),
+            ("_rollbook/stage/aside/rows", Some(Form::File)),
+            ("_rollbook/part-0.parquet", None),
+        ] {
+            assert_eq!(of(path), form, "{path}");
+        }
+    }
+}
