@@ -138,8 +138,14 @@ impl Own {
     }
 }
 
-/// Removes what dead runs have left in a folder; returns what stays, and why. What is another user's is let be.
+/// Removes what dead runs have left in a folder; returns what stays, and why. What is another user's is let be, also where this
+/// user might remove it: it is no copy of a run of his, and anything may be in it.
 pub fn sweep(folder: &Folder) -> io::Result<Vec<(PathBuf, io::Error)>> {
+    sweep_of(folder, Folder::owner_here)
+}
+
+/// `owner`: to whom what this user makes in a folder belongs.
+fn sweep_of(folder: &Folder, owner: fn(&Folder) -> io::Result<u32>) -> io::Result<Vec<(PathBuf, io::Error)>> {
     let mut stays = Vec::new();
     for item in folder.items()? {
         let item = item?;
@@ -147,7 +153,7 @@ pub fn sweep(folder: &Folder) -> io::Result<Vec<(PathBuf, io::Error)>> {
             continue;
         }
         let Ok(Some(left)) = folder.folder(&item.name) else { continue };
-        if !left.try_lock().is_ok_and(|is_dead| is_dead) {
+        if left.owner()? != owner(folder)? || !left.try_lock().is_ok_and(|is_dead| is_dead) {
             continue;
         }
         match folder.remove_folder(&item.name) {
@@ -210,5 +216,20 @@ mod tests {
         assert!(!dead.exists());
         assert!(living.open("a/b", &version("1")).unwrap().is_some());
         assert!(living.own.get().unwrap().folder.place("").exists());
+    }
+
+    #[test]
+    fn what_another_user_has_made_is_let_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let [evil, dead] = ["evil", "dead"].map(|name| folder.path().join(format!("{PREFIX}{name}")));
+        fs::create_dir_all(evil.join("sub")).unwrap();
+        let opened = Folder::at(folder.path()).unwrap();
+        let others = |folder: &Folder| Ok(folder.owner_here()? + 1);
+        assert!(sweep_of(&opened, others).unwrap().is_empty() && evil.join("sub").exists());
+        // One's own is told where it can't be removed.
+        fs::create_dir(&dead).unwrap();
+        let stays = sweep(&opened).unwrap();
+        assert_eq!(stays.iter().map(|(place, _)| place).collect::<Vec<_>>(), [&evil]);
+        assert!(!dead.exists());
     }
 }
