@@ -36,6 +36,8 @@ pub const RAW_OF_PAGE: usize = 16 << 20;
 
 /// Bytes of a JSON record of rollbook's own in a dataset at most.
 pub const RECORD: u64 = 64 << 20;
+/// Entries that any of the lists in a state may have.
+pub const LISTED: usize = 500_000;
 /// Files that one folder of a dataset, with those in it, may hold.
 pub const FILES: usize = 200_000;
 

@@ -1,6 +1,7 @@
 //! The state: what the dataset is and whose, and every published file. Written after the files it speaks of.
 
 mod covered;
+mod listed;
 mod owed;
 mod source;
 mod stored;
@@ -18,6 +19,7 @@ use super::publishing::shown;
 use super::receipt;
 use crate::config::{ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
+use crate::limits;
 use crate::store::Version;
 use crate::tables::{SCHEMA_VERSION, Table};
 pub use covered::{Covered, Order};
@@ -34,12 +36,13 @@ pub struct State {
     schema_version: u32,
     partition_by: String,
     source: Source,
+    #[serde(deserialize_with = "listed::map")]
     files: BTreeMap<String, Recorded>,
     /// What unfiltered exports have covered.
     #[serde(default)]
     covered: Option<Covered>,
     /// Sessions that the API no longer knows.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed::set")]
     gone: BTreeSet<String>,
     /// Sessions that were asked for by id and not answered.
     #[serde(default)]
@@ -54,7 +57,7 @@ pub struct State {
     #[serde(default)]
     erasures: u64,
     /// Sessions that a run was moving out of a partition, by that partition's first day.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed::map")]
     moving: BTreeMap<String, String>,
     /// Of the file that was read.
     #[serde(skip)]
@@ -278,11 +281,14 @@ impl State {
         &self.gone
     }
 
-    /// Adds to them, and takes out those that are listed again.
+    /// Adds to them, and takes out those that are listed again. What there is no room for is asked for once more by a later run.
     pub fn lose(&mut self, gone: &[String], back: &[String]) {
         self.gone.extend(gone.iter().cloned());
         for id in back {
             self.gone.remove(id);
+        }
+        while self.gone.len() > limits::LISTED {
+            self.gone.pop_last();
         }
     }
 

@@ -11,7 +11,7 @@ const NIGHTS: u32 = 3;
 /// The sessions whose answer is owed, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Owed(BTreeMap<String, Debt>);
+pub struct Owed(#[serde(deserialize_with = "super::listed::map")] BTreeMap<String, Debt>);
 
 /// What is known of a session that could not be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

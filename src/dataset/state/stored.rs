@@ -40,7 +40,7 @@ impl State {
         for (name, recorded) in other.files {
             self.files.entry(name).or_insert(recorded);
         }
-        self.gone.extend(other.gone);
+        self.lose(&Vec::from_iter(other.gone), &[]);
         self.owed.join(other.owed);
         self.know(other.erasures);
         self.moving.extend(other.moving);
@@ -100,6 +100,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::dataset::state::Source;
+    use crate::limits;
     use crate::store::{Local, Store as _};
 
     fn state(covered: bool) -> State {
@@ -169,5 +170,28 @@ mod tests {
         assert!(own.unsettle() && !own.unsettle());
         own.cover(Covered::new(0, 0, None));
         assert!(!join(own, state(true)), "this run found that nothing is settled");
+    }
+
+    #[test]
+    fn a_state_lists_no_more_than_can_be_read() {
+        let many: Vec<_> = (0..=limits::LISTED).map(|number| format!("{number:06}")).collect();
+        let mut own = state(false);
+        own.lose(&many, &[]);
+        assert_eq!(own.gone.len(), limits::LISTED);
+        let text = serde_json::to_string(&own).unwrap();
+        assert_eq!(State::read(text.as_bytes()).unwrap(), own);
+        let entries = |value: &str| many.iter().map(|name| format!("\"{name}\":{value}")).collect::<Vec<_>>().join(",");
+        let owed = entries(r#"{"status":null,"since":"","nights":0}"#);
+        for (name, list) in [
+            ("gone", format!("{many:?}")),
+            ("owed", format!("{{{owed}}}")),
+            ("moving", format!("{{{}}}", entries("\"2026-11-01\""))),
+            ("files", format!("{{{}}}", entries(r#"{"rows":0,"sha256":""}"#))),
+        ] {
+            let mut value = serde_json::to_value(state(false)).unwrap();
+            value[name] = serde_json::from_str(&list).unwrap();
+            let refused = State::read(value.to_string().as_bytes()).unwrap_err();
+            assert!(refused.contains("it lists more than a state may"), "{name}: {refused}");
+        }
     }
 }
