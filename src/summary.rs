@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::dataset::erasures::{Erasures, Match, Rule, Taken, What};
-use crate::dataset::receipt::{Goal, Near, Receipt, Removed, Ruled};
+use crate::dataset::receipt::purged::{Near, Removed, Ruled};
+use crate::dataset::receipt::{Goal, Receipt};
 use crate::name;
 use crate::redact::shown;
 

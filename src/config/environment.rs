@@ -10,7 +10,7 @@ use url::Url;
 use crate::error::{Error, Kind, Result};
 
 use super::keys::{self, KEYS, Key};
-use super::resolve::{Override, Source};
+use super::source::{Override, Source};
 
 /// Names outside `ROLLBOOK_` and `VIDEOSDK_` that are read.
 const OTHERS: [&str; 3] = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"];

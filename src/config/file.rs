@@ -13,7 +13,7 @@ use crate::files::named::{Origin, Refusal};
 
 use super::environment::Environment;
 use super::keys::{self, Form, KEYS, Key};
-use super::resolve::{Override, Source};
+use super::source::{Override, Source};
 
 /// A settings file that was found.
 pub(super) struct File {

@@ -16,11 +16,13 @@ mod file;
 mod keys;
 mod resolve;
 mod show;
+mod source;
 mod value;
 
 pub use environment::Environment;
 pub use keys::{KEYS, Key, example};
-pub use resolve::{Override, Resolved, Setting, Source, resolve};
+pub use resolve::{Resolved, Setting, resolve};
+pub use source::{Override, Source};
 pub use value::{duration, is_loopback};
 
 use resolve::Values;

@@ -64,7 +64,7 @@ pub async fn admit(
 pub fn refuse_absent(destination: &Destination, clock: &Clock) -> Result<()> {
     let layout = &destination.layout;
     let has_state = || Ok(layout.store().open(&state::path())?.is_some());
-    let has_records = || Ok(has_state()? || !receipt::named(layout)?.0.is_empty());
+    let has_records = || Ok(has_state()? || !receipt::past::named(layout)?.0.is_empty());
     if Published::versions(layout)?.is_empty() && !has_records()? {
         return Err(unless_under_way(absent(layout), destination, clock));
     }

@@ -151,7 +151,7 @@ impl Inspection {
     fn look_again(&mut self, doubtful: Vec<(String, Seen)>) -> Result<()> {
         self.known = Known::read(&self.layout, self.by)?;
         self.known.read_receipts(&self.layout)?;
-        let now = versions(&self.layout)?;
+        let now = self.layout.versions()?;
         let mut damaged = Vec::new();
         for (path, mut seen) in doubtful {
             seen.standing = self.known.standing(&path, &seen.sha256);
@@ -220,7 +220,7 @@ impl Inspection {
         if self.left.is_empty() {
             return Ok(());
         }
-        let now = versions(&self.layout)?;
+        let now = self.layout.versions()?;
         let is_settled = |path: &str| state.mark(path) == now.get(path).map(Version::mark);
         publishing::each(&self.layout, |path, read| {
             let was_there = |left: &Left| self.left.iter().any(|it| it.path == path && it.version == left.version);
@@ -247,18 +247,6 @@ fn hash(layout: &Layout, (path, version): &Wanted, stop: &Stop) -> Result<String
     let Some((file, _)) = opened else { return Err(raced(&place())) };
     let digest = encode::digest(&file, stop)?.map_err(|error| damaged(&place(), error));
     digest.map(|(_, sha256)| sha256)
-}
-
-/// The versions of all tables' files, by path.
-///
-/// # Errors
-/// `Destination`.
-pub fn versions(layout: &Layout) -> Result<BTreeMap<String, Version>> {
-    let mut found = BTreeMap::new();
-    for table in Table::ALL {
-        found.extend(layout.store().list(table.name())?);
-    }
-    Ok(found)
 }
 
 const WAY_OUT: &str =

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::layout::Layout;
 use super::publishing::{self, Left};
-use super::receipt::{self, Stored};
+use super::receipt::past::{self, Stored};
 use super::state::{Found, Recorded, State};
 use crate::config::PartitionBy;
 use crate::error::Result;
@@ -87,7 +87,7 @@ impl Known {
     /// `Destination` where one can't be read; one of an unknown form says nothing.
     pub fn read_receipts(&mut self, layout: &Layout) -> Result<()> {
         self.receipts = Some(BTreeMap::new());
-        receipt::each(layout, |_, stored| {
+        past::each(layout, |_, stored| {
             if let Some(stored) = stored {
                 self.mention(stored);
             }

@@ -1,5 +1,6 @@
 //! Where things are in a dataset: partitions, their folders, and rollbook's own files.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -124,6 +125,18 @@ impl Layout {
             listed.iter().try_for_each(|(path, _)| self.refuse_another_cut(path))?;
         }
         Ok(existing)
+    }
+
+    /// The versions of all tables' files, by path.
+    ///
+    /// # Errors
+    /// `Destination`.
+    pub fn versions(&self) -> Result<BTreeMap<String, Version>> {
+        let mut found = BTreeMap::new();
+        for table in Table::ALL {
+            found.extend(self.store.list(table.name())?);
+        }
+        Ok(found)
     }
 
     /// The partition that a file of it is in, by its path relative to the dataset.

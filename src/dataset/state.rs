@@ -11,12 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::identity::Moving;
-use super::inspection::versions;
 use super::layout::{Layout, Partition, partition_of};
 use super::publish::Part;
 use super::published::Published;
 use super::publishing::shown;
-use super::receipt;
+use super::receipt::past;
 use crate::config::{ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -233,7 +232,7 @@ impl State {
         if let Some(source) = Self::last_source(layout, &self.source)? {
             Self { source, ..self.clone() }.refuse_unless_like(&self, layout)?;
         }
-        let ((paths, erasures), there) = (receipt::named(layout)?, files(layout)?);
+        let ((paths, erasures), there) = (past::named(layout)?, files(layout)?);
         for partition in Published::versions(layout)?.into_keys() {
             let names = Table::ALL.map(|table| layout.relative(table, partition));
             if let Some(name) = names.iter().find(|name| paths.contains(*name) && !there.contains(*name)) {
@@ -245,8 +244,8 @@ impl State {
 
     /// The source of the last run that has read sessions into a dataset, by its receipt.
     fn last_source(layout: &Layout, run: &Source) -> Result<Option<Source>> {
-        let last = receipt::last_source(layout)?;
-        Ok(last.and_then(|receipt::Source { version, base_url }| Source::named(&version, &base_url, run)))
+        let last = past::last_source(layout)?;
+        Ok(last.and_then(|past::Source { version, base_url }| Source::named(&version, &base_url, run)))
     }
 
     /// The version of the API that a dataset was read from, where there is one that tells.
@@ -256,7 +255,7 @@ impl State {
     pub fn version_of(layout: &Layout, by: PartitionBy) -> Result<Option<ApiVersion>> {
         let name = match Self::look(layout, by)? {
             Found::Known(state) => Some(state.source.api_version),
-            Found::Nothing | Found::Damaged(_) => receipt::last_source(layout)?.map(|source| source.version),
+            Found::Nothing | Found::Damaged(_) => past::last_source(layout)?.map(|source| source.version),
         };
         Ok(name.and_then(|name| version_named(&name)))
     }
@@ -347,7 +346,7 @@ impl State {
     /// `Destination` where a receipt can't be read.
     pub fn purges(&self, layout: &Layout) -> Result<u64> {
         let since = self.last_run.as_deref().unwrap_or_default();
-        Ok(self.erasures.max(receipt::purges_since(layout, since)?))
+        Ok(self.erasures.max(past::purges_since(layout, since)?))
     }
 
     /// Remembers a purge.
@@ -381,7 +380,7 @@ impl State {
 
 /// The paths of all tables' files.
 fn files(layout: &Layout) -> Result<BTreeSet<String>> {
-    versions(layout).map(|versions| versions.into_keys().collect())
+    layout.versions().map(|versions| versions.into_keys().collect())
 }
 
 fn missing(layout: &Layout, name: &str) -> Error {

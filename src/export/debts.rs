@@ -3,7 +3,7 @@
 use super::Scene;
 use super::asking::{Asked, Control, Fate};
 use super::lookup::Unseen;
-use crate::dataset::receipt::{Owes, Vanished};
+use crate::dataset::receipt::walked::{Owes, Vanished};
 use crate::dataset::state::{Failure, Owed};
 use crate::summary::counted;
 use crate::timestamp;

@@ -29,6 +29,7 @@ use crate::dataset::inspection::Inspection;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
+use crate::dataset::receipt::walked::Poorer;
 use crate::dataset::receipt::{self, Ended, Receipt};
 use crate::dataset::state::{Covered, Source as Origin, State};
 use crate::erasure::Denied;
@@ -422,9 +423,9 @@ fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
 }
 
 /// The sessions of which a version lacked what another one had.
-fn poorer(stage: &Stage, resolved: &Resolution) -> Result<receipt::Poorer> {
+fn poorer(stage: &Stage, resolved: &Resolution) -> Result<Poorer> {
     let examples = resolved.examples.iter().map(|ordinal| stage.session_id(*ordinal)).collect::<Result<_>>()?;
-    Ok(receipt::Poorer { sessions: resolved.poorer, examples })
+    Ok(Poorer { sessions: resolved.poorer, examples })
 }
 
 /// Runs what waits for the dataset. Requests to an object store need the runtime's other threads meanwhile.

@@ -7,13 +7,14 @@ use super::staged::Filtered;
 use crate::api::model::Names;
 use crate::dataset::inspection;
 use crate::dataset::known::Older;
-use crate::dataset::receipt::{self, Poorer, Receipt, Vanished};
+use crate::dataset::receipt::Receipt;
+use crate::dataset::receipt::walked::{Poorer, Vanished, Walk};
 use crate::error::{Error, Kind};
 use crate::flatten::Flat;
 use crate::summary::counted;
 use crate::walk::Evidence;
 
-impl receipt::Walk {
+impl Walk {
     /// Takes over what came of the server's own filters, and says so where they found nothing.
     pub(super) fn filter(&mut self, filtered: Filtered) {
         let Filtered { meetings, dates, unlisted } = filtered;
@@ -97,7 +98,7 @@ impl Receipt {
         self.rows.sessions += flat.batches[0].num_rows() as u64;
         self.rows.participants += flat.batches[1].num_rows() as u64;
         self.rows.timelogs += flat.batches[2].num_rows() as u64;
-        let receipt::Walk { unknown_fields, more_unknown_fields, .. } = &mut self.walk;
+        let Walk { unknown_fields, more_unknown_fields, .. } = &mut self.walk;
         let mut names = Names { counts: std::mem::take(unknown_fields), more: *more_unknown_fields };
         names.add(&flat.unknown);
         (*unknown_fields, *more_unknown_fields) = (names.counts, names.more);

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::drive::Driver;
 use super::goal::Leg;
 use super::{Run, Scene};
 use crate::dataset::layout::{Layout, Partition};
@@ -167,7 +166,7 @@ impl Staged {
 impl Run {
     /// The stage, and what a stopped run of the same goal has left in it.
     pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
-        let Scene { chosen, driver: Driver { layout, .. }, .. } = scene;
+        let (chosen, layout) = (&scene.chosen, &scene.driver.layout);
         let folder = &self.destination.stage;
         let found = scene.found.keys().copied().collect();
         let ceiling = Ceiling { most: self.config.dataset.max_partitions, found };
@@ -203,7 +202,8 @@ impl Run {
 
     /// A stage that outlives this run if it is stopped.
     fn lasting_stage(&self, scene: &Scene, ceiling: &Ceiling) -> Result<(Stage, Vec<Recalled>)> {
-        let Scene { before, chosen, driver: Driver { layout, .. }, .. } = scene;
+        let Scene { before, chosen, driver, .. } = scene;
+        let layout = &driver.layout;
         let keeps = self.config.dataset.keep_unknown_fields;
         let header = Header {
             key: format!("{} {} {} {keeps}", Stage::form(), before.origin(), chosen.key()),

@@ -9,7 +9,8 @@ use crate::dataset::erasures::{Asked, Erase, Erasures, Origin, Rule, Taken, Tall
 use crate::dataset::inspection::Inspection;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::{Published, Versions};
-use crate::dataset::receipt::{self, Near, Removed, Ruled};
+use crate::dataset::receipt;
+use crate::dataset::receipt::purged::{Near, Removed, Ruled};
 use crate::dataset::rejects;
 use crate::dataset::state::{Found, State};
 use crate::erasure::{Hash, Identifier};
@@ -53,7 +54,7 @@ pub fn look(layout: &Layout, by: PartitionBy) -> Result<(Option<Box<State>>, u64
             let seen = state.purges(layout)?;
             Ok((Some(state), seen))
         }
-        Found::Nothing | Found::Damaged(_) => Ok((None, receipt::named(layout)?.1)),
+        Found::Nothing | Found::Damaged(_) => Ok((None, receipt::past::named(layout)?.1)),
     }
 }
 

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::flatten::{self, Options};
-use crate::sim::account::{Name, Participant, Timelog};
+use crate::sim::session::{Name, Participant, Timelog};
 use crate::sim::truth::{ParticipantTruth, SessionTruth, TimelogTruth};
 use crate::sim::wire::{self, PAGE_TAIL};
 use crate::sim::{Account, Session, Shape};

@@ -3,58 +3,7 @@
 //! Nothing is stored, so ten million sessions need no memory. Index 0 is the newest session. A session's content
 //! depends on the seed, its index and its start, never on how many sessions the account has.
 
-use super::generate;
 use super::random::{Random, mix};
-
-/// One session of a simulated account. Times are microseconds since 1970, UTC.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Session {
-    /// 24 hexadecimal digits.
-    pub id: String,
-    /// `abcd-efgh-ijkl`.
-    pub meeting_id: Option<String>,
-    /// `None`: the field is missing.
-    pub start: Option<i64>,
-    /// `None` while running.
-    pub end: Option<i64>,
-    /// `None`: the field is missing.
-    pub chat_link: Option<String>,
-    /// As the API reports it.
-    pub active_duration: f64,
-    /// Entries in the order listed.
-    pub participants: Vec<Participant>,
-}
-
-/// One entry of a session's participants.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Participant {
-    /// `None`: null.
-    pub id: Option<String>,
-    /// How the name is given.
-    pub name: Name,
-    /// Join-leave intervals in the order listed.
-    pub timelogs: Vec<Timelog>,
-}
-
-/// A participant's name on the wire.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
-    /// A text.
-    Text(String),
-    /// An explicit null.
-    Null,
-    /// No such field.
-    Missing,
-}
-
-/// One join-leave interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timelog {
-    /// `None`: null.
-    pub start: Option<i64>,
-    /// `None` while open.
-    pub end: Option<i64>,
-}
 
 /// The account's present, 2026-11-20T18:00:00Z in microseconds: no session starts later, and what would end later is
 /// still running.
@@ -113,14 +62,14 @@ impl Default for Spacing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
     pub(super) seed: u64,
-    sessions: u64,
+    pub(super) sessions: u64,
     pub(super) shape: Shape,
     spacing: Spacing,
     ids: Ids,
 }
 
 /// Indexes from here on are those of sessions that were not in the account from the start; see [`Account::fresh`].
-const FRESH: u64 = 1 << 62;
+pub(super) const FRESH: u64 = 1 << 62;
 /// Odd, so that multiplying by it is a bijection and an id leads back to its index.
 const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
 /// The streams of random numbers that are not a session's own (those are the indexes).
@@ -160,23 +109,6 @@ impl Account {
     /// Whether there is no session.
     pub const fn is_empty(&self) -> bool {
         self.sessions == 0
-    }
-
-    /// The session at this index, 0 being the newest.
-    pub fn session(&self, index: u64) -> Session {
-        generate::session(self, index, self.start(index))
-    }
-
-    /// All sessions, newest first.
-    pub fn sessions(&self) -> impl Iterator<Item = Session> + use<> {
-        let account = *self;
-        (0..account.sessions).map(move |index| account.session(index))
-    }
-
-    /// The `number`-th session that comes in later, with a start of the caller's choice in microseconds.
-    /// Its id is none of the account's.
-    pub fn fresh(&self, number: u64, start: i64) -> Session {
-        generate::session(self, FRESH | number, start)
     }
 
     /// The session's start in microseconds, a whole number of milliseconds; strictly falling with the index unless
@@ -237,6 +169,7 @@ const fn inverse(odd: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::session::Session;
 
     #[test]
     fn a_session_does_not_depend_on_the_size_of_the_account() {

@@ -1,10 +1,10 @@
-//! Ways in which an answer can be altered. Three moments: what is asked for, the page, and the reply on its way out.
+//! Ways in which an answer can be altered. Three moments: what is asked for, the page (both in `altered`), and the reply on its
+//! way out.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::page::{Asked, Page, Rows};
 use super::reply::{Delivery, Reply};
 
 /// One alteration of an answer.
@@ -120,36 +120,6 @@ impl Answer {
     #[must_use]
     pub fn info(field: Field, json: &str) -> Self {
         Self::Info(field, Some(json.to_owned()))
-    }
-
-    /// The first moment: what is asked for.
-    pub(super) fn ask(&self, asked: &mut Asked) {
-        match self {
-            Self::OtherPage(page) => asked.page = Some(*page),
-            Self::Cap(cap) => asked.cap = Some(*cap),
-            _ => {}
-        }
-    }
-
-    /// The second: the page.
-    pub(super) fn edit(&self, page: &mut Page) {
-        let Rows::Each(rows) = &mut page.rows else { return };
-        match self {
-            Self::Short(less) => rows.truncate(rows.len().saturating_sub(*less)),
-            Self::Empty => rows.clear(),
-            Self::Reversed => rows.reverse(),
-            Self::Swap(one, other) if rows.len() > *one.max(other) => rows.swap(*one, *other),
-            Self::Info(field, value) => {
-                let place = match field {
-                    Field::CurrentPage => &mut page.info.current_page,
-                    Field::PerPage => &mut page.info.per_page,
-                    Field::LastPage => &mut page.info.last_page,
-                    Field::Total => &mut page.info.total,
-                };
-                place.clone_from(value);
-            }
-            _ => {}
-        }
     }
 
     /// The third: the reply.

@@ -1,7 +1,7 @@
 //! Changes of the list, as data, so that a script can name them.
 
-use super::account::Session;
 use super::list::{List, Row};
+use super::session::Session;
 
 /// Which row is meant: by its position at that moment, or by its session's id.
 #[derive(Debug, Clone, PartialEq, Eq)]

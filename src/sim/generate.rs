@@ -5,9 +5,10 @@
 
 use std::ops::RangeInclusive;
 
-use super::account::{Account, NOW, Name, Participant, Session, Shape, Timelog};
+use super::account::{Account, FRESH, NOW, Shape};
 use super::names;
 use super::random::Random;
+use super::session::{Name, Participant, Session, Timelog};
 
 /// The stream of random numbers that decides who is left open; apart, so that the rest does not depend on it.
 const LEFT_OPEN: u64 = 0xD000_0000_0000_0000;
@@ -34,8 +35,27 @@ const ENTRIES: [(u64, RangeInclusive<u64>); 12] = [
 const LENGTHS: [(u64, RangeInclusive<u64>); 5] =
     [(10, 4..=120), (30, 120..=1500), (40, 1500..=3900), (18, 3900..=10_800), (2, 10_800..=43_200)];
 
+impl Account {
+    /// The session at this index, 0 being the newest.
+    pub fn session(&self, index: u64) -> Session {
+        session(self, index, self.start(index))
+    }
+
+    /// All sessions, newest first.
+    pub fn sessions(&self) -> impl Iterator<Item = Session> + use<> {
+        let account = *self;
+        (0..account.sessions).map(move |index| account.session(index))
+    }
+
+    /// The `number`-th session that comes in later, with a start of the caller's choice in microseconds.
+    /// Its id is none of the account's.
+    pub fn fresh(&self, number: u64, start: i64) -> Session {
+        session(self, FRESH | number, start)
+    }
+}
+
 /// The session with this index and start, in microseconds.
-pub(super) fn session(account: &Account, index: u64, start: i64) -> Session {
+fn session(account: &Account, index: u64, start: i64) -> Session {
     match account.shape {
         Shape::Realistic => realistic(account, index, start),
         Shape::Plain => plain(account, index, start, 30 * MINUTE, false),

@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 
-use super::account::{Account, NOW, Session};
+use super::account::{Account, NOW};
 use super::order::Ranks;
 pub use super::order::{Grain, Key, Order, Running, Sort};
 use super::random::Random;
+use super::session::Session;
 use super::v2;
 
 /// One entry of the list.
@@ -387,8 +388,9 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::account::{Ids, NOW, Shape, Spacing, Timelog};
+    use crate::sim::account::{Ids, NOW, Shape, Spacing};
     use crate::sim::random::Random;
+    use crate::sim::session::Timelog;
 
     fn plain(sessions: u64) -> Account {
         Account::new(1, sessions, Shape::Plain)

@@ -30,6 +30,7 @@
 //! ```
 
 pub mod account;
+mod altered;
 pub mod answer;
 pub mod answered;
 pub mod change;
@@ -44,8 +45,10 @@ mod prepared;
 mod random;
 pub mod records;
 mod reply;
+mod row;
 pub mod script;
 pub mod server;
+pub mod session;
 mod site;
 mod socket;
 pub mod special;
@@ -55,7 +58,7 @@ pub mod truth;
 pub mod v2;
 pub mod wire;
 
-pub use account::{Account, Ids, Name, Participant, Session, Shape, Spacing, Timelog};
+pub use account::{Account, Ids, Shape, Spacing};
 pub use answer::{Answer, Canned, Field};
 pub use answered::{Answered, Number};
 pub use change::{Change, Target};
@@ -64,6 +67,7 @@ pub use options::{Auth, Clock, Date, Echo, LastPage, Options, Slash, Total};
 pub use records::Records;
 pub use script::Script;
 pub use server::Server;
+pub use session::{Name, Participant, Session, Timelog};
 pub use site::{Request, Requests};
 pub use special::{During, On, Special};
 pub use truth::{ParticipantTruth, SessionTruth, TimelogTruth, Totals};

@@ -1,7 +1,7 @@
 //! Names as people and programs give them: most are plain, some are anything that JSON can carry.
 
-use super::account::Name;
 use super::random::Random;
+use super::session::Name;
 
 const FIRST: [&str; 28] = [
     "John", "Maria", "Priya", "Wei", "Olga", "Ahmed", "Fatima", "Lucas", "Emma", "Noah", "Aarav", "Ananya", "Sofia",

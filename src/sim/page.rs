@@ -12,8 +12,9 @@ use super::options::{Echo, LastPage, Options, Total};
 use super::prepared::Prepared;
 use super::records::Records;
 use super::reply::{Reply, refusal};
+use super::row::write_row;
 use super::special::Place;
-use super::v2::{self, Version};
+use super::v2::Version;
 use super::wire::{self, Info};
 
 /// The query of a list request, checked.
@@ -256,14 +257,5 @@ pub(super) fn write(page: Page) -> Vec<Bytes> {
             out.extend_from_slice(wire::PAGE_TAIL);
             vec![out.into()]
         }
-    }
-}
-
-/// One row as JSON, in a list or alone.
-pub(super) fn write_row(out: &mut Vec<u8>, version: Version, row: &Row, alone: bool) {
-    match (&row.raw, version) {
-        (Some(raw), _) => out.extend_from_slice(raw.as_bytes()),
-        (None, Version::V1) => wire::session(out, &row.session),
-        (None, Version::V2) => v2::session(out, &row.session, alone),
     }
 }

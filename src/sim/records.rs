@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::list::Row;
-use super::page::write_row;
+use super::row::write_row;
 use super::v2::Version;
 
 /// What is wrong with each record.

@@ -19,6 +19,7 @@ use super::options::{Date, Options, Slash};
 use super::page::{self, Asked, View};
 use super::prepared::Prepared;
 use super::reply::{Reply, refusal};
+use super::row::write_row;
 use super::script::{Due, Run};
 use super::special::Specials;
 use super::v2::Version;
@@ -192,7 +193,7 @@ impl Site {
             || refusal(StatusCode::NOT_FOUND, "Session not found"),
             |row| {
                 let mut body = Vec::new();
-                page::write_row(&mut body, version, &row, true);
+                write_row(&mut body, version, &row, true);
                 Reply::json(StatusCode::OK, vec![body.into()])
             },
         );

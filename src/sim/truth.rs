@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::spans::Span;
-use super::account::{Participant, Session, Timelog};
+use super::session::{Participant, Session, Timelog};
 
 mod spans;
 
@@ -324,7 +324,8 @@ fn month(start: Option<i64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::account::{Account, Name, Shape};
+    use crate::sim::account::{Account, Shape};
+    use crate::sim::session::Name;
 
     /// Milliseconds as microseconds.
     const fn ms(milliseconds: i64) -> i64 {

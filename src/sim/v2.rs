@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::account::Session;
+use super::session::Session;
 use super::wire;
 
 /// Which version of the API a request names.

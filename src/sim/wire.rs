@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use super::account::{Name, Participant, Session, Timelog};
+use super::session::{Name, Participant, Session, Timelog};
 
 /// `pageInfo`: each field as raw JSON text, so that a test can have it say anything; `None` leaves the field out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -4,27 +4,14 @@
 //! everything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use serde::Serialize;
-
+use super::accepted::Accepted;
 use super::report::{Doubt, Report};
 use crate::config::PartitionBy;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::receipt::{self, Receipt};
 use crate::dataset::state::{Recorded, State};
 use crate::error::{Error, Kind, Result};
-
-/// What was accepted, or would be.
-#[derive(Debug, Clone, Serialize)]
-pub struct Accepted {
-    /// Whether nothing was done.
-    pub is_dry: bool,
-    /// Relative to the dataset.
-    pub files: Vec<String>,
-    /// Files that were asked for and are not sound.
-    pub refused: Vec<String>,
-}
 
 /// Takes files of a dataset as they are, where they are sound and so is what belongs to them. `receipt` is blank; `None`
 /// where nothing may be written. The right to write must be held.
@@ -75,7 +62,7 @@ pub fn accept(
             changed: false,
         };
         receipt.partitions = taken.iter().map(file).collect();
-        receipt.erasures = receipt::named(layout)?.1;
+        receipt.erasures = receipt::past::named(layout)?.1;
         receipt.goal.kind = "accept";
     }
     report.accepted(done);
@@ -110,24 +97,4 @@ fn relative(layout: &Layout, path: &str) -> Result<String> {
 /// Whether nothing else is wrong in the file's partition than that bytes are not known.
 fn is_sound(report: &Report, doubt: &Doubt) -> bool {
     report.damages.iter().all(|damage| damage.partition != Some(doubt.partition) || damage.is_unknown)
-}
-
-impl Accepted {
-    /// For a person.
-    pub fn text(&self) -> String {
-        let Self { is_dry, files, refused } = self;
-        let mut text = String::new();
-        for (what, paths) in [
-            (if *is_dry { "would be accepted" } else { "accepted as it is" }, files),
-            ("not sound, not accepted", refused),
-        ] {
-            for path in paths {
-                let _ = writeln!(text, "{what}: {path}");
-            }
-        }
-        if !files.is_empty() {
-            text.push_str("the next export reads the whole list, in case sessions are missing there\n");
-        }
-        text
-    }
 }

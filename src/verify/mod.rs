@@ -13,6 +13,7 @@
 //! ```
 
 mod accept;
+mod accepted;
 mod file;
 mod findings;
 mod keys;
@@ -29,7 +30,6 @@ use std::time::Duration;
 use crate::config::PartitionBy;
 use crate::dataset::admission;
 use crate::dataset::erasures::Erasures;
-use crate::dataset::inspection;
 use crate::dataset::known::Standing;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::published::{Published, Versions};
@@ -231,7 +231,7 @@ impl Verify<'_> {
             return Ok(());
         }
         let records = Records::read(self.layout, self.by, &mut Findings::default())?;
-        let now = inspection::versions(self.layout)?;
+        let now = self.layout.versions()?;
         let mut still = BTreeMap::new();
         for (path, doubt) in std::mem::take(&mut report.doubts) {
             let standing = records.known().standing(&path, &doubt.sha256);

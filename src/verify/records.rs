@@ -8,7 +8,7 @@ use crate::config::PartitionBy;
 use crate::dataset::known::Known;
 use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::publishing;
-use crate::dataset::receipt;
+use crate::dataset::receipt::past;
 use crate::dataset::state::{self, Found, State};
 use crate::error::{Kind, Result};
 use crate::flatten::identity;
@@ -69,7 +69,7 @@ impl Records {
             Found::Nothing => {}
         }
         records.known = Known::of(files, left);
-        receipt::each(layout, |path, stored| {
+        past::each(layout, |path, stored| {
             records.any = true;
             // A run that was stopped before it published anything has made no dataset.
             records.names_files |= stored.as_ref().is_none_or(|stored| !stored.partitions.is_empty());

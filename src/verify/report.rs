@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::accept::Accepted;
+use super::accepted::Accepted;
 use super::findings::{Damage, Findings, Notice};
 use super::repair::{Done, recovery};
 use crate::dataset::layout::{Layout, Partition};

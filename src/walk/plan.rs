@@ -4,25 +4,34 @@
 //!
 //! Each phase has a state of its own, made anew when the phase begins. What answers have shown of the server outlives them.
 
+mod closing;
+mod doubt;
+pub(super) mod fault;
+mod head;
+pub(super) mod passes;
+pub(super) mod round;
+mod salvage;
+mod tail;
+
 use super::base::Base;
-use super::closing::Closing;
-use super::doubt::Doubt;
 use super::goal::{Goal, Settings};
 use super::grain::Grain;
-use super::head::Head;
 use super::last_pages::LastPages;
 use super::locate::Locate;
 use super::opening::{Depths, Opening};
 use super::order::Sorts;
-use super::passes::Passes;
 use super::recall::Recall;
-use super::round::Round;
-use super::salvage::Salvage;
 use super::sizes::Sizes;
 use super::slot::{Slot, State};
-use super::tail::Tail;
 use super::window::Window;
 use super::{Answer, Contract, Outcome, Page, Request};
+use closing::Closing;
+use doubt::Doubt;
+use head::Head;
+use passes::Passes;
+use round::Round;
+use salvage::Salvage;
+use tail::Tail;
 
 /// Counts for the receipt.
 #[derive(Debug, Clone, Copy, Default)]

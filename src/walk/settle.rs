@@ -2,10 +2,10 @@
 
 use super::base::Word;
 use super::chain::{Chain, Extended};
-use super::fault::Fault;
 use super::goal::Goal;
 use super::order::Key;
 use super::plan::Plan;
+use super::plan::fault::Fault;
 use super::recall::Met;
 use super::slot::{Failure, Purpose, Slot, State};
 use super::window::Window;
@@ -195,7 +195,7 @@ impl Plan {
         let earlier = earlier.aged();
         chain.bridge(&earlier);
         round.slots.clear();
-        round.seam = super::round::Seam::default();
+        round.seam = super::plan::round::Seam::default();
         (round.reach, round.planned_to) = (reach, reach);
         round.end.moved();
         let rows = earlier.tail().to_vec();
@@ -220,7 +220,7 @@ impl Plan {
         if purpose == Purpose::Repair {
             seam.forward = Some(page.end());
         } else {
-            *seam = super::round::Seam::default();
+            *seam = super::plan::round::Seam::default();
         }
     }
 

@@ -6,8 +6,8 @@ use super::chain::Chain;
 use super::evidence::Evidence;
 use super::goal::Goal;
 use super::order::Key;
-use super::passes::Passes;
 use super::plan::Plan;
+use super::plan::passes::Passes;
 use super::totals::is_a_usual_cap;
 use crate::timestamp;
 

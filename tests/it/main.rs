@@ -11,6 +11,7 @@ mod beyond;
 mod bodies;
 mod campaign;
 mod check;
+mod circles;
 mod commands;
 mod continuing;
 mod crafted;

@@ -15,7 +15,7 @@ use arrow_select::filter::filter_record_batch;
 
 use crate::chunk::{Chunk, column};
 use crate::dataset::erasures::Tally;
-use crate::dataset::receipt::Removed;
+use crate::dataset::receipt::purged::Removed;
 use crate::erasure::Denied;
 use crate::recount::Numbers;
 use crate::tables::{SCHEMA_VERSION, Table};

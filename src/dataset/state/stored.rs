@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Covered, Found, Recorded, State, path};
 use crate::config::PartitionBy;
-use crate::dataset::inspection::versions;
 use crate::dataset::layout::Layout;
 use crate::error::Result;
 use crate::store::{Access, Swap, Version, failed, raced};
@@ -25,7 +24,7 @@ impl State {
             self.version = current.as_ref().map(|(_, version)| version.clone());
             let other = current.and_then(|(text, _)| Self::read(&text).ok());
             if let Some(other) = other.filter(|other| other.partition_by == self.partition_by) {
-                self.join(other, &versions(layout)?);
+                self.join(other, &layout.versions()?);
             }
         }
         Err(raced(&layout.store().place(&path())))

@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::base::Word;
-use super::plan::{Phase, Plan};
-use super::window::{Window, far_behind};
-use super::{Listed, Outcome, Request, Silence};
+use super::{Phase, Plan};
+use crate::walk::base::Word;
+use crate::walk::window::{Window, far_behind};
+use crate::walk::{Listed, Outcome, Request, Silence};
 
 /// What is looked at.
 #[derive(Debug, Clone)]
@@ -22,14 +22,14 @@ enum Look {
 
 /// The looks that are still to come.
 #[derive(Debug)]
-pub(super) struct Closing {
+pub(in crate::walk) struct Closing {
     looks: VecDeque<Look>,
     /// The first of them is under way.
     flying: bool,
 }
 
 impl Closing {
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(in crate::walk) fn of(plan: &Plan) -> Self {
         let size = plan.server.sizes.proven();
         let mut looks = VecDeque::new();
         if plan.server.base.wants_zero() {
@@ -45,7 +45,7 @@ impl Closing {
 
     /// The next request, `None` when all is seen. `base`: the number of the first page; `own_size`: the server chooses the
     /// size of its pages.
-    pub(super) fn next(&mut self, base: u64, own_size: bool) -> Option<Request> {
+    pub(in crate::walk) fn next(&mut self, base: u64, own_size: bool) -> Option<Request> {
         let look = self.looks.front()?;
         self.flying = true;
         let request = match look {
@@ -61,7 +61,7 @@ impl Closing {
 
 impl Plan {
     /// Takes an answer to the last look.
-    pub(super) fn close(&mut self, outcome: &Outcome) {
+    pub(in crate::walk) fn close(&mut self, outcome: &Outcome) {
         let Phase::Closing(closing) = &mut self.phase else { return };
         if !std::mem::take(&mut closing.flying) {
             return; // an answer that was in flight before

@@ -4,17 +4,17 @@
 //! In a list that may be sorted by end, latest first, sessions that ended meanwhile have moved to the head. There the head is
 //! read on to a window that lies wholly before the walk.
 
-use super::base::Word;
-use super::chain::{Joint, joint};
 use super::closing::Closing;
 use super::fault::Fault;
-use super::order::{Key, Orders, Sort, Sorts};
-use super::plan::{Phase, Plan};
-use super::sizes::Sizes;
-use super::slot::State;
 use super::tail::Tail;
-use super::window::Window;
-use super::{Asking, Contract, Listed, Outcome, Page, Request};
+use super::{Phase, Plan};
+use crate::walk::base::Word;
+use crate::walk::chain::{Joint, joint};
+use crate::walk::order::{Key, Orders, Sort, Sorts};
+use crate::walk::sizes::Sizes;
+use crate::walk::slot::State;
+use crate::walk::window::Window;
+use crate::walk::{Asking, Contract, Listed, Outcome, Page, Request};
 
 /// Answers at most until the old head must be met.
 const MOST: u32 = 64;
@@ -60,7 +60,7 @@ pub enum Seen {
 
 impl Head {
     /// Begins with the window of the earlier first answer of a walk.
-    pub(super) fn of(plan: &mut Plan) -> Self {
+    pub(in crate::walk) fn of(plan: &mut Plan) -> Self {
         let is_found = !plan.round.begins_at_head();
         let old = plan.round.chain.as_ref().filter(|_| !is_found).map(|chain| chain.head().to_vec());
         let old = old.unwrap_or_else(|| std::mem::take(&mut plan.round.top));
@@ -167,7 +167,7 @@ impl Head {
 
 impl Plan {
     /// Takes the head as it is at the end.
-    pub(super) fn heading(&mut self, request: Request, outcome: Outcome) -> Result<(), Contract> {
+    pub(in crate::walk) fn heading(&mut self, request: Request, outcome: Outcome) -> Result<(), Contract> {
         let Phase::Heading(head) = &mut self.phase else { return Ok(()) };
         if head.window() != request.window {
             return Ok(()); // an answer that was in flight when the goal was reached

@@ -1,13 +1,13 @@
 //! What may be wrong with an answer: too few rows, another page, another size, the first page again.
 
-use super::chain::Chain;
-use super::plan::Plan;
-use super::slot::{Purpose, Slot};
-use super::window::Window;
-use super::{Listed, Page, totals};
+use super::Plan;
+use crate::walk::chain::Chain;
+use crate::walk::slot::{Purpose, Slot};
+use crate::walk::window::Window;
+use crate::walk::{Listed, Page, totals};
 
 /// What is wrong with an answer.
-pub(super) enum Fault {
+pub(in crate::walk) enum Fault {
     /// Not as many rows as there should be.
     Odd(String),
     /// By its own number, another page than was asked for.
@@ -20,7 +20,7 @@ pub(super) enum Fault {
 
 impl Plan {
     /// What is wrong with the answer to a slot, if anything is.
-    pub(super) fn fault(&self, slot: &Slot, page: &Page) -> Option<Fault> {
+    pub(in crate::walk) fn fault(&self, slot: &Slot, page: &Page) -> Option<Fault> {
         let Window { size, page: number } = page.window;
         let listed = page.listed();
         let echo = page.info.per_page.and_then(|echo| u32::try_from(echo).ok()).filter(|&echo| echo > 0);
@@ -44,7 +44,7 @@ impl Plan {
     }
 
     /// Whether an answer has not as many rows as it should have, or is another page than was asked for.
-    pub(super) fn oddity(&self, page: &Page, may_be_short: bool) -> Option<Fault> {
+    pub(in crate::walk) fn oddity(&self, page: &Page, may_be_short: bool) -> Option<Fault> {
         let Window { size, page: number } = page.window;
         let (listed, wanted) = (page.listed(), self.wanted(page));
         if let Some(wanted) = wanted.filter(|&wanted| listed < wanted && !may_be_short) {
@@ -56,13 +56,13 @@ impl Plan {
     }
 
     /// Rows that a page should have, as far as is known.
-    pub(super) fn wanted(&self, page: &Page) -> Option<u64> {
+    pub(in crate::walk) fn wanted(&self, page: &Page) -> Option<u64> {
         let total = totals::believable(page).or_else(|| self.round.totals.latest())?;
         Some(total.saturating_sub(page.window.offset()).min(u64::from(page.window.size)))
     }
 
     /// Any later page that holds something else than the first one shows that `page` is not ignored.
-    pub(super) fn compare_with_head(&mut self, page: &Page) {
+    pub(in crate::walk) fn compare_with_head(&mut self, page: &Page) {
         let Some(chain) = &self.round.chain else { return };
         let of_head = |row: &Listed| chain.head().iter().any(|other| other.id == row.id);
         if self.server.ignored.is_some() && page.window.page > 1 && !page.rows.iter().all(of_head) {

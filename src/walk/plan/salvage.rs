@@ -2,21 +2,21 @@
 //! not hide its neighbours. What is read so proves nothing, as the gap stays; it is in the tables all the same.
 
 use super::head::Head;
-use super::plan::{Phase, Plan};
-use super::sizes::Sizes;
-use super::slot::State;
-use super::window::Window;
-use super::{Outcome, Request};
+use super::{Phase, Plan};
+use crate::walk::sizes::Sizes;
+use crate::walk::slot::State;
+use crate::walk::window::Window;
+use crate::walk::{Outcome, Request};
 
 /// Requests at most.
 const MOST: u32 = 200;
 
 /// Positions that were not read, from and to.
-pub(super) type Gap = (u64, u64);
+pub(in crate::walk) type Gap = (u64, u64);
 
 /// The gaps being read.
 #[derive(Debug)]
-pub(super) struct Salvage {
+pub(in crate::walk) struct Salvage {
     /// Windows that are still to come, the next one last, and the gap that each belongs to.
     left: Vec<(Window, Gap)>,
     /// The first of them is under way.
@@ -27,7 +27,7 @@ pub(super) struct Salvage {
 }
 
 impl Salvage {
-    pub(super) fn of(gaps: Vec<Gap>, sizes: &Sizes) -> Self {
+    pub(in crate::walk) fn of(gaps: Vec<Gap>, sizes: &Sizes) -> Self {
         let mut salvage = Self { left: Vec::new(), flying: false, asked: 0, lost: Vec::new() };
         for gap in gaps.into_iter().rev() {
             salvage.cover(gap, gap, u32::try_from(gap.1 - gap.0).unwrap_or(u32::MAX), sizes);
@@ -80,7 +80,7 @@ impl Salvage {
 
 impl Plan {
     /// The next request for a piece of a gap; goes over to the head when all is asked for.
-    pub(super) fn salvage(&mut self) -> Option<Window> {
+    pub(in crate::walk) fn salvage(&mut self) -> Option<Window> {
         let Phase::Salvaging(salvage) = &mut self.phase else { return None };
         if let Some(window) = salvage.next() {
             return Some(window);
@@ -91,7 +91,7 @@ impl Plan {
     }
 
     /// Takes a piece of a gap.
-    pub(super) fn salvaged(&mut self, request: Request, outcome: Outcome) {
+    pub(in crate::walk) fn salvaged(&mut self, request: Request, outcome: Outcome) {
         let state = State::of(request.window, outcome);
         if let State::Here(page) = &state {
             self.server.base.meet(&page.rows);

@@ -1,14 +1,14 @@
 //! The end of a list that may be sorted by end, latest last, read again: sessions that ended meanwhile have moved there. It is
 //! read upwards, window by window, to one that lies wholly before the walk.
 
-use super::chain::{Joint, joint};
 use super::closing::Closing;
-use super::order::{Key, Sorts};
-use super::plan::{Phase, Plan};
-use super::sizes::Sizes;
-use super::slot::State;
-use super::window::{Window, rising};
-use super::{Contract, Listed, Outcome, Page, Request};
+use super::{Phase, Plan};
+use crate::walk::chain::{Joint, joint};
+use crate::walk::order::{Key, Sorts};
+use crate::walk::sizes::Sizes;
+use crate::walk::slot::State;
+use crate::walk::window::{Window, rising};
+use crate::walk::{Contract, Listed, Outcome, Page, Request};
 
 /// Answers at most.
 const MOST: u32 = 64;
@@ -41,7 +41,7 @@ enum Seen {
 
 impl Tail {
     /// The end of a walk's list, where it must be read again.
-    pub(super) fn of(plan: &Plan) -> Option<Self> {
+    pub(in crate::walk) fn of(plan: &Plan) -> Option<Self> {
         let fits = plan.round.fits().and(Sorts::of(|sort| sort.key == Key::End && !sort.descending));
         if fits.is_empty() || !plan.round.ended || plan.round.is_still() {
             return None;
@@ -115,7 +115,7 @@ fn overshooting(length: u64, sizes: &Sizes) -> Option<Window> {
 
 impl Plan {
     /// Takes an answer from the end of the list.
-    pub(super) fn tailing(&mut self, request: Request, outcome: Outcome) -> Result<(), Contract> {
+    pub(in crate::walk) fn tailing(&mut self, request: Request, outcome: Outcome) -> Result<(), Contract> {
         let Phase::Tailing(tail) = &mut self.phase else { return Ok(()) };
         if tail.window() != request.window {
             return Ok(());

@@ -1,10 +1,10 @@
 //! A page of the list that can't be had: is it the server, the size, or the position? An outage of some seconds must not be
 //! taken for a refusal, so page 1 in a size that works is asked for between the tries.
 
-use super::plan::{Phase, Plan};
-use super::slot::{Slot, State};
-use super::window::Window;
-use super::{Contract, Outcome, Request};
+use super::{Phase, Plan};
+use crate::walk::slot::{Slot, State};
+use crate::walk::window::Window;
+use crate::walk::{Contract, Outcome, Request};
 
 /// The step at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ enum Step {
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) enum Resolved {
+pub(in crate::walk) enum Resolved {
     /// The server is not there.
     Outage,
     /// The size can't be had.
@@ -30,7 +30,7 @@ pub(super) enum Resolved {
 
 /// A window in doubt.
 #[derive(Debug)]
-pub(super) struct Doubt {
+pub(in crate::walk) struct Doubt {
     slot: Slot,
     step: Step,
     /// The size of page 1 that was answered before.
@@ -41,12 +41,12 @@ pub(super) struct Doubt {
 }
 
 impl Doubt {
-    pub(super) const fn new(slot: Slot, proven: u32, is_answered: bool) -> Self {
+    pub(in crate::walk) const fn new(slot: Slot, proven: u32, is_answered: bool) -> Self {
         Self { slot, step: Step::Control, proven, is_answered, flying: None }
     }
 
     /// The next request; none while one is under way. `base`: the number of the first page.
-    pub(super) fn next(&mut self, base: u64, own_size: bool) -> Option<Request> {
+    pub(in crate::walk) fn next(&mut self, base: u64, own_size: bool) -> Option<Request> {
         if self.flying.is_some() {
             return None;
         }
@@ -61,12 +61,12 @@ impl Doubt {
     }
 
     /// Whether this is the answer that is waited for.
-    pub(super) fn is_for(&self, request: Request) -> bool {
+    pub(in crate::walk) fn is_for(&self, request: Request) -> bool {
         self.flying == Some(request)
     }
 
     /// Takes it.
-    pub(super) fn answer(mut self, outcome: Outcome) -> Result<Self, Resolved> {
+    pub(in crate::walk) fn answer(mut self, outcome: Outcome) -> Result<Self, Resolved> {
         self.flying = None;
         let is_page = matches!(outcome, Outcome::Page { .. });
         self.step = match (self.step, is_page) {
@@ -84,17 +84,17 @@ impl Doubt {
 
 impl Plan {
     /// Finds out why a page can't be had.
-    pub(super) fn doubt(&mut self, slot: Slot) {
+    pub(in crate::walk) fn doubt(&mut self, slot: Slot) {
         let sizes = &self.server.sizes;
         let is_answered = sizes.is_answered(slot.window.size) || sizes.are_the_servers();
         self.doubt = Some(Doubt::new(slot, sizes.proven(), is_answered));
     }
 
-    pub(super) const fn is_in_doubt(&self) -> bool {
+    pub(in crate::walk) const fn is_in_doubt(&self) -> bool {
         self.doubt.is_some()
     }
 
-    pub(super) fn resolve(&mut self, resolved: Resolved) -> Result<(), Contract> {
+    pub(in crate::walk) fn resolve(&mut self, resolved: Resolved) -> Result<(), Contract> {
         match resolved {
             Resolved::Outage => Err(Contract::Failed),
             Resolved::Size(size) => {

@@ -3,22 +3,22 @@
 
 use std::collections::VecDeque;
 
-use super::Listed;
-use super::chain::{Chain, Ties};
-use super::distinct::Distinct;
-use super::end::End;
-use super::order::Sorts;
 use super::salvage::Gap;
-use super::slot::{Purpose, Slot};
-use super::totals::Totals;
-use super::window::Window;
+use crate::walk::Listed;
+use crate::walk::chain::{Chain, Ties};
+use crate::walk::distinct::Distinct;
+use crate::walk::end::End;
+use crate::walk::order::Sorts;
+use crate::walk::slot::{Purpose, Slot};
+use crate::walk::totals::Totals;
+use crate::walk::window::Window;
 
 /// Windows in a row that bring nothing new, until no more are asked for.
 const BARREN: u32 = 3;
 
 /// What is under way at the joint behind the chain's last answer.
 #[derive(Debug, Default)]
-pub(super) struct Seam {
+pub(in crate::walk) struct Seam {
     /// Repairs so far.
     pub repairs: u32,
     /// Where the last repair that joined the chain ended.
@@ -31,7 +31,7 @@ pub(super) struct Seam {
 
 /// How many requests a reading of the list has cost, and what they brought.
 #[derive(Debug, Default)]
-pub(super) struct Spent {
+pub(in crate::walk) struct Spent {
     asked: u64,
     /// Answers that the chain went on with.
     brought: u64,
@@ -40,32 +40,32 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    pub(super) const fn ask(&mut self) {
+    pub(in crate::walk) const fn ask(&mut self) {
         self.asked += 1;
     }
 
-    pub(super) const fn bring(&mut self) {
+    pub(in crate::walk) const fn bring(&mut self) {
         self.brought += 1;
         self.barren = 0;
     }
 
     /// The last answer that was brought lies behind a gap: going on from gap to gap brings nothing that is worth it.
-    pub(super) const fn leap(&mut self) {
+    pub(in crate::walk) const fn leap(&mut self) {
         self.brought = self.brought.saturating_sub(1);
     }
 
-    pub(super) const fn bring_nothing(&mut self) {
+    pub(in crate::walk) const fn bring_nothing(&mut self) {
         self.barren += 1;
     }
 
     /// Whether nothing comes any more from going on.
-    pub(super) const fn is_barren(&self) -> bool {
+    pub(in crate::walk) const fn is_barren(&self) -> bool {
         self.barren >= BARREN
     }
 
     /// Whether so much was asked for so little that it must end. `length`: how many sessions the list may have; pages of
     /// `size` that overlap are half of one another at most.
-    pub(super) fn is_over(&self, length: impl FnOnce() -> u64, size: u32) -> bool {
+    pub(in crate::walk) fn is_over(&self, length: impl FnOnce() -> u64, size: u32) -> bool {
         let most = |pages: u64| 3 * pages + 200;
         self.asked > most(0) && self.asked > most(self.brought.min(2 * length() / u64::from(size) + 50))
     }
@@ -73,7 +73,7 @@ impl Spent {
 
 /// One reading of the list.
 #[derive(Debug)]
-pub(super) struct Round {
+pub(in crate::walk) struct Round {
     /// Where the chain begins.
     pub begun_at: u64,
     /// Windows are planned up to this position.
@@ -114,7 +114,7 @@ pub(super) struct Round {
 
 impl Round {
     /// A reading that begins with this window. `parted`: orders in which no tie may lie across a joint.
-    pub(super) fn new(window: Window, overlap: u64, parted: Sorts) -> Self {
+    pub(in crate::walk) fn new(window: Window, overlap: u64, parted: Sorts) -> Self {
         Self {
             begun_at: window.offset(),
             planned_to: window.end(),
@@ -140,57 +140,57 @@ impl Round {
         }
     }
 
-    pub(super) const fn begins_at_head(&self) -> bool {
+    pub(in crate::walk) const fn begins_at_head(&self) -> bool {
         self.begun_at == 0
     }
 
     /// The orders that fit, as far as the list was read.
-    pub(super) fn fits(&self) -> Sorts {
+    pub(in crate::walk) fn fits(&self) -> Sorts {
         self.chain.as_ref().map_or(Sorts::ALL, |chain| chain.orders().fits()).and(self.head_fits)
     }
 
     /// Whether the list is newest first, as far as it was read.
-    pub(super) fn is_newest_first(&self) -> bool {
+    pub(in crate::walk) fn is_newest_first(&self) -> bool {
         self.chain.as_ref().is_none_or(|chain| chain.orders().is_newest_first())
     }
 
     /// Whether the chain proves something while the list moves.
-    pub(super) fn is_ordered(&self) -> bool {
+    pub(in crate::walk) fn is_ordered(&self) -> bool {
         self.chain.as_ref().is_none_or(|chain| chain.is_strict(self.fits()))
     }
 
     /// The largest inversion in the likeliest order, in microseconds.
-    pub(super) fn slack(&self) -> i64 {
+    pub(in crate::walk) fn slack(&self) -> i64 {
         let orders = self.chain.as_ref().map(Chain::orders);
         orders.and_then(|orders| Some(orders.slack(orders.first()?))).unwrap_or(0)
     }
 
     /// Whether nothing changed while the whole list was read.
-    pub(super) fn is_still(&self) -> bool {
+    pub(in crate::walk) fn is_still(&self) -> bool {
         let exact = self.chain.as_ref().is_none_or(Chain::is_exact);
         exact && self.head_unchanged && self.ended && self.totals.constant().is_some()
     }
 
     /// Where the list ends, as far as is known: pages behind this position may not be there.
-    pub(super) fn known_end(&self) -> u64 {
+    pub(in crate::walk) fn known_end(&self) -> u64 {
         self.totals.latest().unwrap_or(0).max(self.reach)
     }
 
     /// Whether so much was asked for so little that the round must end: the list changes places all the time, has no end, or
     /// grows faster than it is read. How long it is says its first total; where none is told, `most`, what the opening has shown
     /// of its length, or the sessions that came.
-    pub(super) fn is_spent(&self, largest: u32, most: Option<u64>) -> bool {
+    pub(in crate::walk) fn is_spent(&self, largest: u32, most: Option<u64>) -> bool {
         let told = self.totals.first().filter(|_| !self.has_false_totals);
         let length = || told.or(most).unwrap_or_else(|| self.distinct.estimate());
         self.spent.is_over(length, largest)
     }
 
     /// The last row of the list, where that was walked to.
-    pub(super) fn last(&self) -> Option<&Listed> {
+    pub(in crate::walk) fn last(&self) -> Option<&Listed> {
         self.chain.as_ref().filter(|_| self.ended)?.tail().last()
     }
 
-    pub(super) fn begin_at(&mut self, window: Window) {
+    pub(in crate::walk) fn begin_at(&mut self, window: Window) {
         self.begun_at = window.offset();
         self.planned_to = window.end();
         self.slots = VecDeque::from([Slot::new(window, Purpose::Walk)]);

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::closing::Closing;
-use super::distinct::Distinct;
-use super::evidence::Evidence;
-use super::plan::{Phase, Plan};
 use super::round::Spent;
-use super::slot::{Purpose, Slot, State};
-use super::totals::Totals;
-use super::window::Window;
-use super::{Listed, Page};
+use super::{Phase, Plan};
 use crate::limits;
+use crate::walk::distinct::Distinct;
+use crate::walk::evidence::Evidence;
+use crate::walk::slot::{Purpose, Slot, State};
+use crate::walk::totals::Totals;
+use crate::walk::window::Window;
+use crate::walk::{Listed, Page};
 
 /// How often a page that looks wrong is asked for again.
 const AGAIN: u32 = 2;
@@ -302,7 +302,7 @@ fn digest(page: &Page) -> u64 {
 
 impl Plan {
     /// Goes over to reading in passes: the server has one page size only.
-    pub(super) fn pass(&mut self, size: u32) {
+    pub(in crate::walk) fn pass(&mut self, size: u32) {
         self.round.slots.clear();
         self.log.reasons.clear();
         self.rounds.since = self.rounds.pages;
@@ -314,12 +314,12 @@ impl Plan {
     }
 
     /// Whether no page of the passes is known to be there.
-    pub(super) fn is_passed_over(&self, window: Window) -> bool {
+    pub(in crate::walk) fn is_passed_over(&self, window: Window) -> bool {
         self.passes.as_ref().is_some_and(|passes| window.page > 1 && window.offset() >= passes.known_end())
     }
 
     /// Takes an answer of the passes. `is_final`: it was found out already why the page can't be had.
-    pub(super) fn passed(&mut self, window: Window, state: State, is_final: bool) {
+    pub(in crate::walk) fn passed(&mut self, window: Window, state: State, is_final: bool) {
         let is_behind = self.is_passed_over(window);
         let Some(passes) = &mut self.passes else { return };
         match state {
@@ -337,7 +337,7 @@ impl Plan {
         self.turn_to_closing();
     }
 
-    pub(super) fn turn_to_closing(&mut self) {
+    pub(in crate::walk) fn turn_to_closing(&mut self) {
         if let Some(passes) = self.passes.as_ref().filter(|passes| passes.is_over()) {
             if passes.rest_fits() {
                 self.server.base.rest_fits();

@@ -1,0 +1,41 @@
+//! Who says what a setting is: one value from one source.
+
+use std::fmt;
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The table of defaults.
+    Default,
+    /// The settings file: its path and line, `rollbook.toml:3`.
+    File(String),
+    /// An environment variable, by name.
+    Environment(String),
+    /// A flag, by name.
+    Flag(&'static str),
+    /// What a command does by itself, such as `demo` with a dataset of its own.
+    Command(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("default"),
+            Self::File(place) => write!(out, "file {place}"),
+            Self::Environment(name) => write!(out, "environment {name}"),
+            Self::Flag(name) => write!(out, "flag {name}"),
+            Self::Command(name) => write!(out, "command {name}"),
+        }
+    }
+}
+
+/// A value for a setting, from one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// The setting, as in [`Key::name`](super::keys::Key).
+    pub name: &'static str,
+    /// Its value as text.
+    pub value: String,
+    /// Where it was said.
+    pub source: Source,
+}

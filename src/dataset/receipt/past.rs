@@ -1,0 +1,125 @@
+//! The receipts of earlier runs, and what they say of the dataset.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::super::layout::Layout;
+use super::{RUNS, stored_at};
+use crate::error::Result;
+
+/// The commands that read sessions from the API.
+const READERS: [&str; 3] = ["export", "backfill", "demo"];
+
+/// A file as a receipt names it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Named {
+    /// Relative to the dataset.
+    pub path: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+}
+
+/// What a receipt says of the dataset.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stored {
+    /// The run.
+    #[serde(default)]
+    pub run_id: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub started_at: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub finished_at: String,
+    /// Files that the run looked after.
+    pub partitions: Vec<Named>,
+    /// The number of the last purge.
+    #[serde(default)]
+    pub erasures: u64,
+    /// The command.
+    #[serde(default)]
+    command: String,
+    /// Where the run's sessions came from.
+    api: Option<Source>,
+}
+
+/// The source of a run, as its receipt names it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Source {
+    /// `v1` or `v2`.
+    pub version: String,
+    /// The origin.
+    pub base_url: String,
+}
+
+/// Calls with the path of each receipt of a dataset and what it says; `None` where it is of no known form, or names what is no
+/// file of this dataset.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read.
+pub fn each(layout: &Layout, each: impl FnMut(String, Option<Stored>)) -> Result<()> {
+    each_since(layout, "", each)
+}
+
+/// The same of a run and of those after it.
+fn each_since(layout: &Layout, run_id: &str, mut each: impl FnMut(String, Option<Stored>)) -> Result<()> {
+    let first = stored_at(run_id);
+    let listed = layout.store().list(&Layout::own(RUNS))?.into_iter();
+    for path in listed.map(|(path, _)| path).filter(|path| *path >= first) {
+        let text = layout.store().read(&path)?.map(|(text, _)| text).unwrap_or_default();
+        let stored: Option<Stored> = serde_json::from_slice(&text).ok();
+        let is_sound = |stored: &Stored| stored.partitions.iter().all(|file| layout.partition_of(&file.path).is_some());
+        each(path, stored.filter(is_sound));
+    }
+    Ok(())
+}
+
+/// Whether a path is one of a receipt.
+pub fn is_receipt(path: &str) -> bool {
+    let name = path.strip_prefix("_rollbook/runs/").and_then(|name| name.strip_suffix(".json"));
+    name.is_some_and(|name| !name.contains('/'))
+}
+
+/// The number of the last purge that the receipts of a run and of those after it name; 0 for none.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read.
+pub fn purges_since(layout: &Layout, run_id: &str) -> Result<u64> {
+    let mut last = 0;
+    each_since(layout, run_id, |_, stored| last = stored.map_or(0, |stored| stored.erasures).max(last))?;
+    Ok(last)
+}
+
+/// The paths of all files that the receipts of a dataset name, relative to it, and the number of the last purge.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read; one of an unknown form names nothing.
+pub fn named(layout: &Layout) -> Result<(BTreeSet<String>, u64)> {
+    let (mut paths, mut erasures) = (BTreeSet::new(), 0);
+    each(layout, |_, stored| {
+        let Some(stored) = stored else { return };
+        paths.extend(stored.partitions.into_iter().map(|file| file.path));
+        erasures = erasures.max(stored.erasures);
+    })?;
+    Ok((paths, erasures))
+}
+
+/// The source of the last run that has published sessions of the API. Runs that only looked after files have not asked
+/// the API, whatever their settings said.
+///
+/// # Errors
+/// `Destination` where a receipt can't be read; one of an unknown form names nothing.
+pub fn last_source(layout: &Layout) -> Result<Option<Source>> {
+    let mut last: Option<(String, Source)> = None;
+    each(layout, |path, stored| {
+        let has_read = |stored: &Stored| !stored.partitions.is_empty() && READERS.contains(&stored.command.as_str());
+        let source = stored.filter(has_read).and_then(|stored| stored.api);
+        if let Some(source) = source.filter(|_| last.as_ref().is_none_or(|(latest, _)| *latest < path)) {
+            last = Some((path, source));
+        }
+    })?;
+    Ok(last.map(|(_, source)| source))
+}

@@ -1,0 +1,51 @@
+//! A session as the simulated API knows it.
+
+/// One session of a simulated account. Times are microseconds since 1970, UTC.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// 24 hexadecimal digits.
+    pub id: String,
+    /// `abcd-efgh-ijkl`.
+    pub meeting_id: Option<String>,
+    /// `None`: the field is missing.
+    pub start: Option<i64>,
+    /// `None` while running.
+    pub end: Option<i64>,
+    /// `None`: the field is missing.
+    pub chat_link: Option<String>,
+    /// As the API reports it.
+    pub active_duration: f64,
+    /// Entries in the order listed.
+    pub participants: Vec<Participant>,
+}
+
+/// One entry of a session's participants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Participant {
+    /// `None`: null.
+    pub id: Option<String>,
+    /// How the name is given.
+    pub name: Name,
+    /// Join-leave intervals in the order listed.
+    pub timelogs: Vec<Timelog>,
+}
+
+/// A participant's name on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// A text.
+    Text(String),
+    /// An explicit null.
+    Null,
+    /// No such field.
+    Missing,
+}
+
+/// One join-leave interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timelog {
+    /// `None`: null.
+    pub start: Option<i64>,
+    /// `None` while open.
+    pub end: Option<i64>,
+}
