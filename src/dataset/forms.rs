@@ -1,9 +1,14 @@
 //! Which of a dataset's paths are files, and which are folders. What is the other one ends a run when it comes there, so that a
 //! survey must tell of it before.
 
-use super::layout::PART;
-use crate::stage;
 use crate::store::Form;
+
+/// The one file of a partition and table.
+pub const PART: &str = "part-0.parquet";
+/// The files of a stage, the journal last.
+pub const STAGED: [&str; 3] = ["rows", "identities", "journal"];
+/// Where a stage is put that is of no use any more.
+pub const ASIDE: &str = "aside";
 
 /// What is at a path if anything is; `None` where that is nobody's business.
 pub fn of(path: &str) -> Option<Form> {
@@ -19,10 +24,10 @@ pub fn of(path: &str) -> Option<Form> {
 fn of_own(names: &[&str]) -> Option<Form> {
     match *names {
         ["lock" | "swap" | "state.json" | "erasures.json"] => Some(Form::File),
-        ["runs" | "publishing" | "rejects" | "stage" | "damaged"] | ["stage", stage::ASIDE] => Some(Form::Folder),
+        ["runs" | "publishing" | "rejects" | "stage" | "damaged"] | ["stage", ASIDE] => Some(Form::Folder),
         ["runs" | "publishing", name] if name.strip_suffix(".json").is_some() => Some(Form::File),
         ["rejects", name] if name.strip_suffix(".jsonl").is_some() => Some(Form::File),
-        ["stage", name] | ["stage", stage::ASIDE, name] if stage::NAMES.contains(&name) => Some(Form::File),
+        ["stage", name] | ["stage", ASIDE, name] if STAGED.contains(&name) => Some(Form::File),
         _ => None,
     }
 }

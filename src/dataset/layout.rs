@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate};
 
-use super::forms;
+use super::forms::{self, PART};
 use crate::config::PartitionBy;
 use crate::error::{Error, Kind, Result};
 use crate::store::{Local, Store, Survey, Version};
 use crate::tables::Table;
-
-/// The one file of a partition and table.
-pub const PART: &str = "part-0.parquet";
 
 /// A partition, by its first day; ordered in time. With [`PartitionBy::None`] there is one, that of the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

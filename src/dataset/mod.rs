@@ -5,7 +5,7 @@ pub mod destination;
 pub mod encode;
 pub mod erasures;
 mod footer;
-mod forms;
+pub mod forms;
 pub mod identity;
 pub mod inspection;
 pub mod known;

@@ -13,7 +13,7 @@ use arrow_buffer::Buffer;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::identity::{self, Identity};
-use super::journal::{Record, SegmentRecord};
+use super::record::{Record, SegmentRecord};
 use super::segment;
 use crate::chunk::{Keys, column};
 use crate::dataset::layout::Layout;

@@ -4,12 +4,9 @@ use std::fs::File;
 use std::io;
 
 use super::journal::{Header, Read};
+use crate::dataset::forms::{ASIDE, STAGED};
 use crate::files::{Access, Folder, status};
 
-/// The files of a stage that can be continued.
-pub const NAMES: [&str; 3] = ["rows", "identities", "journal"];
-/// The folder for those that can't be.
-pub const ASIDE: &str = "aside";
 /// How long a stage can be continued, in microseconds.
 const MOST_AGE: i64 = 24 * 3_600_000_000;
 
@@ -52,8 +49,8 @@ pub fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, 
 /// The files that an earlier run has left, if all are there; else why this run must not write to them. `trusted`: the users whose
 /// they may be.
 pub fn find(folder: &Folder, trusted: &[u32]) -> io::Result<Option<Result<[File; 3], &'static str>>> {
-    let mut files = Vec::with_capacity(NAMES.len());
-    for name in NAMES {
+    let mut files = Vec::with_capacity(STAGED.len());
+    for name in STAGED {
         files.extend(folder.open_to_write(name)?);
     }
     let Ok(files) = <[File; 3]>::try_from(files) else { return Ok(None) };
@@ -72,16 +69,16 @@ pub fn find(folder: &Folder, trusted: &[u32]) -> io::Result<Option<Result<[File;
 
 /// New files, in place of what is left of others.
 pub fn begin(folder: &Folder) -> io::Result<[File; 3]> {
-    for name in NAMES {
+    for name in STAGED {
         folder.remove(name)?;
     }
-    let [rows, identities, journal] = NAMES.map(|name| folder.create(name, Access::Private));
+    let [rows, identities, journal] = STAGED.map(|name| folder.create(name, Access::Private));
     Ok([rows?, identities?, journal?])
 }
 
 /// Whether a stage has files, or some were set aside.
 pub fn is_left(folder: &Folder) -> io::Result<bool> {
-    for name in NAMES {
+    for name in STAGED {
         if folder.look(name)?.is_some() || folder.look(&format!("{ASIDE}/{name}"))?.is_some() {
             return Ok(true);
         }
@@ -93,7 +90,7 @@ pub fn is_left(folder: &Folder) -> io::Result<bool> {
 pub fn remove(folder: &Folder) -> io::Result<()> {
     let aside = folder.folder(ASIDE)?;
     for folder in [Some(folder), aside.as_ref()].into_iter().flatten() {
-        for name in NAMES {
+        for name in STAGED {
             folder.remove(name)?;
         }
     }
@@ -104,7 +101,7 @@ pub fn remove(folder: &Folder) -> io::Result<()> {
 pub fn set_aside(folder: &Folder, why: &str) -> io::Result<()> {
     tracing::warn!("what a stopped run had read is set aside, since {why}: {}", folder.place(ASIDE).display());
     let aside = folder.make(ASIDE, Access::Private)?;
-    for name in NAMES {
+    for name in STAGED {
         match folder.rename(name, &aside, name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

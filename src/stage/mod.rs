@@ -10,6 +10,7 @@ mod identity;
 mod journal;
 mod keys;
 mod leftover;
+mod record;
 mod segment;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use arrow_buffer::MutableBuffer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::chunk::{Chunk, child_offsets, weight};
+use crate::dataset::forms::STAGED;
 use crate::dataset::layout::{Layout, Partition};
 use crate::error::{Error, Result};
 use crate::files::{Below, Folder};
@@ -37,11 +39,11 @@ use crate::walk::{PageInfo, Window};
 pub use cut::Cut;
 use held::{Files, Shown};
 pub use identity::Identity;
+use journal::Journal;
 pub use journal::{Header, Recalled};
-use journal::{Journal, Record, SegmentRecord, Unstaged};
 use keys::Keys;
-pub use leftover::{ASIDE, NAMES};
 use leftover::{Unusable, begin, find, is_left, remove, set_aside, shorten, usable};
+use record::{Record, SegmentRecord, Unstaged};
 
 /// Index entry of a segment.
 #[derive(Debug, Clone)]
@@ -215,7 +217,7 @@ impl Stage {
         if !self.is_alone {
             return Ok(());
         }
-        for name in NAMES.iter().rev() {
+        for name in STAGED.iter().rev() {
             let removed = self.folder.remove(name);
             removed.map_err(|error| failed("cannot remove the stage", self.folder.place(name).display(), error))?;
         }

@@ -70,7 +70,7 @@ proptest! {
         append_all(&mut stage, &flats, 0);
         drop(stage);
         if let Some((name, bytes)) = torn {
-            let file = OpenOptions::new().write(true).open(folder.path().join(NAMES[name])).unwrap();
+            let file = OpenOptions::new().write(true).open(folder.path().join(STAGED[name])).unwrap();
             file.set_len(file.metadata().unwrap().len().saturating_sub(bytes)).unwrap();
         }
 
@@ -196,7 +196,7 @@ impl Left {
         let (mut stage, _) = opened(&folder, &header("key"));
         append_all(&mut stage, &[flat], 0);
         drop(stage);
-        let [rows, identities, journal] = NAMES.map(|name| std::fs::read(folder.path().join(name)).unwrap());
+        let [rows, identities, journal] = STAGED.map(|name| std::fs::read(folder.path().join(name)).unwrap());
         let journal = String::from_utf8(journal).unwrap();
         let (header, line) = journal.trim_end().split_once('\n').unwrap();
         let record = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
@@ -211,7 +211,7 @@ impl Left {
         self.record["hash"] = hasher.digest().into();
         let text = self.record.to_string();
         let journal = format!("{}\n{:016x} {text}\n", self.header, xxh3_64(text.as_bytes()));
-        for (name, bytes) in NAMES.into_iter().zip([&self.rows[..], &self.identities, journal.as_bytes()]) {
+        for (name, bytes) in STAGED.into_iter().zip([&self.rows[..], &self.identities, journal.as_bytes()]) {
             std::fs::write(self.folder.path().join(name), bytes).unwrap();
         }
         let (stage, recalled) = opened(&self.folder, &header("key"));

@@ -26,7 +26,7 @@ const OWN: &str = "_rollbook";
 /// What swaps lock, in that folder.
 const SWAP: &str = "swap";
 /// How long a swap waits for others, which take milliseconds each; and where a signal has come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const HASTE: Duration = Duration::from_millis(500);
 /// Between two looks whether the lock is free.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::error::Error as _;
 
+use crate::dataset::forms::PART;
 use crate::dataset::known::Older;
-use crate::dataset::layout::{Layout, PART, Partition};
+use crate::dataset::layout::{Layout, Partition};
 use crate::dataset::{erasures, state};
 use crate::error::Error;
 use crate::files::Obstacle;

@@ -197,7 +197,7 @@ impl Verify<'_> {
             let Some(version) = version else { continue };
             self.stop.check()?;
             let path = self.layout.relative(table, part.partition());
-            let looked = file::look(self.layout.store(), &path, table, version, &self.stop)?;
+            let looked = file::look(self.layout.store(), &path, table, version, self.stop)?;
             report.files += 1;
             report.bytes += looked.bytes;
             if let Some(rows) = looked.rows {

@@ -10,7 +10,6 @@ const MOST: u64 = 1 << 40;
 pub struct Totals {
     first: Option<u64>,
     latest: Option<u64>,
-    changed: bool,
     fell: bool,
     missing: bool,
     /// The greatest so far, the lowest since, and by how much it rose from that one at most.
@@ -74,7 +73,6 @@ impl Totals {
             return;
         };
         if self.first.is_some_and(|first| first != total) {
-            self.changed = true;
             self.has_others |= *self.second.get_or_insert(total) != total;
         }
         self.changes += u32::from(self.latest.is_some_and(|latest| latest != total));
@@ -117,7 +115,7 @@ impl Totals {
 
     /// The one total that every answer gave.
     pub fn constant(&self) -> Option<u64> {
-        self.first.filter(|_| !self.changed && !self.missing)
+        self.first.filter(|_| self.second.is_none() && !self.missing)
     }
 
     /// Whether some answer named a total that can be believed.

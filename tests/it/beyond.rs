@@ -1,5 +1,6 @@
 //! Lists that go on behind what seems to be their end, that have none, and servers that fail for a while or change their ways.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rollbook::sim::{
@@ -22,7 +23,8 @@ fn nights(servers: impl IntoIterator<Item = Options>) -> Vec<(u8, String, Vec<St
         let server = quick.serve(options);
         let before = listed(&server);
         let Night { receipt, error } = quick.export(&server, &dataset, &[]).unwrap();
-        let stored = if dataset.join("sessions").is_dir() { sessions(&dataset) } else { Default::default() };
+        let is_there = dataset.join("sessions").is_dir();
+        let stored = if is_there { sessions(&dataset) } else { BTreeMap::new() };
         let said = [receipt.walk.reasons.join("; "), error].join(" ");
         nights.push((receipt.exit_code, said, losses(&before, &listed(&server), &stored)));
         quick.skip(Duration::from_hours(24));

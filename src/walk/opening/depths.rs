@@ -81,9 +81,9 @@ mod tests {
         Outcome::Page { info: PageInfo::default(), rows, unusable: 0, at: None }
     }
 
-    fn seen(at: [Outcome; 3], far: &Outcome) -> (Option<u64>, Option<u64>) {
+    fn seen(at: &[Outcome; 3], far: &Outcome) -> (Option<u64>, Option<u64>) {
         let Outcome::Page { rows: first, .. } = page(0..10) else { unreachable!() };
-        let positions: Vec<_> = POSITIONS.into_iter().zip(&at).collect();
+        let positions: Vec<_> = POSITIONS.into_iter().zip(at).collect();
         let depths = Depths::of(&first, &positions, Some(far));
         (depths.holds, depths.most)
     }
@@ -92,15 +92,15 @@ mod tests {
     fn the_deepest_sessions_and_the_nothing_behind_them_are_told() {
         let (nothing, silent) = (Outcome::Nothing { status: 404 }, Outcome::Silent(crate::walk::Silence::Late));
         let none = || page(0..0);
-        assert_eq!(seen([none(), none(), none()], &none()), (None, Some(1_000)));
-        assert_eq!(seen([page(20..30), nothing.clone(), none()], &none()), (Some(1_000), Some(4_000)));
+        assert_eq!(seen(&[none(), none(), none()], &none()), (None, Some(1_000)));
+        assert_eq!(seen(&[page(20..30), nothing.clone(), none()], &none()), (Some(1_000), Some(4_000)));
         // Nothing in the midst of the list.
-        assert_eq!(seen([none(), page(20..30), none()], &none()), (Some(4_000), Some(16_000)));
-        assert_eq!(seen([page(20..30), silent.clone(), silent], &none()), (Some(1_000), None));
+        assert_eq!(seen(&[none(), page(20..30), none()], &none()), (Some(4_000), Some(16_000)));
+        assert_eq!(seen(&[page(20..30), silent.clone(), silent], &none()), (Some(1_000), None));
         // The first or the last page again.
-        assert_eq!(seen([page(0..10), page(0..10), page(0..10)], &page(0..10)), (None, None));
-        assert_eq!(seen([page(50..60), page(50..60), page(50..60)], &page(50..60)), (None, None));
+        assert_eq!(seen(&[page(0..10), page(0..10), page(0..10)], &page(0..10)), (None, None));
+        assert_eq!(seen(&[page(50..60), page(50..60), page(50..60)], &page(50..60)), (None, None));
         // A list without an end.
-        assert_eq!(seen([page(20..30), page(30..40), page(40..50)], &page(60..70)), (None, Some(0)));
+        assert_eq!(seen(&[page(20..30), page(30..40), page(40..50)], &page(60..70)), (None, Some(0)));
     }
 }
