@@ -14,7 +14,7 @@
 //!   receipt:  written last
 //! ```
 //!
-//! Values flow one way; no module names one to its left, and only [`export`] sees both ends.
+//! Values flow one way, and only [`export`] sees both ends; no file imports one that leads back to it.
 //! `walk`, `attendance`, `flatten` and `recount` are pure: no clock, no I/O, no randomness.
 
 pub mod anomaly;
