@@ -31,7 +31,7 @@ pub(super) enum Question {
     /// Page 0 once more, since page 1 is empty.
     ZeroAgain,
     /// Page 1 of another size, since that of the first size failed.
-    Smaller(u32),
+    Other(u32),
     /// Page 1 of the server's own size.
     Own,
     /// Page 0 of the size that page 1 was given in.
@@ -94,9 +94,12 @@ impl Opening {
             Question::First | Question::FirstAgain => Request::documented(page(self.per_page), 1),
             Question::Zero | Question::ZeroAgain if self.is_from_zero => Request::documented(page(self.per_page), 0),
             Question::Zero | Question::ZeroAgain => Request::probe(page(self.per_page), 0),
-            Question::Smaller(size) | Question::Half(size) => probe(size),
+            Question::Other(size) | Question::Half(size) => probe(size),
             Question::ZeroOf(size) => Request::probe(page(size), 0),
-            Question::Second => Request::probe(Window { size: self.per_page, page: 2 }, 2),
+            Question::Second => {
+                let size = self.first().map_or(self.per_page, |first| first.window.size);
+                Request::probe(Window { size, page: 2 }, 2)
+            }
             Question::Own => Request { own_size: true, ..probe(self.per_page) },
             Question::One => probe(1),
             Question::WrongToken => Request { asking: Asking::WrongToken, ..probe(self.per_page) },
@@ -159,10 +162,11 @@ impl Opening {
         self.first().map_or(self.per_page, |page| page_size(&page))
     }
 
-    /// Smaller sizes, and at last the server's own, one after the other.
+    /// Smaller sizes, the server's own, and at last larger ones, one after the other.
     fn ladder(&self) -> Vec<Question> {
-        let smaller = USUAL.into_iter().filter(|size| *size < self.per_page).map(Question::Smaller);
-        smaller.chain([Question::Own]).collect()
+        let smaller = USUAL.into_iter().filter(|size| *size < self.per_page).map(Question::Other);
+        let larger = USUAL.into_iter().rev().filter(|size| *size > self.per_page).map(Question::Other);
+        smaller.chain([Question::Own]).chain(larger).collect()
     }
 
     /// Whether the first page failed in a way in which a server refuses a size.
@@ -207,7 +211,7 @@ impl Opening {
             }
         }
         let Some(first) = self.first() else { return questions };
-        if first.window.size < self.per_page {
+        if first.window.size != self.per_page {
             questions.push(Question::ZeroOf(first.window.size));
             if self.is_open(&questions) {
                 return questions;

@@ -107,3 +107,26 @@ fn a_server_that_counts_from_one_all_at_once_is_read_on() {
         }
     }
 }
+
+#[test]
+fn a_list_from_zero_of_two_pages_is_read_in_the_size_that_is_given() {
+    for status in [400, 422] {
+        for sessions in [1, 50, 98, 151] {
+            let options = Options { base: 0, ..account(sessions) };
+            let (code, said, lost) =
+                night(options.special(On::SizeAbove(50), During::Always, Answered::Status(status)));
+            assert!(code == 0 && lost.is_empty(), "{status}, {sessions}: {code} {said} {lost:?}");
+        }
+    }
+}
+
+#[test]
+fn a_size_that_is_too_small_for_the_server_gives_way_to_a_larger_one() {
+    let folder = scratch();
+    let mut quick = Quick::new();
+    let sizes = Special::new(On::SizeOtherThan(vec![10, 20]), Answered::Status(422));
+    let server = quick.serve(Options { specials: vec![sizes], ..account(250) });
+    let settings = [("ROLLBOOK_API_PER_PAGE", "7".to_owned())];
+    let Night { receipt, error } = quick.export(&server, &folder.path().join("data"), &settings).unwrap();
+    assert_eq!((receipt.exit_code, receipt.sessions), (0, 250), "{error} {:?}", receipt.walk.reasons);
+}

@@ -52,7 +52,7 @@ impl Opening {
             return self.ask_again(None);
         }
         let smaller = self.ladder().into_iter().find(|question| self.is_empty(*question));
-        if let Some(Question::Smaller(size)) = smaller.filter(|_| self.first().is_none() && zero.is_none()) {
+        if let Some(Question::Other(size)) = smaller.filter(|_| self.first().is_none() && zero.is_none()) {
             self.per_page = size;
             return self.ask_again(None);
         }
@@ -126,7 +126,7 @@ impl Opening {
     }
 
     fn starts_with(&self, mut page: Page, base: Base) -> Shown {
-        let mut sizes = Sizes::new(self.per_page);
+        let mut sizes = Sizes::new(self.per_page.max(page.window.size));
         let mut one_size = Some(u32::try_from(page.listed()).unwrap_or(u32::MAX));
         let listed = u32::try_from(page.listed()).unwrap_or(u32::MAX);
         let is_own = self.page(Question::First).is_none()
