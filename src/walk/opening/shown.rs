@@ -142,9 +142,7 @@ impl Opening {
                 matches!(outcome, Outcome::Page { rows, .. } if rows.len() > *size as usize)
             });
             sizes.answer(page.window.size);
-            if !self.is_whole(&page) {
-                sizes.cap(page_size(&page));
-            }
+            sizes.cap(if self.is_whole(&page) { page.window.size } else { page_size(&page) });
             sizes.answer(sizes.largest());
             one_size = half_is_more.then_some(sizes.largest());
         }
