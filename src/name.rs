@@ -236,9 +236,14 @@ mod tests {
             let form = normal(&name).into_owned();
             let composed = ComposingNormalizerBorrowed::new_nfc().normalize(&name).into_owned();
             let decomposed = DecomposingNormalizerBorrowed::new_nfd().normalize(&name).into_owned();
-            let mut typed = vec![decomposed, composed.to_lowercase(), format!("{blanks}{name}{blanks}")];
+            // With other marks beside it, Unicode's mappings move an iota that stands below a letter.
+            let keeps_marks = !decomposed.contains('\u{345}');
+            let mut typed = vec![decomposed, format!("{blanks}{name}{blanks}")];
             typed.push(name.split_whitespace().collect::<Vec<_>>().join(&blanks));
-            if !composed.contains('ı') {
+            if keeps_marks {
+                typed.push(composed.to_lowercase());
+            }
+            if keeps_marks && !composed.contains('ı') {
                 typed.push(composed.to_uppercase());
             }
             typed.push(composed);
