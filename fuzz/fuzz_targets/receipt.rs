@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use rollbook::config::PartitionBy;
 use rollbook::dataset::known::Known;
-use rollbook::dataset::receipt;
+use rollbook::dataset::receipt::past;
 use rollbook::dataset::state::{Source, State};
 use rollbook::tables::Table;
 use rollbook_fuzz::Dataset;
@@ -24,8 +24,8 @@ fuzz_target!(|text: &[u8]| {
     for path in Table::ALL.map(|table| DATASET.path(table)) {
         let _ = known.standing(&path, "");
     }
-    receipt::last_source(layout).expect("a damaged receipt says nothing");
-    receipt::purges_since(layout, "2026").expect("a damaged receipt says nothing");
+    past::last_source(layout).expect("a damaged receipt says nothing");
+    past::purges_since(layout, "2026").expect("a damaged receipt says nothing");
     State::version_of(layout, by).expect("a damaged receipt says nothing");
     let _ = State::load(layout, by, SOURCE.clone(), "run", true);
 });
