@@ -77,7 +77,7 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
     };
     let run_id = run_id(&clock);
     let dataset = config.dataset.url.to_string();
-    let mut destination = Destination::open(&config, environment, &run_id, global.dry_run)?;
+    let mut destination = Destination::open(&config, environment, &run_id, global.dry_run, &stop)?;
     destination.terms.wait = purge.wait;
     let dry_run = global.dry_run;
     let job = rollbook::purge::Purge { task, config, destination, dry_run, run_id, clock, stop, progress };
@@ -90,8 +90,7 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
 /// `purge --list`: the rules in force.
 pub fn rules(setting: &Setting<'_>, json: bool, stop: &Stop) -> Result<String> {
     let Setting { config, environment, clock, .. } = setting;
-    let destination = Destination::open(config, environment, &run_id(clock), true)?;
-    destination.layout.store().heed(stop);
+    let destination = Destination::open(config, environment, &run_id(clock), true, stop)?;
     let erasures = block_in_place(|| rollbook::purge::rules(&destination, config.dataset.partition_by, clock))?;
     Ok(if json {
         summary::rules_json(&erasures)
@@ -171,9 +170,8 @@ pub async fn check(setting: Setting<'_>, global: &Global, stop: Stop) -> Result<
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let work = Work::Export { full: false, meetings: Vec::new() };
     let run_id = run_id(&clock);
-    let destination = Destination::open(&config, environment, &run_id, true)?;
+    let destination = Destination::open(&config, environment, &run_id, true, &stop)?;
     let Destination { layout, .. } = &destination;
-    layout.store().heed(&stop);
     let mut tried = if global.create_parents { Ok(()) } else { destination.refuse_missing_parents(&config) };
     tried = tried.and_then(|()| block_in_place(|| destination.try_out(&run_id)));
     let would = match &tried {
@@ -205,10 +203,9 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
     let Setting { config, environment, clock, progress, .. } = setting;
     let (run_id, by, begun) = (run_id(clock), config.dataset.partition_by, Instant::now());
     let writes = (verify.repair || !verify.accept.is_empty()) && !global.dry_run;
-    let mut destination = Destination::open(config, environment, &run_id, !writes)?;
+    let mut destination = Destination::open(config, environment, &run_id, !writes, stop)?;
     destination.terms.wait = verify.wait;
     let layout = destination.layout.clone();
-    layout.store().heed(stop);
     let mut _lease = None;
     if writes {
         // Taking the lease would make a folder where there is nothing to repair.
@@ -250,7 +247,7 @@ pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: 
         .parse()
         .map_err(|error| Error::new(Kind::Unexpected, "the simulated API has no usable address").because(error))?;
     // The simulated API speaks both versions: a dataset that is there already goes on with its own.
-    let Destination { layout, .. } = Destination::open(&setting.config, setting.environment, "demo", true)?;
+    let Destination { layout, .. } = Destination::open(&setting.config, setting.environment, "demo", true, &stop)?;
     if let Some(version) = State::version_of(&layout, setting.config.dataset.partition_by)? {
         setting.config.api.version = version;
     }
@@ -327,7 +324,7 @@ async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, sto
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let dataset = config.dataset.url.to_string();
     let run_id = run_id(&clock);
-    let mut destination = Destination::open(&config, environment, &run_id, dry_run)?;
+    let mut destination = Destination::open(&config, environment, &run_id, dry_run, &stop)?;
     if !create_parents {
         destination.refuse_missing_parents(&config)?;
     }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 
 use rollbook::config::PartitionBy;
+use rollbook::dataset::forms::STAGED;
 use rollbook::dataset::identity::{self, Bits, Questions};
 use rollbook::dataset::layout::Layout;
 use rollbook::dataset::merge::{Merge, Sources};
@@ -18,8 +19,6 @@ use tempfile::TempDir;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{SESSIONS, flat};
-
-const NAMES: [&str; 3] = ["rows", "identities", "journal"];
 
 /// The stage of a run that was stopped after its first page.
 pub struct Left {
@@ -41,7 +40,7 @@ impl Left {
             Self { folder, layout, flat: flat(), rows: Vec::new(), identities: Vec::new(), lines: Vec::new() };
         let (mut stage, _) = left.open();
         left.append(&mut stage, 1);
-        let [rows, identities, journal] = NAMES.map(|name| fs::read(left.folder.path().join(name)).expect(name));
+        let [rows, identities, journal] = STAGED.map(|name| fs::read(left.folder.path().join(name)).expect(name));
         let text = |line: &[u8]| line.split(|byte| *byte == b' ').skip(1).collect::<Vec<_>>().join(&b' ');
         left.lines = journal.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(text).collect();
         (left.rows, left.identities) = (rows, identities);
@@ -80,7 +79,7 @@ impl Left {
     /// on, and so does the one after it.
     fn goes_on(&self, rows: &[u8], lines: &[Vec<u8>]) -> usize {
         let journal = self.sealed(rows, lines);
-        for (name, bytes) in NAMES.into_iter().zip([rows, &self.identities, &journal]) {
+        for (name, bytes) in STAGED.into_iter().zip([rows, &self.identities, &journal]) {
             fs::write(self.folder.path().join(name), bytes).expect(name);
         }
         let (mut stage, recalled) = self.open();

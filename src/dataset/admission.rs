@@ -37,7 +37,6 @@ pub async fn admit(
     purpose: Purpose,
 ) -> Result<Option<Lease>> {
     let Destination { layout, terms, .. } = destination;
-    layout.store().heed(stop);
     if purpose == Purpose::DryRun {
         return block_in_place(|| destination.try_out(run_id)).map(|()| None);
     }

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Below;
 use crate::flatten;
 use crate::place::{Place, Service};
+use crate::signal::Stop;
 use crate::store::{self, Faults, Given, Means};
 use crate::tables::Table;
 
@@ -28,11 +29,12 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Finds it from the settings. A dry run leaves no trace on this machine.
+    /// Finds it from the settings. A dry run leaves no trace on this machine. From now on no call to the store takes long once
+    /// `stop` is asked.
     ///
     /// # Errors
     /// `Config` where the object store can't be used, or no folder for the stage is known.
-    pub fn open(config: &Config, environment: &Environment, run_id: &str, dry_run: bool) -> Result<Self> {
+    pub fn open(config: &Config, environment: &Environment, run_id: &str, dry_run: bool, stop: &Stop) -> Result<Self> {
         let place = &config.dataset.url;
         let stages = stages(place, config, environment);
         let stage = if dry_run { Some(temporary()) } else { stages.first().cloned() };
@@ -53,6 +55,7 @@ impl Destination {
             }
             _ => error,
         })?;
+        store.heed(stop);
         let layout = Layout::new(store, config.dataset.partition_by);
         let lease = for_tests(environment, "ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());
@@ -146,15 +149,10 @@ fn name(place: &Place) -> String {
 }
 
 fn real(folder: &Path) -> PathBuf {
-    let there = folder.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-    there.map_or_else(
-        || folder.to_owned(),
-        |(above, real)| match folder.strip_prefix(above) {
-            Ok(below) if below.as_os_str().is_empty() => real,
-            Ok(below) => real.join(below),
-            Err(_) => folder.to_owned(),
-        },
-    )
+    folder.canonicalize().unwrap_or_else(|_| match (folder.parent(), folder.file_name()) {
+        (Some(above), Some(name)) => real(above).join(name),
+        _ => folder.to_owned(),
+    })
 }
 
 fn state_folder(environment: &Environment) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 //! says, and a stack that overflows can't be caught.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
 use crate::foreign::Cause;
 
@@ -33,17 +33,14 @@ pub fn check(mut file: &File) -> Result<(), Cause> {
     }
     file.seek(SeekFrom::End(-8 - i64::from(length)))?;
     let mut head = [0; 32];
-    let read = read_up_to(file, &mut head[..32.min(length as usize)])?;
+    let head = &mut head[..32.min(length as usize)];
+    file.read_exact(head)?;
     file.seek(SeekFrom::Start(0))?;
-    match columns(&head[..read]) {
+    match columns(head) {
         Some(columns) if columns <= MOST_COLUMNS => Ok(()),
         Some(columns) => Err(format!("it names {columns} columns").into()),
         None => Err("its metadata does not begin as that of a table".into()),
     }
-}
-
-fn read_up_to(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
-    file.read_exact(buffer).map(|()| buffer.len())
 }
 
 /// How many columns and groups of columns metadata names that begins so.

@@ -286,6 +286,10 @@ impl State {
         for id in back {
             self.gone.remove(id);
         }
+        self.bound_gone();
+    }
+
+    fn bound_gone(&mut self) {
         while self.gone.len() > limits::LISTED {
             self.gone.pop_last();
         }

@@ -102,9 +102,8 @@ impl Publication {
         // What is in place is recorded whatever happened after it.
         self.state.record(&parts);
         // A signal is heeded between two swaps, so that it is known what is in place.
-        let is_known = published.as_ref().map_or_else(|error| error.kind().is_signal(), |()| true);
-        let is_whole = published.is_ok();
-        if is_whole {
+        let is_known = published.as_ref().err().is_none_or(|error| error.kind().is_signal());
+        if published.is_ok() {
             self.state.moves(&Moving::new());
             if let Some(covered) = self.covered.take() {
                 self.state.cover(covered);

@@ -54,11 +54,6 @@ impl Walk {
     /// that, and so do poorer versions of more than a few of the sessions that were `read`.
     pub(super) fn lose(&mut self, vanished: Vanished, read: u64) {
         let Vanished { missed, unasked, failed, suspicious, .. } = vanished;
-        let such_as = vanished.owed.first().map(|owed| format!(", such as {}", owed.session_id)).unwrap_or_default();
-        let unanswered = format!(
-            "no answer came for {} asked for by id{such_as}; the next night asks again",
-            counted(failed, "session")
-        );
         let mut against = Vec::new();
         if missed > 0 {
             against.push(format!("not listed, but found by id: {}", counted(missed, "session")));
@@ -85,6 +80,12 @@ impl Walk {
         }
         // The list is proven all the same; what is owed is in the state, so that the fence may move.
         if failed > 0 {
+            let such_as = vanished.owed.first().map(|owed| format!(", such as {}", owed.session_id));
+            let unanswered = format!(
+                "no answer came for {} asked for by id{}; the next night asks again",
+                counted(failed, "session"),
+                such_as.unwrap_or_default()
+            );
             self.reasons.insert(0, unanswered);
         }
         self.vanished = vanished;

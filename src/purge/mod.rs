@@ -131,7 +131,6 @@ impl Purge {
 
     async fn work(self, receipt: &mut Receipt) -> Result<()> {
         let Self { task, config, destination, dry_run, run_id, clock, stop, progress } = self;
-        destination.layout.store().heed(&stop);
         let absent = only_leftovers(&destination, &clock, dry_run)?;
         let purpose = if dry_run { Purpose::DryRun } else { Purpose::Run };
         let lease = admission::admit(&destination, &run_id, &clock, &stop, purpose).await?;

@@ -146,14 +146,19 @@ pub fn sweep(folder: &Folder) -> io::Result<Vec<(PathBuf, io::Error)>> {
 
 /// `owner`: to whom what this user makes in a folder belongs.
 fn sweep_of(folder: &Folder, owner: fn(&Folder) -> io::Result<u32>) -> io::Result<Vec<(PathBuf, io::Error)>> {
-    let mut stays = Vec::new();
+    let (mut stays, mut own) = (Vec::new(), None);
     for item in folder.items()? {
         let item = item?;
         if !(item.is_folder() && item.name.starts_with(PREFIX)) {
             continue;
         }
         let Ok(Some(left)) = folder.folder(&item.name) else { continue };
-        if left.owner()? != owner(folder)? || !left.try_lock().is_ok_and(|is_dead| is_dead) {
+        // It takes a file to find out, and somebody may have made any number of such folders.
+        let own = match own {
+            Some(own) => own,
+            None => *own.insert(owner(folder)?),
+        };
+        if left.owner()? != own || !left.try_lock().is_ok_and(|is_dead| is_dead) {
             continue;
         }
         match folder.remove_folder(&item.name) {

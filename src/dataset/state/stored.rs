@@ -39,7 +39,8 @@ impl State {
         for (name, recorded) in other.files {
             self.files.entry(name).or_insert(recorded);
         }
-        self.lose(&Vec::from_iter(other.gone), &[]);
+        self.gone.extend(other.gone);
+        self.bound_gone();
         self.owed.join(other.owed);
         self.know(other.erasures);
         self.moving.extend(other.moving);
