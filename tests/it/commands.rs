@@ -3,14 +3,14 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use clap::CommandFactory;
 use rollbook::cli::Cli;
 use rollbook::sim::{Account, Options, Shape};
 
-use crate::bed::{Bed, Ran, TOKEN, rollbook};
+use crate::bed::{Bed, Ran, TOKEN, rollbook, signal};
 use crate::terminal::in_terminal;
 
 fn run(folder: &Path, arguments: &[&str]) -> Ran {
@@ -63,8 +63,7 @@ impl Simulated {
 
     /// Asks it to end, and tells how it did.
     fn stop(mut self) -> Option<i32> {
-        let kill = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(kill.unwrap().success());
+        signal(&self.child, "-TERM");
         self.child.wait().unwrap().code()
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rollbook::sim::{Account, Answer, Change, Options, Script, Shape};
 use rollbook::tables::Table;
 
-use crate::bed::{Bed, Ran};
+use crate::bed::{Bed, Ran, signal};
 
 const PAGES: u64 = 1_000;
 
@@ -140,7 +140,7 @@ fn a_signal_keeps_what_was_read() {
     let mut bed = Bed::new(stalling(100));
     let child = bed.export(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for(&bed, 100);
-    std::process::Command::new("kill").args(["-INT".to_owned(), child.id().to_string()]).status().unwrap();
+    signal(&child, "-INT");
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 130, "{ran:?}");
     bed.serve(Options::new(account()));

@@ -8,13 +8,13 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rollbook::sim::{Account, Options, Shape};
 use rollbook::store::{Local, Store};
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, Ran};
+use crate::bed::{Bed, Ran, end_within};
 use crate::damage::rows;
 
 /// No command here takes longer, unless it hangs.
@@ -22,16 +22,8 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 /// A command's end, which must come.
 pub fn ends(mut command: Command) -> Ran {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if begun.elapsed() > LONGEST {
-            child.kill().unwrap();
-            panic!("hangs: {command:?}");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ran::of(child.wait_with_output().unwrap())
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    end_within(LONGEST, &format!("{command:?}"), child)
 }
 
 pub fn pipe(path: &Path) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rollbook::sim::{Account, Answer, Options, Script, Shape};
 use rollbook::tables::Table;
 
-use crate::bed::{Bed, Ran, rollbook};
+use crate::bed::{Bed, Ran, rollbook, signal};
 
 fn account() -> Options {
     Options::new(Account::new(3, 250, Shape::Plain))
@@ -191,10 +191,6 @@ fn begun(bed: &Bed, program: &[&str]) -> Child {
         std::thread::sleep(Duration::from_millis(10));
     }
     child
-}
-
-fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
 #[test]

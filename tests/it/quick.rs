@@ -93,7 +93,9 @@ impl Quick {
         });
         let credentials = Credentials::Token(Secret::new(TOKEN));
         let run_id = format!("20261120T1800{:05}Z-{:06x}", self.runs, self.runs);
-        let destination = Destination::open(&config, &environment, &run_id, false).unwrap();
+        // Whoever could stop it is gone.
+        let stop = signal::channel().1;
+        let destination = Destination::open(&config, &environment, &run_id, false, &stop).unwrap();
         Run {
             command: "export",
             work: Work::Export { full: false, meetings: Vec::new() },
@@ -105,8 +107,7 @@ impl Quick {
             fresh: false,
             run_id,
             clock,
-            // Whoever could stop it is gone.
-            stop: signal::channel().1,
+            stop,
             progress: Arc::new(Progress::new(Mode::Never, false)),
             pause: Duration::from_secs(30),
         }

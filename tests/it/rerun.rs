@@ -7,7 +7,7 @@ use std::time::Duration;
 use rollbook::sim::{Account, Canned, Change, Options, Script, Shape};
 use rollbook::tables::Table;
 
-use crate::bed::{Bed, Ran, TOKEN};
+use crate::bed::{Bed, Ran, TOKEN, signal};
 use crate::watcher::Watcher;
 
 fn account(sessions: u64) -> Account {
@@ -121,12 +121,11 @@ fn a_kill_at_any_moment_leaves_a_dataset_that_can_be_read() {
 
 #[test]
 fn ctrl_c_stops_cleanly() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let bed = Bed::new(Options { latency: Duration::from_millis(100), ..Options::new(account(5_000)) });
         let child = bed.export(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(600));
-        let kill = std::process::Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
+        signal(&child, name);
         let ran = Ran::of(child.wait_with_output().unwrap());
         assert_eq!(ran.code, code, "{ran:?}");
         assert!(bed.files().is_empty());
@@ -152,8 +151,7 @@ fn a_signal_is_heeded_within_a_partition() {
     while making(&table) == 0 && patience.next().is_some() {
         std::thread::sleep(Duration::from_millis(10));
     }
-    let kill = std::process::Command::new("kill").arg(child.id().to_string()).status();
-    assert!(kill.unwrap().success());
+    signal(&child, "-TERM");
     let ran = Ran::of(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 143, "{ran:?}");
     let left = std::fs::read_dir(&table).unwrap().count();

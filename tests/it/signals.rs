@@ -3,11 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rollbook::sim::{Account, Options, Shape};
 
-use crate::bed::{Bed, Ran, TOKEN, rollbook};
+use crate::bed::{Bed, Ran, TOKEN, end_within, rollbook, signal};
 
 /// Far less than any of the waits here takes, and more than a busy machine makes of a second.
 const SOON: Duration = Duration::from_secs(8);
@@ -25,16 +25,8 @@ fn stops(what: &str, mut child: Child) {
     if let Some(status) = child.try_wait().unwrap() {
         panic!("{what}: over before the signal: {status} {:?}", Ran::of(child.wait_with_output().unwrap()));
     }
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    let sent = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if sent.elapsed() > SOON {
-            child.kill().unwrap();
-            panic!("{what}: goes on after SIGTERM");
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let ran = Ran::of(child.wait_with_output().unwrap());
+    signal(&child, "-TERM");
+    let ran = end_within(SOON, what, child);
     assert_eq!(ran.code, 143, "{what}: {ran:?}");
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::bed::{Bed, Ran, TOKEN, rollbook};
+use crate::bed::{Bed, Ran, TOKEN, rollbook, signal};
 use crate::place::{Place, changes, served};
 use crate::proxy::{Asked, Fate, Proxy};
 use crate::reader::{Keys, assert_whole};
@@ -168,7 +168,7 @@ fn a_signal_ends_a_run_whose_store_is_silent() {
             std::thread::sleep(Duration::from_millis(20));
         }
         let signalled = Instant::now();
-        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        signal(&child, "-INT");
         let ran = child.wait_with_output().unwrap();
         let took = signalled.elapsed();
         assert_eq!(ran.status.code(), Some(130), "{name}: {ran:?}");
