@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encode::hexadecimal;
 use super::layout::Layout;
+use super::sealed;
 use crate::erasure::{Denied, Hash, Identifier};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Swap, Version, failed, raced};
@@ -103,6 +104,9 @@ impl Erasures {
         let form: Form = serde_json::from_slice(&text).map_err(|error| lost(damaged).because(error))?;
         if form.form > FORM {
             return Err(newer());
+        }
+        if !sealed::is_whole(&text) {
+            return Err(lost(damaged));
         }
         let stored: Stored = serde_json::from_slice(&text).map_err(|error| lost(damaged).because(error))?;
         let Some(erasures) = Self::read(stored, version) else { return Err(lost(damaged)) };
@@ -300,7 +304,7 @@ impl Erasures {
         let place = layout.store().place(&path());
         let text = serde_json::to_string_pretty(&stored)
             .map_err(|error| failed("cannot write the list of erasures", &place, error))?;
-        let draft = layout.store().draft(&path(), format!("{text}\n").as_bytes())?;
+        let draft = layout.store().draft(&path(), sealed::seal(&text).as_bytes())?;
         match layout.store().swap(draft, self.version.as_ref(), Access::Private)? {
             Swap::Done(version) => (self.version, self.is_changed) = (Some(version), false),
             Swap::Lost => return Err(raced(&place)),

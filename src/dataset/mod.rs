@@ -18,5 +18,6 @@ pub mod published;
 pub mod publishing;
 pub mod receipt;
 pub mod rejects;
+mod sealed;
 pub mod state;
 mod trial;

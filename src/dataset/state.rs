@@ -16,6 +16,7 @@ use super::publish::Part;
 use super::published::Published;
 use super::publishing::shown;
 use super::receipt::past;
+use super::sealed;
 use crate::config::{ApiVersion, PartitionBy};
 use crate::error::{Error, Kind, Result};
 use crate::limits;
@@ -174,6 +175,9 @@ impl State {
     /// for whoever refuses it.
     fn read(text: &[u8]) -> Result<Self, String> {
         let state: Self = serde_json::from_slice(text).map_err(|error| format!("is damaged ({error})"))?;
+        if !sealed::is_whole(text) {
+            return Err("is damaged (its sum is another one)".to_owned());
+        }
         let cut = CUTS.into_iter().find(|(name, _)| *name == state.partition_by);
         if let Some((_, by)) = cut.filter(|_| state.layout <= LAYOUT_VERSION)
             && let Some(path) = state.files.keys().find(|path| partition_of(by, path).is_none())

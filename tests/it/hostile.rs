@@ -205,26 +205,29 @@ fn new_unknown_keys_on_every_page_are_counted_together() {
 #[test]
 fn a_stage_full_of_rejects_is_continued_one_after_the_other() {
     const EACH: usize = 1 << 20;
+    const RECORDS: u64 = 240;
     let record = |number: u64| format!(r#"{{"id":"a{number}","start":"never","x":"{}"}}"#, "x".repeat(EACH));
-    let account = Account::new(3, 160, Shape::Plain);
-    let listed = (0..160).fold(Script::new(), |script, number| script.before(1, Change::raw(number, record(number))));
-    let fails = listed.clone().answer_every(24, 1, Answer::status(500));
+    let account = Account::new(3, RECORDS, Shape::Plain);
+    let listed =
+        (0..RECORDS).fold(Script::new(), |script, number| script.before(1, Change::raw(number, record(number))));
+    let fails = listed.clone().answer_every(33, 1, Answer::status(500));
     let mut bed = Bed::new(Options { script: fails, ..Options::new(account) });
-    let run = |bed: &Bed| {
+    let run = |bed: &Bed, budget: &str| {
         let mut command = bed.command(&["export", "--full", "--json"]);
-        command.env("ROLLBOOK_API_PER_PAGE", "8").env("ROLLBOOK_API_RETRY_BUDGET", "1s");
+        command.env("ROLLBOOK_API_PER_PAGE", "8").env("ROLLBOOK_API_RETRY_BUDGET", budget);
         measured(&command)
     };
-    let (ran, _) = run(&bed);
+    let (ran, _) = run(&bed, "1s");
     assert_eq!(ran.code, 5, "{ran:.2000?}");
     let journal = bed.dataset().join("_rollbook/stage/journal");
     let held = std::fs::metadata(journal).unwrap().len();
-    assert!(held > 96 << 20, "{held} bytes are staged");
+    assert!(held > 180 << 20, "{held} bytes are staged");
     bed.serve(Options { script: listed, ..Options::new(account) });
-    let (ran, figures) = run(&bed);
+    let (ran, figures) = run(&bed, "600s");
     assert!(ran.stderr.contains("a stopped run is continued: "), "{ran:.2000?}");
-    assert_eq!((ran.code, &ran.receipt()["rejects"]["total"]), (3, &160.into()), "{ran:.2000?}");
-    assert!(figures.peak_mib < 112, "{figures:?}");
+    assert_eq!((ran.code, &ran.receipt()["rejects"]["total"]), (3, &RECORDS.into()), "{ran:.2000?}");
+    // What is staged is never all in memory; the pages in flight are.
+    assert!(figures.peak_mib < 160, "{figures:?}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 import pathlib
 import re
+import time
+import urllib.error
 import urllib.request
 
 import duckdb
@@ -10,6 +12,10 @@ from checks import KEYS, NONE, TRUTHS
 
 AGAIN = 3
 LOOKS = 20
+# How often a store is asked that has failed, and the seconds in between: moto now and then answers 500 to one of several that
+# ask at once.
+ASKED = 5
+PAUSE = 0.2
 
 
 def connect(port=None):
@@ -37,8 +43,14 @@ def fetch(port, dataset, folder):
         # Of any signature.
         signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
         request = urllib.request.Request(f"http://127.0.0.1:{port}/{bucket}{target}", headers={"Authorization": signed})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read()
+        for attempt in range(1, ASKED + 1):
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return answer.read()
+            except urllib.error.HTTPError as error:
+                if error.code < 500 or attempt == ASKED:
+                    raise
+                time.sleep(PAUSE)
 
     for table in reversed(KEYS):
         listed = ask(f"?list-type=2&prefix={prefix}/{table}/").decode()

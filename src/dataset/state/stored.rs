@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Covered, Found, Recorded, State, path};
 use crate::config::PartitionBy;
 use crate::dataset::layout::Layout;
+use crate::dataset::sealed;
 use crate::error::Result;
 use crate::store::{Access, Swap, Version, failed, raced};
 
@@ -91,7 +92,7 @@ impl State {
     fn put(&self, layout: &Layout) -> Result<Swap> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| failed("cannot write the state", layout.store().place(&path()), error))?;
-        let draft = layout.store().draft(&path(), format!("{text}\n").as_bytes())?;
+        let draft = layout.store().draft(&path(), sealed::seal(&text).as_bytes())?;
         layout.store().swap(draft, self.version.as_ref(), Access::Private)
     }
 }
