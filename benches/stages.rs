@@ -7,10 +7,6 @@
 use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use rollbook::api::model::{self, Limits};
-use rollbook::attendance::{self, Bounds, Log, Moments, Span};
-use rollbook::chunk::Chunk;
-use rollbook::config::PartitionBy;
 use rollbook::dataset::destination::temporary;
 use rollbook::dataset::encode::{Cutter, Encoder};
 use rollbook::dataset::identity::{self, Bits, Questions};
@@ -18,12 +14,16 @@ use rollbook::dataset::layout::Layout;
 use rollbook::dataset::merge::{Merge, Sources};
 use rollbook::dataset::publish::{Change, Place};
 use rollbook::dataset::published::Versions;
-use rollbook::flatten::{self, Flat, Options};
+use rollbook::rows::attendance::{self, Bounds, Log, Moments, Span};
+use rollbook::rows::chunk::Chunk;
+use rollbook::rows::flatten::{self, Flat, Options};
+use rollbook::rows::model::{self, Limits};
+use rollbook::rows::partition::{Partition, PartitionBy};
+use rollbook::rows::tables::Table;
 use rollbook::sim::account::{Account, Shape};
 use rollbook::sim::wire;
 use rollbook::stage::Stage;
-use rollbook::tables::Table;
-use rollbook::timestamp;
+use rollbook::words::timestamp;
 
 /// Sessions a page.
 const SIZES: [u64; 2] = [100, 1000];
@@ -54,7 +54,7 @@ fn flat(first: u64, sessions: u64) -> Flat {
 fn staged(per_page: u64, layout: &Layout) -> Stage {
     let mut stage = Stage::nameless(&temporary(), 0).unwrap();
     for first in (0..STAGED).step_by(usize::try_from(per_page).unwrap()) {
-        stage.append(&flat(first, per_page), layout, None).unwrap();
+        stage.append(&flat(first, per_page), layout.by(), None).unwrap();
     }
     stage
 }
@@ -105,10 +105,9 @@ fn attendance(bencher: Bencher, timelogs: i64) {
 
 #[divan::bench(args = SIZES)]
 fn append_to_the_stage(bencher: Bencher, sessions: u64) {
-    let layout = Layout::local(std::env::temp_dir(), PartitionBy::Month);
     let flat = flat(0, sessions);
     let mut stage = Stage::nameless(&temporary(), 0).unwrap();
-    bencher.counter(ItemsCount::new(sessions)).bench_local(|| stage.append(&flat, &layout, None).unwrap());
+    bencher.counter(ItemsCount::new(sessions)).bench_local(|| stage.append(&flat, PartitionBy::Month, None).unwrap());
 }
 
 /// What is staged of a page to rows as they are published.
@@ -150,7 +149,7 @@ fn publish(bencher: Bencher, sessions: u64) {
         let layout = Layout::local(folder.path(), PartitionBy::None);
         let lost = identity::resolve(&stage, &[], &Questions::default()).unwrap().lost;
         let sources = Sources { stage: &stage, segments, lost: &lost, published: None, superseded: Bits::default() };
-        let partition = layout.undated();
+        let partition = Partition::UNDATED;
         let place = Place { layout: &layout, partition, versions: Versions::default(), change: Change::Adding };
         let ready = place.prepare(|sink| Merge::new(sources)?.run(sink), false).unwrap();
         ready.swap(|_| {}).unwrap();

@@ -2,5 +2,5 @@
 #![allow(clippy::print_stdout)]
 
 fn main() {
-    print!("{}", rollbook::tables::document());
+    print!("{}", rollbook::rows::tables::document());
 }

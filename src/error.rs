@@ -9,7 +9,7 @@
 
 use std::error::Error as StdError;
 
-use crate::redact::shown;
+use crate::words::redact::shown;
 
 /// A result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

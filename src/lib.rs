@@ -5,7 +5,7 @@
 //!          |
 //!   walk:  plan windows -> api       which pages to ask for, and what their answers prove
 //!          |  each page, once
-//!   flatten:  session -> rows        attendance is computed here, straight into Arrow
+//!   rows:  session -> rows           attendance is computed here, straight into Arrow
 //!          |
 //!   stage:  Arrow batches on disk, by partition, resumable
 //!          |  the goal is covered
@@ -14,44 +14,31 @@
 //!   receipt:  written last
 //! ```
 //!
-//! Values flow one way, and only [`export`] sees both ends; no file imports one that leads back to it.
-//! `walk`, `attendance`, `flatten` and `recount` are pure: no clock, no I/O, no randomness.
+//! Each room below knows those before it in this order, and none behind it:
+//!
+//! ```text
+//! words     what every room says: errors, times, ids, limits      stage     rows on local disk, to go on from
+//! list      the words of the list: windows, requests, answers     dataset   files that readers see, and records of runs
+//! walk      which windows, and what their answers prove           sim       the simulated API; knows no other room
+//! rows      JSON to rows, attendance, tables                      terminal  what an operator sees
+//! store     where bytes are                                       cli       what was typed
+//! config    what a run is told                                    commands  one room a command; only they see both ends
+//! api       the API as a client sees it
+//! ```
+//!
+//! No file imports one that leads back to it. `list`, `walk` and `rows` are pure: no clock, no I/O, no randomness.
 
-pub mod anomaly;
 pub mod api;
-pub mod attendance;
-pub mod check;
-pub mod chunk;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod dataset;
-pub mod demo;
-pub mod erasure;
 pub mod error;
-pub mod export;
-pub mod facts;
-mod fetch;
-pub mod files;
-pub mod flatten;
-pub mod foreign;
-pub mod limits;
-pub mod logging;
-pub mod name;
-pub mod outlet;
-pub mod place;
-pub mod progress;
-pub mod purge;
-pub mod range;
-pub mod recount;
-pub mod redact;
-pub mod shortfall;
-pub mod signal;
+pub mod list;
+pub mod rows;
 pub mod sim;
 pub mod stage;
 pub mod store;
-pub mod summary;
-pub mod system;
-pub mod tables;
-pub mod timestamp;
-pub mod verify;
+pub mod terminal;
 pub mod walk;
+pub mod words;

@@ -2,28 +2,23 @@
 //!
 //! The only place that reads the clock and the environment, writes to stdout, or knows how an error is shown.
 
-mod commands;
-
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::{CommandFactory, Parser};
-use commands::Setting;
-use rollbook::api::Clock;
 use rollbook::cli::{self, Cli, Command};
+use rollbook::commands::{self, Ended, Setting, Told};
 use rollbook::config::{self, Environment, Resolved};
 use rollbook::error::{Error, Kind, Result};
-use rollbook::logging::{Format, Logging};
-use rollbook::outlet::Outlet;
-use rollbook::progress::{Mode, Progress};
-use rollbook::signal;
-use rollbook::system::{lack, remedy};
-
-/// What is written to stderr goes through it, for as long as the process lives.
-static LOG: LazyLock<Outlet> = LazyLock::new(|| Outlet::new(io::stderr()));
+use rollbook::terminal::logging::{Format, Logging};
+use rollbook::terminal::outlet::STDERR;
+use rollbook::terminal::progress::{Mode, Progress};
+use rollbook::words::clock::Clock;
+use rollbook::words::stop;
+use rollbook::words::system::{lack, remedy};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(defect));
@@ -34,11 +29,11 @@ fn main() -> ExitCode {
         }),
         Err(error) => explain(error),
     };
-    let lost = LOG.lost();
+    let lost = STDERR.lost();
     if lost > 0 {
         tracing::warn!("stderr was not read for a while, and {lost} log lines were left out");
     }
-    LOG.flush();
+    STDERR.flush();
     ExitCode::from(code)
 }
 
@@ -72,7 +67,7 @@ fn start(cli: &Cli) -> Result<u8> {
         colors: terminal && !dumb && environment.get("NO_COLOR").is_none(),
         filter: environment.get("ROLLBOOK_LOG"),
     };
-    logging.start(progress.log_writer(&LOG))?;
+    logging.start(progress.log_writer(&STDERR))?;
     let done = dispatch(cli, &environment, &progress);
     progress.finish();
     done
@@ -107,7 +102,7 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
         Error::new(Kind::Config, "cannot start the runtime").because(error).hint(hint)
     })?;
     runtime.block_on(async {
-        let stop = signal::listen()?;
+        let stop = stop::listen()?;
         resolved.tell();
         let addressed_by = resolved.addressed_by().map(ToString::to_string);
         let config = resolved.config;
@@ -121,13 +116,13 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
             Command::Check => tokio::select! {
                 checked = commands::check(setting, &cli.global, stop.clone()) => {
-                    let commands::Told { text, error } = checked?;
+                    let Told { text, error } = checked?;
                     conclude(error.map_or(Ok(0), Err), text.as_bytes())
                 }
                 stopped = stop.wait() => Err(stopped),
             },
             Command::Verify(verify) => {
-                let commands::Told { text, error } = commands::verify(&setting, &cli.global, verify, &stop).await?;
+                let Told { text, error } = commands::verify(&setting, &cli.global, verify, &stop).await?;
                 setting.progress.finish();
                 conclude(error.map_or(Ok(0), Err), text.as_bytes())
             }
@@ -148,8 +143,8 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
 }
 
 /// Prints the result of a run, also of one that failed.
-fn ended(ended: commands::Ended, cli: &Cli) -> Result<u8> {
-    let commands::Ended { receipt, text, error } = ended;
+fn ended(ended: Ended, cli: &Cli) -> Result<u8> {
+    let Ended { receipt, text, error } = ended;
     let text = if cli.global.json { format!("{}\n", receipt.json()) } else { text };
     conclude(error.map_or(Ok(receipt.exit_code), Err), text.as_bytes())
 }
@@ -201,7 +196,7 @@ fn man(command: Option<&str>) -> Result<Vec<u8>> {
 
 /// Writes to stdout. A reader that has had enough, such as `head`, is no error.
 fn print(bytes: &[u8]) -> Result<()> {
-    LOG.flush(); // what was logged before comes before it
+    STDERR.flush(); // what was logged before comes before it
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unprinted(error)),
@@ -222,13 +217,13 @@ fn complain(error: &Error, format: Format) {
         let (exit_code, hint) = (error.kind().exit_code(), error.next_step());
         tracing::error!(exit_code, cause = cause.as_deref(), hint = hint.as_deref(), "{error}");
     } else {
-        LOG.put(format!("{}\n", error.render()).as_bytes());
+        STDERR.put(format!("{}\n", error.render()).as_bytes());
     }
 }
 
 /// Ends the process on a panic in any thread: going on without it could do harm, and what is on disk is safe.
 fn defect(info: &PanicHookInfo<'_>) {
-    if rollbook::foreign::is_reading() {
+    if rollbook::words::foreign::is_reading() {
         return; // damage, which is told by whoever reads
     }
     let place = info.location().map(ToString::to_string).unwrap_or_default();

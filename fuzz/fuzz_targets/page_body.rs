@@ -5,12 +5,11 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use rollbook::api::model::Limits;
-use rollbook::config::PartitionBy;
 use rollbook::dataset::destination::temporary;
-use rollbook::dataset::layout::Layout;
-use rollbook::flatten::{self, Options};
-use rollbook::range::Kept;
+use rollbook::rows::model::Limits;
+use rollbook::rows::partition::PartitionBy;
+use rollbook::rows::flatten::{self, Options};
+use rollbook::words::range::Kept;
 use rollbook::stage::Stage;
 
 /// A page, one session, and a page for which there is little room.
@@ -24,7 +23,6 @@ static OPTIONS: LazyLock<[Options; 3]> = LazyLock::new(|| {
         Options { limits: tight, kept, meeting: Some("room".into()), ..Options::default() },
     ]
 });
-static LAYOUT: LazyLock<Layout> = LazyLock::new(|| Layout::local("unused", PartitionBy::Day));
 
 fuzz_target!(|body: &[u8]| {
     for options in &*OPTIONS {
@@ -32,7 +30,7 @@ fuzz_target!(|body: &[u8]| {
         let weight = flatten::weight(body, &options.limits);
         assert!(flat.memory() < 8 * weight + (1 << 20), "{} bytes of rows, {weight} expected", flat.memory());
         let mut stage = Stage::nameless(&temporary(), 0).expect("there is room");
-        stage.append(&flat, &LAYOUT, None).expect("there is room");
+        stage.append(&flat, PartitionBy::Day, None).expect("there is room");
         let segments = stage.partitions().flat_map(|partition| stage.segments(partition));
         let rows: usize = segments.map(|segment| stage.load(segment).expect("it was staged").len()).sum();
         assert_eq!(rows, flat.entries.len());

@@ -9,17 +9,17 @@ use std::panic::{set_hook, take_hook};
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use rollbook::config::PartitionBy;
+use rollbook::words::foreign;
+use rollbook_fuzz::{Dataset, edited, parts};
+use rollbook::rows::partition::PartitionBy;
 use rollbook::dataset::identity::Bits;
 use rollbook::dataset::merge::{Merge, Sources};
 use rollbook::dataset::published::Published;
 use rollbook::error::Result;
-use rollbook::foreign;
-use rollbook::progress::{Mode, Progress};
+use rollbook::terminal::progress::{Mode, Progress};
 use rollbook::stage::Stage;
-use rollbook::tables::Table;
-use rollbook::verify::Verify;
-use rollbook_fuzz::{Dataset, edited, parts};
+use rollbook::rows::tables::Table;
+use rollbook::commands::verify::Verify;
 
 static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::new);
 static PARTS: LazyLock<[Vec<Vec<u8>>; 2]> = LazyLock::new(parts);
@@ -50,7 +50,7 @@ fuzz_target!(init: tell_of_defects_alone(), |input: &[u8]| {
 });
 
 fn verify(Dataset { layout, partition, .. }: &Dataset) {
-    let (_stopper, stop) = rollbook::signal::channel();
+    let (_stopper, stop) = rollbook::words::stop::channel();
     let vouched = BTreeSet::from([*partition]);
     let (stop, progress) = (&stop, &Progress::new(Mode::Never, false));
     let verify = Verify { layout, by: PartitionBy::Month, present: *partition, share: None, vouched, stop, progress };

@@ -5,12 +5,12 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use rollbook::config::PartitionBy;
-use rollbook::dataset::known::Known;
 use rollbook::dataset::receipt::past;
-use rollbook::dataset::state::{Source, State};
-use rollbook::tables::Table;
 use rollbook_fuzz::Dataset;
+use rollbook::rows::partition::PartitionBy;
+use rollbook::dataset::known::Known;
+use rollbook::dataset::state::{Source, State};
+use rollbook::rows::tables::Table;
 
 static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::new);
 static SOURCE: LazyLock<Source> = LazyLock::new(|| {

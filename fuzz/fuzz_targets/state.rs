@@ -5,10 +5,10 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use rollbook::config::PartitionBy;
+use rollbook_fuzz::Dataset;
+use rollbook::rows::partition::PartitionBy;
 use rollbook::dataset::known::Known;
 use rollbook::dataset::state::{Source, State};
-use rollbook_fuzz::Dataset;
 
 const PATH: &str = "_rollbook/state.json";
 static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::new);

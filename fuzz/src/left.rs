@@ -4,19 +4,20 @@ use std::fs;
 use std::io::Write;
 use std::ops::Range;
 
-use rollbook::config::PartitionBy;
+use serde_json::Value;
+use tempfile::TempDir;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use rollbook::rows::partition::PartitionBy;
 use rollbook::dataset::forms::STAGED;
 use rollbook::dataset::identity::{self, Bits, Questions};
 use rollbook::dataset::layout::Layout;
 use rollbook::dataset::merge::{Merge, Sources};
 use rollbook::error::Result;
-use rollbook::files::Below;
-use rollbook::flatten::Flat;
+use rollbook::store::files::Below;
+use rollbook::rows::flatten::Flat;
 use rollbook::stage::{Header, Recalled, Stage};
-use rollbook::walk::{Goal, Plan, Settings, Window};
-use serde_json::Value;
-use tempfile::TempDir;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use rollbook::list::Window;
+use rollbook::walk::{Goal, Plan, Settings};
 
 use crate::{SESSIONS, flat};
 
@@ -99,12 +100,12 @@ impl Left {
     fn open(&self) -> (Stage, Vec<Recalled>) {
         let (key, run_id) = ("key".to_owned(), "run".to_owned());
         let header = Header { key, erasures: 0, begun_at: 0, run_id, last_run: None };
-        Stage::open(&Below::named(self.folder.path()), &self.layout, &header, false).expect("damage ends no run")
+        Stage::open(&Below::named(self.folder.path()), self.layout.by(), &header, false).expect("damage ends no run")
     }
 
     fn append(&self, stage: &mut Stage, page: u64) {
         let window = Window { size: 3, page };
-        stage.append(&self.flat, &self.layout, Some((0, window))).expect("there is room");
+        stage.append(&self.flat, self.layout.by(), Some((0, window))).expect("there is room");
     }
 
     fn sealed(&self, rows: &[u8], lines: &[Vec<u8>]) -> Vec<u8> {

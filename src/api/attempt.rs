@@ -11,14 +11,14 @@ use url::Url;
 
 use super::body::{self, Unread};
 use super::broken::{Broken, describe};
-use super::clock::Clock;
 use super::endpoint::{is_slash_away, label};
 use super::memory::{Memory, Share};
 use super::retry::{answered_at, retry_after};
 use super::status::Meaning;
 use super::token::Tokens;
 use crate::error::{Error, Kind};
-use crate::walk::{Asking, Outcome, Silence};
+use crate::list::{Asking, Outcome, Silence};
+use crate::words::clock::Clock;
 
 /// The body of a success; it looks like one JSON object with something in it, and no more than that is known.
 #[derive(Debug)]

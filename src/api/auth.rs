@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use crate::config::is_quoted;
 use crate::error::{Error, Kind, Result};
-use crate::files::named::Refusal;
-use crate::redact::redact;
+use crate::store::files::named::Refusal;
+use crate::words::redact::redact;
+use crate::words::text::is_quoted;
 
 const TOKEN: &str = "VIDEOSDK_TOKEN";
 const TOKEN_FILE: &str = "VIDEOSDK_TOKEN_FILE";

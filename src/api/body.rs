@@ -5,8 +5,8 @@ use reqwest::Response;
 
 use super::coding::{Coding, Inflater};
 use super::memory::Share;
-use super::model::{message_in, said};
-use crate::redact::{one_line, redact};
+use crate::rows::model::{message_in, said};
+use crate::words::redact::{one_line, redact};
 
 /// Bytes of a refusal's body that are read at most.
 const REFUSAL: usize = 16 << 10;

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use url::Url;
 
-use crate::system::remedy;
+use crate::words::system::remedy;
 
 /// A failure on the way.
 #[derive(Debug, PartialEq, Eq)]

@@ -14,7 +14,6 @@ use url::Url;
 use super::attempt::{Body, Failed, Failure, Judge, Passing, Reply, Word, tell_again};
 use super::auth::Credentials;
 use super::body::quote;
-use super::clock::Clock;
 use super::connect::connect;
 use super::endpoint::{Endpoint, Filter, label};
 use super::gate::Gate;
@@ -23,7 +22,8 @@ use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
 use crate::config;
 use crate::error::{Error, Kind, Result};
-use crate::walk::{Asking, Request, Silence};
+use crate::list::{Asking, Request, Silence};
+use crate::words::clock::Clock;
 
 /// A client of the sessions API. Its clones share connections, limits and tokens.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use url::{Position, Url};
 
 use crate::config::{ApiVersion, is_loopback};
 use crate::error::{Error, Kind, Result};
-use crate::range::Range;
-use crate::walk::Request;
+use crate::list::Request;
+use crate::words::range::Range;
 
 /// Which sessions the server is asked for; by default all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -157,7 +157,7 @@ fn encode(segment: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walk::Window;
+    use crate::list::Window;
 
     fn endpoint(base: &str, version: ApiVersion) -> Result<Endpoint> {
         Endpoint::new(&Url::parse(base).unwrap(), version)

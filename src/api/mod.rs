@@ -1,4 +1,4 @@
-//! The sessions API as a client sees it: URLs, credentials, limits, retries, and the wire model.
+//! The sessions API as a client sees it: URLs, credentials, limits and retries.
 //!
 //! [`Client`] delivers response bodies and knows nothing of what is in them, but for one cheap look: a body that
 //! is not one JSON object, or an empty one, is asked for again. Parsing is the caller's, on its own threads.
@@ -10,8 +10,7 @@
 //! memory    of all answers in flight          coding   gzip
 //! client    one request, over attempts       attempt   one of them, and what its end means
 //! status    what each status means
-//! connect   TLS, proxies, connections         clock     the wall clock, handed in
-//! model     what a page says, read by lenient mend      text that is not valid Unicode
+//! connect   TLS, proxies, connections
 //! ```
 
 mod attempt;
@@ -19,15 +18,11 @@ mod auth;
 mod body;
 mod broken;
 mod client;
-mod clock;
 mod coding;
 mod connect;
 mod endpoint;
 mod gate;
-pub mod lenient;
 mod memory;
-pub mod mend;
-pub mod model;
 mod retry;
 mod status;
 mod token;
@@ -40,6 +35,5 @@ mod tests;
 pub use attempt::{Body, Failed, Reply, Word};
 pub use auth::{Credentials, Secret};
 pub use client::Client;
-pub use clock::Clock;
 pub use endpoint::Filter;
 pub use memory::{Memory, Share};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use crate::walk::{Asking, Silence};
+use crate::list::{Asking, Silence};
 
 /// Attempts for one request at most, the first included.
 const ATTEMPTS: u32 = 5;

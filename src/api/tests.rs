@@ -10,10 +10,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::canned::Canned;
 use super::retry::{Backoff, seeded};
-use super::{Body, Client, Clock, Credentials, Failed, Filter, Reply, Secret, Word};
+use super::{Body, Client, Credentials, Failed, Filter, Reply, Secret, Word};
 use crate::config::{Api, ApiVersion};
 use crate::error::{Error, Result};
-use crate::walk::{Asking, Request, Silence, Window};
+use crate::list::{Asking, Request, Silence, Window};
+use crate::words::clock::Clock;
 
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJhcGlrZXkiOiJrIn0.c2lnbmF0dXJl";
 const FIRST: Request = Request::documented(Window { size: 100, page: 1 }, 1);

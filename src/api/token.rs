@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::auth::{Credentials, Secret, claims};
-use super::clock::Clock;
 use crate::error::{Error, Kind, Result};
+use crate::words::clock::Clock;
 
 /// How long a minted token is good for.
 const LIFETIME: Duration = Duration::from_mins(20);

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{Error, Kind, Result};
-use crate::files::named::{Origin, Refusal};
+use crate::store::files::named::{Origin, Refusal};
 
 use super::environment::Environment;
 use super::keys::{self, Form, KEYS, Key};

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::place::Place;
+use crate::rows::partition::PartitionBy;
+use crate::store::place::Place;
 use crate::walk::Evidence;
 
 mod environment;
@@ -23,10 +24,9 @@ pub use environment::Environment;
 pub use keys::{KEYS, Key, example};
 pub use resolve::{Resolved, Setting, resolve};
 pub use source::{Override, Source};
-pub use value::{duration, is_loopback};
+pub use value::is_loopback;
 
 use resolve::Values;
-pub(crate) use resolve::is_quoted;
 use value::{boolean, choice, decimal, optional_folder, optional_moment, origin, pairs, period, whole};
 
 /// Which version of the sessions API is read.
@@ -77,18 +77,6 @@ pub struct Walk {
     pub ledger_max_age: Duration,
     /// The weakest evidence that exit code 0 is given for.
     pub accept: Evidence,
-}
-
-/// How the dataset is cut into partitions, by the sessions' start in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PartitionBy {
-    /// One partition.
-    None,
-    /// `start_month=2026-11`.
-    #[default]
-    Month,
-    /// `start_date=2026-11-23`.
-    Day,
 }
 
 /// `[dataset]`: where the tables go, and what is kept.
@@ -159,10 +147,8 @@ impl Config {
             },
             dataset: Dataset {
                 url: values.read("dataset.url", Place::parse)?,
-                partition_by: values.read("dataset.partition_by", |text| {
-                    use PartitionBy::{Day, Month, None};
-                    choice(text, &[("none", None), ("month", Month), ("day", Day)], "`none`, `month` or `day`")
-                })?,
+                partition_by: values
+                    .read("dataset.partition_by", |text| choice(text, &PartitionBy::ALL, "`none`, `month` or `day`"))?,
                 since: values.read("dataset.since", optional_moment)?,
                 max_rejects: values.read("dataset.max_rejects", |text| whole(text, 0..=u64::from(u32::MAX)))?,
                 max_partitions: values.read("dataset.max_partitions", |text| whole(text, 1..=100_000))?,

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
-use crate::files::named::{self, Origin, Refusal};
+use crate::store::files::named::{self, Origin, Refusal};
+use crate::words::text::is_quoted;
 
 use super::keys::{self, KEYS, Key};
 use super::source::{Override, Source};
@@ -82,12 +83,6 @@ impl Resolved {
         setting.map(|setting| &setting.source).filter(|source| **source != Source::Default)
     }
 }
-
-/// Whether a text is in quotes that no shell has taken away.
-pub(crate) fn is_quoted(text: &str) -> bool {
-    text.len() > 1 && ['"', '\''].iter().any(|quote| text.starts_with(*quote) && text.ends_with(*quote))
-}
-
 /// Whether a text has what parts a name, a password or a signature from the rest of a URL.
 fn may_hold_a_secret(text: &str) -> bool {
     text.contains(['@', '?', '#', '&', ';', '%']) || text.contains("sig=")

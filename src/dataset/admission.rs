@@ -7,10 +7,10 @@ use super::layout::Layout;
 use super::lease::{self, Lease};
 use super::published::Published;
 use super::{receipt, state};
-use crate::api::Clock;
 use crate::error::{Error, Kind, Result};
-use crate::signal::Stop;
 use crate::store::{Leftover, probe};
+use crate::words::clock::Clock;
+use crate::words::stop::Stop;
 
 /// What somebody wants to do with a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

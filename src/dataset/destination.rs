@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use super::layout::Layout;
 use super::lease::Terms;
 use super::trial;
-use crate::config::duration;
 use crate::config::{Config, Environment};
 use crate::error::{Error, Kind, Result};
-use crate::files::Below;
-use crate::flatten;
-use crate::place::{Place, Service};
-use crate::signal::Stop;
+use crate::rows::flatten;
+use crate::rows::tables::Table;
+use crate::store::files::Below;
+use crate::store::place::{Place, Service};
 use crate::store::{self, Faults, Given, Means};
-use crate::tables::Table;
+use crate::words::stop::Stop;
+use crate::words::text::duration;
 
 /// Where a run writes.
 #[derive(Debug, Clone)]

@@ -19,10 +19,10 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
-use crate::chunk::weight::of_published;
 use crate::error::{Error, Kind, Result};
-use crate::signal::Stop;
-use crate::tables::{SCHEMA_VERSION, Table, Type};
+use crate::rows::chunk::weight::of_published;
+use crate::rows::tables::{SCHEMA_VERSION, Table, Type};
+use crate::words::stop::Stop;
 
 /// Key in every file's metadata; its value is [`SCHEMA_VERSION`].
 pub const SCHEMA_VERSION_KEY: &str = "rollbook.schema_version";
@@ -296,8 +296,8 @@ fn encoding(table: Table, name: &str, kind: Type) -> Option<Encoding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::Chunk;
-    use crate::flatten::{self, Options};
+    use crate::rows::chunk::Chunk;
+    use crate::rows::flatten::{self, Options};
 
     /// The batches that rows are cut into where so many come at a time.
     fn cut(rows: &RecordBatch, at_once: usize) -> Vec<RecordBatch> {

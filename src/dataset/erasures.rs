@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::encode::hexadecimal;
 use super::layout::Layout;
 use super::sealed;
-use crate::erasure::{Denied, Hash, Identifier};
 use crate::error::{Error, Kind, Result};
+use crate::rows::erasure::{Denied, Hash, Identifier};
 use crate::store::{Access, Swap, Version, failed, raced};
-use crate::timestamp;
+use crate::words::timestamp;
 pub use rule::{Match, Origin, Rule, Taken, Tally, What};
 
 /// The file's own form. Form 1 had one floor and a set of hashes of exact names and ids, without more about them.
@@ -396,7 +396,7 @@ mod tests {
     #[test]
     fn numbers_that_could_not_grow_are_damage() {
         let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::local(folder.path(), crate::config::PartitionBy::Month);
+        let layout = Layout::local(folder.path(), crate::rows::partition::PartitionBy::Month);
         std::fs::create_dir(folder.path().join("_rollbook")).unwrap();
         let load = |form: u32, epoch: u64, last_number: u32| {
             let text = format!(

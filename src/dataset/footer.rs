@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
-use crate::foreign::Cause;
+use crate::words::foreign::Cause;
 
 /// Bytes of metadata at most: those of a part with a thousand row groups take a tenth of that.
 const MOST_BYTES: u32 = 16 << 20;

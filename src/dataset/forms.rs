@@ -1,14 +1,11 @@
 //! Which of a dataset's paths are files, and which are folders. What is the other one ends a run when it comes there, so that a
 //! survey must tell of it before.
 
+use crate::stage::{ASIDE, STAGED};
 use crate::store::Form;
 
 /// The one file of a partition and table.
 pub const PART: &str = "part-0.parquet";
-/// The files of a stage, the journal last.
-pub const STAGED: [&str; 3] = ["rows", "identities", "journal"];
-/// Where a stage is put that is of no use any more.
-pub const ASIDE: &str = "aside";
 
 /// What is at a path if anything is; `None` where that is nobody's business.
 pub fn of(path: &str) -> Option<Form> {

@@ -1,7 +1,7 @@
 //! Which staged rows win, and which published rows they supersede; in bounded memory, before any file is swapped.
 //!
 //! Identities are compared by the 128-bit hash of the id, a range of hashes at a time. The latest version wins, unless the
-//! session has ended and it lacks what is known of it ([`crate::facts`]).
+//! session has ended and it lacks what is known of it ([`crate::rows::facts`]).
 
 mod known;
 mod stored;
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::thread;
 
 use super::lanes::lanes;
-use super::layout::Partition;
 use super::published::Published;
-use crate::erasure::Denied;
 use crate::error::Result;
+use crate::rows::erasure::Denied;
+use crate::rows::partition::Partition;
 use crate::stage::{Cut, Identity, Stage};
 use crate::walk::Tally;
 use known::{Mark, Sought};

@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 use super::encode;
 use super::known::{Known, Older, Standing};
 use super::lanes::in_order;
-use super::layout::{Layout, Partition};
+use super::layout::Layout;
 use super::published::{Published, Versions, damaged};
 use super::publishing::{self, Left};
 use super::state::State;
-use crate::config::PartitionBy;
 use crate::error::{Error, Kind, Result};
-use crate::signal::Stop;
+use crate::rows::partition::Partition;
+use crate::rows::tables::Table;
 use crate::store::{Version, raced};
-use crate::tables::Table;
+use crate::words::stop::Stop;
 
 /// How often other runs may come between.
 const ROUNDS: u32 = 100;
@@ -28,7 +28,6 @@ const ROUNDS: u32 = 100;
 #[derive(Debug)]
 pub struct Inspection {
     layout: Layout,
-    by: PartitionBy,
     stop: Stop,
     known: Known,
     /// Records that were there when the run began.
@@ -53,11 +52,11 @@ impl Inspection {
     ///
     /// # Errors
     /// As [`Known::read`].
-    pub fn begin(layout: &Layout, by: PartitionBy, stop: &Stop) -> Result<Self> {
-        let known = Known::read(layout, by)?;
+    pub fn begin(layout: &Layout, stop: &Stop) -> Result<Self> {
+        let known = Known::read(layout)?;
         let left = known.left().to_vec();
         let (seen, restored) = Default::default();
-        Ok(Self { layout: layout.clone(), by, stop: stop.clone(), known, left, seen, restored })
+        Ok(Self { layout: layout.clone(), stop: stop.clone(), known, left, seen, restored })
     }
 
     /// Hashes the files that are other than the state has noted; all where there is no state. Returns the versions of all
@@ -149,7 +148,7 @@ impl Inspection {
 
     /// Another run may have published between the reading of the records and that of the files.
     fn look_again(&mut self, doubtful: Vec<(String, Seen)>) -> Result<()> {
-        self.known = Known::read(&self.layout, self.by)?;
+        self.known = Known::read(&self.layout)?;
         self.known.read_receipts(&self.layout)?;
         let now = self.layout.versions()?;
         let mut damaged = Vec::new();

@@ -10,7 +10,6 @@ use super::layout::Layout;
 use super::publishing::{self, Left};
 use super::receipt::past::{self, Stored};
 use super::state::{Found, Recorded, State};
-use crate::config::PartitionBy;
 use crate::error::Result;
 
 /// What the records say of a file's bytes.
@@ -62,10 +61,10 @@ impl Known {
     /// # Errors
     /// `Unreadable` where a record of a run that was publishing can't be understood; `Config` where the dataset is of a
     /// newer version, or cut otherwise; `Destination`.
-    pub fn read(layout: &Layout, by: PartitionBy) -> Result<Self> {
+    pub fn read(layout: &Layout) -> Result<Self> {
         // A run removes its record after it has stored the state. In this order one of the two is seen.
         let left = publishing::all(layout)?;
-        let state = match State::look(layout, by)? {
+        let state = match State::look(layout)? {
             Found::Known(state) => Some(state.into_files()),
             Found::Nothing | Found::Damaged(_) => None,
         };

@@ -4,39 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, NaiveDate};
+use chrono::{DateTime, NaiveDate};
 
 use super::forms::{self, PART};
-use crate::config::PartitionBy;
 use crate::error::{Error, Kind, Result};
+use crate::rows::partition::{Partition, PartitionBy};
+use crate::rows::tables::Table;
 use crate::store::{Local, Store, Survey, Version};
-use crate::tables::Table;
-
-/// A partition, by its first day; ordered in time. With [`PartitionBy::None`] there is one, that of the epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Partition(NaiveDate);
-
-impl Partition {
-    /// Its first day, counted from the year 1.
-    pub fn day(self) -> i32 {
-        self.0.num_days_from_ce()
-    }
-
-    /// Its first day, as in `2026-11-01`.
-    pub fn text(self) -> String {
-        self.0.to_string()
-    }
-
-    /// The partition whose first day a text names.
-    pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-
-    /// The partition whose first day this is.
-    pub fn from_day(day: i32) -> Self {
-        Self(NaiveDate::from_num_days_from_ce_opt(day).unwrap_or_default())
-    }
-}
 
 /// Where a dataset is and how it is cut.
 #[derive(Debug, Clone)]
@@ -84,19 +58,14 @@ impl Layout {
         Ok(survey)
     }
 
-    /// The partition that always exists; it holds the sessions without a start.
-    pub fn undated(&self) -> Partition {
-        Partition(DateTime::UNIX_EPOCH.date_naive())
+    /// How the dataset is cut.
+    pub const fn by(&self) -> PartitionBy {
+        self.by
     }
 
     /// The partition of a session by its start, in microseconds since 1970, UTC.
     pub fn partition(&self, start: Option<i64>) -> Partition {
-        let day = start.and_then(DateTime::from_timestamp_micros).map(|time| time.date_naive());
-        match (self.by, day) {
-            (PartitionBy::None, _) | (_, None) => self.undated(),
-            (PartitionBy::Month, Some(day)) => Partition(day.with_day(1).unwrap_or(day)),
-            (PartitionBy::Day, Some(day)) => Partition(day),
-        }
+        self.by.partition(start)
     }
 
     /// The folder of a partition within its table; empty where there are no partitions.
@@ -155,7 +124,7 @@ impl Layout {
 /// The partition that a file is in where a dataset is cut so; `None` for every path that the layout would not make itself.
 pub fn partition_of(by: PartitionBy, path: &str) -> Option<Partition> {
     let (_, day) = recognise(path).filter(|(of, _)| *of == by)?;
-    let partition = Partition(day?);
+    let partition = Partition::new(day?);
     Table::ALL.iter().any(|table| relative(by, *table, partition) == path).then_some(partition)
 }
 
@@ -178,8 +147,8 @@ fn recognise(path: &str) -> Option<(PartitionBy, Option<NaiveDate>)> {
 fn folder(by: PartitionBy, partition: Partition) -> String {
     match by {
         PartitionBy::None => String::new(),
-        PartitionBy::Month => partition.0.format("start_month=%Y-%m").to_string(),
-        PartitionBy::Day => partition.0.format("start_date=%Y-%m-%d").to_string(),
+        PartitionBy::Month => partition.date().format("start_month=%Y-%m").to_string(),
+        PartitionBy::Day => partition.date().format("start_date=%Y-%m-%d").to_string(),
     }
 }
 
@@ -196,7 +165,7 @@ mod tests {
 
     #[test]
     fn partitions_are_months_days_or_one() {
-        let start = crate::timestamp::parse("2026-11-23T23:59:59.999Z");
+        let start = crate::words::timestamp::parse("2026-11-23T23:59:59.999Z");
         let path = |by, start| {
             let layout = Layout::local("/d", by);
             layout.relative(Table::Timelogs, layout.partition(start))

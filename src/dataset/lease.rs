@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use tokio::task::block_in_place;
 
 use super::layout::Layout;
-use crate::api::Clock;
 use crate::error::{Error, Kind, Result};
-use crate::files::{Access, Folder, make};
-use crate::signal::Stop;
+use crate::store::files::{Access, Folder, make};
 use crate::store::{Swap, Version, failed};
-use crate::timestamp;
+use crate::words::clock::Clock;
+use crate::words::stop::Stop;
+use crate::words::timestamp;
 
 /// rollbook's own folder, and what runs lock in it.
 const OWN: &str = "_rollbook";

@@ -10,8 +10,8 @@ use arrow_array::RecordBatch;
 
 use super::identity::Bits;
 use super::published::Chunks;
-use crate::chunk::{Chunk, Key};
 use crate::error::Result;
+use crate::rows::chunk::{Chunk, Key};
 use crate::stage::{Segment, Stage};
 
 /// What one partition is made of.

@@ -13,13 +13,14 @@ use arrow_array::RecordBatch;
 use parquet::errors::ParquetError;
 
 use super::encode::{Cutter, Encoder, Written};
-use super::layout::{Layout, Partition};
+use super::layout::Layout;
 use super::merge::Run;
 use super::published::Versions;
 use super::publishing::Entry;
 use crate::error::{Error, Kind, Result};
+use crate::rows::partition::Partition;
+use crate::rows::tables::Table;
 use crate::store::{Access, Draft, Store, Swap, Version, failed, raced};
-use crate::tables::Table;
 
 /// Batches that may wait for one encoder.
 const QUEUE: usize = 2;

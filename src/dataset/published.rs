@@ -20,16 +20,17 @@ use super::encode::SCHEMA_VERSION_KEY;
 use super::erasures::Tally;
 use super::erasures::rows::Rules;
 use super::footer;
-use super::layout::{Layout, Partition};
-use crate::chunk::{Chunk, Key, Keys, weight};
-use crate::erasure::Denied;
+use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
-use crate::foreign;
-use crate::limits;
-use crate::recount;
+use crate::rows::chunk::{Chunk, Key, Keys, weight};
+use crate::rows::erasure::Denied;
+use crate::rows::partition::Partition;
+use crate::rows::recount;
+use crate::rows::tables::{SCHEMA_VERSION, Table};
 use crate::store::{Version, failed, raced};
-use crate::system::is_want;
-use crate::tables::{SCHEMA_VERSION, Table};
+use crate::words::foreign;
+use crate::words::limits;
+use crate::words::system::is_want;
 
 /// Sessions read at a time.
 const SESSIONS: usize = 2048;

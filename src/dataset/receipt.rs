@@ -13,10 +13,10 @@ use serde::Serialize;
 use super::layout::Layout;
 use super::publish::Part;
 use super::state::version_name;
-use crate::api::Clock;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::store::{Access, Swap, raced};
+use crate::words::clock::Clock;
 use purged::{Near, Removed, Ruled};
 use walked::Walk;
 

@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use super::erasures::Tally;
 use super::layout::Layout;
 use super::receipt;
-use crate::erasure::Denied;
 use crate::error::Result;
-use crate::flatten::{Of, Reject, identity};
-use crate::limits;
+use crate::rows::erasure::Denied;
+use crate::rows::flatten::{Of, Reject, identity};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
+use crate::words::limits;
 
 /// Their folder in rollbook's own.
 const FOLDER: &str = "rejects";
@@ -260,7 +260,7 @@ fn start(raw: &str) -> Option<i64> {
     struct Started {
         start: Option<String>,
     }
-    crate::timestamp::parse(&serde_json::from_str::<Started>(raw).ok()?.start?)
+    crate::words::timestamp::parse(&serde_json::from_str::<Started>(raw).ok()?.start?)
 }
 
 /// When the run of a file began, in microseconds.
@@ -331,7 +331,7 @@ fn write(layout: &Layout, draft: &Draft, line: &Line) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PartitionBy;
+    use crate::rows::partition::PartitionBy;
 
     fn reject(id: &str, raw: &str) -> Reject {
         let of = if id.is_empty() { Of::Unknown(Vec::new()) } else { Of::Session(id.to_owned()) };

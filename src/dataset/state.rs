@@ -11,17 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::identity::Moving;
-use super::layout::{Layout, Partition, partition_of};
+use super::layout::{Layout, partition_of};
 use super::publish::Part;
 use super::published::Published;
 use super::publishing::shown;
 use super::receipt::past;
 use super::sealed;
-use crate::config::{ApiVersion, PartitionBy};
+use crate::config::ApiVersion;
 use crate::error::{Error, Kind, Result};
-use crate::limits;
+use crate::rows::partition::{Partition, PartitionBy};
+use crate::rows::tables::{SCHEMA_VERSION, Table};
 use crate::store::Version;
-use crate::tables::{SCHEMA_VERSION, Table};
+use crate::words::limits;
 pub use covered::{Covered, Order};
 pub use owed::{Debt, Failure, Owed};
 pub use source::{Source, version_name, version_named};
@@ -96,17 +97,10 @@ pub struct Recorded {
     pub mark: Option<String>,
 }
 
-const CUTS: [(&str, PartitionBy); 3] =
-    [("none", PartitionBy::None), ("month", PartitionBy::Month), ("day", PartitionBy::Day)];
-
-fn partition_name(by: PartitionBy) -> &'static str {
-    CUTS.into_iter().find(|(_, cut)| *cut == by).map_or("", |(name, _)| name)
-}
-
 impl State {
     /// A dataset without files.
     pub fn new(by: PartitionBy, source: Source) -> Self {
-        let partition_by = partition_name(by).to_owned();
+        let partition_by = by.name().to_owned();
         Self {
             layout: LAYOUT_VERSION,
             schema_version: SCHEMA_VERSION,
@@ -134,8 +128,8 @@ impl State {
     /// `Config` where the dataset is of a newer version, cut otherwise, another account's, or read from another version of
     /// the API;
     /// `Destination` where a recorded file is gone.
-    pub fn load(layout: &Layout, by: PartitionBy, source: Source, run_id: &str, dry_run: bool) -> Result<Self> {
-        let fresh = Self::new(by, source);
+    pub fn load(layout: &Layout, source: Source, run_id: &str, dry_run: bool) -> Result<Self> {
+        let fresh = Self::new(layout.by(), source);
         let Some((text, version)) = layout.store().read(&path())? else { return fresh.found_lost(layout) };
         let state = match Self::read(&text) {
             Ok(state) => state,
@@ -159,13 +153,13 @@ impl State {
     ///
     /// # Errors
     /// `Config` where the dataset is of a newer version, or cut otherwise.
-    pub fn look(layout: &Layout, by: PartitionBy) -> Result<Found> {
+    pub fn look(layout: &Layout) -> Result<Found> {
         let Some((text, version)) = layout.store().read(&path())? else { return Ok(Found::Nothing) };
         let mut state = match Self::read(&text) {
             Ok(state) => state,
             Err(why) => return Ok(Found::Damaged(why)),
         };
-        state.refuse_unless_like(&Self::new(by, state.source.clone()), layout)?;
+        state.refuse_unless_like(&Self::new(layout.by(), state.source.clone()), layout)?;
         state.version = Some(version);
         state.had_covered = state.covered.is_some();
         Ok(Found::Known(Box::new(state)))
@@ -178,7 +172,7 @@ impl State {
         if !sealed::is_whole(text) {
             return Err("is damaged (its sum is another one)".to_owned());
         }
-        let cut = CUTS.into_iter().find(|(name, _)| *name == state.partition_by);
+        let cut = PartitionBy::ALL.into_iter().find(|(name, _)| *name == state.partition_by);
         if let Some((_, by)) = cut.filter(|_| state.layout <= LAYOUT_VERSION)
             && let Some(path) = state.files.keys().find(|path| partition_of(by, path).is_none())
         {
@@ -256,8 +250,8 @@ impl State {
     ///
     /// # Errors
     /// As [`Self::look`]; `Destination` where a receipt can't be read.
-    pub fn version_of(layout: &Layout, by: PartitionBy) -> Result<Option<ApiVersion>> {
-        let name = match Self::look(layout, by)? {
+    pub fn version_of(layout: &Layout) -> Result<Option<ApiVersion>> {
+        let name = match Self::look(layout)? {
             Found::Known(state) => Some(state.source.api_version),
             Found::Nothing | Found::Damaged(_) => past::last_source(layout)?.map(|source| source.version),
         };

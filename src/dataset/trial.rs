@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
-use crate::files::Folder;
+use crate::store::files::Folder;
 use crate::store::{self, failed};
 
 /// What is written in a trial: a full disk has no room for it.

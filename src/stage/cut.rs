@@ -7,9 +7,9 @@ use std::io::{BufWriter, Write};
 
 use super::identity::{self, Identity};
 use crate::error::Result;
-use crate::files::{Below, Folder};
+use crate::list::Listed;
 use crate::store::failed;
-use crate::walk::Listed;
+use crate::store::files::{Below, Folder};
 
 /// The listed sessions without rows.
 pub struct Cut {

@@ -15,11 +15,12 @@ use xxhash_rust::xxh3::Xxh3;
 use super::identity::{self, Identity};
 use super::record::{Record, SegmentRecord};
 use super::segment;
-use crate::chunk::{Keys, column};
-use crate::dataset::layout::Layout;
-use crate::tables::Table;
-use crate::walk::Listed;
-use crate::{flatten, limits, timestamp};
+use crate::list::Listed;
+use crate::rows::chunk::{Keys, column};
+use crate::rows::flatten;
+use crate::rows::partition::PartitionBy;
+use crate::rows::tables::Table;
+use crate::words::{limits, timestamp};
 
 /// More records than any list has.
 const MOST_LISTED: u64 = 1 << 48;
@@ -74,7 +75,7 @@ pub struct Files<'a> {
     /// Of identities.
     pub identities: &'a File,
     /// How the rows are cut.
-    pub layout: &'a Layout,
+    pub by: PartitionBy,
 }
 
 impl Files<'_> {
@@ -88,7 +89,7 @@ impl Files<'_> {
             return Ok(Held::Torn);
         }
         let identities = bytes(self.identities, from, usize::try_from(to - from).unwrap_or_default())?;
-        let mut staged = Staged { rest: identity::read(&identities), next: begin, layout: self.layout };
+        let mut staged = Staged { rest: identity::read(&identities), next: begin, by: self.by };
         let (mut hasher, mut shown) = (Xxh3::new(), Some(Shown::default()));
         for segment in &record.segments {
             let bytes = bytes(self.rows, segment.offset, segment.length)?;
@@ -134,13 +135,13 @@ impl Record {
 }
 
 /// The identities of a response, of which those behind the rows that were looked at are left.
-struct Staged<'a, I> {
+struct Staged<I> {
     rest: I,
     next: Begin,
-    layout: &'a Layout,
+    by: PartitionBy,
 }
 
-impl<I: Iterator<Item = Identity>> Staged<'_, I> {
+impl<I: Iterator<Item = Identity>> Staged<I> {
     /// Adds what a segment tells; `None` where its rows are not those of the identities, in order and of one partition.
     fn segment(&mut self, mut shown: Shown, record: &SegmentRecord, bytes: Vec<u8>) -> Option<Shown> {
         let batch = segment::sessions(Buffer::from_vec(bytes)).ok()?;
@@ -151,7 +152,7 @@ impl<I: Iterator<Item = Identity>> Staged<'_, I> {
         for row in 0..keys.len() {
             let (key, is_open) = (keys.key(row), is_open.value(row));
             let is_in_order = row == 0 || keys.key(row - 1) <= key;
-            if !is_in_order || !self.is_next(key, is_open) || self.layout.partition(key.0).day() != record.day {
+            if !is_in_order || !self.is_next(key, is_open) || self.by.partition(key.0).day() != record.day {
                 return None;
             }
             if is_open {

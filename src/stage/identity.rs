@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::facts::Facts;
-use crate::flatten::Entry;
+use crate::rows::facts::Facts;
+use crate::rows::flatten::Entry;
 
 /// Identities read at a time.
 const AT_ONCE: usize = 4096;

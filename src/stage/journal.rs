@@ -16,8 +16,8 @@ use super::StageError;
 use super::held::{Begin, Files, Held, Shown};
 use super::record::Record;
 use crate::error::Result;
-use crate::flatten::Reject;
-use crate::walk::{Listed, PageInfo, Window};
+use crate::list::{Listed, PageInfo, Window};
+use crate::rows::flatten::Reject;
 
 /// Whose stage it is: a run continues only what has the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

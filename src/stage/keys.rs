@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::walk::Listed;
+use crate::list::Listed;
 
 /// Bytes a session: the end, and the rank of the id.
 const BYTES: usize = 8 + 16;

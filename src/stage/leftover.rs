@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 
 use super::journal::{Header, Read};
-use crate::dataset::forms::{ASIDE, STAGED};
-use crate::files::{Access, Folder, status};
+use super::{ASIDE, STAGED};
+use crate::store::files::{Access, Folder, status};
 
 /// How long a stage can be continued, in microseconds.
 const MOST_AGE: i64 = 24 * 3_600_000_000;

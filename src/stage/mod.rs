@@ -25,17 +25,16 @@ use arrow_array::cast::AsArray;
 use arrow_buffer::MutableBuffer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::chunk::{Chunk, child_offsets, weight};
-use crate::dataset::forms::STAGED;
-use crate::dataset::layout::{Layout, Partition};
 use crate::error::{Error, Result};
-use crate::files::{Below, Folder};
-use crate::flatten::{Entry, Flat, Reject};
-use crate::foreign::{self, Cause};
-use crate::limits;
+use crate::list::{PageInfo, Window};
+use crate::rows::chunk::{Chunk, child_offsets, weight};
+use crate::rows::flatten::{Entry, Flat, Reject};
+use crate::rows::partition::{Partition, PartitionBy};
+use crate::rows::tables::Table;
 use crate::store::failed;
-use crate::tables::Table;
-use crate::walk::{PageInfo, Window};
+use crate::store::files::{Below, Folder};
+use crate::words::foreign::{self, Cause};
+use crate::words::limits;
 pub use cut::Cut;
 use held::{Files, Shown};
 pub use identity::Identity;
@@ -63,6 +62,11 @@ pub struct Segment {
 /// Counts the changes of segments, identities and the journal, and of the rules by which staged rows were counted, but not
 /// those of columns.
 const FORM: u32 = 7;
+
+/// The files of a stage, the journal last.
+pub const STAGED: [&str; 3] = ["rows", "identities", "journal"];
+/// Where a stage is put that is of no use any more.
+pub const ASIDE: &str = "aside";
 
 /// Staged rows, by partition.
 pub struct Stage {
@@ -129,14 +133,14 @@ impl Stage {
 
     /// A stage that outlives its run if that is stopped. Continues what an earlier run has left under the same key,
     /// unless `fresh`; anything else that is there is set aside.
-    pub fn open(folder: &Below, layout: &Layout, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
-        let opened = Self::prepare(folder, layout, header, fresh);
+    pub fn open(folder: &Below, by: PartitionBy, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
+        let opened = Self::prepare(folder, by, header, fresh);
         opened.map_err(|error| error.at("cannot open the stage", &folder.place()))
     }
 
     fn prepare(
         below: &Below,
-        layout: &Layout,
+        by: PartitionBy,
         header: &Header,
         fresh: bool,
     ) -> Result<(Self, Vec<Recalled>), StageError> {
@@ -150,7 +154,7 @@ impl Stage {
             None => {}
             Some(Err(why)) => set_aside(folder, why)?,
             Some(Ok([rows, identities, journal])) => {
-                let held_against = Files { rows: &rows, identities: &identities, layout };
+                let held_against = Files { rows: &rows, identities: &identities, by };
                 match usable(journal::read(&journal, held_against)?, header, fresh) {
                     Ok(read) => {
                         shorten(&journal, read.length)?;
@@ -268,17 +272,17 @@ impl Stage {
     }
 
     /// Adds a response's rows. `asked`: the walk and the window that it answers, for a run that may have to be continued.
-    pub fn append(&mut self, flat: &Flat, layout: &Layout, asked: Option<(usize, Window)>) -> Result<()> {
-        self.write(flat, layout, asked).map_err(|error| error.at("cannot write the stage", &self.folder.place("")))
+    pub fn append(&mut self, flat: &Flat, by: PartitionBy, asked: Option<(usize, Window)>) -> Result<()> {
+        self.write(flat, by, asked).map_err(|error| error.at("cannot write the stage", &self.folder.place("")))
     }
 
-    fn write(&mut self, flat: &Flat, layout: &Layout, asked: Option<(usize, Window)>) -> Result<(), StageError> {
+    fn write(&mut self, flat: &Flat, by: PartitionBy, asked: Option<(usize, Window)>) -> Result<(), StageError> {
         self.hasher.reset();
         let mut segments = Vec::new();
         let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&flat.batches[0], name));
         let weights = weight::of_staged(&flat.batches, &offsets);
         let mut from = 0;
-        for group in flat.entries.chunk_by(|a, b| layout.partition(a.start) == layout.partition(b.start)) {
+        for group in flat.entries.chunk_by(|a, b| by.partition(a.start) == by.partition(b.start)) {
             let begin = from;
             for end in weight::parts(&weights[begin..begin + group.len()]) {
                 let to = begin + end;
@@ -287,7 +291,7 @@ impl Stage {
                 };
                 let batches = [flat.batches[0].slice(from, to - from), child(1, &offsets[0]), child(2, &offsets[1])];
                 let weight = weights[from..to].iter().sum();
-                let partition = layout.partition(group[0].start);
+                let partition = by.partition(group[0].start);
                 segments.push(self.append_segment(partition, &batches, flat.entries[from].start, weight)?);
                 from = to;
             }

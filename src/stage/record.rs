@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::identity;
 use super::keys::Keys;
-use crate::flatten::Flat;
-use crate::walk::Listed;
+use crate::list::Listed;
+use crate::rows::flatten::Flat;
 
 /// A staged response.
 #[derive(Debug, Clone, Serialize, Deserialize)]

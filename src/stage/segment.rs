@@ -11,8 +11,8 @@ use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 
 use super::StageError;
-use crate::limits;
-use crate::tables::{Table, Type};
+use crate::rows::tables::{Table, Type};
+use crate::words::limits;
 
 /// Where buffers begin.
 const ALIGNMENT: usize = 8;
@@ -198,8 +198,8 @@ impl Rest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::Chunk;
-    use crate::flatten;
+    use crate::rows::chunk::Chunk;
+    use crate::rows::flatten;
     use crate::sim::account::{Account, Shape};
 
     fn batches() -> [RecordBatch; 3] {

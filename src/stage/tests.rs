@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::config::PartitionBy;
-use crate::flatten::{self, Options};
-use crate::range::{Kept, Range};
+use crate::rows::flatten::{self, Options};
+use crate::rows::partition::{Partition, PartitionBy};
+use crate::words::range::{Kept, Range};
 
 fn below(folder: &tempfile::TempDir) -> Below {
     Below::named(folder.path())
@@ -39,16 +39,12 @@ fn kept() -> impl Strategy<Value = Kept> {
 fn append_all(stage: &mut Stage, flats: &[Flat], from: usize) {
     for (page, flat) in (1..).zip(flats).skip(from) {
         let window = Window { size: 7, page };
-        stage.append(flat, &layout(), Some((0, window))).unwrap();
+        stage.append(flat, PartitionBy::Day, Some((0, window))).unwrap();
     }
 }
 
-fn layout() -> Layout {
-    Layout::local("unused", PartitionBy::Day)
-}
-
 fn opened(folder: &tempfile::TempDir, header: &Header) -> (Stage, Vec<Recalled>) {
-    Stage::open(&below(folder), &layout(), header, false).unwrap()
+    Stage::open(&below(folder), PartitionBy::Day, header, false).unwrap()
 }
 
 proptest! {
@@ -160,9 +156,8 @@ fn a_heavy_session_has_a_segment_of_its_own_and_a_page_of_them_many() {
     let sessions: Vec<_> = [3000, 1, 9000, 1, 1].into_iter().enumerate().map(|(at, logs)| session(at, logs)).collect();
     let flat = flatten::page(format!(r#"{{"data":[{}]}}"#, sessions.join(",")), &Options::default()).unwrap();
     let mut stage = Stage::nameless(&below(&folder), 0).unwrap();
-    let layout = Layout::local("unused", PartitionBy::Day);
-    stage.append(&flat, &layout, None).unwrap();
-    let partition = layout.undated();
+    stage.append(&flat, PartitionBy::Day, None).unwrap();
+    let partition = Partition::UNDATED;
     let chunks: Vec<_> = stage.segments(partition).iter().map(|segment| stage.load(segment).unwrap()).collect();
     assert_eq!(chunks.iter().map(Chunk::len).collect::<Vec<_>>(), [2, 1, 2]);
     let ids: Vec<_> = chunks.iter().flat_map(|chunk| (0..chunk.len()).map(|row| chunk.key(row).1.to_owned())).collect();
@@ -230,7 +225,7 @@ fn what_was_never_staged_is_set_aside_whatever_its_sums_say() {
     let identity = |at: usize, byte: u8| {
         ("identities", Box::new(move |left: &mut Left| left.identities[at] = byte) as Box<dyn FnOnce(&mut Left)>)
     };
-    let undated = layout().undated().day();
+    let undated = Partition::UNDATED.day();
     let mut changes = vec![
         number("/page", 0.into()),
         number("/page", u64::MAX.into()),

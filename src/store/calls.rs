@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::refusal::Silent;
 use super::service::Limits;
 use crate::error::{Error, Kind, Result};
-use crate::signal::Stop;
+use crate::words::stop::Stop;
 
 /// After a signal, a request is given up that takes longer than this; and so after one that has spent its budget.
 const GRACE: Duration = Duration::from_millis(900);

@@ -15,8 +15,8 @@ use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 use super::options::{Given, checked, secrets};
 use super::service::{Connector, Limits};
 use crate::error::{Error, Kind, Result};
-use crate::place::{Objects, Service};
-use crate::redact::redact;
+use crate::store::place::{Objects, Service};
+use crate::words::redact::redact;
 
 /// A client of the store at a place, and the place in it. `budget`: for one request with all its attempts and waits.
 pub fn connect(place: &Objects, given: &[Given], budget: Duration) -> Result<(Arc<dyn ObjectStore>, Key)> {
@@ -79,7 +79,7 @@ fn retries(budget: Duration) -> RetryConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::Place;
+    use crate::store::place::Place;
 
     fn failed(url: &str, variables: &[(&str, &str)]) -> String {
         // Whoever installed a provider first is as good.

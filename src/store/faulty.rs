@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Access, Draft, Form, Store, Survey, Swap, Version, failed};
 use crate::error::Result;
-use crate::signal::Stop;
+use crate::words::stop::Stop;
 
 /// What goes wrong, and at which step; steps are counted from 1: one before and one after each change of a file, and for
 /// faults one before each reading as well.

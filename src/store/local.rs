@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use super::{Draft, Form, Store, Survey, Swap, Version, failed, raced, too_many};
 use crate::error::{Error, Kind, Result};
-use crate::files::{Access, Folder, Obstacle, Status, checked, make, status};
-use crate::limits;
-use crate::signal::Stop;
+use crate::store::files::{Access, Folder, Obstacle, Status, checked, make, status};
+use crate::words::limits;
+use crate::words::stop::Stop;
 use survey::Look;
 
 /// rollbook's own folder.

@@ -9,9 +9,9 @@ use object_store::azure::AzureConfigKey as Azure;
 use object_store::gcp::GoogleConfigKey as Google;
 use url::Url;
 
-use crate::config::{duration, is_quoted};
 use crate::error::{Error, Kind, Result};
-use crate::place::Service;
+use crate::store::place::Service;
+use crate::words::text::{duration, is_quoted};
 
 /// An option as it was given.
 #[derive(Clone, PartialEq, Eq)]

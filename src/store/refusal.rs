@@ -7,7 +7,7 @@ use object_store::Error as Cause;
 
 use super::service::NotImplemented;
 use crate::error::{Error, Kind};
-use crate::redact::{one_line, redact};
+use crate::words::redact::{one_line, redact};
 
 /// Characters of a store's words that are shown.
 const EXCERPT: usize = 400;

@@ -22,10 +22,10 @@ use super::refusal::refusal;
 use super::spool::{Copy, Spool};
 use super::{Access, Draft, Form, Store, Survey, Swap, Version, failed, raced, too_many};
 use crate::error::{Error, Kind, Result};
-use crate::files::Below;
-use crate::limits;
-use crate::place::{Objects, Service};
-use crate::signal::Stop;
+use crate::store::files::Below;
+use crate::store::place::{Objects, Service};
+use crate::words::limits;
+use crate::words::stop::Stop;
 
 /// The largest file that is sent, in bytes. It is held in memory while it is sent: a condition can be put on an upload
 /// in one piece only.
@@ -326,7 +326,10 @@ mod tests {
         let options =
             [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_ENDPOINT", "https://127.0.0.1:9")];
         let options = options.map(|(name, value)| Given::by_variable(name, value));
-        let Ok(crate::place::Place::Objects(place)) = crate::place::Place::parse("s3://bucket/data") else { panic!() };
+        let Ok(crate::store::place::Place::Objects(place)) = crate::store::place::Place::parse("s3://bucket/data")
+        else {
+            panic!()
+        };
         let spool = Below::named(spool);
         Remote::open(&place, &options, &spool, Duration::from_secs(1)).unwrap()
     }

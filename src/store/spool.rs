@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::Version;
-use crate::files::{Access, Below, Folder};
+use crate::store::files::{Access, Below, Folder};
 
 /// The name of a run's folder begins with this.
 const PREFIX: &str = ".rollbook-read-";

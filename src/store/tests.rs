@@ -9,9 +9,9 @@ use std::time::Duration;
 use super::options::Given;
 use super::{Remote, Store};
 use crate::error::Kind;
-use crate::files::Below;
-use crate::limits;
-use crate::place::Place;
+use crate::store::files::Below;
+use crate::store::place::Place;
+use crate::words::limits;
 
 /// A store on this machine. `answer` gets the target of each request and where the answer goes, with its head written.
 fn store(spool: &Path, answer: fn(&str, &mut dyn Write) -> std::io::Result<()>) -> Remote {

@@ -3,7 +3,8 @@
 use super::goal::Goal;
 use super::plan::{Phase, Plan};
 use super::slot::{Purpose, Slot, State};
-use super::window::{Window, behind};
+use super::window::behind;
+use crate::list::Window;
 
 impl Plan {
     /// The next planned window, or one more, or what the end still needs.

@@ -6,7 +6,7 @@
 //!   exactly the rest of a believable total; or, without a total, where page 0 brings the same nothing, or the same failure,
 //!   at the opening and after the head was read again.
 
-use super::{Listed, Outcome, Silence};
+use crate::list::{Listed, Outcome, Silence};
 
 /// What two pages are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 
-use super::Listed;
 use super::order::{Orders, Sort, Sorts};
+use crate::list::Listed;
 
 /// What two neighbouring answers are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

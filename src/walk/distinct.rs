@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Listed;
+use crate::list::Listed;
 
 /// Registers; the error is about 1.04 by the root of their number, here 3 %.
 const REGISTERS: usize = 1 << BITS;

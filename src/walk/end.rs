@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Page;
 use super::base::Word;
 use super::sizes::Sizes;
 use super::totals::{believable, is_a_usual_cap};
-use super::window::{Window, behind};
-use super::{Listed, Page, Silence};
+use super::window::behind;
+use crate::list::{Listed, Silence, Window};
 
 /// Requests at most that are spent on the end alone.
 const ATTEMPTS: u32 = 8;

@@ -1,8 +1,7 @@
 //! In which direction the sessions of a page go, and in which the pages. A server that turns each page round gives pages that
 //! can't be put together, though every one of them looks sorted: whoever is told that nothing is proven must be told this.
 
-use super::Listed;
-use super::window::Window;
+use crate::list::{Listed, Window};
 
 /// What the pages have shown, by start.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! What the server says of the number of its pages, in several sizes: together that tells the list's length.
 
-use super::window::Window;
+use crate::list::Window;
 
 /// The length of the list by the `lastPage` of full pages.
 #[derive(Debug, Clone)]

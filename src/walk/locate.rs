@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Page;
 use super::order::Orders;
-use super::window::Window;
-use super::{Listed, Page};
+use crate::list::{Listed, Window};
 
 /// The search for a window that begins at a row at or after a time, and as late in the list as that can be.
 #[derive(Debug)]

@@ -10,8 +10,9 @@ pub(super) use depths::Depths;
 
 use super::base::{Likeness, Word, likeness};
 use super::sizes::USUAL;
-use super::window::{Window, behind, far_behind};
-use super::{Asking, Listed, Outcome, Page, Request, totals};
+use super::window::{behind, far_behind};
+use super::{Page, totals};
+use crate::list::{Asking, Listed, Outcome, Request, Silence, Window};
 
 /// How often the first questions are asked again where they tell nothing.
 const TRIES: u32 = 4;
@@ -142,7 +143,7 @@ impl Opening {
     fn is_empty(&self, question: Question) -> bool {
         match self.outcome(question) {
             Some(outcome @ Outcome::Page { .. }) => Word::of(outcome).is_some(),
-            Some(outcome) => matches!(outcome, Outcome::Silent(super::Silence::Bare)),
+            Some(outcome) => matches!(outcome, Outcome::Silent(Silence::Bare)),
             None => false,
         }
     }
@@ -171,7 +172,7 @@ impl Opening {
 
     /// Whether the first page failed in a way in which a server refuses a size.
     fn may_be_refused(&self) -> bool {
-        use super::Silence::{Late, Status};
+        use crate::list::Silence::{Late, Status};
         match self.outcome(Question::First) {
             Some(Outcome::Nothing { status }) => matches!(status, 400 | 416 | 422),
             Some(Outcome::Silent(silence)) => matches!(silence, Late | Status(_)),
@@ -182,7 +183,7 @@ impl Opening {
     /// Whether the first page may be that of an account without sessions.
     fn may_be_empty(&self) -> bool {
         match self.outcome(Question::First) {
-            Some(Outcome::Nothing { status: 404 } | Outcome::Silent(super::Silence::Bare)) => true,
+            Some(Outcome::Nothing { status: 404 } | Outcome::Silent(Silence::Bare)) => true,
             Some(outcome @ Outcome::Page { .. }) => Word::of(outcome).is_some(),
             _ => false,
         }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Listed;
+use crate::list::Listed;
 
 const SECOND: i64 = 1_000_000;
 

@@ -4,7 +4,7 @@ use super::Page;
 use super::chain::{Extended, Ties};
 use super::plan::Plan;
 use super::slot::{Purpose, Slot, State};
-use super::window::Window;
+use crate::list::Window;
 
 impl Plan {
     /// Asks for a window that should join this answer to the chain; where too many were asked for already, goes on

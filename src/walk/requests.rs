@@ -1,8 +1,7 @@
 //! Which request comes next, in each phase, and by which number the server knows its page.
 
-use super::Request;
 use super::plan::{Phase, Plan};
-use super::window::Window;
+use crate::list::{Request, Window};
 
 impl Plan {
     pub(super) fn request(&mut self) -> Option<Request> {

@@ -8,8 +8,8 @@ use super::plan::Plan;
 use super::plan::fault::Fault;
 use super::recall::Met;
 use super::slot::{Failure, Purpose, Slot, State};
-use super::window::Window;
-use super::{Contract, Listed, Page};
+use super::{Contract, Page};
+use crate::list::{Listed, Silence, Window};
 
 /// How often an answer that looks wrong is asked for again.
 const AGAIN: u32 = 2;
@@ -30,7 +30,7 @@ fn known_again(has_false_totals: bool, reach: u64, chain: &Chain, slot: &Slot, p
     let is_first = chain.head().starts_with(&page.rows) && page.rows.len() > 1;
     match (is_last, is_first) {
         (true, _) => Some(Word::Nothing),
-        (false, true) => Some(Word::Silent(super::Silence::Shape)),
+        (false, true) => Some(Word::Silent(Silence::Shape)),
         (false, false) => None,
     }
 }

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::window::{Window, reaching_with};
+use crate::list::Window;
+
+use super::window::reaching_with;
 
 /// Sizes that servers with a choice of sizes usually give, the largest first.
 pub const USUAL: [u32; 4] = [100, 50, 20, 10];

@@ -1,8 +1,8 @@
 //! The queue of windows that wait to join the chain.
 
+use super::Page;
 use super::base::Word;
-use super::window::Window;
-use super::{Outcome, Page};
+use crate::list::{Outcome, Window};
 
 /// What a window is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl State {
 
     /// What an answer for this window makes of it.
     pub(super) fn of(window: Window, outcome: Outcome) -> Self {
-        use super::Silence;
+        use crate::list::Silence;
         match outcome {
             Outcome::Page { info, rows, unusable, at: _ } => Self::Here(Page { window, info, rows, unusable }),
             Outcome::Nothing { status } => Self::Failed(Failure { word: Word::Nothing, status: Some(status) }),

@@ -1,6 +1,8 @@
 //! What the server says of the list's length, and how far that can be believed.
 
-use super::{Page, PageInfo};
+use crate::list::PageInfo;
+
+use super::Page;
 
 /// No account has more sessions; a larger total is a slip.
 const MOST: u64 = 1 << 40;
@@ -137,8 +139,8 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::Window;
     use super::*;
+    use crate::list::Window;
 
     fn totals(totals: &[u64]) -> Totals {
         let mut seen = Totals::default();

@@ -9,7 +9,7 @@ use super::order::Key;
 use super::plan::Plan;
 use super::plan::passes::Passes;
 use super::totals::is_a_usual_cap;
-use crate::timestamp;
+use crate::words::timestamp;
 
 /// What only the whole stage can tell, counted over the answers from [`Plan::since`] on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Answer, Answered, Auth, Canned, Clock, Field, Number, Options, Script, Shape, Slash};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook};
 use crate::python::measured;

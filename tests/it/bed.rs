@@ -10,13 +10,13 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecond
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use chrono::{DateTime, SecondsFormat};
-use rollbook::config::PartitionBy;
 use rollbook::dataset::encode::digest;
 use rollbook::dataset::layout::Layout;
 use rollbook::dataset::published::Published;
-use rollbook::signal::channel;
+use rollbook::rows::partition::PartitionBy;
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Options, Server};
-use rollbook::tables::Table;
+use rollbook::words::stop::channel;
 
 /// The token that every run carries, and that nothing may ever show.
 pub const TOKEN: &str = "canary-6f1d0c57-token";

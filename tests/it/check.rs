@@ -1,7 +1,6 @@
 //! `check` tells how the API behaves and what a run would do, and writes nothing.
 
-use rollbook::sim::{Account, Answered, Auth, Number, On, Options, Order, Shape, Special};
-use rollbook::sim::{List, Total};
+use rollbook::sim::{Account, Answered, Auth, List, Number, On, Options, Order, Shape, Special, Total};
 
 use crate::bed::{Bed, Ran, TOKEN};
 

@@ -1,5 +1,5 @@
-//! No file imports one that leads back to it: where two need each other, an idea between them has no file of its own. A file and
-//! those in the folder of its name are one piece.
+//! Each room of the source knows those before it and none behind it, and no file imports one that leads back to it: where two
+//! need each other, an idea between them has no file of its own. A file and those in the folder of its name are one piece.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -126,18 +126,48 @@ fn the_simulated_api_knows_nothing_of_the_exporter() {
     }
 }
 
+/// The rooms, in the order of what they may know: each knows those before it. `error` belongs to `words`.
+const ROOMS: [&str; 13] = [
+    "words", "list", "walk", "rows", "store", "config", "api", "stage", "dataset", "sim", "terminal", "cli", "commands",
+];
+
+/// The imports that go up, each from the room that must not know the other.
+fn upwards(imports: &Imports) -> Vec<String> {
+    let floor = |module: &Module| {
+        let room = if module[0] == "error" { "words" } else { module[0].as_str() };
+        ROOMS.iter().position(|name| *name == room).unwrap_or_else(|| panic!("no such room: {room}"))
+    };
+    let arrows = imports.iter().flat_map(|(from, targets)| targets.iter().map(move |to| (from, to)));
+    let up = arrows.filter(|(from, to)| floor(to) > floor(from));
+    up.map(|(from, to)| format!("{} -> {}", from.join("/"), to.join("/"))).collect()
+}
+
 #[test]
-fn what_is_pure_knows_no_disk_and_no_network() {
-    const PURE: [&str; 6] = ["walk", "attendance", "chunk", "recount", "tables", "anomaly"];
-    const IMPURE: [&str; 7] = ["store", "dataset", "stage", "export", "files", "config", "progress"];
-    for (module, targets) in imports(&sources()).iter().filter(|(module, _)| PURE.contains(&module[0].as_str())) {
-        let strange: Vec<_> = targets.iter().filter(|target| IMPURE.contains(&target[0].as_str())).collect();
-        assert!(strange.is_empty(), "{module:?} imports {strange:?}");
+fn no_room_knows_a_later_one() {
+    assert_eq!(upwards(&imports(&sources())), Vec::<String>::new());
+}
+
+#[test]
+fn there_are_few_rooms() {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let names: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let rooms = ROOMS.into_iter().chain(["error.rs", "lib.rs", "main.rs"]).map(str::to_owned).collect();
+    assert_eq!(names, rooms);
+}
+
+#[test]
+fn what_is_pure_knows_no_disk_no_network_and_no_clock() {
+    const PURE: [&str; 3] = ["list", "walk", "rows"];
+    const IMPURE: [&str; 6] = ["std::fs", "std::net", "std::env", "SystemTime", "Instant", "tokio"];
+    for (module, text) in sources().iter().filter(|(module, _)| PURE.contains(&module[0].as_str())) {
+        let text = bare(text);
+        let strange: Vec<_> = IMPURE.iter().filter(|name| text.contains(**name)).collect();
+        assert!(strange.is_empty(), "{module:?} names {strange:?}");
     }
 }
 
 #[test]
-fn a_circle_is_found() {
+fn a_circle_and_an_import_that_goes_up_are_found() {
     let module = |name: &str, text: &str| (name.split('/').map(str::to_owned).collect(), text.to_owned());
     let mut all: BTreeMap<Module, String> = BTreeMap::from([
         module("a", "use crate::b::{self, c::{Thing, Other as Known}};"),
@@ -147,4 +177,8 @@ fn a_circle_is_found() {
     assert_eq!(circle(&imports(&all)), None);
     all.extend([module("b/c", "fn f(_: crate::a::Thing) {}")]);
     assert!(circle(&imports(&all)).is_some());
+    all.insert(vec!["words".to_owned()], "use crate::walk::Plan;".to_owned());
+    all.insert(vec!["walk".to_owned()], "use crate::words::Known;".to_owned());
+    all.retain(|module, _| module.len() == 1 && module[0].starts_with('w'));
+    assert_eq!(upwards(&imports(&all)), ["words -> walk"]);
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Answer, Change, Options, Script, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, signal};
 

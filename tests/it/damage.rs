@@ -12,8 +12,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use rollbook::rows::tables::{SCHEMA_VERSION, Table};
 use rollbook::sim::{Account, Change, Options, Script, Shape, Spacing};
-use rollbook::tables::{SCHEMA_VERSION, Table};
 
 use crate::bed::{Bed, Ran, rollbook};
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Options, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook};
 

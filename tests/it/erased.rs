@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::Table;
 use serde_json::json;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, Options, Script, Session, Shape, Spacing};
-use rollbook::tables::Table;
 use serde_json::json;
 
 use crate::bed::{Bed, Ran, time};

@@ -5,8 +5,8 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Answer, Canned, Change, Options, Script, Session, Shape, Spacing};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, number};
 use crate::bodies::{Hostile, MOST, hostile};

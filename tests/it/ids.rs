@@ -1,7 +1,7 @@
 //! Ids in every form that JSON has: a text and a whole number are ids, by all their digits; nothing else is.
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, time};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, List, Options, Order, Script, Shape, Spacing};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran};
 
@@ -314,7 +314,7 @@ fn a_backfill_finds_its_range() {
         let ran = Ran::of(bed.command(&arguments).output().unwrap());
         let receipt = ran.receipt();
         assert_eq!(ran.code, 0, "{receipt:#}");
-        let from = rollbook::timestamp::parse("2017-03-04T00:00:00Z").unwrap();
+        let from = rollbook::words::timestamp::parse("2017-03-04T00:00:00Z").unwrap();
         let expected: BTreeSet<String> = (0..account.len())
             .filter(|index| (from..from + DAY).contains(&account.start(*index)))
             .map(|index| account.session(index).id)
@@ -345,10 +345,10 @@ fn a_range_at_either_end_or_without_sessions() {
     for version in ["v1", "v2"] {
         let bed = Bed::new(Options::new(account));
         assert_eq!(count(&bed, &["--month", "2019-01", "--api", version]), 0);
-        let [from, to] = [HOUR, 2 * HOUR].map(|after| rollbook::timestamp::text(account.start(0) + after));
+        let [from, to] = [HOUR, 2 * HOUR].map(|after| rollbook::words::timestamp::text(account.start(0) + after));
         assert_eq!(count(&bed, &["--from", &from, "--to", &to, "--api", version]), 0);
     }
-    let day = rollbook::timestamp::text(last + DAY);
+    let day = rollbook::words::timestamp::text(last + DAY);
     let expected = (0..account.len()).filter(|index| account.start(*index) < last + DAY).count();
     assert_eq!(count(&bed, &["--from", "2019-01", "--to", &day]), expected);
     assert_eq!(count(&bed, &["--from", "2019-01"]), 3_000);
@@ -377,7 +377,7 @@ fn a_backfill_reads_a_list_of_another_order_to_its_end() {
 fn a_filter_that_finds_nothing_is_not_believed() {
     let account = Account::new(2, 3_000, Shape::Plain);
     // The list with the filter leaves the sessions out; without it they are there.
-    let day = rollbook::timestamp::text(account.start(2_999) / DAY * DAY);
+    let day = rollbook::words::timestamp::text(account.start(2_999) / DAY * DAY);
     let bed = Bed::new(Options::new(account));
     let ran = Ran::of(
         bed.command(&["backfill", "--json", "--api", "v2", "--from", "2017-01", "--to", &day]).output().unwrap(),

@@ -1,7 +1,7 @@
 //! Joins that never got their end, though whoever left them open came back: the next join ends them.
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran};
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Answer, Canned, Change, Options, Script, Session, Shape, Spacing};
-use rollbook::tables::Table;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Ran};

@@ -3,8 +3,8 @@
 
 use std::process::Stdio;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran};
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use rollbook::erasure::{Denied, Identifier};
+use rollbook::rows::erasure::{Denied, Identifier};
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::Table;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Ran, rollbook};
@@ -254,7 +254,10 @@ fn rules_are_listed_and_those_that_removed_nothing_are_taken_back() {
         (&all[1]["what"], &all[1]["match"], &all[1]["removed"]["participants"], &all[1]["can_be_taken_back"]),
         (&"participant_name".into(), &"normalised".into(), &2.into(), &false.into())
     );
-    assert_eq!((&all[1]["unicode"], &all[3]["can_be_taken_back"]), (&rollbook::name::UNICODE.into(), &true.into()));
+    assert_eq!(
+        (&all[1]["unicode"], &all[3]["can_be_taken_back"]),
+        (&rollbook::words::name::UNICODE.into(), &true.into())
+    );
     let receipt = bed.dataset().join(format!("_rollbook/runs/{}.json", all[1]["run_id"].as_str().unwrap()));
     assert!(receipt.exists() && all[1]["made_at"].as_str().unwrap().ends_with('Z'));
     assert!(all.iter().all(|rule| rule.get("hash").is_none()));

@@ -1,9 +1,9 @@
 //! Lists and answers of every odd kind: each with its exit code, its evidence and all of its sessions.
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{
     Account, Answer, Answered, Change, Field, List, Number, Options, Order, Script, Shape, Spacing, Total,
 };
-use rollbook::tables::Table;
 
 use crate::bed::Bed;
 

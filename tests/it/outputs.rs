@@ -5,8 +5,8 @@ use std::io::Read;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Answer, Options, Script, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, rollbook, signal};
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{
     Account, Answered, Change, During, Name, On, Options, Records, Script, Session, Shape, Spacing, wire,
 };
-use rollbook::tables::Table;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Ran};
@@ -329,7 +329,7 @@ fn a_purge_that_dies_at_any_step_is_finished_against_a_back_end_that_has_lost_mu
 fn a_run_that_dies_at_any_step_leaves_nothing_that_a_poorer_answer_can_spoil() {
     let account = Account::new(5, 30, Shape::Plain);
     let at = |start: &str, session: &Session| {
-        let start = rollbook::timestamp::parse(start).unwrap();
+        let start = rollbook::words::timestamp::parse(start).unwrap();
         let by = start - session.start.unwrap();
         let mut moved = session.clone();
         (moved.start, moved.end) = (Some(start), session.end.map(|end| end + by));

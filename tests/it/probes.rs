@@ -1,7 +1,7 @@
 //! Requests that the documented client would not make: whatever they bring, they end no run and alarm nobody.
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Answered, Auth, Number, On, Options, Shape, Special};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, TOKEN};
 

@@ -12,16 +12,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rollbook::api::{Client, Credentials, Secret};
-use rollbook::config::{Environment, PartitionBy, resolve};
+use rollbook::commands::export::{Run, Work};
+use rollbook::config::{Environment, resolve};
 use rollbook::dataset::destination::Destination;
 use rollbook::dataset::layout::Layout;
 use rollbook::dataset::published::Published;
 use rollbook::dataset::receipt::{Ended, Receipt};
-use rollbook::export::{Run, Work};
-use rollbook::progress::{Mode, Progress};
-use rollbook::signal;
+use rollbook::rows::partition::PartitionBy;
 use rollbook::sim::account::NOW;
 use rollbook::sim::{self, Options, Server};
+use rollbook::terminal::progress::{Mode, Progress};
+use rollbook::words::stop;
 use tokio::runtime::Runtime;
 use tokio::task::spawn_blocking;
 
@@ -88,13 +89,13 @@ impl Quick {
         let config = resolve(None, &environment, Vec::new()).unwrap().config;
         let passed = Arc::clone(&self.passed);
         let present = Duration::from_micros(NOW.unsigned_abs());
-        let clock = rollbook::api::Clock::new(move || {
+        let clock = rollbook::words::clock::Clock::new(move || {
             UNIX_EPOCH + present + Duration::from_micros(passed.load(Ordering::Relaxed))
         });
         let credentials = Credentials::Token(Secret::new(TOKEN));
         let run_id = format!("20261120T1800{:05}Z-{:06x}", self.runs, self.runs);
         // Whoever could stop it is gone.
-        let stop = signal::channel().1;
+        let stop = stop::channel().1;
         let destination = Destination::open(&config, &environment, &run_id, false, &stop).unwrap();
         Run {
             command: "export",

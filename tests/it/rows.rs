@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::truth::SessionTruth;
 use rollbook::sim::{Account, Change, Options, Script, Shape, v2};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, time};
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rollbook::files::Below;
-use rollbook::place::Place;
+use rollbook::rows::tables::Table;
+use rollbook::store::files::Below;
+use rollbook::store::place::Place;
 use rollbook::store::{Given, Means};
-use rollbook::tables::Table;
 
 use crate::python::{python, run};
 

@@ -11,8 +11,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use rollbook::dataset::encode::SCHEMA_VERSION_KEY;
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran};
 use crate::place::copy;

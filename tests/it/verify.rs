@@ -9,10 +9,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use rollbook::anomaly::{self, Anomalies};
 use rollbook::dataset::encode::Encoder;
+use rollbook::rows::anomaly::{self, Anomalies};
+use rollbook::rows::tables::{SCHEMA_VERSION, Table};
 use rollbook::sim::{Account, Change, Options, Script, Shape};
-use rollbook::tables::{SCHEMA_VERSION, Table};
 use serde_json::Value;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook, sha256};

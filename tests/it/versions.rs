@@ -1,7 +1,7 @@
 //! A dataset belongs to one version of the API, since v1 lacks columns that v2 fills.
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Options, Shape};
-use rollbook::tables::Table;
 
 use crate::bed::{Bed, Ran, rollbook};
 

@@ -1,7 +1,7 @@
 //! Records that name no session. Whatever is behind them is not known, so they count in every run, and by their number.
 
+use rollbook::rows::tables::Table;
 use rollbook::sim::{Account, Answered, Change, During, On, Options, Records, Script, Shape, Spacing};
-use rollbook::tables::Table;
 use serde_json::json;
 
 use crate::bed::{Bed, Ran};

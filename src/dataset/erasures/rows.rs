@@ -13,12 +13,12 @@ use arrow_array::{Array, BooleanArray, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 
-use crate::chunk::{Chunk, column};
 use crate::dataset::erasures::Tally;
 use crate::dataset::receipt::purged::Removed;
-use crate::erasure::Denied;
-use crate::recount::Numbers;
-use crate::tables::{SCHEMA_VERSION, Table};
+use crate::rows::chunk::{Chunk, column};
+use crate::rows::erasure::Denied;
+use crate::rows::recount::Numbers;
+use crate::rows::tables::{SCHEMA_VERSION, Table};
 
 /// What must go.
 #[derive(Debug, Clone)]

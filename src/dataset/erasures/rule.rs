@@ -6,8 +6,8 @@ use std::ops::Add;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::encode::hexadecimal;
-use crate::erasure::{Denied, Hash, Identifier};
-use crate::{name, timestamp};
+use crate::rows::erasure::{Denied, Hash, Identifier};
+use crate::words::{name, timestamp};
 
 /// What a rule is about. The names are a contract: they stand in files and receipts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 
 use super::stored::Stored;
 use super::{Moving, Resolution, pass_of, places};
-use crate::dataset::layout::Partition;
 use crate::dataset::published::Published;
-use crate::erasure::Denied;
 use crate::error::Result;
-use crate::facts::{Facts, is_poorer};
-use crate::flatten::identity;
+use crate::rows::erasure::Denied;
+use crate::rows::facts::{Facts, is_poorer};
+use crate::rows::flatten::identity;
+use crate::rows::partition::Partition;
 use crate::stage::Identity;
 
 /// What is known of one session.
@@ -185,8 +185,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::facts::Own;
-    use crate::flatten::Entry;
+    use crate::rows::facts::Own;
+    use crate::rows::flatten::Entry;
 
     /// A version with so many participants, as they come: ended ones first, the latest of them first.
     fn versions(listed: &[(bool, u32)]) -> Vec<Identity> {

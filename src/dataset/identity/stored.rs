@@ -7,12 +7,12 @@ use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use crate::dataset::layout::Partition;
 use crate::dataset::published::Published;
 use crate::error::Result;
-use crate::facts::Facts;
-use crate::files::Folder;
+use crate::rows::facts::Facts;
+use crate::rows::partition::Partition;
 use crate::store::failed;
+use crate::store::files::Folder;
 
 /// Sessions that are read back at a time.
 const AT_ONCE: u64 = 4096;

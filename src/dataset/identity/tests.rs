@@ -1,14 +1,14 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::PartitionBy;
 use crate::dataset::layout::Layout;
 use crate::dataset::merge::{Merge, Sources};
 use crate::dataset::publish::{Change, Place};
-use crate::erasure::Identifier;
-use crate::files::Below;
-use crate::flatten::{self, Options};
+use crate::rows::erasure::Identifier;
+use crate::rows::flatten::{self, Options};
+use crate::rows::partition::PartitionBy;
 use crate::sim::{Account, Name, Session, Shape, wire};
+use crate::store::files::Below;
 
 #[test]
 fn identities_are_sorted_on_any_number_of_threads() {
@@ -38,7 +38,7 @@ fn staged(folder: &Path, layout: &Layout, sessions: &[Session]) -> Stage {
             wire::session(&mut body, session);
         }
         body.extend_from_slice(b"]}");
-        stage.append(&flatten::page(body, &Options::default()).unwrap(), layout, None).unwrap();
+        stage.append(&flatten::page(body, &Options::default()).unwrap(), layout.by(), None).unwrap();
         from += size - 1;
         if from + 1 >= sessions.len() {
             return stage;

@@ -7,11 +7,11 @@ use arrow_array::types::Int32Type;
 use arrow_array::{Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use super::{Children, Published, ROWS};
-use crate::chunk::{Key, Keys, column, time};
-use crate::erasure::Denied;
 use crate::error::Result;
-use crate::facts::{Facts, Own};
-use crate::tables::Table;
+use crate::rows::chunk::{Key, Keys, column, time};
+use crate::rows::erasure::Denied;
+use crate::rows::facts::{Facts, Own};
+use crate::rows::tables::Table;
 
 /// The columns that are read of each table, besides those of its keys.
 const COLUMNS: [&[&str]; 3] = [

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Covered, Found, Recorded, State, path};
-use crate::config::PartitionBy;
 use crate::dataset::layout::Layout;
 use crate::dataset::sealed;
 use crate::error::Result;
@@ -61,22 +60,22 @@ impl State {
     ///
     /// # Errors
     /// `Raced` where other runs keep writing; `Config`, `Destination`.
-    pub fn forget(layout: &Layout, by: PartitionBy, paths: &BTreeSet<String>, run_id: &str) -> Result<()> {
-        Self::change(layout, by, run_id, |state| state.files.retain(|path, _| !paths.contains(path)))
+    pub fn forget(layout: &Layout, paths: &BTreeSet<String>, run_id: &str) -> Result<()> {
+        Self::change(layout, run_id, |state| state.files.retain(|path, _| !paths.contains(path)))
     }
 
     /// Has the stored state name files that somebody vouches for. What was covered goes: they may lack sessions.
     ///
     /// # Errors
     /// As [`State::forget`].
-    pub fn accept(layout: &Layout, by: PartitionBy, files: &BTreeMap<String, Recorded>, run_id: &str) -> Result<()> {
-        Self::change(layout, by, run_id, |state| state.files.extend(files.clone()))
+    pub fn accept(layout: &Layout, files: &BTreeMap<String, Recorded>, run_id: &str) -> Result<()> {
+        Self::change(layout, run_id, |state| state.files.extend(files.clone()))
     }
 
     /// Changes the stored state, if there is one, so that the next run reads everything.
-    fn change(layout: &Layout, by: PartitionBy, run_id: &str, change: impl Fn(&mut Self)) -> Result<()> {
+    fn change(layout: &Layout, run_id: &str, change: impl Fn(&mut Self)) -> Result<()> {
         for _ in 0..ATTEMPTS {
-            let Found::Known(mut state) = Self::look(layout, by)? else { return Ok(()) };
+            let Found::Known(mut state) = Self::look(layout)? else { return Ok(()) };
             change(&mut state);
             state.covered = None;
             // Purges are looked for in the receipts from the last run on.
@@ -101,8 +100,9 @@ impl State {
 mod tests {
     use super::*;
     use crate::dataset::state::Source;
-    use crate::limits;
+    use crate::rows::partition::PartitionBy;
     use crate::store::{Local, Store as _};
+    use crate::words::limits;
 
     fn state(covered: bool) -> State {
         let source = serde_json::json!({"base_url": "loopback", "api_version": "v1", "account": null});

@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 
 use super::{apart, is_too_deep, join};
 use crate::error::Result;
-use crate::files::{Folder, Item, Obstacle};
+use crate::store::files::{Folder, Item, Obstacle};
 use crate::store::{Form, Leftover, Survey, failed};
 
 /// A look under way.

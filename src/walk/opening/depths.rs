@@ -1,7 +1,7 @@
 //! How far a list goes that names no total: pages at positions far apart, and one far behind any end.
 
+use crate::list::{Listed, Outcome};
 use crate::walk::base::Word;
-use crate::walk::{Listed, Outcome};
 
 /// Positions that are looked at, each far behind the one before, so that no page is at two of them.
 pub(super) const POSITIONS: [u64; 7] = [1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000, 4_000_000];
@@ -74,7 +74,7 @@ impl Depths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walk::PageInfo;
+    use crate::list::PageInfo;
 
     fn page(ids: std::ops::Range<u128>) -> Outcome {
         let rows = ids.map(|id| Listed { id, ..Listed::default() }).collect();
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_deepest_sessions_and_the_nothing_behind_them_are_told() {
-        let (nothing, silent) = (Outcome::Nothing { status: 404 }, Outcome::Silent(crate::walk::Silence::Late));
+        let (nothing, silent) = (Outcome::Nothing { status: 404 }, Outcome::Silent(crate::list::Silence::Late));
         let none = || page(0..0);
         assert_eq!(seen(&[none(), none(), none()], &none()), (None, Some(1_000)));
         assert_eq!(seen(&[page(20..30), nothing.clone(), none()], &none()), (Some(1_000), Some(4_000)));

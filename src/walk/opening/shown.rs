@@ -2,6 +2,7 @@
 
 use super::depths::POSITIONS;
 use super::{Depths, Opening, Question, TRIES, is_page, page_size};
+use crate::list::{Listed, Outcome};
 use crate::walk::base::{Base, Likeness, Word, likeness};
 use crate::walk::goal::Goal;
 use crate::walk::locate::Locate;
@@ -9,7 +10,7 @@ use crate::walk::order::{Key, Orders};
 use crate::walk::plan::{Phase, Plan};
 use crate::walk::sizes::Sizes;
 use crate::walk::slot::State;
-use crate::walk::{Contract, Listed, Outcome, Page, totals};
+use crate::walk::{Contract, Page, totals};
 
 /// What the opening shows.
 #[derive(Debug)]

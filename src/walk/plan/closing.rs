@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Phase, Plan};
+use crate::list::{Listed, Outcome, Request, Silence, Window};
 use crate::walk::base::Word;
-use crate::walk::window::{Window, far_behind};
-use crate::walk::{Listed, Outcome, Request, Silence};
+use crate::walk::window::far_behind;
 
 /// What is looked at.
 #[derive(Debug, Clone)]

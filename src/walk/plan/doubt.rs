@@ -2,9 +2,9 @@
 //! taken for a refusal, so page 1 in a size that works is asked for between the tries.
 
 use super::{Phase, Plan};
+use crate::list::{Outcome, Request, Window};
+use crate::walk::Contract;
 use crate::walk::slot::{Slot, State};
-use crate::walk::window::Window;
-use crate::walk::{Contract, Outcome, Request};
 
 /// The step at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

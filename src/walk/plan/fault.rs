@@ -1,10 +1,10 @@
 //! What may be wrong with an answer: too few rows, another page, another size, the first page again.
 
 use super::Plan;
+use crate::list::{Listed, Window};
 use crate::walk::chain::Chain;
 use crate::walk::slot::{Purpose, Slot};
-use crate::walk::window::Window;
-use crate::walk::{Listed, Page, totals};
+use crate::walk::{Page, totals};
 
 /// What is wrong with an answer.
 pub(in crate::walk) enum Fault {

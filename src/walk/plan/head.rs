@@ -8,13 +8,13 @@ use super::closing::Closing;
 use super::fault::Fault;
 use super::tail::Tail;
 use super::{Phase, Plan};
+use crate::list::{Asking, Listed, Outcome, Request, Window};
 use crate::walk::base::Word;
 use crate::walk::chain::{Joint, joint};
 use crate::walk::order::{Key, Orders, Sort, Sorts};
 use crate::walk::sizes::Sizes;
 use crate::walk::slot::State;
-use crate::walk::window::Window;
-use crate::walk::{Asking, Contract, Listed, Outcome, Page, Request};
+use crate::walk::{Contract, Page};
 
 /// Answers at most until the old head must be met.
 const MOST: u32 = 64;

@@ -8,13 +8,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::closing::Closing;
 use super::round::Spent;
 use super::{Phase, Plan};
-use crate::limits;
+use crate::list::{Listed, Window};
+use crate::walk::Page;
 use crate::walk::distinct::Distinct;
 use crate::walk::evidence::Evidence;
 use crate::walk::slot::{Purpose, Slot, State};
 use crate::walk::totals::Totals;
-use crate::walk::window::Window;
-use crate::walk::{Listed, Page};
+use crate::words::limits;
 
 /// How often a page that looks wrong is asked for again.
 const AGAIN: u32 = 2;

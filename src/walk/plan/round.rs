@@ -4,14 +4,13 @@
 use std::collections::VecDeque;
 
 use super::salvage::Gap;
-use crate::walk::Listed;
+use crate::list::{Listed, Window};
 use crate::walk::chain::{Chain, Ties};
 use crate::walk::distinct::Distinct;
 use crate::walk::end::End;
 use crate::walk::order::Sorts;
 use crate::walk::slot::{Purpose, Slot};
 use crate::walk::totals::Totals;
-use crate::walk::window::Window;
 
 /// Windows in a row that bring nothing new, until no more are asked for.
 const BARREN: u32 = 3;

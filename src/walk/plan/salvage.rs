@@ -3,10 +3,9 @@
 
 use super::head::Head;
 use super::{Phase, Plan};
+use crate::list::{Outcome, Request, Window};
 use crate::walk::sizes::Sizes;
 use crate::walk::slot::State;
-use crate::walk::window::Window;
-use crate::walk::{Outcome, Request};
 
 /// Requests at most.
 const MOST: u32 = 200;

@@ -3,12 +3,13 @@
 
 use super::closing::Closing;
 use super::{Phase, Plan};
+use crate::list::{Listed, Outcome, Request, Window};
 use crate::walk::chain::{Joint, joint};
 use crate::walk::order::{Key, Sorts};
 use crate::walk::sizes::Sizes;
 use crate::walk::slot::State;
-use crate::walk::window::{Window, rising};
-use crate::walk::{Contract, Listed, Outcome, Page, Request};
+use crate::walk::window::rising;
+use crate::walk::{Contract, Page};
 
 /// Answers at most.
 const MOST: u32 = 64;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::model::{Change, Model, Read, Walked, drive_on, settings};
 use super::random::Random;
-use crate::walk::{Answer, Contract, Evidence, Goal, Listed, Outcome, Plan, Request, Settings, Window};
+use crate::list::{Answer, Listed, Outcome, Request, Window};
+use crate::walk::{Contract, Evidence, Goal, Plan, Settings};
 
 const SECOND: i64 = 1_000_000;
 

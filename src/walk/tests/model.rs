@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::walk::{Answer, Contract, Goal, Listed, Outcome, PageInfo, Plan, Request, Settings, Tally, Verdict};
+use crate::list::{Answer, Listed, Outcome, PageInfo, Request};
+
+use crate::walk::{Contract, Goal, Plan, Settings, Tally, Verdict};
 
 /// Requests that a walk of a few hundred rows can never need.
 const TOO_MANY: u64 = 5_000;
@@ -121,7 +123,7 @@ pub fn drive(
 }
 
 /// What an earlier walk has read: windows and their answers.
-pub type Read = Vec<(crate::walk::Window, PageInfo, Vec<Listed>, u64)>;
+pub type Read = Vec<(crate::list::Window, PageInfo, Vec<Listed>, u64)>;
 
 /// The same for a plan that goes on from what an earlier one has read.
 pub fn drive_on(

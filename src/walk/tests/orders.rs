@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::model::settings;
-use crate::walk::{Answer, Evidence, Goal, Listed, Outcome, PageInfo, Plan, Request, Tally};
+use crate::list::{Answer, Listed, Outcome, PageInfo, Request};
+use crate::walk::{Evidence, Goal, Plan, Tally};
 
 const STEP: i64 = 1_000_000_000;
 /// The time of the first request.

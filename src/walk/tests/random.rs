@@ -1,7 +1,8 @@
 //! Random schedules: more rows, ties that change places, moves, lying totals, many requests in flight.
 
 use super::model::{Change, Model, Walked, drive, settings};
-use crate::walk::{Evidence, Goal, Outcome, Plan, Settings};
+use crate::list::Outcome;
+use crate::walk::{Evidence, Goal, Plan, Settings};
 
 /// A small generator; the tests must give the same on every machine.
 pub struct Random(pub u64);
@@ -162,7 +163,7 @@ fn continued(seed: u64, stop: u64, changes: usize) -> (Walked, u64) {
     let mut read = Vec::new();
     let mut number = 0;
     let mut first = Plan::new(Goal::Full, settings(per_page, 1), false);
-    let mut flying: Vec<crate::walk::Request> = Vec::new();
+    let mut flying: Vec<crate::list::Request> = Vec::new();
     while number < stop {
         flying.extend(first.next(width - flying.len()));
         if flying.is_empty() {
@@ -177,7 +178,7 @@ fn continued(seed: u64, stop: u64, changes: usize) -> (Walked, u64) {
         if let Outcome::Page { info, rows, unusable, .. } = &outcome {
             read.push((request.window, *info, rows.clone(), *unusable));
         }
-        first.answer(crate::walk::Answer { request, outcome }).unwrap();
+        first.answer(crate::list::Answer { request, outcome }).unwrap();
     }
     for _ in 0..changes {
         change(&mut model, &mut random, CALM);

@@ -1,7 +1,8 @@
 //! Servers that answer oddly, one case each.
 
 use super::model::{Change, Model, Walked, drive, drive_on, quiet, settings};
-use crate::walk::{Contract, Evidence, Goal, Outcome, PageInfo, Plan, Request, Silence, Window};
+use crate::list::{Outcome, PageInfo, Request, Silence, Window};
+use crate::walk::{Contract, Evidence, Goal, Plan};
 
 /// A full walk with 4 in flight whose answers may be altered.
 fn altered(model: &mut Model, mut alter: impl FnMut(u64, Request, &mut Outcome)) -> Result<Walked, Contract> {
@@ -133,7 +134,7 @@ fn any_answer_behind_the_end_is_fine() {
             if behind(request) {
                 let size = u64::from(request.window.size);
                 let page = (len as u64).div_ceil(size).max(1);
-                let window = crate::walk::Window { page, ..request.window };
+                let window = crate::list::Window { page, ..request.window };
                 *outcome = model.answer(Request { window, page, ..request });
             }
         };
@@ -181,7 +182,7 @@ fn a_server_without_pages_is_told() {
     for total in [Some(95), None] {
         let model = Model::plain(95);
         let same = |_, request: Request, outcome: &mut Outcome| {
-            let window = crate::walk::Window { page: 1, ..request.window };
+            let window = crate::list::Window { page: 1, ..request.window };
             *outcome = model.answer(Request { window, page: 1, ..request });
             info(outcome).current_page = None;
             info(outcome).total = total;
@@ -196,7 +197,7 @@ fn a_server_without_pages_is_told() {
 fn one_page_size_only_is_read_twice() {
     for (fixed, len) in [(7, 95), (20, 95), (20, 100), (30, 20), (20, 0)] {
         let fix = |request: Request| {
-            let window = crate::walk::Window { size: fixed, ..request.window };
+            let window = crate::list::Window { size: fixed, ..request.window };
             Request { window, ..request }
         };
         let serve = |_, request, model: &mut Model| model.answer(fix(request));
@@ -207,7 +208,7 @@ fn one_page_size_only_is_read_twice() {
         // A deletion on the way costs the proof.
         let mut deleted = Model::plain(95);
         let serve = |_, request: Request, model: &mut Model| {
-            if request.window == (crate::walk::Window { size: fixed, page: 2 }) && model.rows.len() == 95 {
+            if request.window == (crate::list::Window { size: fixed, page: 2 }) && model.rows.len() == 95 {
                 model.change(Change::Delete(0));
             }
             model.answer(fix(request))

@@ -8,10 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::random::Random;
-use crate::walk::{
-    Answer, Asking, Contract, Evidence, Goal, Listed, Outcome, PageInfo, Plan, Request, Settings, Silence, Tally,
-    Verdict, can_overlap,
-};
+use crate::list::{Answer, Asking, Listed, Outcome, PageInfo, Request, Silence};
+use crate::walk::{Contract, Evidence, Goal, Plan, Settings, Tally, Verdict, can_overlap};
 
 const SECOND: i64 = 1_000_000;
 /// The time of the first request.

@@ -1,0 +1,554 @@
+//! What was typed. What it means is decided in [`crate::config`].
+//!
+//! Secrets are never taken from a flag, because other users of the machine can see those.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+mod tips;
+
+use crate::config::{Override, Source};
+use crate::terminal::logging::Format;
+use crate::terminal::progress::Mode;
+use crate::words::range::Typed;
+use crate::words::share::Share;
+use crate::words::text::{duration, is_quoted};
+pub use tips::with_tips;
+
+const EXAMPLES: &str = "\
+Examples:
+  rollbook demo                                  try everything, no account needed
+  VIDEOSDK_TOKEN=... rollbook export             export all sessions to ./rollbook-data
+  rollbook config                                the settings in force and their sources";
+
+const REFERENCE: &str = "\
+Environment:
+  VIDEOSDK_TOKEN            the account's token; or VIDEOSDK_TOKEN_FILE, or
+                            VIDEOSDK_API_KEY with VIDEOSDK_SECRET_KEY
+  ROLLBOOK_CONFIG           the settings file
+  ROLLBOOK_<SECTION>_<KEY>  any setting, such as ROLLBOOK_API_PER_PAGE=200
+  ROLLBOOK_LOG              a log filter, such as rollbook=debug
+  NO_COLOR                  no colours
+  HTTPS_PROXY, NO_PROXY     a proxy; which hosts are reached without it
+  SSL_CERT_FILE             CA certificates in place of the system's
+
+Exit codes:
+  0    done, and proven complete
+  1    unexpected: a defect of rollbook
+  2    usage or configuration, or no credentials
+  3    the data is committed, but not proven complete, or records were rejected
+  4    the API refused the credentials
+  5    the API failed; worth a retry later
+  6    the dataset could not be read or written; worth a retry later
+  7    another run holds the dataset; worth a retry later
+  8    the API broke its contract
+  9    verify found damage
+  10   all is done and written, but the result could not be printed to stdout
+  129  stopped by SIGHUP, after cleaning up
+  130  stopped by SIGINT, after cleaning up
+  143  stopped by SIGTERM, after cleaning up";
+
+/// So many sessions an account can be simulated with: its list is in memory.
+const MOST_SESSIONS: u64 = 100_000_000;
+
+/// Export every VideoSDK meeting session to Parquet, with proof that none was missed.
+#[derive(Debug, Parser)]
+#[command(name = "rollbook", bin_name = "rollbook", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{REFERENCE}"))]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+#[allow(clippy::struct_excessive_bools)] // each is a thing of its own
+pub struct Global {
+    /// Settings file [default: ./rollbook.toml or ~/.config/rollbook/rollbook.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The dataset: a folder, or s3://, az:// or gs:// [default: ./rollbook-data]
+    #[arg(long, global = true, value_name = "PLACE")]
+    pub dest: Option<String>,
+    /// Make the folders above the dataset, too; without this, one that is missing is an error
+    #[arg(long, global = true)]
+    pub create_parents: bool,
+    /// Origin of the API.
+    #[arg(long, global = true, value_name = "URL", help = "Origin of the API [default: https://api.videosdk.live]")]
+    pub base_url: Option<String>,
+    /// Version of the sessions API: v1 or v2 [default: v1]
+    #[arg(long, global = true, value_name = "VERSION")]
+    pub api: Option<String>,
+    /// Walk and count, but write nothing; same exit codes
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Print the result as JSON on stdout: the receipt of a run, the settings
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// How log lines on stderr are written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: Format,
+    /// Log more: -v for each request, -vv for connections too
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log errors only, and show no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Progress on stderr: a bar on a terminal, plain lines elsewhere
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub progress: Mode,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Export sessions to Parquet: all at first, then what is new or has changed
+    ///
+    /// Reads the list of sessions and merges it into the dataset: three Parquet tables (sessions, participants,
+    /// timelogs), a folder each. The first run reads the whole list. Later ones read back to where everything is settled,
+    /// and ask for older sessions that were still running. Run it again at any time: nothing is ever doubled.
+    Export(Export),
+    /// Export the sessions that started in a range of dates
+    ///
+    /// Finds the range in the list and reads only that. Dates are UTC: a day (2026-10-31), a month (2026-10) or a time
+    /// (2026-10-31T08:00:00+01:00). The range includes its beginning and not its end.
+    Backfill(Backfill),
+    /// Remove old sessions or a participant from the dataset, for good
+    ///
+    /// What goes is written down (names and ids as keyed hashes), so that no later run brings it back. Raw records
+    /// and staged rows are gone through, too. Begin with --dry-run: it counts what would go, and lists names that look
+    /// like the given ones and would stay.
+    Purge(Purge),
+    /// Show how the API behaves, what a run would read and what it could prove
+    ///
+    /// Asks for a handful of pages and writes nothing.
+    #[command(after_help = "Examples:\n  rollbook check\n  rollbook check --json")]
+    Check,
+    /// Check the dataset: its files against its records, its rows against each other
+    ///
+    /// Reads every published file whole: whether it is sound, and whether its bytes are those of a receipt. Then its
+    /// rows: order, unique keys, the right partition, no child without its parent, and every sum computed anew from the
+    /// timelogs. Needs no credentials, and writes nothing without --repair. Exit code 9: damage was found.
+    Verify(Verify),
+    /// Try everything against a simulated account, without credentials
+    Demo(Demo),
+    /// Serve the simulated API, for tests and trials
+    Simulate(Simulate),
+    /// Print the settings in force and where each comes from
+    #[command(after_help = "Examples:\n  rollbook config\n  rollbook config --json | jq '.settings[\"api.per_page\"]'")]
+    Config,
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  rollbook completions bash > ~/.local/share/bash-completion/completions/rollbook"
+    )]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Examples:\n  rollbook man | man -l -\n  rollbook man export > rollbook-export.1")]
+    Man {
+        /// The command to describe, all of rollbook if none is given
+        command: Option<String>,
+    },
+}
+
+/// `rollbook export`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        rollbook export                              to ./rollbook-data\n  \
+        rollbook export --dest /data/videosdk -q     as a nightly batch\n  \
+        rollbook export --dry-run --json             what a run would find")]
+pub struct Export {
+    /// Read the whole list, whatever earlier runs have covered
+    #[arg(long)]
+    pub full: bool,
+    /// Sessions of this meeting only; may be repeated
+    #[arg(long = "meeting-id", value_name = "ID", value_parser = one_id)]
+    pub meetings: Vec<String>,
+    /// Begin anew, even if a stopped run could be continued
+    #[arg(long)]
+    pub fresh: bool,
+    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+/// `rollbook backfill`
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = clap::ArgGroup::new("beginning").required(true).args(["from", "month", "day"]),
+    after_help = "Examples:\n  \
+        rollbook backfill --month 2026-10\n  \
+        rollbook backfill --from 2026-10-01 --to 2026-10-08\n  \
+        rollbook backfill --day 2026-10-31 --meeting-id abcd-efgh-ijkl"
+)]
+pub struct Backfill {
+    /// Begin with sessions that started then
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<String>,
+    /// End before sessions that started then [default: now]
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub to: Option<String>,
+    /// Sessions that started in this month, such as 2026-10
+    #[arg(long, value_name = "MONTH")]
+    pub month: Option<String>,
+    /// Sessions that started on this day, such as 2026-10-31
+    #[arg(long, value_name = "DAY")]
+    pub day: Option<String>,
+    /// Sessions of this meeting only; may be repeated
+    #[arg(long = "meeting-id", value_name = "ID", value_parser = one_id)]
+    pub meetings: Vec<String>,
+    /// Begin anew, even if a stopped run could be continued
+    #[arg(long)]
+    pub fresh: bool,
+    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+impl Backfill {
+    /// The range as it was typed.
+    #[must_use]
+    pub fn typed(&self) -> Typed {
+        let Self { from, to, month, day, meetings: _, fresh: _, wait: _ } = self.clone();
+        Typed { from, to, month, day }
+    }
+}
+
+/// `rollbook purge`
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "ids", "names", "list", "take_back"]),
+    override_usage = "rollbook purge [OPTIONS] <--before <DATE>|--participant-id <ID>|--participant-name <NAME>>\n       \
+        rollbook purge [OPTIONS] <--list|--take-back <NUMBER>>",
+    after_help = "Examples:\n  \
+        rollbook purge --before 2024-01-01 --dry-run             what would go\n  \
+        rollbook purge --before 2024-01-01                       sessions that started before 2024\n  \
+        rollbook purge --participant-name 'Ann Lee' --dry-run    what would go, and names like it\n  \
+        rollbook purge --participant-name 'Ann Lee'              a person, however the name was typed\n  \
+        rollbook purge --list                                    the rules in force"
+)]
+pub struct Purge {
+    /// Sessions that started before this day, month or time; none that start earlier are ever exported again
+    #[arg(long, value_name = "DATE")]
+    pub before: Option<String>,
+    /// The entries with this participant id; may be repeated
+    #[arg(long = "participant-id", value_name = "ID", value_parser = not_blank)]
+    pub ids: Vec<String>,
+    /// The entries with this name, however it was typed: small or capital letters, one blank or several, accents as one
+    /// character or two; may be repeated
+    #[arg(long = "participant-name", value_name = "NAME", value_parser = not_blank)]
+    pub names: Vec<String>,
+    /// Only the entries whose name is this one, character for character
+    #[arg(long, requires = "names")]
+    pub exact: bool,
+    /// Keep a name or id out of later runs even if nothing in the dataset matches it, without a question
+    #[arg(long)]
+    pub yes: bool,
+    /// List the rules in force: number, kind, when, how much was removed, which receipt tells of it
+    #[arg(long, conflicts_with_all = ["before", "ids", "names", "take_back", "yes", "wait"])]
+    pub list: bool,
+    /// Take back the rule of this number, by which nothing was removed; the next export reads everything
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["before", "ids", "names", "yes"])]
+    pub take_back: Option<u32>,
+    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+/// `rollbook verify`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        rollbook verify\n  \
+        rollbook verify --sample 10% --json          every night\n  \
+        rollbook verify --repair --dry-run           what would be set aside\n  \
+        rollbook verify --accept sessions/start_month=2026-11/part-0.parquet")]
+#[command(group = clap::ArgGroup::new("writes").args(["repair", "accept"]).multiple(true))]
+pub struct Verify {
+    /// Check the rows of about this share of the partitions only, others after each run; all files are still read and
+    /// hashed
+    #[arg(long, value_name = "SHARE")]
+    pub sample: Option<Share>,
+    /// Set the files of damaged partitions aside, and say which range to export again
+    #[arg(long)]
+    pub repair: bool,
+    /// Take a file as it is whose bytes no record knows, if it is sound; may be repeated
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["repair", "sample"])]
+    pub accept: Vec<String>,
+    /// With --repair or --accept: wait while another run is writing to the dataset, 30 minutes if no time is given
+    #[arg(long, value_name = "DURATION", requires = "writes", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+/// `rollbook demo`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rollbook demo\n  \
+    rollbook demo --sessions 100000 --dest /tmp/demo\n  \
+    duckdb -c \"from './rollbook-demo/sessions/*/*.parquet'\"\n\n\
+    The dataset is ./rollbook-demo unless --dest is given, whatever the settings say. It can be repeated.")]
+pub struct Demo {
+    /// Sessions of the simulated account
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(..=MOST_SESSIONS))]
+    pub sessions: u64,
+}
+
+/// `rollbook simulate`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rollbook simulate --sessions 100000 --latency 50ms\n  \
+    VIDEOSDK_TOKEN=any rollbook export --base-url http://127.0.0.1:8787\n  \
+    rollbook simulate --churn 2 --fail-every 20 --rate-limit 50    a busy account on a bad day\n  \
+    rollbook simulate --refuse-above 50 --reject-every 100         a server with limits and odd records\n\n\
+    The API asks for the token in VIDEOSDK_TOKEN where that is set, else it takes any.")]
+pub struct Simulate {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    pub listen: SocketAddr,
+    /// Sessions of the account
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(..=MOST_SESSIONS))]
+    pub sessions: u64,
+    /// Another number makes another account
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Largest page that is served, whatever was asked for [default: no cap]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub per_page_cap: Option<u32>,
+    /// Wait before each answer, such as 50ms
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration)]
+    pub latency: Duration,
+    /// Answer 429 beyond so many requests a second [default: no limit]
+    #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate_limit: Option<u32>,
+    /// Refuse larger pages with 400 [default: none]
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub refuse_above: Option<u64>,
+    /// Fail every so many-th request for the list with 503 [default: none]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub fail_every: Option<u64>,
+    /// List every so many-th session as a record that can't be read whole [default: none]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub reject_every: Option<u64>,
+    /// Sessions that begin, end or vanish before each answer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub churn: u64,
+    /// Compress answers where the client accepts that
+    #[arg(long)]
+    pub gzip: bool,
+    /// Build all pages before listening, for measurements
+    #[arg(long)]
+    pub prepared: bool,
+}
+
+/// A name or an id of somebody, as it is. An empty one is a variable of a shell that was not set.
+fn not_blank(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty; is a variable unset?".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The id of one meeting.
+fn one_id(text: &str) -> Result<String, String> {
+    if text.contains([',', ';']) || text.trim().contains(char::is_whitespace) {
+        return Err("give each id with a flag of its own: --meeting-id ID --meeting-id ID".to_owned());
+    }
+    if is_quoted(text) {
+        return Err("write it without quotes".to_owned());
+    }
+    not_blank(text.trim())
+}
+
+impl Cli {
+    /// The settings among the flags. `demo` has a dataset of its own, so that it never writes into a real one.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Override> {
+        let Global { dest, base_url, api, .. } = &self.global;
+        let demo = matches!(self.command, Command::Demo(_)).then(|| "./rollbook-demo".to_owned());
+        let values = [
+            ("dataset.url", demo, Source::Command("demo")),
+            ("dataset.url", dest.clone(), Source::Flag("--dest")),
+            ("api.base_url", base_url.clone(), Source::Flag("--base-url")),
+            ("api.version", api.clone(), Source::Flag("--api")),
+        ];
+        let given = |(name, value, source)| Option::map(value, |value| Override { name, value, source });
+        values.into_iter().filter_map(given).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    fn settings(line: &str) -> Vec<(&'static str, String, String)> {
+        let settings = parse(line).unwrap().settings();
+        settings.into_iter().map(|setting| (setting.name, setting.value, setting.source.to_string())).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        assert_eq!(settings("rollbook export --full"), []);
+        assert_eq!(
+            settings("rollbook --dest /data export --base-url http://[::1]:1 --api v2"),
+            [
+                ("dataset.url", "/data".to_owned(), "flag --dest".to_owned()),
+                ("api.base_url", "http://[::1]:1".to_owned(), "flag --base-url".to_owned()),
+                ("api.version", "v2".to_owned(), "flag --api".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_demo_has_a_dataset_of_its_own() {
+        use crate::config::{Environment, resolve};
+        let environment = Environment::new([("ROLLBOOK_DATASET_URL".into(), "/real".into())]).unwrap();
+        let url =
+            |line| resolve(None, &environment, parse(line).unwrap().settings()).unwrap().config.dataset.url.to_string();
+        assert_eq!(url("rollbook export"), "/real");
+        assert_eq!(url("rollbook demo"), "./rollbook-demo");
+        assert_eq!(url("rollbook demo --dest /mine"), "/mine");
+    }
+
+    #[test]
+    fn usage_errors_say_what_is_wrong_and_exit_with_2() {
+        let cases = [
+            ("rollbook", "Export every VideoSDK meeting session to Parquet, with proof that none was missed"),
+            ("rollbook exprot", "error: unrecognized subcommand 'exprot'"),
+            ("rollbook export --ful", "error: unexpected argument '--ful' found"),
+            ("rollbook export -q -v", "error: the argument '--quiet' cannot be used with '--verbose...'"),
+            (
+                "rollbook demo --sessions many",
+                "error: invalid value 'many' for '--sessions <N>': invalid digit found in string",
+            ),
+            (
+                "rollbook simulate --listen 8787",
+                "error: invalid value '8787' for '--listen <ADDR>': invalid socket address syntax",
+            ),
+            (
+                "rollbook simulate --latency 50",
+                "error: invalid value '50' for '--latency <DURATION>': \
+                 a duration is a whole number and a unit: 500ms, 30s, 5m, 2h or 3d",
+            ),
+            ("rollbook simulate --token x", "error: unexpected argument '--token' found"),
+            (
+                "rollbook export --meeting-id a,b",
+                "error: invalid value 'a,b' for '--meeting-id <ID>': \
+                 give each id with a flag of its own: --meeting-id ID --meeting-id ID",
+            ),
+            (
+                "rollbook backfill --month 2026-10 --meeting-id=\"a\"",
+                "error: invalid value '\"a\"' for '--meeting-id <ID>': write it without quotes",
+            ),
+            (
+                "rollbook verify --sample 10",
+                "error: invalid value '10' for '--sample <SHARE>': \
+                 a share is above 0% and up to 100%, such as 10% or 0.1",
+            ),
+        ];
+        for (line, expected) in cases {
+            let error = parse(line).unwrap_err();
+            assert_eq!((error.to_string().lines().next(), error.exit_code()), (Some(expected), 2));
+        }
+    }
+
+    #[test]
+    fn an_empty_name_or_id_is_a_usage_error() {
+        for (command, flag) in [
+            ("export", "--meeting-id"),
+            ("backfill", "--meeting-id"),
+            ("purge", "--participant-id"),
+            ("purge", "--participant-name"),
+        ] {
+            for empty in ["", " ", "\n"] {
+                let error = Cli::try_parse_from(["rollbook", command, flag, empty]).unwrap_err();
+                assert!(error.to_string().contains("it is empty; is a variable unset?"), "{error}");
+                assert_eq!(error.exit_code(), 2);
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_to_wait_may_stand_behind_a_blank() {
+        for (line, minutes) in [("--wait 5m", 5), ("--wait=5m", 5), ("--wait", 30), ("--wait --fresh", 30)] {
+            let Command::Export(export) = parse(&format!("rollbook export {line}")).unwrap().command else { panic!() };
+            assert_eq!(export.wait, Some(Duration::from_mins(minutes)), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_short_help() {
+        let expected = "Export every VideoSDK meeting session to Parquet, with proof that none was missed
+
+Usage: rollbook [OPTIONS] <COMMAND>
+
+Commands:
+  export       Export sessions to Parquet: all at first, then what is new or has changed
+  backfill     Export the sessions that started in a range of dates
+  purge        Remove old sessions or a participant from the dataset, for good
+  check        Show how the API behaves, what a run would read and what it could prove
+  verify       Check the dataset: its files against its records, its rows against each other
+  demo         Try everything against a simulated account, without credentials
+  simulate     Serve the simulated API, for tests and trials
+  config       Print the settings in force and where each comes from
+  completions  Print a completion script for a shell
+  man          Print the manual page
+  help         Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help     Print help (see more with '--help')
+  -V, --version  Print version
+
+Everywhere:
+      --config <FILE>        Settings file [default: ./rollbook.toml or
+                             ~/.config/rollbook/rollbook.toml]
+      --dest <PLACE>         The dataset: a folder, or s3://, az:// or gs:// [default:
+                             ./rollbook-data]
+      --create-parents       Make the folders above the dataset, too; without this, one that is
+                             missing is an error
+      --base-url <URL>       Origin of the API [default: https://api.videosdk.live]
+      --api <VERSION>        Version of the sessions API: v1 or v2 [default: v1]
+      --dry-run              Walk and count, but write nothing; same exit codes
+      --json                 Print the result as JSON on stdout: the receipt of a run, the settings
+      --log-format <FORMAT>  How log lines on stderr are written [default: text] [possible values:
+                             text, json]
+  -v, --verbose...           Log more: -v for each request, -vv for connections too
+  -q, --quiet                Log errors only, and show no progress
+      --progress <WHEN>      Progress on stderr: a bar on a terminal, plain lines elsewhere
+                             [default: auto] [possible values: auto, never]
+
+Examples:
+  rollbook demo                                  try everything, no account needed
+  VIDEOSDK_TOKEN=... rollbook export             export all sessions to ./rollbook-data
+  rollbook config                                the settings in force and their sources
+";
+        assert_eq!(Cli::command().term_width(100).render_help().to_string(), expected);
+    }
+
+    #[test]
+    fn the_long_help_explains_every_exit_code() {
+        let help = Cli::command().render_long_help().to_string();
+        for code in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 129, 130, 143] {
+            assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What `check` found, for a machine and for a person.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::terminal::summary::grouped;
+use crate::walk::Evidence;
+
+/// What was found. Field names are a contract.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Sessions in the list, by its own account.
+    pub total: Option<i64>,
+    /// Whether every answer gave the same.
+    pub total_is_stable: bool,
+    /// The number of the first page.
+    pub first_page: u64,
+    /// Sessions asked for in one page, and given.
+    pub page_size_asked: u64,
+    /// See above; `None` where the list is shorter than a page.
+    pub page_size_given: Option<u64>,
+    /// How the page size that was asked for is refused, in words; `None` where it is not.
+    pub page_size_refused: Option<String>,
+    /// Whether a page of another size is given as asked for.
+    pub sizes_are_honoured: bool,
+    /// Whether the first page is newest first.
+    pub newest_first: bool,
+    /// What page 0 brings, in words: sessions, a status, or why there was no answer.
+    pub page_zero: String,
+    /// What a page behind the end brings, in words.
+    pub behind_the_end: String,
+    /// The median time of an answer, in milliseconds.
+    pub latency_ms: u64,
+    /// The strongest evidence that a run can reach; in a list that is not newest first, while nothing changes.
+    pub evidence: Evidence,
+}
+
+/// What a run would do with the dataset.
+#[derive(Debug, Clone, Copy)]
+pub struct Would<'a> {
+    /// Where it is.
+    pub place: &'a str,
+    /// Whether it could be written.
+    pub writable: bool,
+    /// What would be read from the API; `None` where the dataset's state can't be reached.
+    pub read: Option<&'a str>,
+}
+
+impl Report {
+    /// For a machine.
+    pub fn json(&self, would: &Would<'_>) -> String {
+        #[derive(Serialize)]
+        struct Checked<'a> {
+            #[serde(flatten)]
+            report: &'a Report,
+            dataset: &'a str,
+            writable: bool,
+            would: Option<&'a str>,
+        }
+        let Would { place, writable, read } = *would;
+        let checked = Checked { report: self, dataset: place, writable, would: read };
+        let text = serde_json::to_string_pretty(&checked).unwrap_or_default();
+        format!("{text}\n")
+    }
+
+    /// For a person.
+    pub fn text(&self, would: &Would<'_>) -> String {
+        let total = self.total.and_then(|total| u64::try_from(total).ok());
+        let total = total.map_or_else(|| "not given".to_owned(), grouped);
+        let stable = if self.total_is_stable { "the same in every answer" } else { "changing while it was asked for" };
+        let given = self.page_size_given.map_or_else(String::new, |given| format!(", {given} given"));
+        let refused =
+            self.page_size_refused.as_ref().map_or_else(String::new, |refused| format!(", refused: {refused}"));
+        let sizes =
+            if self.sizes_are_honoured { "pages of other sizes are given as asked for" } else { "one page size only" };
+        let order = if self.newest_first { "newest first" } else { "not newest first" };
+        let ground = self.evidence.row().ground;
+        let ground = if self.newest_first {
+            ground.to_owned()
+        } else {
+            format!("{ground}; only while nothing changes, since the list is not newest first")
+        };
+        let mut text = String::new();
+        for (name, value) in [
+            ("token", "accepted".to_owned()),
+            ("sessions", format!("{total}, {stable}")),
+            ("first page", self.first_page.to_string()),
+            ("page 0", self.page_zero.clone()),
+            ("page size", format!("{} asked for{refused}{given}; {sizes}", self.page_size_asked)),
+            ("order", order.to_owned()),
+            ("behind the end", self.behind_the_end.clone()),
+            ("latency", format!("{} ms", self.latency_ms)),
+            ("evidence", format!("{}: {ground}", self.evidence.row().name)),
+            ("dataset", format!("{}, {}", would.place, if would.writable { "writable" } else { "NOT WRITABLE" })),
+            ("would read", would.read.unwrap_or("not known, since the dataset can't be reached").to_owned()),
+        ] {
+            let _ = writeln!(text, "{name:<16}{value}");
+        }
+        text
+    }
+}

@@ -1,0 +1,441 @@
+//! The pipeline of a run: walk, flatten, stage, publish, receipt. The only place that sees both ends.
+//!
+//! Pages are fetched on the async runtime and flattened on blocking threads; one thread stages them behind a bounded
+//! queue while the next page is fetched. Nothing is published before the walk is over.
+
+mod asking;
+pub mod command;
+mod debts;
+mod drive;
+mod goal;
+mod lookup;
+mod publication;
+mod record;
+mod staged;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::task::{block_in_place, spawn_blocking};
+
+use crate::api::Client;
+use crate::config::{self, Config};
+use crate::dataset::admission::{self, Purpose};
+use crate::dataset::destination::Destination;
+use crate::dataset::erasures::Erasures;
+use crate::dataset::identity::{self, Questions, Resolution};
+use crate::dataset::inspection::Inspection;
+use crate::dataset::layout::Layout;
+use crate::dataset::lease::Lease;
+use crate::dataset::published::{Published, Versions};
+use crate::dataset::receipt::walked::Poorer;
+use crate::dataset::receipt::{self, Ended, Receipt};
+use crate::dataset::state::{Covered, Source as Origin, State};
+use crate::error::{Error, Kind, Result};
+use crate::rows::erasure::Denied;
+use crate::rows::flatten;
+use crate::rows::partition::Partition;
+use crate::stage::{Recalled, Stage};
+use crate::terminal::progress::Progress;
+use crate::walk::{Evidence, Plan, Settings, Verdict};
+use crate::words::clock::Clock;
+use crate::words::range::Kept;
+use crate::words::stop::Stop;
+use asking::Asking;
+use drive::{Driver, Source};
+use goal::Chosen;
+pub use goal::Work;
+use lookup::{Ledger, Span, Unseen};
+use publication::{Done, Publication};
+use staged::Staged;
+
+/// What a run needs from outside.
+pub struct Run {
+    /// The command, for the receipt.
+    pub command: &'static str,
+    /// What to cover.
+    pub work: Work,
+    /// The settings in force.
+    pub config: Config,
+    /// The API.
+    pub client: Client,
+    /// The account that the credentials name, where readable.
+    pub account: Option<String>,
+    /// Where the dataset is.
+    pub destination: Destination,
+    /// Walk and count, write nothing.
+    pub dry_run: bool,
+    /// Don't continue a run that was stopped.
+    pub fresh: bool,
+    /// Sortable by time, unique.
+    pub run_id: String,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Ends the run early.
+    pub stop: Stop,
+    /// What a person watches.
+    pub progress: Arc<Progress>,
+    /// How long to wait before the end of the list is looked at once more, where the server fails behind it.
+    pub pause: Duration,
+}
+
+/// What a run finds before its first request.
+struct Scene {
+    driver: Driver,
+    before: State,
+    found: BTreeMap<Partition, Versions>,
+    chosen: Chosen,
+    /// The number of the last purge.
+    erasures: u64,
+    /// What the files are held against.
+    inspection: Inspection,
+    /// In microseconds.
+    now: i64,
+    lease: Option<Lease>,
+}
+
+/// What the walks brought.
+struct Walked {
+    staged: Staged,
+    /// Each walk, and the numbers of the responses that count for it.
+    walks: Vec<(Vec<Range<u64>>, Plan)>,
+    /// Sessions that were running when a run that was stopped read them.
+    open: Vec<String>,
+}
+
+/// What may be published.
+struct Checked {
+    stage: Stage,
+    resolved: Resolution,
+    verdict: Verdict,
+}
+
+impl Run {
+    /// Covers the goal, publishes, and keeps the receipt.
+    pub async fn execute(self) -> Ended {
+        let begun = Instant::now();
+        let mut receipt = Receipt::blank(&self.run_id, self.command, &self.config.api, &self.clock);
+        let result = self.stages(&mut receipt).await;
+        self.progress.finish();
+        receipt.finish(&self.clock, begun.elapsed());
+        let mut error = result.err();
+        receipt.judge(error.as_ref(), self.config.walk.accept, self.config.dataset.max_rejects);
+        let holds_lease = error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config));
+        if !self.dry_run && holds_lease {
+            let stored = receipt.store(&self.destination.layout);
+            // A run that failed already has said why; its receipt is then worth a try, no more.
+            if let (None, Err(failed)) = (&error, stored) {
+                receipt.judge(Some(&failed), self.config.walk.accept, 0);
+                error = Some(failed);
+            }
+        }
+        Ended { receipt, error }
+    }
+
+    async fn stages(&self, receipt: &mut Receipt) -> Result<()> {
+        let purpose = if self.dry_run { Purpose::DryRun } else { Purpose::Run };
+        let lease = admission::admit(&self.destination, &self.run_id, &self.clock, &self.stop, purpose).await?;
+        let mut scene = self.scene(lease)?;
+        receipt.goal = scene.chosen.shown.clone();
+        receipt.erasures = scene.erasures;
+        tracing::info!("to be covered: {}", crate::terminal::summary::goal(&receipt.goal));
+        let begun = Instant::now();
+        let walked = self.walk(&scene, receipt).await?;
+        receipt.timing.walk_s = begun.elapsed().as_secs_f64();
+
+        let begun = Instant::now();
+        let checked = self.check(&mut scene, walked, receipt).await?;
+        if self.dry_run {
+            return scene.foretell(&checked, receipt);
+        }
+        let erasures = scene.erasures;
+        let Done { parts, restored, result } = self.publish(scene, checked, receipt.walk.evidence).await?;
+        receipt.found_restored(&restored, erasures);
+        receipt.timing.publish_s = begun.elapsed().as_secs_f64();
+        receipt.partitions = parts.iter().map(receipt::File::from).collect();
+        result
+    }
+
+    /// Reads what is there, and decides what to cover.
+    fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
+        let layout = &self.destination.layout;
+        let source = Origin::new(&self.config.api, self.account.clone());
+        let before = State::load(layout, source, &self.run_id, self.dry_run)?;
+        let erasures = Erasures::load(layout, before.purges(layout)?)?;
+        erasures.warn_of_unicode();
+        if before.erasures() < erasures.last_made() {
+            tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
+        }
+        let mut inspection = Inspection::begin(layout, &self.stop)?;
+        let found = waiting(layout, || inspection.strangers())?;
+        let now = self.clock.micros();
+        let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
+        let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
+        Ok(Scene {
+            driver: self.driver(layout, chosen.kept.since, erasures.denied()?),
+            erasures: erasures.epoch(),
+            before,
+            found,
+            chosen,
+            inspection,
+            now,
+            lease,
+        })
+    }
+
+    /// Reads what the goal asks for from the API into the stage.
+    async fn walk(&self, scene: &Scene, receipt: &mut Receipt) -> Result<Walked> {
+        let (mut staged, recalled) = self.stage(scene)?;
+        let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
+        let mut walks = Vec::new();
+        let is_from_zero = scene.before.covered().is_some_and(Covered::is_from_zero);
+        for leg in scene.chosen.legs() {
+            if staged.can_skip(&leg) {
+                continue;
+            }
+            let mut plan = Plan::new(leg.goal, self.settings(), is_from_zero);
+            let mut earlier = Vec::new();
+            for (response, Recalled { window, info, rows, unusable, .. }) in recalled_of(&recalled, leg.number) {
+                earlier.push(response);
+                plan.recall(*window, *info, rows.clone(), *unusable);
+            }
+            let begin = staged.stage.responses();
+            let is_known = |ids: &[u128]| scene.knows(ids);
+            staged = scene.driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
+            walks.push((counted(&plan, earlier, begin..staged.stage.responses()), plan));
+        }
+        receipt.walk.filter(staged.filtered(&scene.chosen.legs()));
+        Ok(Walked { staged, walks, open })
+    }
+
+    /// Says what the walks have proven, and asks for the sessions that they should have returned and did not.
+    async fn check(&self, scene: &mut Scene, walked: Walked, receipt: &mut Receipt) -> Result<Checked> {
+        let Walked { staged, walks, open } = walked;
+        let questions = Questions {
+            walks: walks.iter().map(|(responses, _)| responses.clone()).collect(),
+            settled: scene.chosen.settled(scene.before.covered(), self.config.walk.lookback, scene.now),
+            moving: scene.before.moving(),
+            erased: scene.driver.source.denied.clone(),
+        };
+        let (mut staged, mut resolved) = scene.resolve(staged, &questions).await?;
+        let verdicts = walks.into_iter().zip(&resolved.tallies).map(|((_, plan), tally)| plan.finish(*tally));
+        let verdict = verdicts.reduce(Verdict::and);
+        let verdict = verdict.ok_or_else(|| Error::new(Kind::Unexpected, "nothing was walked"))?;
+        receipt.walk.show(&verdict, resolved.tallies.iter().map(|tally| tally.distinct).sum());
+        if let Some(caveat) = &verdict.caveat {
+            tracing::warn!("{caveat}; compare the number with the account's own count");
+        }
+        receipt.walk.meet_late(resolved.late, scene.chosen.disproof(resolved.late));
+        if let Some(what) = &receipt.walk.full_walk_due {
+            scene.before.disprove(what);
+        }
+
+        let span = if verdict.evidence >= self.config.walk.accept { scene.chosen.span(&verdict) } else { None };
+        let max_age = self.config.walk.ledger_max_age;
+        let mut unseen;
+        (staged, resolved, unseen) = scene.unseen(staged, resolved, &questions, span, max_age).await?;
+        unseen.also(open);
+        let listed = staged.some();
+        let (ids, mut has_found) = (unseen.ids(scene.now.unsigned_abs()), false);
+        let mut keep = |flat| {
+            has_found = true;
+            staged.add(None, flat, &scene.driver.layout)
+        };
+        let asked = self.asking(scene, listed).all(ids, &mut keep).await?;
+        let vanished = scene.settle(asked, &unseen);
+        if has_found {
+            (staged, resolved) = scene.resolve(staged, &questions).await?;
+        }
+        receipt.walk.find_poorer(poorer(&staged.stage, &resolved)?);
+        receipt.walk.lose(vanished, resolved.sessions);
+        (receipt.sessions, receipt.open_sessions) = (resolved.sessions, resolved.open);
+        receipt.rejects = staged.rejects.close()?;
+        Ok(Checked { stage: staged.stage, resolved, verdict })
+    }
+
+    /// Asks for single sessions; what fails of that takes as long as two requests may at most, whatever the number.
+    fn asking<'a>(&'a self, scene: &'a Scene, listed: Vec<String>) -> Asking<'a> {
+        let config::Api { concurrency, retry_budget, per_page, .. } = self.config.api;
+        let patience = retry_budget.saturating_mul(2);
+        let source = &scene.driver.source;
+        Asking { source, stop: &self.stop, listed, concurrency, patience, per_page }
+    }
+
+    async fn publish(&self, scene: Scene, checked: Checked, evidence: Evidence) -> Result<Done> {
+        let Scene { chosen, before, driver, found, erasures, inspection, lease, .. } = scene;
+        let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
+        let Checked { stage, resolved, verdict } = checked;
+        // If this run fails, the next one must know that no other has published since the stage was begun.
+        let stage_run = stage.begun_by().unwrap_or(&self.run_id).to_owned();
+        let job = Publication {
+            layout: driver.layout,
+            covered: covers.then(|| chosen.covered(&verdict, before.covered(), stage.begun_at())).flatten(),
+            state: before,
+            found,
+            stage,
+            resolution: resolved,
+            erasures,
+            inspection,
+            erased: driver.source.denied,
+            record: self.run_id.clone(),
+            alone: lease.as_ref().is_some_and(Lease::keeps_others_out),
+            run_id: stage_run,
+            stop: self.stop.clone(),
+            progress: Arc::clone(&self.progress),
+            heavy: Mutex::default(),
+        };
+        joined(spawn_blocking(move || job.work()).await)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            per_page: self.config.api.per_page,
+            overlap: self.config.walk.overlap,
+            pause: self.pause,
+            ..Settings::default()
+        }
+    }
+
+    fn driver(&self, layout: &Layout, since: Option<i64>, denied: Option<Arc<Denied>>) -> Driver {
+        Driver {
+            source: Source {
+                client: self.client.clone(),
+                clock: self.clock.clone(),
+                keep_unknown_fields: self.config.dataset.keep_unknown_fields,
+                kept: Kept { range: None, since },
+                meeting: None,
+                denied,
+            },
+            concurrency: self.config.api.concurrency,
+            layout: layout.clone(),
+            stop: self.stop.clone(),
+            progress: Arc::clone(&self.progress),
+        }
+    }
+}
+
+impl Scene {
+    /// Holds the files that a run would touch against the records, as it would.
+    fn foretell(&mut self, checked: &Checked, receipt: &mut Receipt) -> Result<()> {
+        let touched: BTreeSet<_> = checked.stage.partitions().chain(checked.resolved.leaving.keys().copied()).collect();
+        let layout = self.driver.layout.clone();
+        waiting(&layout, || self.inspection.touch(&self.found, |partition| touched.contains(partition)))?;
+        receipt.found_restored(self.inspection.restored(), self.erasures);
+        Ok(())
+    }
+
+    /// Whether one of these sessions is in the dataset.
+    fn knows(&self, ids: &[u128]) -> Result<bool> {
+        let mut found = self.found.clone();
+        Published::until_settled(&self.driver.layout, &mut found, |published| known(published, ids))
+    }
+
+    /// Finds the sessions that the walks should have returned and did not.
+    async fn unseen(
+        &mut self,
+        mut staged: Staged,
+        mut resolved: Resolution,
+        questions: &Questions,
+        span: Option<Span>,
+        max_age: Duration,
+    ) -> Result<(Staged, Resolution, Unseen)> {
+        let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
+        loop {
+            let looks_for = |start| self.chosen.looks_for(start, self.now, max_age);
+            let (gone, owed) = (self.before.gone(), self.before.owed());
+            let (asked_to, dues) = (self.before.asked_to(), self.chosen.dues());
+            let ledger = Ledger { span, is_empty, gone, owed, dues, asked_to };
+            let published = Published::of(&self.driver.layout, &self.found);
+            match Unseen::find(&published, &resolved, &ledger, looks_for) {
+                // Rows are known by their number in the files that were found.
+                Err(error) if error.kind() == Kind::Raced => {
+                    self.found = Published::versions(&self.driver.layout)?;
+                    (staged, resolved) = self.resolve(staged, questions).await?;
+                }
+                unseen => return Ok((staged, resolved, unseen?)),
+            }
+        }
+    }
+
+    /// Resolves what is staged against the dataset, which is looked at anew where another run has published meanwhile.
+    async fn resolve(&mut self, mut staged: Staged, questions: &Questions) -> Result<(Staged, Resolution)> {
+        let (layout, mut found, questions) = (self.driver.layout.clone(), self.found.clone(), questions.clone());
+        let worker = spawn_blocking(move || {
+            let Staged { stage, cut, .. } = &mut staged;
+            let resolve = |published: &[Published]| identity::resolve_all(stage, Some(cut), published, &questions);
+            let resolution = Published::until_settled(&layout, &mut found, resolve)?;
+            Ok((staged, found, resolution))
+        });
+        let (staged, found, resolution) = joined(worker.await)??;
+        self.found = found;
+        Ok((staged, resolution))
+    }
+}
+
+/// What a run would cover, in words; reads the dataset's state and writes nothing.
+///
+/// # Errors
+/// `Config` where the dataset is another account's, of a newer version, or cut otherwise.
+pub fn would(
+    config: &Config,
+    layout: &Layout,
+    account: Option<String>,
+    work: &Work,
+    run_id: &str,
+    clock: &Clock,
+) -> Result<String> {
+    let source = Origin::new(&config.api, account);
+    let state = State::load(layout, source, run_id, true)?;
+    Published::versions(layout)?;
+    let erasures = Erasures::load(layout, state.purges(layout)?)?;
+    let floor = goal::floor(&[config.dataset.since, erasures.floor()]);
+    let chosen = goal::choose(work, state.covered(), floor, config, clock.micros())?;
+    Ok(crate::terminal::summary::goal(&chosen.shown))
+}
+
+/// The answers of one walk of a run that was stopped, with their numbers.
+fn recalled_of(recalled: &[Recalled], leg: usize) -> impl Iterator<Item = (u64, &Recalled)> {
+    (0..).zip(recalled).filter(move |(_, answer)| answer.leg == leg)
+}
+
+/// The responses that count for a walk; in its own numbering, those of a stopped run come first.
+fn counted(plan: &Plan, earlier: Vec<u64>, own: Range<u64>) -> Vec<Range<u64>> {
+    let skipped = usize::try_from(plan.since()).unwrap_or(usize::MAX);
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for response in earlier.into_iter().chain(own).skip(skipped) {
+        match ranges.last_mut() {
+            Some(last) if last.end == response => last.end += 1,
+            _ => ranges.push(response..response + 1),
+        }
+    }
+    ranges
+}
+
+/// Whether one of these sessions is in the dataset; the newest partitions are looked at first.
+fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
+    for part in published.iter().rev() {
+        let mut found = false;
+        part.each_session(|_, known| found |= ids.contains(&flatten::identity(known.id)))?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The sessions of which a version lacked what another one had.
+fn poorer(stage: &Stage, resolved: &Resolution) -> Result<Poorer> {
+    let examples = resolved.examples.iter().map(|ordinal| stage.session_id(*ordinal)).collect::<Result<_>>()?;
+    Ok(Poorer { sessions: resolved.poorer, examples })
+}
+
+/// Runs what waits for the dataset. Requests to an object store need the runtime's other threads meanwhile.
+fn waiting<T>(layout: &Layout, work: impl FnOnce() -> T) -> T {
+    if layout.store().folder().is_some() { work() } else { block_in_place(work) }
+}
+
+fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T> {
+    result.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))
+}

@@ -1,0 +1,322 @@
+//! The second half of a run, on a blocking thread: the staged rows into the dataset, then the state.
+//!
+//! Others may publish at the same time: a lock or a lease should keep them away, but nothing rests on that. Whoever
+//! loses a swap looks at the dataset anew and publishes once more, until nothing has changed while it did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::dataset::erasures::Erasures;
+use crate::dataset::identity::{self, Bits, Moving, Questions, Resolution};
+use crate::dataset::inspection::Inspection;
+use crate::dataset::known::Older;
+use crate::dataset::lanes::{in_order, lanes};
+use crate::dataset::layout::Layout;
+use crate::dataset::merge::{Merge, Sources};
+use crate::dataset::publish::{Change, Part, Place, Ready, Sink};
+use crate::dataset::published::{Published, Versions};
+use crate::dataset::publishing::Record;
+use crate::dataset::state::{Covered, State};
+use crate::error::{Error, Kind, Result};
+use crate::rows::erasure::Denied;
+use crate::rows::partition::Partition;
+use crate::stage::Stage;
+use crate::store::raced;
+use crate::terminal::progress::Progress;
+use crate::words::stop::Stop;
+
+/// How often a run looks anew before it gives up.
+const ROUNDS: u32 = 100;
+/// Partitions that are put in place together.
+const TOGETHER: usize = 16;
+
+/// Everything that publishing needs.
+pub struct Publication {
+    pub layout: Layout,
+    pub stage: Stage,
+    pub state: State,
+    /// What the dataset covers once all is in place.
+    pub covered: Option<Covered>,
+    /// The dataset's files, and what follows from them for the staged rows.
+    pub found: BTreeMap<Partition, Versions>,
+    pub resolution: Resolution,
+    /// The number of the last purge when the rows were read.
+    pub erasures: u64,
+    /// Participants who are not kept.
+    pub erased: Option<Arc<Denied>>,
+    /// What the dataset's files are held against.
+    pub inspection: Inspection,
+    /// By which the record of what is about to be swapped is named.
+    pub record: String,
+    /// Whether a lock or a lease keeps others out.
+    pub alone: bool,
+    pub run_id: String,
+    /// Asked, no further partition is put in place.
+    pub stop: Stop,
+    pub progress: Arc<Progress>,
+    /// Held while the rows of a partition with a session of very many are merged.
+    pub heavy: Mutex<()>,
+}
+
+/// What publishing did, also where it failed.
+pub struct Done {
+    /// Files in place.
+    pub parts: Vec<Part>,
+    /// Files that are an older run's.
+    pub restored: BTreeMap<String, Older>,
+    pub result: Result<()>,
+}
+
+/// What is done to a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// It is of an older schema version, and gets the columns and the numbers of this one.
+    Upgrade,
+    /// It gets what is staged.
+    Receive,
+    /// Sessions that are in their new partition by now leave it.
+    Release,
+}
+
+/// How a round over the partitions ended.
+enum Round {
+    Complete,
+    /// The dataset must be looked at anew.
+    Stale,
+}
+
+/// What this run leaves behind it as it goes.
+struct Trail {
+    /// Files in place, by partition and table.
+    parts: BTreeMap<(Partition, usize), Part>,
+    /// What is about to be swapped is written down here.
+    record: Record,
+}
+
+impl Publication {
+    pub fn work(mut self) -> Done {
+        let mut trail = Trail { parts: BTreeMap::new(), record: Record::of(&self.record) };
+        self.inspection.tell(&mut self.state);
+        let published = self.partitions(&mut trail);
+        let Trail { parts, record } = trail;
+        let parts: Vec<_> = parts.into_values().collect();
+        // What is in place is recorded whatever happened after it.
+        self.state.record(&parts);
+        // A signal is heeded between two swaps, so that it is known what is in place.
+        let is_known = published.as_ref().err().is_none_or(|error| error.kind().is_signal());
+        if published.is_ok() {
+            self.state.moves(&Moving::new());
+            if let Some(covered) = self.covered.take() {
+                self.state.cover(covered);
+            }
+        }
+        let stored = if parts.is_empty() { Ok(()) } else { self.state.store(&self.layout, &self.run_id) };
+        if is_known && stored.is_ok() {
+            self.clear_records(record);
+        }
+        let restored = self.inspection.restored().clone();
+        Done { parts, restored, result: published.and(stored).and_then(|()| self.stage.discard()) }
+    }
+
+    /// The state names what is in place, so that no record need do so. Nothing is lost where one stays.
+    fn clear_records(&self, record: Record) {
+        let ended = record.end(&self.layout);
+        let tidied = if self.alone { self.inspection.tidy(&self.state) } else { Ok(()) };
+        if let Err(error) = ended.and(tidied) {
+            tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
+        }
+    }
+
+    /// Publishes one partition after the other.
+    fn partitions(&mut self, trail: &mut Trail) -> Result<()> {
+        let mut finished = BTreeMap::new();
+        for _ in 0..ROUNDS {
+            self.refuse_if_purged()?;
+            match self.round(&mut finished, trail) {
+                // A purge that begins from now on finds what was published.
+                Ok(Round::Complete) => return self.refuse_if_purged(),
+                Err(error) if error.kind() != Kind::Raced => return Err(error),
+                Ok(Round::Stale) | Err(_) => self.look_again()?,
+            }
+        }
+        Err(raced(&self.layout.place()))
+    }
+
+    /// Goes over all partitions: those of an older schema version are brought up to date, the newest first; then all get
+    /// what is staged; and only when every session is in its new partition does it leave an old one.
+    fn round(&mut self, finished: &mut BTreeMap<Partition, Versions>, trail: &mut Trail) -> Result<Round> {
+        let (outdated, mut receiving) = (self.outdated()?, self.receiving());
+        if !outdated.is_empty() {
+            let count = outdated.len();
+            tracing::info!(
+                "partitions of an older schema version, which are counted anew and rewritten first: {count}"
+            );
+        }
+        let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
+        // Damage ends the run before its first change.
+        let touched: BTreeSet<_> = [&outdated, &receiving, &leaving].into_iter().flatten().copied().collect();
+        self.inspection.touch(&self.found, |partition| touched.contains(partition))?;
+        let touched = |old: &&Published| touched.contains(&old.partition());
+        Published::of(&self.layout, &self.found).iter().filter(touched).try_for_each(Published::check)?;
+        self.announce()?;
+        self.progress.phase("publishing", (outdated.len() + receiving.len()) as u64);
+        let mut upgraded = BTreeMap::new();
+        let all = self.publish_all(&outdated, Task::Upgrade, &mut upgraded, trail);
+        // Their rows stand where they stood.
+        self.found.extend(upgraded);
+        all?;
+        receiving.retain(|partition| {
+            finished.get(partition) != Some(&self.found.get(partition).cloned().unwrap_or_default())
+        });
+        self.publish_all(&receiving, Task::Receive, finished, trail)?;
+        // Rows are known by their number in the files that were found.
+        let is_stale = |partition: &Partition| {
+            finished.contains_key(partition) && finished.get(partition) != self.found.get(partition)
+        };
+        if leaving.iter().any(is_stale) || self.has_moved(finished)? {
+            return Ok(Round::Stale);
+        }
+        let none_leaves = leaving.is_empty();
+        for partition in leaving {
+            let ready = self.prepare(partition, Task::Release, true)?;
+            trail.put(&self.layout, vec![(partition, ready)], finished, || Ok(()))?;
+        }
+        Ok(if none_leaves || !self.has_moved(finished)? { Round::Complete } else { Round::Stale })
+    }
+
+    /// Makes the files of several partitions at once, and puts them in place in order, until a signal comes.
+    fn publish_all(
+        &self,
+        partitions: &[Partition],
+        task: Task,
+        finished: &mut BTreeMap<Partition, Versions>,
+        trail: &mut Trail,
+    ) -> Result<()> {
+        let alone = partitions.len() <= lanes();
+        let make = |number: usize| (partitions[number], self.prepare(partitions[number], task, alone));
+        let mut left = partitions.len();
+        let mut waiting = Vec::with_capacity(TOGETHER);
+        in_order(partitions.len(), make, |(partition, ready)| {
+            left -= 1;
+            let failed = ready.map(|ready| waiting.push((partition, ready))).err();
+            if failed.is_none() && left > 0 && waiting.len() < TOGETHER && self.stop.requested().is_none() {
+                return Ok(());
+            }
+            // What is ready is put in place, also where the next one failed.
+            trail.put(&self.layout, std::mem::take(&mut waiting), finished, || {
+                self.progress.step();
+                self.stop.check()
+            })?;
+            failed.map_or(Ok(()), Err)
+        })
+    }
+
+    fn prepare(&self, partition: Partition, task: Task, alone: bool) -> Result<Ready<'_>> {
+        let Resolution { superseded, leaving, kept, lost, .. } = &self.resolution;
+        let of = |rows: &BTreeMap<Partition, Bits>| rows.get(&partition).cloned().unwrap_or_default();
+        let (segments, gone, change): (&[_], _, _) = match task {
+            Task::Upgrade => (&[], Bits::default(), Change::Removing),
+            Task::Receive => {
+                let gone = of(superseded).without(&of(leaving)).without(&of(kept));
+                (self.stage.segments(partition), gone, Change::Adding)
+            }
+            Task::Release => (&[], of(leaving), Change::Removing),
+        };
+        let versions = self.found.get(&partition).cloned().unwrap_or_default();
+        let old = Published::one(&self.layout, partition, versions.clone());
+        // What is kept must not keep whom a purge that was stopped has not taken out yet.
+        let erased = self.erased.clone().filter(|_| of(kept).any());
+        let chunks = old.chunks()?.without(erased);
+        let sources = Sources { stage: &self.stage, segments, lost, published: Some(chunks), superseded: gone };
+        // One at a time: each takes memory that not all lanes may take at once.
+        let _heavy = self.stage.is_heavy(partition).then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
+        let place = Place { layout: &self.layout, partition, versions, change };
+        let merge = Merge::new(sources)?;
+        let heeding = |sink: Sink<'_>| {
+            merge.run(&mut |run| {
+                self.stop.check()?;
+                sink(run)
+            })
+        };
+        place.prepare(heeding, alone)
+    }
+
+    /// Sessions that change their partition are in both for a moment. Which is the old one is written down before that,
+    /// for the case that this run is killed then.
+    fn announce(&mut self) -> Result<()> {
+        let moving = self.resolution.moving(&Published::of(&self.layout, &self.found))?;
+        let mut is_new = self.state.moves(&moving);
+        // A kill must not leave a restored file that was merged, and a fence that rests on the one before it.
+        is_new |= !self.inspection.restored().is_empty() && self.state.unsettle();
+        if is_new { self.state.store(&self.layout, &self.run_id) } else { Ok(()) }
+    }
+
+    /// What was read before a purge may hold what must not come back.
+    fn refuse_if_purged(&self) -> Result<()> {
+        if Erasures::load(&self.layout, self.erasures)?.epoch() == self.erasures {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Destination, format!("the dataset was purged meanwhile: {}", self.layout.place()))
+            .hint("run the same purge once more, in case this run has brought something back, then this command"))
+    }
+
+    /// Whether the dataset is other than it was found, but for what this run has finished.
+    fn has_moved(&self, finished: &BTreeMap<Partition, Versions>) -> Result<bool> {
+        let mut expected = self.found.clone();
+        expected.extend(finished.iter().map(|(partition, versions)| (*partition, versions.clone())));
+        Ok(Published::versions(&self.layout)? != expected)
+    }
+
+    fn look_again(&mut self) -> Result<()> {
+        tracing::debug!("the dataset has changed; looking at it anew");
+        let erased = self.erased.clone();
+        let questions = Questions { moving: self.state.moving(), erased, ..Questions::default() };
+        self.found = Published::versions(&self.layout)?;
+        let resolve = |published: &[Published]| identity::resolve(&self.stage, published, &questions);
+        self.resolution = Published::until_settled(&self.layout, &mut self.found, resolve)?;
+        Ok(())
+    }
+
+    /// The partitions of an older schema version, the newest first: a reader that takes its columns from the first file
+    /// finds them in all others, too.
+    fn outdated(&self) -> Result<Vec<Partition>> {
+        let published = Published::of(&self.layout, &self.found);
+        let old = published.iter().rev().map(|old| Ok(old.is_old()?.then_some(old.partition())));
+        old.filter_map(Result::transpose).collect()
+    }
+
+    /// The partition that always exists, and those with staged rows.
+    fn receiving(&self) -> Vec<Partition> {
+        let mut partitions = vec![Partition::UNDATED];
+        partitions.extend(self.stage.partitions());
+        partitions.sort_unstable();
+        partitions.dedup();
+        partitions
+    }
+}
+
+impl Trail {
+    /// Puts partitions in place, until one is told to stop. What they will be is written down first, which takes as long for
+    /// several as for one.
+    fn put(
+        &mut self,
+        layout: &Layout,
+        ready: Vec<(Partition, Ready<'_>)>,
+        finished: &mut BTreeMap<Partition, Versions>,
+        mut go_on: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        self.record.extend(layout, ready.iter().flat_map(|(_, ready)| ready.entries()).collect())?;
+        for (partition, ready) in ready {
+            let swapped = ready.swap(|part| self.placed(partition, part));
+            finished.insert(partition, swapped?);
+            go_on()?;
+        }
+        Ok(())
+    }
+
+    fn placed(&mut self, partition: Partition, mut part: Part) {
+        let key = (partition, part.table as usize);
+        part.changed |= self.parts.get(&key).is_some_and(|before| before.changed);
+        self.parts.insert(key, part);
+    }
+}

@@ -1,0 +1,226 @@
+//! What a run has read and not yet published.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::goal::Leg;
+use super::{Run, Scene};
+use crate::dataset::layout::Layout;
+use crate::dataset::rejects::Rejects;
+use crate::error::{Error, Kind, Result};
+use crate::list::{Listed, Request};
+use crate::rows::flatten::Flat;
+use crate::rows::partition::Partition;
+use crate::stage::{Cut, Header, Recalled, Stage};
+
+/// What walks leave behind them.
+pub struct Staged {
+    pub stage: Stage,
+    pub rejects: Rejects,
+    /// What was listed and gets no rows.
+    pub cut: Cut,
+    /// What each walk was shown.
+    seen: BTreeMap<usize, Seen>,
+    /// What the server's filters let through.
+    filtered: Filtered,
+    /// Ids of some sessions that were listed last, the latest at the end.
+    some: VecDeque<String>,
+    ceiling: Ceiling,
+}
+
+/// How many partitions a run may make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ceiling {
+    most: usize,
+    /// Those that are there.
+    found: BTreeSet<Partition>,
+}
+
+impl Ceiling {
+    /// Refuses a stage that would make too many.
+    fn refuse(&self, stage: &Stage, layout: &Layout) -> Result<()> {
+        let Self { most, found } = self;
+        if stage.partitions().len() <= *most {
+            return Ok(());
+        }
+        let new = stage.partitions().filter(|partition| !found.contains(partition)).count();
+        if new <= *most {
+            return Ok(());
+        }
+        let what = format!("the sessions start in more partitions than one run may make ({most}): {}", layout.place());
+        Err(Error::new(Kind::Contract, what).hint(
+            "look at the starts of the sessions that the API lists; if they are right, raise `dataset.max_partitions`, or \
+             export to a new folder with `dataset.partition_by = \"month\"`",
+        ))
+    }
+}
+
+/// Ids that are kept in case that a listed session is needed: those of several answers.
+const SOME: usize = 12;
+
+/// What a walk was shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    /// Sessions that get rows.
+    kept: bool,
+    /// Sessions that the server's own filter for dates should have kept back.
+    foreign: bool,
+    /// Sessions of the meeting that was asked for.
+    met: bool,
+}
+
+/// What a response has shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The sessions that it lists.
+    pub listed: &'a [Listed],
+    /// Those of them that get no row.
+    pub cut: &'a [Listed],
+    /// How many are of another meeting than the one that was asked for.
+    pub foreign: u64,
+}
+
+/// What the server's own filters let through, and what they found nothing for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filtered {
+    /// Rows of other meetings.
+    pub meetings: u64,
+    /// Rows of other dates.
+    pub dates: u64,
+    /// Meetings of which nothing is listed.
+    pub unlisted: Vec<String>,
+}
+
+impl Staged {
+    /// Stages the rows of an answer to a request of a walk, and keeps its rejects. A session that was asked for alone
+    /// has no request.
+    pub fn add(&mut self, request: Option<(&Leg, Request)>, flat: Flat, layout: &Layout) -> Result<()> {
+        if let Some((leg, _)) = request {
+            self.look(
+                leg,
+                Shown { listed: &flat.listed, cut: &flat.cut, foreign: flat.foreign },
+                self.stage.responses(),
+            )?;
+            self.remember(&flat.some);
+        }
+        self.stage.append(&flat, layout.by(), request.map(|(leg, request)| (leg.number, request.window)))?;
+        let (page, size) = request.map_or((0, None), |(_, request)| (request.page, Some(request.window.size)));
+        self.ceiling.refuse(&self.stage, layout)?;
+        self.rejects.add(page, size, flat.rejects)
+    }
+
+    fn remember(&mut self, ids: &[String]) {
+        self.some.retain(|id| !ids.contains(id));
+        self.some.extend(ids.iter().cloned());
+        while self.some.len() > SOME {
+            self.some.pop_front();
+        }
+    }
+
+    /// Ids of some sessions that were listed, the latest at the end.
+    pub fn some(&self) -> Vec<String> {
+        self.some.iter().cloned().collect()
+    }
+
+    /// Takes note of what a response has listed for a walk.
+    pub fn look(&mut self, leg: &Leg, shown: Shown<'_>, response: u64) -> Result<()> {
+        let Shown { listed, cut, foreign } = shown;
+        let seen = self.seen.entry(leg.number).or_default();
+        seen.kept |= cut.len() < listed.len();
+        seen.met |= foreign < listed.len() as u64;
+        let outside = |row: &&Listed| leg.filter.range.is_some_and(|range| !range.contains(row.start));
+        seen.foreign |= listed.iter().any(|row| outside(&row));
+        let dates = listed.iter().filter(|row| row.start.is_some()).filter(outside).count() as u64;
+        if foreign > 0 && self.filtered.meetings == 0 {
+            let meeting = leg.filter.meeting.as_deref().unwrap_or_default();
+            tracing::warn!("the API does not keep to the filter for the meeting; others are left out: {meeting}");
+        }
+        if dates > 0 && self.filtered.dates == 0 {
+            tracing::warn!("the API does not keep to the filter for dates; the list is searched without it");
+        }
+        self.filtered.meetings += foreign;
+        self.filtered.dates += dates;
+        cut.iter().try_for_each(|row| self.cut.add(*row, response))
+    }
+
+    /// Whether the server's filter for dates has done what it should, so that a walk without it is not needed. One that
+    /// finds nothing may be misunderstood, one that lets others through is.
+    pub fn can_skip(&self, leg: &Leg) -> bool {
+        let seen = leg.instead_of.map(|number| self.seen.get(&number).copied().unwrap_or_default());
+        seen.is_some_and(|seen| seen.kept && !seen.foreign)
+    }
+
+    /// What has come of the server's filters over all walks.
+    pub fn filtered(&self, legs: &[Leg]) -> Filtered {
+        let met = |meeting: &str| {
+            let asks = |leg: &&Leg| leg.filter.meeting.as_deref() == Some(meeting);
+            legs.iter().filter(asks).any(|leg| self.seen.get(&leg.number).is_some_and(|seen| seen.met))
+        };
+        let mut unlisted: Vec<_> = legs.iter().filter_map(|leg| leg.filter.meeting.clone()).collect();
+        unlisted.dedup();
+        unlisted.retain(|meeting| !met(meeting));
+        unlisted.sort();
+        unlisted.dedup();
+        Filtered { unlisted, ..self.filtered.clone() }
+    }
+}
+
+impl Run {
+    /// The stage, and what a stopped run of the same goal has left in it.
+    pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
+        let (chosen, layout) = (&scene.chosen, &scene.driver.layout);
+        let folder = &self.destination.stage;
+        let found = scene.found.keys().copied().collect();
+        let ceiling = Ceiling { most: self.config.dataset.max_partitions, found };
+        let (stage, recalled) = if self.dry_run {
+            (Stage::nameless(folder, scene.now)?, Vec::new())
+        } else {
+            self.lasting_stage(scene, &ceiling)?
+        };
+        if !recalled.is_empty() {
+            tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
+        }
+        let mut staged = Staged {
+            stage,
+            rejects: Rejects::new(layout, &self.run_id, scene.now, self.dry_run)?,
+            cut: Cut::new(folder)?,
+            seen: BTreeMap::new(),
+            filtered: Filtered::default(),
+            some: VecDeque::new(),
+            ceiling,
+        };
+        let Staged { stage, rejects, .. } = &mut staged;
+        // Under which number the page was asked for is not known any more.
+        stage.recalled_rejects(|page, reject| rejects.add(page, None, vec![reject]))?;
+        let legs = chosen.legs();
+        for (response, answer) in (0..).zip(&recalled) {
+            if let Some(leg) = legs.get(answer.leg) {
+                let Recalled { rows: listed, cut, foreign, .. } = answer;
+                staged.look(leg, Shown { listed, cut, foreign: *foreign }, response)?;
+            }
+        }
+        Ok((staged, recalled))
+    }
+
+    /// A stage that outlives this run if it is stopped.
+    fn lasting_stage(&self, scene: &Scene, ceiling: &Ceiling) -> Result<(Stage, Vec<Recalled>)> {
+        let Scene { before, chosen, driver, .. } = scene;
+        let layout = &driver.layout;
+        let keeps = self.config.dataset.keep_unknown_fields;
+        let header = Header {
+            key: format!("{} {} {} {keeps}", Stage::form(), before.origin(), chosen.key()),
+            erasures: scene.erasures,
+            begun_at: scene.now,
+            run_id: self.run_id.clone(),
+            last_run: before.last_run().map(str::to_owned),
+        };
+        let folder = &self.destination.stage;
+        let (stage, recalled) = Stage::open(folder, layout.by(), &header, self.fresh)?;
+        if ceiling.refuse(&stage, layout).is_ok() {
+            return Ok((stage, recalled));
+        }
+        // It would end every run before its first request.
+        tracing::warn!("what a stopped run had read has more partitions than one run may make");
+        drop(stage);
+        Stage::open(folder, layout.by(), &header, true)
+    }
+}

@@ -1,0 +1,66 @@
+//! The commands, each in a room of its own. Only they see both ends, the API and the dataset.
+//!
+//! ```text
+//! export    `export` and `backfill`       check     what the API does, and what a run could prove
+//! purge     what must not come back       demo      an export of a simulated account
+//! verify    what a dataset is worth       simulate  the simulated API alone
+//! run       the frame of a run that reads the API
+//! fetch     one page of the list as rows  shortfall why written data ends a run with 3
+//! ```
+
+use std::sync::Arc;
+
+use crate::config::{Config, Environment};
+use crate::dataset::receipt::Receipt;
+use crate::error::Error;
+use crate::terminal::progress::Progress;
+use crate::words::clock::Clock;
+
+pub mod check;
+pub mod demo;
+pub mod export;
+mod fetch;
+pub mod purge;
+mod run;
+mod shortfall;
+pub mod simulate;
+pub mod verify;
+
+pub use check::command::check;
+pub use demo::demo;
+pub use export::command::{backfill, export};
+pub use purge::command::{purge, rules};
+pub use simulate::simulate;
+pub use verify::command::verify;
+
+/// What every command is given.
+pub struct Setting<'a> {
+    /// What the run is told.
+    pub config: Config,
+    /// Who has the API asked at another address than the usual one, if somebody has.
+    pub addressed_by: Option<String>,
+    /// The process's environment.
+    pub environment: &'a Environment,
+    /// The wall clock.
+    pub clock: Clock,
+    /// What is shown while the command runs.
+    pub progress: Arc<Progress>,
+}
+
+/// How a run ended, and what to print of it.
+pub struct Ended {
+    /// The receipt, as it is stored.
+    pub receipt: Receipt,
+    /// The summary for stdout; empty after an error.
+    pub text: String,
+    /// Why the run did not end with 0.
+    pub error: Option<Error>,
+}
+
+/// What a command has found out, and what of it is an error.
+pub struct Told {
+    /// For stdout.
+    pub text: String,
+    /// What ends the command with another code than 0.
+    pub error: Option<Error>,
+}

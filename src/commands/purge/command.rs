@@ -1,0 +1,98 @@
+//! `purge`: from what was typed to a purge.
+
+use std::io::{self, IsTerminal, Write};
+
+use tokio::sync::oneshot;
+use tokio::task::block_in_place;
+
+use super::Task;
+use super::consent::Consent;
+use crate::cli::{Global, Purge};
+use crate::commands::run::run_id;
+use crate::commands::{Ended, Setting, shortfall};
+use crate::dataset::destination::Destination;
+use crate::dataset::erasures::Erase;
+use crate::dataset::receipt;
+use crate::error::{Error, Kind, Result};
+use crate::rows::erasure::Identifier;
+use crate::terminal::{outlet, summary};
+use crate::words::range;
+use crate::words::stop::Stop;
+
+/// `purge`
+pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: Stop) -> Result<Ended> {
+    let Setting { config, environment, clock, progress, .. } = setting;
+    let task = match purge.take_back {
+        Some(number) => Task::TakeBack(number),
+        None => {
+            Task::Erase { erase: what_to_erase(purge, clock.micros())?, key: fresh_key()?, consent: consent(purge.yes) }
+        }
+    };
+    let run_id = run_id(&clock);
+    let dataset = config.dataset.url.to_string();
+    let mut destination = Destination::open(&config, environment, &run_id, global.dry_run, &stop)?;
+    destination.terms.wait = purge.wait;
+    let dry_run = global.dry_run;
+    let job = super::Purge { task, config, destination, dry_run, run_id, clock, stop, progress };
+    let receipt::Ended { receipt, error } = job.execute().await;
+    let text = if error.is_none() { summary::of_purge(&receipt, &dataset, dry_run) } else { String::new() };
+    let error = error.or_else(|| shortfall::of_purge(&receipt));
+    Ok(Ended { receipt, text, error })
+}
+
+/// `purge --list`: the rules in force.
+pub fn rules(setting: &Setting<'_>, json: bool, stop: &Stop) -> Result<String> {
+    let Setting { config, environment, clock, .. } = setting;
+    let destination = Destination::open(config, environment, &run_id(clock), true, stop)?;
+    let erasures = block_in_place(|| super::rules(&destination, clock))?;
+    Ok(if json {
+        summary::rules_json(&erasures)
+    } else {
+        summary::of_rules(&erasures, &config.dataset.url.to_string())
+    })
+}
+
+fn what_to_erase(purge: &Purge, now: i64) -> Result<Erase> {
+    let before = purge.before.as_deref().map(|text| match range::moment(text) {
+        None => Err(range::no_date("--before", text, range::MOMENT).hint("dates are UTC")),
+        Some(before) if before > now => {
+            let what = format!("`--before` lies in the future, so everything would go: {text}");
+            Err(Error::new(Kind::Config, what).hint("give a date that has passed"))
+        }
+        Some(before) => range::refuse_prehistory("`--before`", before).map(|()| before),
+    });
+    let by_name = if purge.exact { Identifier::ExactName } else { Identifier::Name };
+    let known = |by, texts: &[String]| texts.iter().map(|text| (by, text.clone())).collect::<Vec<_>>();
+    let people = [known(Identifier::Id, &purge.ids), known(by_name, &purge.names)].concat();
+    Ok(Erase { before: before.transpose()?, people })
+}
+
+fn fresh_key() -> Result<[u8; 32]> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)
+        .map_err(|error| Error::new(Kind::Unexpected, "the system has no random numbers").because(error))?;
+    Ok(key)
+}
+
+/// Who says so where a rule matches nothing.
+fn consent(yes: bool) -> Consent {
+    if yes {
+        Consent::Given
+    } else if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        Consent::Asked(Box::new(ask))
+    } else {
+        Consent::Nobody
+    }
+}
+
+/// Asks on the terminal. The thread that waits for the answer is left behind where a signal ends the waiting.
+fn ask(question: String) -> oneshot::Receiver<bool> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        outlet::STDERR.flush();
+        let asked = write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
+        let _ = sender.send(asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
+    });
+    receiver
+}

@@ -1,0 +1,345 @@
+//! Retention and erasure: sessions that are too old, and participants who must be forgotten, leave the dataset for good.
+//!
+//! Everything is counted before anything is written (`plan`), and a rule that matches nothing must be confirmed
+//! ([`consent`]). Then it is written down what must go (`_rollbook/erasures.json`), so that no later run brings it back, even if
+//! this one is killed halfway. Then partitions, rejects and the stage are gone through; a purge that is run again finds what is left.
+
+pub mod command;
+pub mod consent;
+mod plan;
+mod sweep;
+mod take_back;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::spawn_blocking;
+
+use crate::config::Config;
+use crate::dataset::admission::{self, Purpose};
+use crate::dataset::destination::Destination;
+use crate::dataset::erasures::rows::Rules;
+use crate::dataset::erasures::{Erase, Erasures, Origin, Tally};
+use crate::dataset::inspection::{self, Inspection};
+use crate::dataset::layout::Layout;
+use crate::dataset::lease::Lease;
+use crate::dataset::publish::{Change, Part, Place};
+use crate::dataset::published::Published;
+use crate::dataset::publishing::Record;
+use crate::dataset::receipt::purged::Removed;
+use crate::dataset::receipt::{self, Ended, Receipt};
+use crate::dataset::rejects;
+use crate::dataset::state::State;
+use crate::error::{Error, Kind, Result};
+use crate::rows::erasure::Hash;
+use crate::stage::Stage;
+use crate::store::failed;
+use crate::store::files::Below;
+use crate::terminal::progress::Progress;
+use crate::words::clock::Clock;
+use crate::words::stop::Stop;
+use crate::words::timestamp;
+use consent::Consent;
+use plan::Plan;
+
+/// What a purge needs from outside.
+pub struct Purge {
+    /// What is to be done.
+    pub task: Task,
+    /// The settings in force.
+    pub config: Config,
+    /// Where the dataset is.
+    pub destination: Destination,
+    /// Count only.
+    pub dry_run: bool,
+    /// Sortable by time, unique.
+    pub run_id: String,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Ends the purge between two partitions.
+    pub stop: Stop,
+    /// What a person watches.
+    pub progress: Arc<Progress>,
+}
+
+/// What a purge does.
+pub enum Task {
+    /// Removes, for good.
+    Erase {
+        /// What must go.
+        erase: Erase,
+        /// A fresh random key, used if the dataset has none yet.
+        key: Hash,
+        /// Who says so where a rule matches nothing.
+        consent: Consent,
+    },
+    /// Takes the rule of this number back.
+    TakeBack(u32),
+}
+
+/// The part that needs no clock, on a blocking thread.
+struct Job {
+    layout: Layout,
+    /// Where rows of the dataset may wait.
+    stages: Vec<Below>,
+    run_id: String,
+    dry_run: bool,
+    /// Whether a lock or a lease keeps others out.
+    alone: bool,
+    stop: Stop,
+    progress: Arc<Progress>,
+}
+
+/// What was done, also where it failed.
+#[derive(Default)]
+struct Done {
+    removed: Removed,
+    tally: Tally,
+    parts: Vec<Part>,
+    /// What may hold something of what has gone.
+    unreached: Vec<String>,
+}
+
+impl Purge {
+    /// Purges, and keeps the receipt.
+    pub async fn execute(self) -> Ended {
+        let begun = Instant::now();
+        let mut receipt = Receipt::blank(&self.run_id, "purge", &self.config.api, &self.clock);
+        receipt.goal = receipt::Goal { kind: "purge", ..receipt::Goal::default() };
+        if let Task::Erase { erase, .. } = &self.task {
+            receipt.goal.to = erase.before.map(timestamp::text);
+        }
+        let layout = self.destination.layout.clone();
+        let (dry_run, clock) = (self.dry_run, self.clock.clone());
+        let mut error = self.work(&mut receipt).await.err();
+        receipt.finish(&clock, begun.elapsed());
+        let done = match (receipt.taken_back, receipt.restored.as_slice()) {
+            (Some(_), _) => (0, "taken_back"),
+            (None, []) => (0, "purged"),
+            (None, _) => (3, "restored"),
+        };
+        (receipt.exit_code, receipt.outcome) = error.as_ref().map_or(done, Error::outcome);
+        receipt.error = error.as_ref().map(ToString::to_string);
+        let may_write =
+            error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config | Kind::Absent));
+        if !dry_run && may_write {
+            let stored = receipt.store(&layout);
+            error = error.or(stored.err());
+        }
+        Ended { receipt, error }
+    }
+
+    async fn work(self, receipt: &mut Receipt) -> Result<()> {
+        let Self { task, destination, dry_run, run_id, clock, stop, progress, .. } = self;
+        let absent = only_leftovers(&destination, &clock, dry_run)?;
+        let purpose = if dry_run { Purpose::DryRun } else { Purpose::Run };
+        let lease = admission::admit(&destination, &run_id, &clock, &stop, purpose).await?;
+        let Destination { layout, stages, .. } = destination;
+        let waiting = stop.clone();
+        let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
+        let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
+        let job = Arc::new(Job { layout, stages, run_id, dry_run, alone, stop, progress });
+        if let Some(absent) = absent {
+            on_thread(&job, |job| job.sweep(&mut Vec::new()).and(rejects::forget(&job.layout))).await??;
+            tracing::warn!("what a stopped first run had read is removed; no rule is stored");
+            return Err(absent);
+        }
+        match task {
+            Task::TakeBack(number) => {
+                receipt.erasures = on_thread(&job, move |job| job.take_back(number)).await??;
+                receipt.taken_back = Some(number);
+                Ok(())
+            }
+            Task::Erase { erase, key, consent } => {
+                receipt.removed = Some(Removed::default());
+                let asked = erase.clone();
+                let plan = on_thread(&job, move |job| Plan::make(job, &asked, key, &origin)).await??;
+                receipt.erasures = plan.seen;
+                tell_of_restored(receipt, &plan);
+                let unmatched = plan.unmatched(&erase);
+                if !unmatched.is_empty() && !dry_run {
+                    job.progress.finish();
+                    consent.to(&unmatched, &waiting).await?;
+                }
+                job.erase(plan, receipt).await
+            }
+        }
+    }
+}
+
+/// That no dataset is there, but what a first run that was stopped had read, on this machine.
+///
+/// # Errors
+/// As [`admission::refuse_absent`] where nothing is left either, or may be removed.
+fn only_leftovers(destination: &Destination, clock: &Clock, dry_run: bool) -> Result<Option<Error>> {
+    let Err(absent) = admission::refuse_absent(destination, clock) else { return Ok(None) };
+    if absent.kind() == Kind::Absent && !dry_run {
+        for stage in &destination.stages {
+            if Stage::is_there(stage)? {
+                return Ok(Some(absent));
+            }
+        }
+    }
+    Err(absent)
+}
+
+/// The rules in force in a dataset.
+///
+/// # Errors
+/// As [`admission::refuse_absent`] and [`Erasures::load`].
+pub fn rules(destination: &Destination, clock: &Clock) -> Result<Erasures> {
+    admission::refuse_absent(destination, clock)?;
+    Erasures::load(&destination.layout, plan::look(&destination.layout)?.1)
+}
+
+/// Takes down which files were an older run's. Everything is purged of what must go, so no purge needs to be run again.
+fn tell_of_restored(receipt: &mut Receipt, plan: &Plan) {
+    let restored = plan.inspection.restored();
+    receipt.walk.reasons = inspection::reasons(restored, 0);
+    receipt.restored = restored.keys().cloned().collect();
+}
+
+/// Does something on a thread that may wait.
+async fn on_thread<T: Send + 'static>(job: &Arc<Job>, work: impl FnOnce(&Job) -> T + Send + 'static) -> Result<T> {
+    let job = Arc::clone(job);
+    let done = spawn_blocking(move || work(&job)).await;
+    done.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))
+}
+
+impl Job {
+    /// Does what is planned; fills in the receipt, also where it fails.
+    async fn erase(self: Arc<Self>, plan: Plan, receipt: &mut Receipt) -> Result<()> {
+        if self.dry_run {
+            receipt.removed = Some(plan.removed);
+            receipt.rules = plan.ruled(&plan.tally, true);
+            receipt.near_matches = plan.near;
+            receipt.unreached = self.set_aside()?.into_iter().collect();
+            return Ok(());
+        }
+        let (plan, done, result) = on_thread(&self, move |job| {
+            let (mut plan, mut done) = (plan, Done::default());
+            let result = job.perform(&mut plan, &mut done);
+            (plan, done, result)
+        })
+        .await?;
+        receipt.removed = Some(done.removed);
+        receipt.unreached = done.unreached;
+        receipt.rules = plan.ruled(&done.tally, false);
+        receipt.erasures = plan.erasures.epoch();
+        receipt.partitions = done.parts.iter().map(receipt::File::from).collect();
+        tell_of_restored(receipt, &plan);
+        result
+    }
+
+    fn perform(&self, plan: &mut Plan, done: &mut Done) -> Result<()> {
+        plan.erasures.store(&self.layout)?;
+        let rules = plan.rules()?;
+        if let Some(state) = plan.state.as_mut().filter(|_| !plan.inspection.restored().is_empty()) {
+            // A kill must not leave a restored file that was rewritten, and a fence that rests on the one before it.
+            plan.inspection.tell(state);
+            state.unsettle();
+            state.store(&self.layout, &self.run_id)?;
+        }
+        let mut record = Record::of(&self.run_id);
+        let mut purged = self.partitions(&rules, plan, &mut record, done);
+        if plan.found_more(&done.tally) {
+            // Another run has published meanwhile.
+            purged = purged.and(plan.erasures.store(&self.layout));
+        }
+        if let Some(state) = &mut plan.state {
+            plan.inspection.tell(state);
+            if !plan.inspection.restored().is_empty() {
+                state.unsettle();
+            }
+            state.record(&done.parts);
+            if purged.is_ok() {
+                state.know(plan.erasures.epoch());
+            }
+            state.store(&self.layout, &self.run_id)?;
+            if purged.is_ok() {
+                self.clear_records(record, &plan.inspection, state);
+            }
+        }
+        let swept = self.sweep(&mut done.unreached);
+        let denied = rules.denied.as_deref();
+        done.removed.rejects = rejects::purge(&self.layout, denied, rules.floor, false, &mut done.tally)?;
+        done.unreached.extend(self.set_aside()?);
+        purged.and(swept)
+    }
+
+    /// The state names what is in place. Nothing is lost where a record stays.
+    fn clear_records(&self, record: Record, inspection: &Inspection, state: &State) {
+        let ended = record.end(&self.layout);
+        let tidied = if self.alone { inspection.tidy(state) } else { Ok(()) };
+        if let Err(error) = ended.and(tidied) {
+            tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
+        }
+    }
+
+    fn partitions(&self, rules: &Rules, plan: &mut Plan, record: &mut Record, done: &mut Done) -> Result<()> {
+        let found = Published::versions(&self.layout)?;
+        self.progress.phase("purging", found.len() as u64);
+        // The newest first, since those of an older schema version are upgraded on the way: a reader that takes its columns
+        // from the first file finds them in all others, too.
+        for (partition, versions) in found.into_iter().rev() {
+            self.stop.check()?;
+            let (removed, tally) =
+                Published::until_settled(&self.layout, &mut [(partition, versions)].into(), |published| {
+                    let found = published.iter().find(|published| published.partition() == partition);
+                    let found = found.filter(|published| plan.untouched.get(&partition) != Some(published.found()));
+                    let Some(published) = found else { return Ok(Default::default()) };
+                    plan.inspection.touch(&[(partition, published.found().clone())].into(), |_| true)?;
+                    self.partition(rules, published, record, done)
+                })?;
+            done.removed += removed;
+            plan::add(&mut done.tally, &tally);
+            self.progress.step();
+        }
+        Ok(())
+    }
+
+    /// Counts what goes of a partition, and rewrites it if anything does, or if it is of an older schema version.
+    fn partition(
+        &self,
+        rules: &Rules,
+        published: &Published,
+        record: &mut Record,
+        done: &mut Done,
+    ) -> Result<(Removed, Tally)> {
+        let (mut removed, mut tally, mut changes) = (Removed::default(), Tally::new(), published.is_old()?);
+        let mut chunks = published.chunks()?;
+        while let Some(chunk) = chunks.next_chunk()? {
+            self.stop.check()?;
+            let selection = rules.select(&chunk, &mut tally);
+            removed += selection.removed();
+            changes |= selection.changes();
+        }
+        if !changes {
+            return Ok((removed, tally));
+        }
+        let (partition, versions) = (published.partition(), published.found().clone());
+        let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };
+        let mut chunks = published.chunks()?;
+        let ready = place.prepare(
+            |sink| {
+                while let Some(chunk) = chunks.next_chunk()? {
+                    self.stop.check()?;
+                    let rest = rules.select(&chunk, &mut Tally::new()).of(&chunk);
+                    let rest =
+                        rest.map_err(|error| failed("cannot rewrite the partition", self.layout.place(), error))?;
+                    sink(rest.rows(0, rest.len()))?;
+                }
+                Ok(())
+            },
+            true,
+        )?;
+        record.extend(&self.layout, ready.entries())?;
+        let mut parts = Vec::with_capacity(3);
+        let swapped = ready.swap(|part| parts.push(part));
+        parts.sort_unstable_by_key(|part| part.table);
+        done.parts.retain(|before| parts.iter().all(|part| part.path != before.path));
+        done.parts.append(&mut parts);
+        swapped?;
+        Ok((removed, tally))
+    }
+}

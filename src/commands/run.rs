@@ -1,0 +1,99 @@
+//! The frame of a run that reads the API: credentials, settings that make no sense, the dataset's place, what to print of the
+//! end.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
+
+use super::export::{Run, Work};
+use super::{Ended, Setting, shortfall};
+use crate::api::{Client, Credentials};
+use crate::config::{self, Config, Environment};
+use crate::dataset::destination::Destination;
+use crate::dataset::receipt;
+use crate::error::Result;
+use crate::store::files::named;
+use crate::terminal::summary;
+use crate::words::clock::Clock;
+use crate::words::range;
+use crate::words::stop::Stop;
+
+/// What to run.
+pub struct Task {
+    pub command: &'static str,
+    pub work: Work,
+    pub dry_run: bool,
+    pub create_parents: bool,
+    pub fresh: bool,
+    pub wait: Option<Duration>,
+}
+
+/// Refuses settings with which no run could do anything sensible, though each has its right form.
+pub fn refuse_nonsense(config: &Config, environment: &Environment, clock: &Clock) -> Result<()> {
+    if let Some(since) = config.dataset.since {
+        range::refuse_prehistory("`dataset.since`", since)?;
+        range::refuse_future("`dataset.since`", since, clock.micros())?;
+    }
+    if config::is_loopback(&config.api.base_url) { Ok(()) } else { environment.refuse_impossible_proxies() }
+}
+
+/// Runs with these credentials.
+pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
+    let Task { command, work, dry_run, create_parents, fresh, wait } = task;
+    let Setting { config, clock, progress, environment, .. } = setting;
+    refuse_nonsense(&config, environment, &clock)?;
+    let account = credentials.account();
+    let client = Client::new(&config.api, credentials, clock.clone())?;
+    let dataset = config.dataset.url.to_string();
+    let run_id = run_id(&clock);
+    let mut destination = Destination::open(&config, environment, &run_id, dry_run, &stop)?;
+    if !create_parents {
+        destination.refuse_missing_parents(&config)?;
+    }
+    destination.terms.wait = wait;
+    let (accept, max_rejects) = (config.walk.accept, config.dataset.max_rejects);
+    let run = Run {
+        command,
+        work,
+        config,
+        client,
+        account,
+        destination,
+        dry_run,
+        fresh,
+        run_id,
+        clock,
+        stop,
+        progress,
+        pause: Duration::from_secs(30),
+    };
+    let receipt::Ended { receipt, error } = run.execute().await;
+    let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
+    let error = error.or_else(|| shortfall::of(&receipt, accept, max_rejects, dry_run));
+    Ok(Ended { receipt, text, error })
+}
+
+/// The time, for people, and what tells two runs of one moment apart.
+pub fn run_id(clock: &Clock) -> String {
+    let now = clock.now();
+    let nanos = now.duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+    let unique = (u64::from(std::process::id()) << 32 | u64::from(nanos)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    format!("{}-{unique:06x}", DateTime::<Utc>::from(now).format("%Y%m%dT%H%M%S%3fZ"))
+}
+
+/// Runs with the credentials of the environment.
+pub async fn run(task: Task, setting: Setting<'_>, stop: Stop) -> Result<Ended> {
+    let credentials = credentials(&setting)?;
+    execute(task, setting, credentials, stop).await
+}
+
+/// The credentials of the environment. Says whom they are shown to, where that is not whom they are for.
+pub fn credentials(setting: &Setting<'_>) -> Result<Credentials> {
+    let Setting { config, environment, addressed_by, .. } = setting;
+    let credentials = Credentials::resolve(|name| environment.get(name).map(str::to_owned), named::secret)?;
+    if let Some(source) = addressed_by {
+        let server = config.api.base_url.origin().ascii_serialization();
+        tracing::info!("the API is not asked at its usual address, {source} says: {server}");
+    }
+    Ok(credentials)
+}

@@ -1,0 +1,13 @@
+//! What every room says: small values and rules that know nothing of sessions, files or servers.
+
+pub mod clock;
+pub mod foreign;
+pub mod limits;
+pub mod name;
+pub mod range;
+pub mod redact;
+pub mod share;
+pub mod stop;
+pub mod system;
+pub mod text;
+pub mod timestamp;
