@@ -82,6 +82,7 @@ impl Run {
             },
             concurrency: self.config.api.concurrency,
             layout: layout.clone(),
+            begun_at: self.clock.micros(),
             stop: self.stop.clone(),
             progress: Arc::clone(&self.progress),
         }
