@@ -82,7 +82,11 @@ impl Kind {
 
     /// The kind in a word, for the receipt.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn outcome(self) -> (u8, &'static str) {
+        (self.exit_code(), self.name())
+    }
+
+    const fn name(self) -> &'static str {
         match self {
             Self::Unexpected => "unexpected",
             Self::Config => "configuration",
@@ -156,7 +160,7 @@ impl Error {
     /// The exit code, and the kind in a word, for the receipt.
     #[must_use]
     pub const fn outcome(&self) -> (u8, &'static str) {
-        (self.kind.exit_code(), self.kind.name())
+        self.kind.outcome()
     }
 
     /// The error with its causes in one line, for a log.

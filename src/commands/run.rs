@@ -68,7 +68,6 @@ pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials,
         client,
         account,
         destination,
-        dry_run,
         fresh,
         run_id,
         clock,
@@ -76,9 +75,9 @@ pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials,
         progress,
         pause: Duration::from_secs(30),
     };
-    let receipt::Ended { receipt, error } = run.execute().await;
+    let receipt::Ended { receipt, shortfall, error } = run.execute().await;
     let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
-    let error = error.or_else(|| shortfall::of(&receipt, accept, max_rejects, dry_run));
+    let error = error.or_else(|| shortfall.map(|kind| shortfall::of(kind, &receipt, accept, max_rejects, dry_run)));
     Ok(Ended { receipt, text, error })
 }
 

@@ -6,23 +6,18 @@ use crate::error::{Error, Kind};
 use crate::terminal::summary::counted;
 use crate::walk::Evidence;
 
-/// What the run falls short of; `None` where it ends otherwise. `accept` and `max_rejects`: the settings.
-pub fn of(receipt: &Receipt, accept: Evidence, max_rejects: u64, dry_run: bool) -> Option<Error> {
-    if receipt.outcome == Kind::Unproven.name() {
-        Some(unproven(receipt, accept, dry_run))
-    } else if receipt.outcome == Kind::Rejected.name() {
-        Some(rejected(receipt, max_rejects, dry_run))
-    } else {
-        None
+/// The error of an export that falls short of something. `accept` and `max_rejects`: the settings.
+pub fn of(shortfall: Kind, receipt: &Receipt, accept: Evidence, max_rejects: u64, dry_run: bool) -> Error {
+    match shortfall {
+        Kind::Rejected => rejected(receipt, max_rejects, dry_run),
+        _ => unproven(receipt, accept, dry_run),
     }
 }
 
 /// The same of a purge: files that were an older run's.
-pub fn of_purge(receipt: &Receipt) -> Option<Error> {
+pub fn of_purge(receipt: &Receipt) -> Error {
     let what = "older copies of files had been put back";
-    let error =
-        || Error::new(Kind::Unproven, what).because(receipt.walk.reasons.join("; ")).hint("run `rollbook export`");
-    (receipt.exit_code == Kind::Unproven.exit_code()).then(error)
+    Error::new(Kind::Unproven, what).because(receipt.walk.reasons.join("; ")).hint("run `rollbook export`")
 }
 
 fn unproven(receipt: &Receipt, accept: Evidence, dry_run: bool) -> Error {

@@ -17,13 +17,11 @@ use crate::words::stop::Stop;
 pub enum Purpose {
     /// Read and publish.
     Run,
-    /// The same, without writing: whether the dataset could be written is tried.
-    DryRun,
     /// Put right what is wrong with it.
     Repair,
 }
 
-/// The right to write, as soon as it is free; how long to wait for it is in the destination's terms. A dry run needs none.
+/// The right to write, as soon as it is free; how long to wait for it is in the destination's terms. A dry run needs none; it is tried whether the dataset could be written.
 /// What dead runs were writing goes.
 ///
 /// # Errors
@@ -37,7 +35,7 @@ pub async fn admit(
     purpose: Purpose,
 ) -> Result<Option<Lease>> {
     let Destination { layout, terms, .. } = destination;
-    if purpose == Purpose::DryRun {
+    if destination.is_dry {
         return block_in_place(|| destination.try_out(run_id)).map(|()| None);
     }
     if layout.store().folder().is_none() {

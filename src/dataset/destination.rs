@@ -26,6 +26,10 @@ pub struct Destination {
     pub stages: Vec<Below>,
     /// How to come by the right to write.
     pub terms: Terms,
+    /// Whether what is written to the layout is swallowed.
+    pub is_dry: bool,
+    /// The dataset that could be written.
+    real: Layout,
 }
 
 impl Destination {
@@ -34,15 +38,15 @@ impl Destination {
     ///
     /// # Errors
     /// `Config` where the object store can't be used, or no folder for the stage is known.
-    pub fn open(config: &Config, environment: &Environment, run_id: &str, dry_run: bool, stop: &Stop) -> Result<Self> {
+    pub fn open(config: &Config, environment: &Environment, run_id: &str, is_dry: bool, stop: &Stop) -> Result<Self> {
         let place = &config.dataset.url;
         let stages = stages(place, config, environment);
-        let stage = if dry_run { Some(temporary()) } else { stages.first().cloned() };
+        let stage = if is_dry { Some(temporary()) } else { stages.first().cloned() };
         let stage = stage.ok_or_else(|| {
             Error::new(Kind::Config, "no folder is known where rows can wait before they are published")
                 .hint("set `stage.dir`, or HOME")
         })?;
-        if dry_run && place.folder().is_none() {
+        if is_dry && place.folder().is_none() {
             refuse_missing_temporary(&stage.root)?;
         }
         let options = options(place, config, environment)?;
@@ -56,10 +60,12 @@ impl Destination {
             _ => error,
         })?;
         store.heed(stop);
-        let layout = Layout::new(store, config.dataset.partition_by);
+        let real = Layout::new(store, config.dataset.partition_by);
+        let layout = if is_dry { real.dry() } else { real.clone() };
         let lease = for_tests(environment, "ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());
-        Ok(Self { layout, stage, stages, terms: Terms { wait: None, beat, is_off: lease == Some("off") } })
+        let terms = Terms { wait: None, beat, is_off: lease == Some("off") };
+        Ok(Self { layout, stage, stages, terms, is_dry, real })
     }
 
     /// Refuses a folder whose parent is not there, as where a disk is not mounted: the dataset would begin anew on another
@@ -79,7 +85,7 @@ impl Destination {
     /// As a run that writes: `Destination`, `Unreadable` where something is in the way, or `Config` where the store is unsafe.
     pub fn try_out(&self, run_id: &str) -> Result<()> {
         refuse_missing_temporary(&self.stage.root)?;
-        let store = self.layout.store();
+        let store = self.real.store();
         match store.folder() {
             Some(dataset) => {
                 trial::try_dataset(dataset, &Table::ALL.map(Table::name))?;

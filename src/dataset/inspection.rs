@@ -18,11 +18,8 @@ use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::rows::partition::Partition;
 use crate::rows::tables::Table;
-use crate::store::{Version, raced};
+use crate::store::{ROUNDS, Version, raced, unless_raced};
 use crate::words::stop::Stop;
-
-/// How often other runs may come between.
-const ROUNDS: u32 = 100;
 
 /// What one run has seen of the dataset's files.
 #[derive(Debug)]
@@ -89,14 +86,12 @@ impl Inspection {
         &mut self,
         mut each: impl FnMut(&mut Self, &BTreeMap<Partition, Versions>) -> Result<()>,
     ) -> Result<BTreeMap<Partition, Versions>> {
-        for _ in 0..ROUNDS {
-            let found = Published::versions(&self.layout)?;
-            match each(self, &found) {
-                Err(error) if error.kind() == Kind::Raced => {}
-                done => return done.map(|()| found),
-            }
-        }
-        Err(raced(&self.layout.place()))
+        let layout = self.layout.clone();
+        let attempt = || {
+            let found = Published::versions(&layout)?;
+            each(self, &found).map(|()| Some(found))
+        };
+        unless_raced(ROUNDS, || layout.place(), attempt)
     }
 
     /// Hashes all files of some partitions.

@@ -10,7 +10,7 @@ use super::forms::{self, PART};
 use crate::error::{Error, Kind, Result};
 use crate::rows::partition::{Partition, PartitionBy};
 use crate::rows::tables::Table;
-use crate::store::{Local, Store, Survey, Version};
+use crate::store::{Dry, Local, Store, Survey, Version};
 
 /// Where a dataset is and how it is cut.
 #[derive(Debug, Clone)]
@@ -28,6 +28,12 @@ impl Layout {
     /// The layout of a dataset in a folder that nobody else writes to.
     pub fn local(root: impl Into<PathBuf>, by: PartitionBy) -> Self {
         Self::new(Arc::new(Local::new(root, "reader")), by)
+    }
+
+    /// The same, whose store swallows what is written.
+    #[must_use]
+    pub fn dry(&self) -> Self {
+        Self { store: Arc::new(Dry(Arc::clone(&self.store))), by: self.by }
     }
 
     /// Where its bytes are.

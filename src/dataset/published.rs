@@ -21,7 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::rows::chunk::Keys;
 use crate::rows::partition::Partition;
 use crate::rows::tables::{SCHEMA_VERSION, Table};
-use crate::store::{Version, raced};
+use crate::store::{ROUNDS, Version, raced, unless_raced};
 use crate::words::foreign;
 use chunks::Children;
 use part::{Opened, Rows, next};
@@ -32,9 +32,6 @@ const SESSIONS: usize = 2048;
 const ROWS: usize = 8192;
 /// All columns, in those of this version.
 const ALL: &[&str] = &[];
-
-/// How often other runs may come between.
-const ROUNDS: u32 = 100;
 
 /// The versions of a partition's files, in the order of [`Table::ALL`]; `None` where one is not there.
 pub type Versions = [Option<Version>; 3];
@@ -103,13 +100,17 @@ impl Published {
         found: &mut BTreeMap<Partition, Versions>,
         mut each: impl FnMut(&[Self]) -> Result<T>,
     ) -> Result<T> {
-        for _ in 0..ROUNDS {
-            match each(&Self::of(layout, found)) {
-                Err(error) if error.kind() == Kind::Raced => *found = Self::versions(layout)?,
-                done => return done,
-            }
-        }
-        Err(raced(&layout.place()))
+        let mut is_first = true;
+        unless_raced(
+            ROUNDS,
+            || layout.place(),
+            || {
+                if !std::mem::take(&mut is_first) {
+                    *found = Self::versions(layout)?;
+                }
+                each(&Self::of(layout, found)).map(Some)
+            },
+        )
     }
 
     /// Which partition it is.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Access, Swap, Version, failed, raced};
+use crate::store::{Access, ROUNDS, Swap, Version, failed, unless_raced};
 
 /// The records' folder in rollbook's own.
 const FOLDER: &str = "publishing";
@@ -19,8 +19,6 @@ const FOLDER: &str = "publishing";
 const LAYOUT: u32 = 1;
 /// Bytes of a record at most: room for four hundred years of days.
 const MOST: u64 = 64 << 20;
-/// How often a run may find its own record other than it left it.
-const ATTEMPTS: u32 = 10;
 
 /// A file as it will be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,16 +65,17 @@ impl Record {
         let document = Document { layout: LAYOUT, run_id: self.run_id.clone(), files: self.files.clone() };
         let text = serde_json::to_vec(&document)
             .map_err(|error| failed("cannot write the file", layout.store().place(&path), error))?;
-        for _ in 0..ATTEMPTS {
+        let attempt = || {
             let draft = layout.store().draft(&path, &text)?;
             if let Swap::Done(version) = layout.store().swap(draft, self.version.as_ref(), Access::Private)? {
                 self.version = Some(version);
-                return Ok(());
+                return Ok(Some(()));
             }
             // Nobody else writes it, but a run that took this one for dead may have removed it.
             self.version = layout.store().open(&path)?.map(|(_, version)| version);
-        }
-        Err(raced(&layout.store().place(&path)))
+            Ok(None)
+        };
+        unless_raced(ROUNDS, || layout.store().place(&path), attempt)
     }
 
     /// Removes it: the state names the files.

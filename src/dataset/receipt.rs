@@ -14,7 +14,7 @@ use super::layout::Layout;
 use super::publish::Part;
 use super::state::version_name;
 use crate::config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::store::{Access, Swap, raced};
 use crate::words::clock::Clock;
 use purged::{Near, Removed, Ruled};
@@ -90,6 +90,8 @@ const fn is_zero(number: &u64) -> bool {
 pub struct Ended {
     /// The record of the run.
     pub receipt: Receipt,
+    /// What the run falls short of though its data is written, if of anything.
+    pub shortfall: Option<Kind>,
     /// What stopped it, if anything did.
     pub error: Option<Error>,
 }
@@ -210,7 +212,13 @@ impl Receipt {
         }
     }
 
-    /// Ends it.
+    /// Takes over how the run ended: by an error, else by this exit code, in a word.
+    pub fn close(&mut self, error: Option<&Error>, otherwise: (u8, &'static str)) {
+        (self.exit_code, self.outcome) = error.map_or(otherwise, Error::outcome);
+        self.error = error.map(ToString::to_string);
+    }
+
+    /// Takes over when the run ended.
     pub fn finish(&mut self, clock: &Clock, took: Duration) {
         self.finished_at = rfc3339(clock);
         self.timing.total_s = took.as_secs_f64();

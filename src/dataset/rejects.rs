@@ -86,7 +86,6 @@ pub struct Rejects {
     /// Marks of records without an id.
     marks: BTreeSet<u128>,
     counts: receipt::Rejects,
-    dry_run: bool,
 }
 
 /// Removes all raw records: where nothing was published, the next run reads them again.
@@ -100,7 +99,7 @@ pub fn forget(layout: &Layout) -> Result<()> {
 
 impl Rejects {
     /// Rejects of a run; reads which were recorded before, and lets go of old ones. `now` in microseconds.
-    pub fn new(layout: &Layout, run_id: &str, now: i64, dry_run: bool) -> Result<Self> {
+    pub fn new(layout: &Layout, run_id: &str, now: i64) -> Result<Self> {
         let mut known = BTreeSet::new();
         for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
             let mut is_raw = false;
@@ -113,20 +112,20 @@ impl Rejects {
                 let place = layout.store().place(&path);
                 tracing::warn!("a file of rejects holds what is no line of it, which is passed over: {place}");
             }
-            if is_raw && is_older(&path, now) && !dry_run {
+            if is_raw && is_older(&path, now) {
                 rewrite(layout, &path, &version, |line| Some(line.expired()))?;
             }
         }
         let (layout, run_id) = (layout.clone(), run_id.to_owned());
         let (file, seen, marks, counts) = Default::default();
-        Ok(Self { layout, run_id, file, known, seen, marks, counts, dry_run })
+        Ok(Self { layout, run_id, file, known, seen, marks, counts })
     }
 
     /// Keeps the rejects of a page. `size`: of the page, where it was asked for by this number and size.
     pub fn add(&mut self, page: u64, size: Option<u32>, rejects: Vec<Reject>) -> Result<()> {
         for reject in rejects {
             let is_new_text = self.count(size.map(|size| (page, size)), &reject);
-            if !is_new_text || self.dry_run {
+            if !is_new_text {
                 continue;
             }
             let path = Layout::own(&format!("{FOLDER}/{}.jsonl", self.run_id));
@@ -200,20 +199,22 @@ impl Rejects {
     }
 }
 
+/// What a purge does to rejects.
+#[derive(Debug, Default)]
+pub struct Purged {
+    /// Records that were changed or dropped.
+    pub records: u64,
+    /// Files that held what is no line of them, which is dropped.
+    pub damaged: Vec<String>,
+}
+
 /// Takes the erased out of all rejects, and drops records of sessions that started before a floor (microseconds, with the number
-/// of its rule): those whose start can't be read by the time of their run. Returns how many records were changed or dropped, and
-/// adds to the tally by which rules.
+/// of its rule): those whose start can't be read by the time of their run. Adds to the tally by which rules.
 ///
 /// # Errors
 /// `Destination`, or `Raced` where another run came between.
-pub fn purge(
-    layout: &Layout,
-    denied: Option<&Denied>,
-    floor: Option<(i64, u32)>,
-    dry_run: bool,
-    tally: &mut Tally,
-) -> Result<u64> {
-    let mut changed = 0;
+pub fn purge(layout: &Layout, denied: Option<&Denied>, floor: Option<(i64, u32)>, tally: &mut Tally) -> Result<Purged> {
+    let mut done = Purged::default();
     for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
         let run = run_time(&path);
         let purged = |line: Line, by: &mut dyn FnMut(u32)| {
@@ -241,17 +242,14 @@ pub fn purge(
             }
             Ok(())
         })?;
-        // What can't be read may hold what is purged. A purge is foretold before it is done, so that this is told once.
-        if !is_whole && dry_run {
-            let place = layout.store().place(&path);
-            tracing::warn!("a file of rejects holds what is no line of it, which a purge does not keep: {place}");
-        }
-        if (here > 0 || !is_whole) && !dry_run {
+        if here > 0 || !is_whole {
             rewrite(layout, &path, &version, |line| purged(line, &mut |_| {}))?;
         }
-        changed += here;
+        done.records += here;
+        // What can't be read may hold what is purged.
+        done.damaged.extend((!is_whole).then_some(path));
     }
-    Ok(changed)
+    Ok(done)
 }
 
 /// The start of a raw record, in microseconds.
@@ -340,7 +338,7 @@ mod tests {
 
     /// Total, new, and without an id, of a run that meets these on one page.
     fn run(layout: &Layout, run_id: &str, rejects: &[Reject]) -> (u64, u64, u64) {
-        let mut kept = Rejects::new(layout, run_id, 0, false).unwrap();
+        let mut kept = Rejects::new(layout, run_id, 0).unwrap();
         kept.add(1, None, rejects.to_vec()).unwrap();
         let receipt::Rejects { total, new, without_id, .. } = kept.close().unwrap();
         (total, new, without_id)
@@ -380,7 +378,7 @@ mod tests {
     fn one_place_is_told_again_while_there_is_room() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::local(folder.path(), PartitionBy::Month);
-        let mut kept = Rejects::new(&layout, "1", 0, true).unwrap();
+        let mut kept = Rejects::new(&layout.dry(), "1", 0).unwrap();
         let mut met = |page, size, at: usize| {
             kept.add(page, size, vec![Reject { index: at, ..reject("", "null") }]).unwrap();
             kept.counts.without_id
@@ -413,7 +411,7 @@ mod tests {
             damaged(&layout, |path| found.push(path.to_owned())).unwrap();
             assert_eq!(found, ["_rollbook/rejects/0.jsonl"]);
             assert!(is_one(&found[0]) && !is_one("_rollbook/rejects"));
-            purge(&layout, None, None, false, &mut Tally::default()).unwrap();
+            purge(&layout, None, None, &mut Tally::default()).unwrap();
             damaged(&layout, |path| panic!("{path}")).unwrap();
             let kept = std::fs::read_to_string(&path).unwrap();
             assert_eq!(kept, line("a") + if behind { line("b") } else { String::new() }.as_str());

@@ -128,13 +128,6 @@ impl State {
         self.files.get(path)?.mark.as_deref()
     }
 
-    /// Sets a state that can't be read aside; returns where it is now.
-    pub fn set_aside(layout: &Layout, run_id: &str) -> Result<String> {
-        let aside = format!("{}.damaged-{run_id}", path());
-        layout.store().set_aside(&path(), &aside)?;
-        Ok(aside)
-    }
-
     /// What unfiltered exports have covered.
     pub const fn covered(&self) -> Option<&Covered> {
         self.covered.as_ref()

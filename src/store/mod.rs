@@ -5,6 +5,7 @@
 
 mod calls;
 mod connect;
+mod dry;
 mod faulty;
 pub mod files;
 mod local;
@@ -31,6 +32,7 @@ use crate::store::place::Place;
 use crate::words::limits;
 use crate::words::stop::Stop;
 use crate::words::system::remedy;
+pub use dry::Dry;
 pub use faulty::Faults;
 pub use files::Access;
 pub use local::Local;
@@ -266,6 +268,35 @@ fn blocked(obstacle: &Obstacle) -> Error {
     Error::new(Kind::Unreadable, obstacle.to_string()).hint(
         "look who has put it there and move it away, or replace a link by what it leads to; then run the same command again",
     )
+}
+
+/// How often one may lose against other runs where another try takes a moment.
+pub const ROUNDS: u32 = 100;
+
+/// Tries again, so many times at most, while other runs come between and what was looked at is there no more: the attempt fails
+/// with `Raced`, or brings nothing. An attempt looks anew each time.
+///
+/// # Errors
+/// Those of the attempt; `Raced` where other runs keep writing at `place`.
+pub fn unless_raced<T>(
+    rounds: u32,
+    place: impl FnOnce() -> String,
+    mut attempt: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    for _ in 0..rounds {
+        match attempt() {
+            Ok(Some(done)) => return Ok(done),
+            Err(error) if error.kind() != Kind::Raced => return Err(error),
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Err(outrun(&place()))
+}
+
+/// The error of a run that has lost against others again and again.
+pub fn outrun(place: &str) -> Error {
+    Error::new(Kind::Raced, format!("other runs keep writing: {place}"))
+        .hint("run the same command again when the other runs are done")
 }
 
 /// The error of a run that has lost against another one.

@@ -70,7 +70,7 @@ impl Quick {
         let passed = Arc::clone(&self.passed);
         self.runtime.block_on(async {
             tokio::select! {
-                Ended { receipt, error } = run.execute() => {
+                Ended { receipt, error, .. } = run.execute() => {
                     let error = error.map(|error| error.to_string()).unwrap_or_default();
                     Ok(Night { receipt, error })
                 }
@@ -104,7 +104,6 @@ impl Quick {
             client: Client::new(&config.api, credentials, clock.clone()).unwrap(),
             config,
             destination,
-            dry_run: false,
             fresh: false,
             run_id,
             clock,

@@ -66,8 +66,8 @@ struct Arrived {
 }
 
 impl Driver {
-    /// Drives the plan of a leg to its end. `is_known` tells whether one of some
-    /// sessions is known from earlier runs.
+    /// Drives the plan of a leg to its end. `failure`: why the documented request failed that failed last, which is what a plan may
+    /// end for. `is_known` tells whether one of some sessions is known from earlier runs.
     ///
     /// # Errors
     /// Whatever ends the run early: the source, its contract, the stage, a signal.
@@ -77,6 +77,7 @@ impl Driver {
         leg: &Leg,
         staged: Staged,
         receipt: &mut Receipt,
+        failure: &mut Option<Error>,
         is_known: impl Fn(&[u128]) -> Result<bool>,
     ) -> Result<Staged> {
         let (queue, worker) = stager(leg.clone(), staged, self.layout.clone());
@@ -84,8 +85,6 @@ impl Driver {
         let meeting = leg.filter.meeting.as_deref().map(Arc::from);
         let source = Source { kept: leg.kept, meeting, ..self.source.clone() };
         let mut flights = JoinSet::new();
-        // Why the documented request failed that failed last: what the plan may end for.
-        let mut failure = None;
         loop {
             for request in plan.next(self.concurrency.saturating_sub(flights.len())) {
                 flights.spawn(source.clone().fetch(request, Arc::clone(&filter)));
@@ -98,7 +97,7 @@ impl Driver {
             let Some(landed) = landed else { break };
             let arrived = joined(landed)??;
             let request = arrived.request;
-            let Some(outcome) = self.outcome(arrived, &queue, receipt, &mut failure).await else {
+            let Some(outcome) = self.outcome(arrived, &queue, receipt, failure).await else {
                 break; // The stager has failed, and says why when it is joined.
             };
             plan.answer(Answer { request, outcome }).map_err(|broken| contract(broken, failure.take()))?;
@@ -126,7 +125,6 @@ impl Driver {
             Err(Failed { word, error, .. }) => {
                 if request.asking == Asking::Documented {
                     tracing::warn!("{}", error.line());
-                    receipt.walk.failure = Some(error.line());
                     *failure = Some(error);
                 }
                 Some(word.into())

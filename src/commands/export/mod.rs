@@ -9,6 +9,7 @@ mod debts;
 mod drive;
 mod goal;
 mod lookup;
+mod proof;
 mod publication;
 mod record;
 mod scene;
@@ -25,6 +26,7 @@ use crate::config::{self, Config};
 use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
 use crate::dataset::identity::{Questions, Resolution};
+use crate::dataset::inspection;
 use crate::dataset::lease::Lease;
 use crate::dataset::receipt::walked::Poorer;
 use crate::dataset::receipt::{self, Ended, Receipt};
@@ -32,11 +34,12 @@ use crate::dataset::state::Covered;
 use crate::error::{Error, Kind, Result};
 use crate::stage::{Recalled, Stage};
 use crate::terminal::progress::Progress;
-use crate::walk::{Evidence, Plan, Settings, Verdict};
+use crate::walk::{Plan, Settings, Verdict};
 use crate::words::clock::Clock;
 use crate::words::stop::Stop;
 use asking::Asking;
 pub use goal::Work;
+use proof::Proof;
 use publication::{Done, Publication};
 use scene::Scene;
 pub use scene::would;
@@ -56,8 +59,6 @@ pub struct Run {
     pub account: Option<String>,
     /// Where the dataset is.
     pub destination: Destination,
-    /// Walk and count, write nothing.
-    pub dry_run: bool,
     /// Don't continue a run that was stopped.
     pub fresh: bool,
     /// Sortable by time, unique.
@@ -79,6 +80,8 @@ struct Walked {
     walks: Vec<(Vec<Range<u64>>, Plan)>,
     /// Sessions that were running when a run that was stopped read them.
     open: Vec<String>,
+    /// The last page that could not be had, and why.
+    failure: Option<String>,
 }
 
 /// What may be published.
@@ -86,6 +89,8 @@ struct Checked {
     stage: Stage,
     resolved: Resolution,
     verdict: Verdict,
+    /// What the run can show.
+    proof: Proof,
 }
 
 impl Run {
@@ -96,23 +101,26 @@ impl Run {
         let result = self.stages(&mut receipt).await;
         self.progress.finish();
         receipt.finish(&self.clock, begun.elapsed());
-        let mut error = result.err();
-        receipt.judge(error.as_ref(), self.config.walk.accept, self.config.dataset.max_rejects);
+        let (accept, max_rejects) = (self.config.walk.accept, self.config.dataset.max_rejects);
+        let (mut shortfall, mut error) = match result {
+            Ok(proof) => (proof.shortfall(accept, receipt.rejects.new, max_rejects), None),
+            Err(error) => (None, Some(error)),
+        };
+        receipt.close(error.as_ref(), shortfall.map_or((0, "proven"), Kind::outcome));
         let holds_lease = error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config));
-        if !self.dry_run && holds_lease {
+        if !self.destination.is_dry && holds_lease {
             let stored = receipt.store(&self.destination.layout);
             // A run that failed already has said why; its receipt is then worth a try, no more.
             if let (None, Err(failed)) = (&error, stored) {
-                receipt.judge(Some(&failed), self.config.walk.accept, 0);
-                error = Some(failed);
+                receipt.close(Some(&failed), failed.outcome());
+                (shortfall, error) = (None, Some(failed));
             }
         }
-        Ended { receipt, error }
+        Ended { receipt, shortfall, error }
     }
 
-    async fn stages(&self, receipt: &mut Receipt) -> Result<()> {
-        let purpose = if self.dry_run { Purpose::DryRun } else { Purpose::Run };
-        let lease = admission::admit(&self.destination, &self.run_id, &self.clock, &self.stop, purpose).await?;
+    async fn stages(&self, receipt: &mut Receipt) -> Result<Proof> {
+        let lease = admission::admit(&self.destination, &self.run_id, &self.clock, &self.stop, Purpose::Run).await?;
         let mut scene = self.scene(lease)?;
         receipt.goal = scene.chosen.shown.clone();
         receipt.erasures = scene.erasures;
@@ -123,22 +131,24 @@ impl Run {
 
         let begun = Instant::now();
         let checked = self.check(&mut scene, walked, receipt).await?;
-        if self.dry_run {
-            return scene.foretell(&checked, receipt);
-        }
-        let erasures = scene.erasures;
-        let Done { parts, restored, result } = self.publish(scene, checked, receipt.walk.evidence).await?;
-        receipt.found_restored(&restored, erasures);
-        receipt.timing.publish_s = begun.elapsed().as_secs_f64();
+        let (proof, erasures) = (checked.proof.clone(), scene.erasures);
+        let done =
+            if self.destination.is_dry { scene.foretell(&checked)? } else { self.publish(scene, checked).await? };
+        let Done { parts, restored, result } = done;
+        // What came between is missing until everything is read again.
+        let proof = proof.unless(inspection::reasons(&restored, erasures));
+        receipt.walk.prove(&proof);
+        receipt.restored = restored.into_keys().collect();
+        receipt.timing.publish_s = if self.destination.is_dry { 0.0 } else { begun.elapsed().as_secs_f64() };
         receipt.partitions = parts.iter().map(receipt::File::from).collect();
-        result
+        result.map(|()| proof)
     }
 
     /// Reads what the goal asks for from the API into the stage.
     async fn walk(&self, scene: &Scene, receipt: &mut Receipt) -> Result<Walked> {
         let (mut staged, recalled) = self.stage(scene)?;
         let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
-        let mut walks = Vec::new();
+        let (mut walks, mut failure) = (Vec::new(), None);
         let is_from_zero = scene.before.covered().is_some_and(Covered::is_from_zero);
         for leg in scene.chosen.legs() {
             if staged.can_skip(&leg) {
@@ -152,16 +162,17 @@ impl Run {
             }
             let begin = staged.stage.responses();
             let is_known = |ids: &[u128]| scene.knows(ids);
-            staged = scene.driver.drive(&mut plan, &leg, staged, receipt, is_known).await?;
+            staged = scene.driver.drive(&mut plan, &leg, staged, receipt, &mut failure, is_known).await?;
             walks.push((counted(&plan, earlier, begin..staged.stage.responses()), plan));
         }
         receipt.walk.filter(staged.filtered(&scene.chosen.legs()));
-        Ok(Walked { staged, walks, open })
+        let failure = failure.map(|error| error.line());
+        Ok(Walked { staged, walks, open, failure })
     }
 
     /// Says what the walks have proven, and asks for the sessions that they should have returned and did not.
     async fn check(&self, scene: &mut Scene, walked: Walked, receipt: &mut Receipt) -> Result<Checked> {
-        let Walked { staged, walks, open } = walked;
+        let Walked { staged, walks, open, failure } = walked;
         let questions = Questions {
             walks: walks.iter().map(|(responses, _)| responses.clone()).collect(),
             settled: scene.chosen.settled(scene.before.covered(), self.config.walk.lookback, scene.now),
@@ -172,14 +183,17 @@ impl Run {
         let verdicts = walks.into_iter().zip(&resolved.tallies).map(|((_, plan), tally)| plan.finish(*tally));
         let verdict = verdicts.reduce(Verdict::and);
         let verdict = verdict.ok_or_else(|| Error::new(Kind::Unexpected, "nothing was walked"))?;
+        let proof = Proof::of(&verdict, failure);
         receipt.walk.show(&verdict, resolved.tallies.iter().map(|tally| tally.distinct).sum());
+        receipt.walk.prove(&proof);
         if let Some(caveat) = &verdict.caveat {
             tracing::warn!("{caveat}; compare the number with the account's own count");
         }
-        receipt.walk.meet_late(resolved.late, scene.chosen.disproof(resolved.late));
-        if let Some(what) = &receipt.walk.full_walk_due {
+        let full_walk_due = scene.chosen.disproof(resolved.late);
+        if let Some(what) = &full_walk_due {
             scene.before.disprove(what);
         }
+        receipt.walk.meet_late(resolved.late, full_walk_due);
 
         let span = if verdict.evidence >= self.config.walk.accept { scene.chosen.span(&verdict) } else { None };
         let max_age = self.config.walk.ledger_max_age;
@@ -197,11 +211,14 @@ impl Run {
         if has_found {
             (staged, resolved) = scene.resolve(staged, &questions).await?;
         }
-        receipt.walk.find_poorer(poorer(&staged.stage, &resolved)?);
-        receipt.walk.lose(vanished, resolved.sessions);
+        let poorer = poorer(&staged.stage, &resolved)?;
+        let proof = proof.after(&vanished, &poorer, resolved.sessions);
+        receipt.walk.prove(&proof);
+        receipt.walk.find_poorer(poorer);
+        receipt.walk.vanished = vanished;
         (receipt.sessions, receipt.open_sessions) = (resolved.sessions, resolved.open);
         receipt.rejects = staged.rejects.close()?;
-        Ok(Checked { stage: staged.stage, resolved, verdict })
+        Ok(Checked { stage: staged.stage, resolved, verdict, proof })
     }
 
     /// Asks for single sessions; what fails of that takes as long as two requests may at most, whatever the number.
@@ -212,10 +229,10 @@ impl Run {
         Asking { source, stop: &self.stop, listed, concurrency, patience, per_page }
     }
 
-    async fn publish(&self, scene: Scene, checked: Checked, evidence: Evidence) -> Result<Done> {
+    async fn publish(&self, scene: Scene, checked: Checked) -> Result<Done> {
         let Scene { chosen, before, driver, found, erasures, inspection, lease, .. } = scene;
-        let covers = chosen.moves_fence && evidence >= self.config.walk.accept;
-        let Checked { stage, resolved, verdict } = checked;
+        let Checked { stage, resolved, verdict, proof } = checked;
+        let covers = chosen.moves_fence && proof.evidence >= self.config.walk.accept;
         // If this run fails, the next one must know that no other has published since the stage was begun.
         let stage_run = stage.begun_by().unwrap_or(&self.run_id).to_owned();
         let job = Publication {

@@ -21,12 +21,10 @@ use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::Denied;
 use crate::rows::partition::Partition;
 use crate::stage::Stage;
-use crate::store::raced;
+use crate::store::{ROUNDS, unless_raced};
 use crate::terminal::progress::Progress;
 use crate::words::stop::Stop;
 
-/// How often a run looks anew before it gives up.
-const ROUNDS: u32 = 100;
 /// Partitions that are put in place together.
 const TOGETHER: usize = 16;
 
@@ -130,16 +128,22 @@ impl Publication {
     /// Publishes one partition after the other.
     fn partitions(&mut self, trail: &mut Trail) -> Result<()> {
         let mut finished = BTreeMap::new();
-        for _ in 0..ROUNDS {
-            self.refuse_if_purged()?;
-            match self.round(&mut finished, trail) {
-                // A purge that begins from now on finds what was published.
-                Ok(Round::Complete) => return self.refuse_if_purged(),
-                Err(error) if error.kind() != Kind::Raced => return Err(error),
-                Ok(Round::Stale) | Err(_) => self.look_again()?,
+        let mut is_stale = false;
+        let place = self.layout.place();
+        let attempt = || {
+            if is_stale {
+                self.look_again()?;
             }
-        }
-        Err(raced(&self.layout.place()))
+            is_stale = true;
+            self.refuse_if_purged()?;
+            Ok(match self.round(&mut finished, trail)? {
+                Round::Complete => Some(()),
+                Round::Stale => None,
+            })
+        };
+        unless_raced(ROUNDS, || place, attempt)?;
+        // A purge that begins from now on finds what was published.
+        self.refuse_if_purged()
     }
 
     /// Goes over all partitions: those of an older schema version are brought up to date, the newest first; then all get

@@ -9,6 +9,7 @@ use tokio::task::{block_in_place, spawn_blocking};
 use super::drive::{Driver, Source};
 use super::goal::{self, Chosen, Work};
 use super::lookup::{Ledger, Span, Unseen};
+use super::publication::Done;
 use super::staged::Staged;
 use super::{Checked, Run, joined};
 use crate::config::Config;
@@ -18,12 +19,12 @@ use crate::dataset::inspection::Inspection;
 use crate::dataset::layout::Layout;
 use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
-use crate::dataset::receipt::Receipt;
 use crate::dataset::state::{Source as Origin, State};
 use crate::error::{Kind, Result};
 use crate::rows::erasure::Denied;
 use crate::rows::flatten;
 use crate::rows::partition::Partition;
+use crate::store::{ROUNDS, outrun};
 use crate::words::clock::Clock;
 use crate::words::range::Kept;
 
@@ -47,7 +48,7 @@ impl Run {
     pub(super) fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
         let layout = &self.destination.layout;
         let source = Origin::new(&self.config.api, self.account.clone());
-        let before = State::load(layout, source, &self.run_id, self.dry_run)?;
+        let before = State::load(layout, source, &self.run_id)?;
         let erasures = Erasures::load(layout, before.purges(layout)?)?;
         erasures.warn_of_unicode();
         if before.erasures() < erasures.last_made() {
@@ -90,13 +91,12 @@ impl Run {
 }
 
 impl Scene {
-    /// Holds the files that a run would touch against the records, as it would.
-    pub fn foretell(&mut self, checked: &Checked, receipt: &mut Receipt) -> Result<()> {
+    /// What publishing would do, as far as a dry run tells: it holds the files that a run would touch against the records.
+    pub fn foretell(&mut self, checked: &Checked) -> Result<Done> {
         let touched: BTreeSet<_> = checked.stage.partitions().chain(checked.resolved.leaving.keys().copied()).collect();
         let layout = self.driver.layout.clone();
         waiting(&layout, || self.inspection.touch(&self.found, |partition| touched.contains(partition)))?;
-        receipt.found_restored(self.inspection.restored(), self.erasures);
-        Ok(())
+        Ok(Done { parts: Vec::new(), restored: self.inspection.restored().clone(), result: Ok(()) })
     }
 
     /// Whether one of these sessions is in the dataset.
@@ -115,7 +115,7 @@ impl Scene {
         max_age: Duration,
     ) -> Result<(Staged, Resolution, Unseen)> {
         let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
-        loop {
+        for _ in 0..ROUNDS {
             let looks_for = |start| self.chosen.looks_for(start, self.now, max_age);
             let (gone, owed) = (self.before.gone(), self.before.owed());
             let (asked_to, dues) = (self.before.asked_to(), self.chosen.dues());
@@ -130,6 +130,7 @@ impl Scene {
                 unseen => return Ok((staged, resolved, unseen?)),
             }
         }
+        Err(outrun(&self.driver.layout.place()))
     }
 
     /// Resolves what is staged against the dataset, which is looked at anew where another run has published meanwhile.
@@ -160,7 +161,7 @@ pub fn would(
     clock: &Clock,
 ) -> Result<String> {
     let source = Origin::new(&config.api, account);
-    let state = State::load(layout, source, run_id, true)?;
+    let state = State::load(layout, source, run_id)?;
     Published::versions(layout)?;
     let erasures = Erasures::load(layout, state.purges(layout)?)?;
     let floor = goal::floor(&[config.dataset.since, erasures.floor()]);

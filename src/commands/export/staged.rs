@@ -171,7 +171,7 @@ impl Run {
         let folder = &self.destination.stage;
         let found = scene.found.keys().copied().collect();
         let ceiling = Ceiling { most: self.config.dataset.max_partitions, found };
-        let (stage, recalled) = if self.dry_run {
+        let (stage, recalled) = if self.destination.is_dry {
             (Stage::nameless(folder, scene.now)?, Vec::new())
         } else {
             self.lasting_stage(scene, &ceiling)?
@@ -181,7 +181,7 @@ impl Run {
         }
         let mut staged = Staged {
             stage,
-            rejects: Rejects::new(layout, &self.run_id, scene.now, self.dry_run)?,
+            rejects: Rejects::new(layout, &self.run_id, scene.now)?,
             cut: Cut::new(folder)?,
             seen: BTreeMap::new(),
             filtered: Filtered::default(),

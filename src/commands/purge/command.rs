@@ -32,11 +32,10 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
     let dataset = config.dataset.url.to_string();
     let mut destination = Destination::open(&config, environment, &run_id, global.dry_run, &stop)?;
     destination.terms.wait = purge.wait;
-    let dry_run = global.dry_run;
-    let job = super::Purge { task, config, destination, dry_run, run_id, clock, stop, progress };
-    let receipt::Ended { receipt, error } = job.execute().await;
-    let text = if error.is_none() { summary::of_purge(&receipt, &dataset, dry_run) } else { String::new() };
-    let error = error.or_else(|| shortfall::of_purge(&receipt));
+    let job = super::Purge { task, config, destination, run_id, clock, stop, progress };
+    let receipt::Ended { receipt, shortfall, error } = job.execute().await;
+    let text = if error.is_none() { summary::of_purge(&receipt, &dataset, global.dry_run) } else { String::new() };
+    let error = error.or_else(|| shortfall.map(|_| shortfall::of_purge(&receipt)));
     Ok(Ended { receipt, text, error })
 }
 

@@ -48,8 +48,6 @@ pub struct Purge {
     pub config: Config,
     /// Where the dataset is.
     pub destination: Destination,
-    /// Count only.
-    pub dry_run: bool,
     /// Sortable by time, unique.
     pub run_id: String,
     /// The wall clock.
@@ -81,11 +79,21 @@ struct Job {
     /// Where rows of the dataset may wait.
     stages: Vec<Below>,
     run_id: String,
-    dry_run: bool,
+    /// Count only.
+    is_dry: bool,
     /// Whether a lock or a lease keeps others out.
     alone: bool,
     stop: Stop,
     progress: Arc<Progress>,
+}
+
+/// How a purge ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Purged,
+    /// Purged, and older copies of files had been put back.
+    Restored,
+    TakenBack,
 }
 
 /// What was done, also where it failed.
@@ -108,35 +116,37 @@ impl Purge {
             receipt.goal.to = erase.before.map(timestamp::text);
         }
         let layout = self.destination.layout.clone();
-        let (dry_run, clock) = (self.dry_run, self.clock.clone());
-        let mut error = self.work(&mut receipt).await.err();
-        receipt.finish(&clock, begun.elapsed());
-        let done = match (receipt.taken_back, receipt.restored.as_slice()) {
-            (Some(_), _) => (0, "taken_back"),
-            (None, []) => (0, "purged"),
-            (None, _) => (3, "restored"),
+        let (is_dry, clock) = (self.destination.is_dry, self.clock.clone());
+        let (end, mut error) = match self.work(&mut receipt).await {
+            Ok(end) => (Some(end), None),
+            Err(error) => (None, Some(error)),
         };
-        (receipt.exit_code, receipt.outcome) = error.as_ref().map_or(done, Error::outcome);
-        receipt.error = error.as_ref().map(ToString::to_string);
+        receipt.finish(&clock, begun.elapsed());
+        let word = match end {
+            Some(End::Restored) => (Kind::Unproven.exit_code(), "restored"),
+            Some(End::TakenBack) => (0, "taken_back"),
+            Some(End::Purged) | None => (0, "purged"),
+        };
+        receipt.close(error.as_ref(), word);
         let may_write =
             error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config | Kind::Absent));
-        if !dry_run && may_write {
+        if !is_dry && may_write {
             let stored = receipt.store(&layout);
             error = error.or(stored.err());
         }
-        Ended { receipt, error }
+        let shortfall = (end == Some(End::Restored)).then_some(Kind::Unproven);
+        Ended { receipt, shortfall, error }
     }
 
-    async fn work(self, receipt: &mut Receipt) -> Result<()> {
-        let Self { task, destination, dry_run, run_id, clock, stop, progress, .. } = self;
-        let absent = only_leftovers(&destination, &clock, dry_run)?;
-        let purpose = if dry_run { Purpose::DryRun } else { Purpose::Run };
-        let lease = admission::admit(&destination, &run_id, &clock, &stop, purpose).await?;
-        let Destination { layout, stages, .. } = destination;
+    async fn work(self, receipt: &mut Receipt) -> Result<End> {
+        let Self { task, destination, run_id, clock, stop, progress, .. } = self;
+        let absent = only_leftovers(&destination, &clock)?;
+        let lease = admission::admit(&destination, &run_id, &clock, &stop, Purpose::Run).await?;
+        let Destination { layout, stages, is_dry, .. } = destination;
         let waiting = stop.clone();
         let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
         let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
-        let job = Arc::new(Job { layout, stages, run_id, dry_run, alone, stop, progress });
+        let job = Arc::new(Job { layout, stages, run_id, is_dry, alone, stop, progress });
         if let Some(absent) = absent {
             on_thread(&job, |job| job.sweep(&mut Vec::new()).and(rejects::forget(&job.layout))).await??;
             tracing::warn!("what a stopped first run had read is removed; no rule is stored");
@@ -146,20 +156,20 @@ impl Purge {
             Task::TakeBack(number) => {
                 receipt.erasures = on_thread(&job, move |job| job.take_back(number)).await??;
                 receipt.taken_back = Some(number);
-                Ok(())
+                Ok(End::TakenBack)
             }
             Task::Erase { erase, key, consent } => {
                 receipt.removed = Some(Removed::default());
                 let asked = erase.clone();
                 let plan = on_thread(&job, move |job| Plan::make(job, &asked, key, &origin)).await??;
                 receipt.erasures = plan.seen;
-                tell_of_restored(receipt, &plan);
                 let unmatched = plan.unmatched(&erase);
-                if !unmatched.is_empty() && !dry_run {
+                if !unmatched.is_empty() && !is_dry {
                     job.progress.finish();
                     consent.to(&unmatched, &waiting).await?;
                 }
-                job.erase(plan, receipt).await
+                let had_restored = job.erase(plan, receipt).await?;
+                Ok(if had_restored { End::Restored } else { End::Purged })
             }
         }
     }
@@ -169,9 +179,9 @@ impl Purge {
 ///
 /// # Errors
 /// As [`admission::refuse_absent`] where nothing is left either, or may be removed.
-fn only_leftovers(destination: &Destination, clock: &Clock, dry_run: bool) -> Result<Option<Error>> {
+fn only_leftovers(destination: &Destination, clock: &Clock) -> Result<Option<Error>> {
     let Err(absent) = admission::refuse_absent(destination, clock) else { return Ok(None) };
-    if absent.kind() == Kind::Absent && !dry_run {
+    if absent.kind() == Kind::Absent && !destination.is_dry {
         for stage in &destination.stages {
             if Stage::is_there(stage)? {
                 return Ok(Some(absent));
@@ -190,11 +200,13 @@ pub fn rules(destination: &Destination, clock: &Clock) -> Result<Erasures> {
     Erasures::load(&destination.layout, plan::look(&destination.layout)?.1)
 }
 
-/// Takes down which files were an older run's. Everything is purged of what must go, so no purge needs to be run again.
-fn tell_of_restored(receipt: &mut Receipt, plan: &Plan) {
+/// Takes down which files were an older run's, and says whether there are any. Everything is purged of what must go, so no purge
+/// needs to be run again.
+fn tell_of_restored(receipt: &mut Receipt, plan: &Plan) -> bool {
     let restored = plan.inspection.restored();
     receipt.walk.reasons = inspection::reasons(restored, 0);
     receipt.restored = restored.keys().cloned().collect();
+    !restored.is_empty()
 }
 
 /// Does something on a thread that may wait.
@@ -205,14 +217,15 @@ async fn on_thread<T: Send + 'static>(job: &Arc<Job>, work: impl FnOnce(&Job) ->
 }
 
 impl Job {
-    /// Does what is planned; fills in the receipt, also where it fails.
-    async fn erase(self: Arc<Self>, plan: Plan, receipt: &mut Receipt) -> Result<()> {
-        if self.dry_run {
+    /// Does what is planned, and says whether older copies of files had been put back; fills in the receipt, also where it fails.
+    async fn erase(self: Arc<Self>, plan: Plan, receipt: &mut Receipt) -> Result<bool> {
+        let had_restored = tell_of_restored(receipt, &plan);
+        if self.is_dry {
             receipt.removed = Some(plan.removed);
             receipt.rules = plan.ruled(&plan.tally, true);
             receipt.near_matches = plan.near;
             receipt.unreached = self.set_aside()?.into_iter().collect();
-            return Ok(());
+            return Ok(had_restored);
         }
         let (plan, done, result) = on_thread(&self, move |job| {
             let (mut plan, mut done) = (plan, Done::default());
@@ -225,8 +238,8 @@ impl Job {
         receipt.rules = plan.ruled(&done.tally, false);
         receipt.erasures = plan.erasures.epoch();
         receipt.partitions = done.parts.iter().map(receipt::File::from).collect();
-        tell_of_restored(receipt, &plan);
-        result
+        let had_restored = tell_of_restored(receipt, &plan);
+        result.map(|()| had_restored)
     }
 
     fn perform(&self, plan: &mut Plan, done: &mut Done) -> Result<()> {
@@ -260,7 +273,7 @@ impl Job {
         }
         let swept = self.sweep(&mut done.unreached);
         let denied = rules.denied.as_deref();
-        done.removed.rejects = rejects::purge(&self.layout, denied, rules.floor, false, &mut done.tally)?;
+        done.removed.rejects = rejects::purge(&self.layout, denied, rules.floor, &mut done.tally)?.records;
         done.unreached.extend(self.set_aside()?);
         purged.and(swept)
     }

@@ -75,8 +75,13 @@ impl Plan {
         let mut plan = Self { state, erasures, asked, removed, tally, untouched, inspection, near, seen };
         let rules = plan.rules()?;
         plan.survey(job, &rules, erase)?;
-        let floor = rules.floor;
-        plan.removed.rejects = rejects::purge(&job.layout, rules.denied.as_deref(), floor, true, &mut plan.tally)?;
+        let (dry, denied) = (job.layout.dry(), rules.denied.as_deref());
+        let rejects::Purged { records, damaged } = rejects::purge(&dry, denied, rules.floor, &mut plan.tally)?;
+        for path in damaged {
+            let place = job.layout.store().place(&path);
+            tracing::warn!("a file of rejects holds what is no line of it, which a purge does not keep: {place}");
+        }
+        plan.removed.rejects = records;
         let finished = plan.state.as_ref().map_or(0, |state| state.erasures());
         plan.erasures.count(&plan.tally, finished);
         Ok(plan)
@@ -90,7 +95,7 @@ impl Plan {
     fn survey(&mut self, job: &Job, rules: &Rules, erase: &Erase) -> Result<()> {
         let found = Published::versions(&job.layout)?;
         job.progress.phase("counting", found.len() as u64);
-        let mut near = Likeness::of(if job.dry_run { &erase.people } else { &[] });
+        let mut near = Likeness::of(if job.is_dry { &erase.people } else { &[] });
         for (partition, versions) in found {
             let counted = Published::until_settled(&job.layout, &mut [(partition, versions)].into(), |published| {
                 let found = published.iter().find(|published| published.partition() == partition);

@@ -18,7 +18,7 @@ impl Job {
         let (_, seen) = look(&self.layout)?;
         let mut erasures = Erasures::load(&self.layout, seen)?;
         erasures.take_back(number)?;
-        if self.dry_run {
+        if self.is_dry {
             return Ok(seen);
         }
         // First the fence, so that whatever stops this purge, the run after it reads everything: by the rule as long as that is in

@@ -34,10 +34,10 @@ use crate::dataset::known::Standing;
 use crate::dataset::layout::Layout;
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::rejects;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::rows::partition::Partition;
 use crate::rows::tables::Table;
-use crate::store::raced;
+use crate::store::{raced, unless_raced};
 use crate::terminal::progress::Progress;
 use crate::words::share::Share;
 use crate::words::stop::Stop;
@@ -89,7 +89,7 @@ impl Verify<'_> {
     /// `Config` where the dataset is of a newer version or cut otherwise; `Destination` where it can't be reached; `Absent`;
     /// `Raced` where other runs kept publishing; the signal's kind.
     pub fn run(&self) -> Result<Report> {
-        for _ in 0..ROUNDS {
+        let attempt = || {
             let found = Published::versions(self.layout)?;
             let looked = self.round(&found);
             if looked.as_ref().is_ok_and(Report::may_be_under_way) {
@@ -97,13 +97,15 @@ impl Verify<'_> {
             }
             match looked {
                 // Between two swaps of a run the tables of a partition disagree, which is no damage.
-                Ok(report) if report.is_sound() || Published::versions(self.layout)? == found => return Ok(report),
+                Ok(report) if report.is_sound() || Published::versions(self.layout)? == found => {
+                    return Ok(Some(report));
+                }
                 Err(error) if error.kind() != Kind::Raced => return Err(error),
                 Ok(_) | Err(_) => tracing::info!("another run has published meanwhile; looking at the dataset anew"),
             }
-        }
-        Err(Error::new(Kind::Raced, format!("other runs keep writing to the dataset: {}", self.layout.place()))
-            .hint("run the same command again when they are done"))
+            Ok(None)
+        };
+        unless_raced(ROUNDS, || self.layout.place(), attempt)
     }
 
     fn round(&self, found: &BTreeMap<Partition, Versions>) -> Result<Report> {

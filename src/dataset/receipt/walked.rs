@@ -49,9 +49,6 @@ pub struct Walk {
     pub foreign_dates: u64,
     /// Meetings that were asked for and that the API lists nothing of.
     pub unlisted_meetings: Vec<String>,
-    /// Why a page could not be had, the last time that happened; goes into the reasons.
-    #[serde(skip)]
-    pub failure: Option<String>,
 }
 
 /// Sessions that were asked for one by one.
@@ -122,25 +119,16 @@ impl Default for Walk {
             foreign_meetings: 0,
             foreign_dates: 0,
             unlisted_meetings: Vec::new(),
-            failure: None,
         }
     }
 }
 
 impl Walk {
-    /// Takes over what the walk showed.
+    /// Takes over the figures of the walk.
     pub fn show(&mut self, verdict: &Verdict, distinct: u64) {
-        let Verdict { evidence, reasons, requests, recalled, windows, links, repairs, total, inserted, caveat, .. } =
-            verdict;
-        self.evidence = *evidence;
+        let Verdict { requests, recalled, windows, links, repairs, total, inserted, .. } = verdict;
         self.recalled = *recalled;
-        self.reasons = reasons.iter().chain(caveat).cloned().collect();
         (self.requests, self.windows, self.links, self.repairs) = (*requests, *windows, *links, *repairs);
         (self.distinct, self.total, self.inserted) = (distinct, *total, *inserted);
-        if *evidence == Evidence::None {
-            // The walk knows statuses alone, not what the API has said to them.
-            self.reasons
-                .extend(self.failure.iter().map(|failure| format!("the last page that could not be had: {failure}")));
-        }
     }
 }

@@ -21,14 +21,14 @@ impl State {
     /// `Config` where the dataset is of a newer version, cut otherwise, another account's, or read from another version of
     /// the API;
     /// `Destination` where a recorded file is gone.
-    pub fn load(layout: &Layout, source: Source, run_id: &str, dry_run: bool) -> Result<Self> {
+    pub fn load(layout: &Layout, source: Source, run_id: &str) -> Result<Self> {
         let fresh = Self::new(layout.by(), source);
         let Some((text, version)) = layout.store().read(&path())? else { return fresh.found_lost(layout) };
         let state = match Self::read(&text) {
             Ok(state) => state,
             Err(why) => {
-                if !dry_run {
-                    let aside = Self::set_aside(layout, run_id)?;
+                let aside = format!("{}.damaged-{run_id}", path());
+                if layout.store().set_aside(&path(), &aside)? {
                     tracing::warn!("the state {why}; set aside: {}", layout.store().place(&aside));
                 }
                 return fresh.found_lost(layout);

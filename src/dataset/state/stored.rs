@@ -6,19 +6,16 @@ use super::{Covered, Found, Recorded, State, path};
 use crate::dataset::layout::Layout;
 use crate::dataset::sealed;
 use crate::error::Result;
-use crate::store::{Access, Swap, Version, failed, raced};
-
-/// How often a run may lose against others when it stores its state.
-const ATTEMPTS: u32 = 100;
+use crate::store::{Access, ROUNDS, Swap, Version, failed, unless_raced};
 
 impl State {
     /// Stores it, for a run that has published. What another run has stored meanwhile stays.
     pub fn store(&mut self, layout: &Layout, run_id: &str) -> Result<()> {
         self.last_run = Some(run_id.to_owned());
-        for _ in 0..ATTEMPTS {
+        let attempt = || {
             if let Swap::Done(version) = self.put(layout)? {
                 (self.version, self.had_covered) = (Some(version), self.covered.is_some());
-                return Ok(());
+                return Ok(Some(()));
             }
             let current = layout.store().read(&path())?;
             self.version = current.as_ref().map(|(_, version)| version.clone());
@@ -26,8 +23,9 @@ impl State {
             if let Some(other) = other.filter(|other| other.partition_by == self.partition_by) {
                 self.join(other, &layout.versions()?);
             }
-        }
-        Err(raced(&layout.store().place(&path())))
+            Ok(None)
+        };
+        unless_raced(ROUNDS, || layout.store().place(&path()), attempt)
     }
 
     /// Takes over what another run has stored. Of a file that both name, its bytes are right if the file that this run has
@@ -74,18 +72,16 @@ impl State {
 
     /// Changes the stored state, if there is one, so that the next run reads everything.
     fn change(layout: &Layout, run_id: &str, change: impl Fn(&mut Self)) -> Result<()> {
-        for _ in 0..ATTEMPTS {
-            let Found::Known(mut state) = Self::look(layout)? else { return Ok(()) };
+        let attempt = || {
+            let Found::Known(mut state) = Self::look(layout)? else { return Ok(Some(())) };
             change(&mut state);
             state.covered = None;
             // Purges are looked for in the receipts from the last run on.
             state.erasures = state.purges(layout)?;
             state.last_run = Some(run_id.to_owned());
-            if let Swap::Done(_) = state.put(layout)? {
-                return Ok(());
-            }
-        }
-        Err(raced(&layout.store().place(&path())))
+            Ok(matches!(state.put(layout)?, Swap::Done(_)).then_some(()))
+        };
+        unless_raced(ROUNDS, || layout.store().place(&path()), attempt)
     }
 
     fn put(&self, layout: &Layout) -> Result<Swap> {
