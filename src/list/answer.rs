@@ -6,20 +6,21 @@ use super::request::Request;
 /// What the server said of the page, each field only where present and readable (a number, or text that is one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PageInfo {
-    /// `currentPage`
+    /// `currentPage`: the page's number as the server counts, from 0 or from 1.
     pub current_page: Option<i64>,
-    /// `perPage`
+    /// `perPage`: sessions a page, by the server's word; a server that caps pages may repeat the number that was
+    /// asked for.
     pub per_page: Option<i64>,
-    /// `lastPage`
+    /// `lastPage`: the number of the last page in this size.
     pub last_page: Option<i64>,
-    /// `total`
+    /// `total`: sessions in the whole list, at the moment of the answer.
     pub total: Option<i64>,
 }
 
 /// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The request.
+    /// The request that this answers, by which it is told from the others in flight.
     pub request: Request,
     /// The server's word on it.
     pub outcome: Outcome,
@@ -41,7 +42,7 @@ pub enum Outcome {
     },
     /// 400, 404, 410, 416 or 422: the server says that nothing is there, or refuses.
     Nothing {
-        /// The HTTP status.
+        /// The HTTP status, such as 404.
         status: u16,
     },
     /// Everything else: no word on the list at all.
@@ -59,8 +60,8 @@ pub enum Silence {
     Bare,
     /// A body of another shape.
     Shape,
-    /// No answer in time.
+    /// Nothing came within `api.read_timeout` or `api.request_timeout`.
     Late,
-    /// The connection failed.
+    /// The connection failed: refused, reset, or broken off amid the body.
     Broken,
 }
