@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
-    /// Not at all.
+    /// It can't be shown at all, and the receipt's `reasons` say why.
     None,
     /// As many different sessions as a total says that never fell.
     Total,
@@ -19,15 +19,15 @@ pub enum Evidence {
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ground {
-    /// The strength.
+    /// The strength that the row is about.
     pub evidence: Evidence,
     /// Its name, as in receipts.
     pub name: &'static str,
-    /// What it rests on.
+    /// What the strength rests on, in words for a person, without a full stop.
     pub ground: &'static str,
 }
 
-/// Every strength, strongest first.
+/// Every strength, strongest first; `rollbook check` and the receipts take their words from here.
 pub const TABLE: [Ground; 4] = [
     Ground {
         evidence: Evidence::Chain,

@@ -20,14 +20,14 @@ pub enum Key {
     IdTime,
     /// The end of a session. Running sessions have none and stand together at one of the two ends.
     End,
-    /// The id.
+    /// The id, by its number ([`crate::list::rank`]).
     Id,
 }
 
 /// A key and a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// The key.
+    /// By what sessions are compared.
     pub key: Key,
     /// Whether the newest, or greatest, comes first.
     pub descending: bool,
@@ -126,14 +126,14 @@ fn is_near(made: i64, start: Option<i64>) -> bool {
     start.is_none_or(|start| made.abs_diff(start) <= NEAR.unsigned_abs())
 }
 
-/// Some of the orders.
+/// Some of the ten orders in [`SORTS`], one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sorts(u16);
 
 impl Sorts {
-    /// None of them.
+    /// No order: nothing fits, or nothing is asked for.
     pub const NONE: Self = Self(0);
-    /// All of them.
+    /// All ten: nothing was ruled out yet.
     pub const ALL: Self = Self((1 << SORTS.len()) - 1);
 
     /// Those that a rule holds for.
@@ -163,13 +163,13 @@ impl Sorts {
         self.0 & !others.0 == 0
     }
 
-    /// Whether there are none.
+    /// Whether no order is among them, as in a list whose rows stand at random.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 }
 
-/// How one order fits.
+/// How well one order fits the rows seen so far, in numbers that fall along a list of this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fit {
     /// Lowest and highest number that should fall.
@@ -325,12 +325,12 @@ impl Orders {
         self.first().is_some_and(|sort| sort.key == Key::Start && sort.descending)
     }
 
-    /// The oldest start.
+    /// The oldest start of the rows so far, in microseconds; `None` where no row has one.
     pub fn oldest(&self) -> Option<i64> {
         self.starts.map(|(oldest, _)| oldest)
     }
 
-    /// The newest start.
+    /// The newest start of the rows so far, in microseconds; `None` where no row has one.
     pub fn newest(&self) -> Option<i64> {
         self.starts.map(|(_, newest)| newest)
     }

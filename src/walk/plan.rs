@@ -33,7 +33,7 @@ use round::Round;
 use salvage::Salvage;
 use tail::Tail;
 
-/// Counts for the receipt.
+/// Counts for the receipt, those of rounds that had to be begun again included.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
     pub requests: u64,
@@ -71,7 +71,7 @@ pub(super) struct Server {
     pub grain: Grain,
 }
 
-/// For the verdict.
+/// What the verdict tells besides the evidence.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub counts: Counts,
@@ -92,7 +92,7 @@ pub(super) enum Phase {
     Done,
 }
 
-/// Requests in flight.
+/// How many requests are in flight, and how many the driver allows for.
 #[derive(Debug)]
 pub(super) struct Pace {
     pub flying: usize,

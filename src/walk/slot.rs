@@ -7,7 +7,7 @@ use crate::list::{Outcome, Window};
 /// What a window is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To go on.
+    /// To go on: the next part of the list.
     Walk,
     /// To join the one behind it to the chain.
     Repair,
@@ -71,7 +71,7 @@ impl State {
 }
 
 impl Failure {
-    /// In words.
+    /// The failure in words, to be read after the name of a page: "was refused with status 500".
     pub(super) fn text(self) -> String {
         self.status.map_or_else(|| "was not answered".to_owned(), |status| format!("was refused with status {status}"))
     }

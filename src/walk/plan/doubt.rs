@@ -6,7 +6,7 @@ use crate::list::{Outcome, Request, Window};
 use crate::walk::Contract;
 use crate::walk::slot::{Slot, State};
 
-/// The step at hand.
+/// What is asked for now, to tell the server, the size and the position apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Page 1 in a size that was answered before: the server is there.
@@ -17,7 +17,7 @@ enum Step {
     Position,
 }
 
-/// What came of it.
+/// What a doubt turned out to be.
 #[derive(Debug)]
 pub(in crate::walk) enum Resolved {
     /// The server is not there.
@@ -28,7 +28,7 @@ pub(in crate::walk) enum Resolved {
     Answer(Box<(Slot, Outcome)>),
 }
 
-/// A window in doubt.
+/// A window whose page can't be had, and how far it is known why.
 #[derive(Debug)]
 pub(in crate::walk) struct Doubt {
     slot: Slot,
@@ -65,7 +65,7 @@ impl Doubt {
         self.flying == Some(request)
     }
 
-    /// Takes it.
+    /// Takes the answer that is waited for: the next step, or what the doubt turned out to be.
     pub(in crate::walk) fn answer(mut self, outcome: Outcome) -> Result<Self, Resolved> {
         self.flying = None;
         let is_page = matches!(outcome, Outcome::Page { .. });

@@ -42,7 +42,7 @@ pub struct Head {
     tries: u32,
 }
 
-/// What the head shows.
+/// What came of the answers so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// More has to be read.
@@ -51,10 +51,10 @@ pub enum Seen {
     Met {
         /// Rows that were not there before.
         inserted: u64,
-        /// Whether nothing changed.
+        /// Whether the head holds the same rows as at first, in the same places.
         unchanged: bool,
     },
-    /// It is not met.
+    /// The old head can't be met any more: its rows are gone, out of order, or more than [`MOST`] answers up.
     Lost,
 }
 

@@ -22,19 +22,19 @@ const AGAIN: u32 = 2;
 /// How many pages are kept to know one of them again.
 const RECENT: usize = 3;
 
-/// The two passes.
+/// The two passes over a list of pages of one size: forwards to its end, then backwards to its head.
 #[derive(Debug)]
 pub struct Passes {
     size: u32,
     /// Hash of each page of the first pass, by number from 1.
     first: BTreeMap<u64, u64>,
-    /// Pages of the second pass that are still to come back.
+    /// Whether every page of the second pass so far was the same as in the first, row for row.
     equal: bool,
-    /// The next page of the first pass.
+    /// Number of the next page that the first pass asks for.
     next: u64,
-    /// The next page of the second one, downwards.
+    /// Number of the next page of the second pass, which counts down; `None` while the first pass goes on.
     back: Option<u64>,
-    /// Where the list ended.
+    /// The number of the first page that is not there any more; `None` until the first pass has found it.
     end: Option<u64>,
     flying: BTreeMap<u64, u32>,
     planned: Vec<(u64, u32)>,
@@ -251,7 +251,7 @@ impl Passes {
         }
     }
 
-    /// Newest and oldest start.
+    /// The newest and the oldest start of the first pass, in microseconds.
     pub const fn bounds(&self) -> (Option<i64>, Option<i64>) {
         (self.newest, self.oldest)
     }

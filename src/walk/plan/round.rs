@@ -18,11 +18,11 @@ const BARREN: u32 = 3;
 /// What is under way at the joint behind the chain's last answer.
 #[derive(Debug, Default)]
 pub(in crate::walk) struct Seam {
-    /// Repairs so far.
+    /// Windows asked for at this joint so far; after [`crate::walk::Settings::repairs`] the gap is told.
     pub repairs: u32,
     /// Where the last repair that joined the chain ended.
     pub forward: Option<u64>,
-    /// The last repair.
+    /// The window that was asked for last to repair it, so that the same is not asked for in vain.
     pub last: Option<Window>,
     /// What was wrong with answers that were left out; speaks only where the joint stays broken.
     pub faults: Vec<String>,
@@ -73,7 +73,7 @@ impl Spent {
 /// One reading of the list.
 #[derive(Debug)]
 pub(in crate::walk) struct Round {
-    /// Where the chain begins.
+    /// Position of the chain's first row: 0 but for a range that was searched for.
     pub begun_at: u64,
     /// Windows are planned up to this position.
     pub planned_to: u64,
