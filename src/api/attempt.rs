@@ -23,7 +23,7 @@ use crate::words::clock::Clock;
 /// The body of a success; it looks like one JSON object with something in it, and no more than that is known.
 #[derive(Debug)]
 pub struct Body {
-    /// The bytes, decoded.
+    /// The body, decoded: JSON, as far as its first and last byte tell.
     pub bytes: Bytes,
     /// The server's `Date`, in microseconds since 1970; `None` where that is missing or unreadable.
     pub at: Option<i64>,
@@ -63,10 +63,10 @@ pub struct Failed {
 pub enum Word {
     /// The server says that nothing is there, or refuses.
     Nothing {
-        /// The HTTP status.
+        /// The HTTP status: 400, 404, 410, 416 or 422.
         status: u16,
     },
-    /// No word on the list.
+    /// No word on the list: an error, a timeout, another shape.
     Silent(Silence),
     /// A wrong token was refused.
     Denied,
@@ -128,7 +128,7 @@ pub(super) enum Failure {
     Unauthorized(Failed),
     /// A redirect to the same path with a trailing slash more or less.
     Slash(Failed),
-    /// Will not be better.
+    /// Asking again would bring the same.
     Final(Failed),
 }
 
@@ -136,7 +136,7 @@ pub(super) enum Failure {
 pub(super) struct Passing {
     /// What the failure is for a run if it doesn't pass.
     pub kind: Kind,
-    /// And for a walk.
+    /// What it is worth to a walk if it does not pass.
     pub silence: Silence,
     /// What happened, in a line.
     pub cause: String,
@@ -199,7 +199,7 @@ impl Failure {
         }
     }
 
-    /// No answer in time.
+    /// Nothing came within the connect, read or request timeout.
     pub fn late() -> Self {
         Self::passing(Kind::Source, Silence::Late, "timed out")
     }
@@ -216,17 +216,17 @@ impl Failure {
 
 /// What judging a response takes.
 pub(super) struct Judge<'a> {
-    /// The request.
+    /// What was asked, for messages and to see where a redirect leads.
     pub url: &'a Url,
     /// For what must not be shown, and for hints.
     pub tokens: &'a Tokens,
-    /// For `Retry-After` dates.
+    /// Told the present, where `Retry-After` names a date.
     pub clock: &'a Clock,
-    /// Decoded bytes at most.
+    /// Decoded bytes of a body at most: `api.max_body_bytes`.
     pub limit: u64,
-    /// How long bodies usually are.
+    /// How many bytes bodies usually have: room for one that does not tell its length.
     pub usual: usize,
-    /// Memory for bodies.
+    /// What all bodies in flight may take together.
     pub memory: &'a Memory,
 }
 

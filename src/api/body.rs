@@ -18,7 +18,7 @@ const EXCERPT_CHARS: usize = 100;
 pub(super) enum Unread {
     /// More decoded bytes than allowed.
     TooLarge,
-    /// The connection broke.
+    /// The connection broke before the body's end.
     Broken(reqwest::Error),
     /// It is not what its coding says.
     Damaged(std::io::Error),

@@ -12,9 +12,9 @@ const PIECE: usize = 64 << 10;
 /// How a body is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// As it is.
+    /// The bytes of the body themselves; also where the answer names `identity`.
     None,
-    /// gzip, once.
+    /// gzip, once; also under its old name `x-gzip`.
     Gzip,
 }
 
