@@ -38,7 +38,7 @@ impl Faults {
 /// The operating system's number for a disk that fails.
 const EIO: i32 = 5;
 
-/// A store with faults.
+/// A store that counts its steps and plays a fault at one of them: `die:7` ends the process at the seventh.
 #[derive(Debug)]
 pub struct Faulty {
     inner: Arc<dyn Store>,

@@ -21,7 +21,7 @@ use crate::words::limits;
 use crate::words::stop::Stop;
 use survey::Look;
 
-/// rollbook's own folder.
+/// The folder for all that is not a table, within the dataset's.
 const OWN: &str = "_rollbook";
 /// What swaps lock, in that folder.
 const SWAP: &str = "swap";

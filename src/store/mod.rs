@@ -86,12 +86,12 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The file, for writing.
+    /// The file on the local disk, to be written from its beginning.
     pub const fn writer(&self) -> &File {
         &self.file
     }
 
-    /// Where it will be.
+    /// The path that it is made for, relative to the dataset: `sessions/start_month=2026-11/part-0.parquet`.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -109,9 +109,9 @@ impl Drop for Draft {
 /// What a path is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A regular file.
+    /// A regular file, such as a table's or the state.
     File,
-    /// A folder.
+    /// A folder, such as a partition's.
     Folder,
 }
 
@@ -141,13 +141,13 @@ impl Survey {
 /// A temporary file that stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// Relative to the dataset.
+    /// Its path, relative to the dataset.
     pub path: String,
     /// Why it can't be removed; `None` where a run that is alive is writing it.
     pub error: Option<String>,
 }
 
-/// A place for files.
+/// Where files are, found by paths relative to the dataset. Every error names the place as a person would find it.
 pub trait Store: Debug + Send + Sync {
     /// A path as a person would find it.
     fn place(&self, path: &str) -> String;
@@ -211,7 +211,7 @@ impl dyn Store + '_ {
 
 /// What a store needs besides its place.
 pub struct Means {
-    /// Options of object stores.
+    /// Options of an object store, from variables and over them from the settings; none for a folder.
     pub options: Vec<Given>,
     /// A folder on this machine for files on their way.
     pub spool: Below,

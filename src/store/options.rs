@@ -18,7 +18,7 @@ use crate::words::text::{duration, is_quoted};
 pub struct Given {
     /// In small letters, as the library has it.
     pub name: String,
-    /// May be a secret.
+    /// The value, which may be a secret: it goes into no message.
     pub value: String,
     /// As whoever gave it calls it: the variable, or the name in `store.options`.
     pub called: String,
@@ -30,7 +30,7 @@ impl Given {
         Self { name: name.to_lowercase(), value: value.trim().to_owned(), called: name.to_owned() }
     }
 
-    /// From the settings.
+    /// One that stands in `store.options`: its name is as the library has it.
     pub fn by_setting(name: &str, value: &str) -> Self {
         Self { name: name.to_owned(), value: value.to_owned(), called: format!("{name} in `store.options`") }
     }
@@ -49,7 +49,7 @@ enum Form {
     Word,
     /// The same, and nothing that a settings file may hold.
     Secret,
-    /// Visible ASCII and blanks.
+    /// Visible ASCII and blanks, such as a header's value.
     Line,
     /// A yes or a no, in the words of the library.
     Flag,

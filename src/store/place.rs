@@ -16,14 +16,14 @@ const FORMS: &str = "the path of a folder, or s3://bucket/path, az://container/p
 pub enum Place {
     /// A folder, absolute or from where the process is.
     Folder(String),
-    /// In an object store.
+    /// A bucket or container, and a path in it.
     Objects(Objects),
 }
 
 /// A place in an object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objects {
-    /// Whose.
+    /// Which kind of store, and so which library client and which variables.
     pub service: Service,
     /// The bucket, or the container.
     pub bucket: String,
@@ -40,7 +40,7 @@ pub enum Service {
     S3,
     /// `az://`, and `abfs://` and `abfss://` as Spark and Hadoop have it.
     Azure,
-    /// `gs://`, and `gcs://`.
+    /// `gs://`, and `gcs://` as some tools write it.
     Google,
 }
 
@@ -131,7 +131,7 @@ fn refuse_what_a_shell_would_read(text: &str) -> Result<(), String> {
     }
 }
 
-/// `C:`, `C:/data`
+/// Whether the text is a drive of Windows: `C:` or `C:/data`.
 fn is_drive(text: &str) -> bool {
     matches!(text.as_bytes(), [letter, b':'] | [letter, b':', b'/', ..] if letter.is_ascii_alphabetic())
 }

@@ -49,7 +49,7 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// The file, for writing.
+    /// The local file, to be written from its beginning.
     pub const fn writer(&self) -> &File {
         &self.file
     }
@@ -78,7 +78,7 @@ impl Spool {
         self.folder.nameless()
     }
 
-    /// Begins a copy.
+    /// Begins a copy of an object; it counts once it is kept ([`Spool::keep`]).
     pub fn begin(&self) -> io::Result<Copy> {
         let folder = self.own()?.clone();
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();

@@ -12,7 +12,7 @@ use rustix::fs::FileType;
 pub struct Obstacle {
     /// Such as "a symbolic link".
     pub what: &'static str,
-    /// Where it is.
+    /// The path where a file or folder should be.
     pub path: PathBuf,
 }
 

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::store::files::{Folder, Item, Obstacle};
 use crate::store::{Form, Leftover, Survey, failed};
 
-/// A look under way.
+/// A look at folder after folder, and what it has found so far.
 pub struct Look {
     /// What is to be at a path.
     pub form: fn(&str) -> Option<Form>,
