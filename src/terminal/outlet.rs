@@ -53,7 +53,8 @@ impl Outlet {
         Self(shared)
     }
 
-    /// Hands a line over.
+    /// Takes a line, to be written soon. Waits where `ROOM` is used up, once for `PATIENCE`; then lines are
+    /// counted and left out.
     pub fn put(&self, line: &[u8]) {
         let shared = &*self.0;
         let mut queue = shared.lock();

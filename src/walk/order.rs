@@ -126,7 +126,7 @@ fn is_near(made: i64, start: Option<i64>) -> bool {
     start.is_none_or(|start| made.abs_diff(start) <= NEAR.unsigned_abs())
 }
 
-/// Some of the ten orders in [`SORTS`], one bit each.
+/// Some of the ten orders in `SORTS`, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sorts(u16);
 

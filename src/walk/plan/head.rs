@@ -54,7 +54,7 @@ pub enum Seen {
         /// Whether the head holds the same rows as at first, in the same places.
         unchanged: bool,
     },
-    /// The old head can't be met any more: its rows are gone, out of order, or more than [`MOST`] answers up.
+    /// The old head can't be met any more: its rows are gone, out of order, or more than `MOST` answers up.
     Lost,
 }
 
