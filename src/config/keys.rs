@@ -5,15 +5,15 @@ use std::fmt::Write;
 /// How a setting is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Text in quotes.
+    /// Text in quotes: `"3d"`.
     Text,
-    /// A number without quotes.
+    /// A number without quotes: `100`.
     Number,
-    /// `true` or `false`.
+    /// `true` or `false`, without quotes.
     Flag,
 }
 
-/// One setting.
+/// One setting: its name, form and default, and what it is for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Key {
     /// `section.key`, as it is called in the file.
@@ -61,13 +61,13 @@ pub const KEYS: &[Key] = &[
 ];
 
 impl Key {
-    /// `api` of `api.per_page`.
+    /// The part before the dot: `api` of `api.per_page`.
     #[must_use]
     pub fn section(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(section, _)| section)
     }
 
-    /// `per_page` of `api.per_page`.
+    /// The part behind the dot: `per_page` of `api.per_page`.
     #[must_use]
     pub fn field(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(_, field)| field)

@@ -30,7 +30,7 @@ fn within<T: PartialOrd + Display>(value: Option<T>, range: RangeInclusive<T>, w
     value.filter(|value| range.contains(value)).ok_or_else(allowed)
 }
 
-/// `true` or `false`.
+/// `true` or `false`; nothing else stands for them.
 pub(super) fn boolean(text: &str) -> Read<bool> {
     text.parse().map_err(|_| "`true` or `false`".to_owned())
 }
