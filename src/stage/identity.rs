@@ -13,7 +13,7 @@ const AT_ONCE: usize = 4096;
 /// One listed session, staged or not, as the identity checks need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// Hash of the id.
+    /// The first 128 bits of the SHA-256 of the session's id.
     pub id: u128,
     /// Which version of an id wins: ended before open, then the later response, then the later position.
     pub rank: u64,

@@ -68,7 +68,7 @@ pub const STAGED: [&str; 3] = ["rows", "identities", "journal"];
 /// Where a stage is put that is of no use any more.
 pub const ASIDE: &str = "aside";
 
-/// Staged rows, by partition.
+/// Rows on the local disk by partition, with an index in memory: one entry for each segment.
 pub struct Stage {
     folder: Folder,
     begun_at: i64,
@@ -246,7 +246,7 @@ impl Stage {
         removed.map_err(|error| failed("cannot remove the stage", folder.place().display(), error))
     }
 
-    /// Where its files are.
+    /// The folder of its files, held open.
     pub const fn folder(&self) -> &Folder {
         &self.folder
     }
@@ -261,7 +261,7 @@ impl Stage {
         self.begun_by.as_deref()
     }
 
-    /// Responses staged so far.
+    /// Answers staged so far, those of a stopped run included; the next one gets this number.
     pub const fn responses(&self) -> u64 {
         self.responses
     }
@@ -271,7 +271,8 @@ impl Stage {
         self.sessions
     }
 
-    /// Adds a response's rows. `asked`: the walk and the window that it answers, for a run that may have to be continued.
+    /// Adds an answer's rows. `asked`: the number of its walk in this run (its leg, from 0) and the window that it answers,
+    /// for the journal; without them, as with a session asked for by its id, no later run recalls the answer.
     pub fn append(&mut self, flat: &Flat, by: PartitionBy, asked: Option<(usize, Window)>) -> Result<()> {
         self.write(flat, by, asked).map_err(|error| error.at("cannot write the stage", &self.folder.place("")))
     }
@@ -351,7 +352,7 @@ impl Stage {
         Ok(())
     }
 
-    /// The partitions with staged rows, in time order, and their segments.
+    /// A partition's segments, in the order in which they were staged; none where nothing of it is staged.
     pub fn segments(&self, partition: Partition) -> &[Segment] {
         self.segments.get(&partition).map_or(&[], Vec::as_slice)
     }
@@ -361,7 +362,7 @@ impl Stage {
         self.segments(partition).iter().any(|segment| segment.weight > limits::TOGETHER)
     }
 
-    /// The partitions with staged rows.
+    /// The partitions with staged rows, in the order of time.
     pub fn partitions(&self) -> impl ExactSizeIterator<Item = Partition> {
         self.segments.keys().copied()
     }
@@ -418,10 +419,10 @@ impl Stage {
 /// Why staged rows could not be written or read.
 #[derive(Debug, thiserror::Error)]
 enum StageError {
-    /// The disk.
+    /// The disk, or the file system, refused.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The format.
+    /// Arrow can't make batches of the bytes.
     #[error(transparent)]
     Arrow(#[from] arrow_schema::ArrowError),
     /// A segment without its batches.

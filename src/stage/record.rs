@@ -7,7 +7,7 @@ use super::keys::Keys;
 use crate::list::Listed;
 use crate::rows::flatten::Flat;
 
-/// A staged response.
+/// A staged answer, as a line of the journal has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     pub(super) leg: usize,
@@ -48,7 +48,7 @@ pub struct SegmentRecord {
 pub struct Unstaged(Vec<(usize, String, Option<i64>)>);
 
 impl Unstaged {
-    /// Those of a page.
+    /// The sessions of a page that got no row: they were cut, or are of another meeting.
     pub fn of(flat: &Flat) -> Self {
         if flat.listed.len() == flat.entries.len() {
             return Self::default();
