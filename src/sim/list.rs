@@ -15,7 +15,7 @@ use super::v2;
 /// One entry of the list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The session.
+    /// What is listed, and what the truth counts.
     pub session: Session,
     /// JSON to be sent in its place, for records that no session can express.
     pub raw: Option<String>,
@@ -38,11 +38,11 @@ impl From<Session> for Row {
 /// Which sessions a request asks for; by default all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this meeting.
+    /// The id of a meeting, as in `meeting_id` of a session.
     pub meeting: Option<String>,
     /// Of the room with this id of the customer's own.
     pub custom_room: Option<String>,
-    /// In this status.
+    /// `ongoing` or `ended`, as v2 has it.
     pub status: Option<String>,
     /// Started then or later; microseconds.
     pub from: Option<i64>,
@@ -96,7 +96,7 @@ pub struct List {
     len: u64,
     changed: bool,
     fresh: u64,
-    /// The present, in microseconds.
+    /// When sessions begin and end from now on, in microseconds since 1970.
     now: i64,
     /// Sessions that began here and are running, the oldest first.
     running: VecDeque<String>,
@@ -104,7 +104,7 @@ pub struct List {
     draws: u64,
 }
 
-/// Newest first.
+/// The account's sessions by start, newest first.
 impl From<Account> for List {
     fn from(account: Account) -> Self {
         Self::new(account, Order::NewestFirst)
@@ -122,12 +122,12 @@ impl List {
         Self { account, ranks, pieces, len, changed: false, fresh: 0, now, running, draws: 0 }
     }
 
-    /// The account underneath.
+    /// The account that the list was made of; changes of the list do not reach it.
     pub const fn account(&self) -> &Account {
         &self.account
     }
 
-    /// Number of rows.
+    /// How many rows the list has now.
     pub const fn len(&self) -> u64 {
         self.len
     }
