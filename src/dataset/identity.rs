@@ -33,7 +33,7 @@ const EXAMPLES: usize = 10;
 /// Identities that take longer to sort than a thread takes to begin.
 const WORTH_A_THREAD: usize = 4096;
 
-/// One bit a row.
+/// Rows of a file or of the stage, by their number: one bit a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bits(Vec<u64>);
 
@@ -84,7 +84,7 @@ pub struct Resolution {
     pub sessions: u64,
     /// Sessions that are still running by their latest version.
     pub open: u64,
-    /// Counts of each walk.
+    /// What the verdict of each walk needs, in the order of [`Questions::walks`].
     pub tallies: Vec<Tally>,
     /// Sessions that started before a settled time and were not known.
     pub late: u64,

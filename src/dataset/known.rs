@@ -21,25 +21,25 @@ pub enum Standing {
     Published(u64, String),
     /// They are an older run's, and somebody has put them back.
     Restored(Older),
-    /// No record knows them.
+    /// No record knows them: damage, unless somebody vouches for the file.
     Unknown,
 }
 
 /// What the receipt of an older run says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Older {
-    /// The run.
+    /// The run that the receipt is of.
     pub run_id: String,
-    /// Rows in the file.
+    /// Rows in the file, by that receipt.
     pub rows: u64,
     /// The number of the last purge before it.
     pub erasures: u64,
 }
 
-/// The records.
+/// What all records together say of the dataset's files.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// `None`: lost, or damaged.
+    /// The files that the state names, by path; `None` where it is lost or damaged.
     state: Option<BTreeMap<String, Recorded>>,
     left: Vec<Left>,
     /// By path; read where they are needed.

@@ -30,7 +30,7 @@ impl Layout {
         Self::new(Arc::new(Local::new(root, "reader")), by)
     }
 
-    /// Where its bytes are.
+    /// The folder or object store that the dataset is in.
     pub fn store(&self) -> &dyn Store {
         self.store.as_ref()
     }

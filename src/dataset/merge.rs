@@ -18,7 +18,7 @@ use crate::stage::{Segment, Stage};
 pub struct Sources<'a> {
     /// The stage and its segments of the partition.
     pub stage: &'a Stage,
-    /// In any order.
+    /// The partition's segments of the stage, in any order.
     pub segments: &'a [Segment],
     /// Staged rows that lost against another version.
     pub lost: &'a Bits,
@@ -85,7 +85,7 @@ pub struct Merge<'a> {
 pub type Run = [RecordBatch; 3];
 
 impl<'a> Merge<'a> {
-    /// Begins a merge.
+    /// Begins a merge; a source is opened only when its first row is due.
     pub fn new(sources: Sources<'a>) -> Result<Self> {
         let mut heap = BinaryHeap::with_capacity(sources.segments.len() + 1);
         for (index, segment) in sources.segments.iter().enumerate() {

@@ -28,11 +28,11 @@ const QUEUE: usize = 2;
 /// One file of a partition after publishing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Its table.
+    /// The table that its rows are of.
     pub table: Table,
     /// Its path relative to the dataset.
     pub path: String,
-    /// What is in it.
+    /// Rows, bytes and sum of the file that is there now.
     pub written: Written,
     /// Whether its bytes are new; unchanged files are not touched.
     pub changed: bool,
@@ -52,9 +52,9 @@ pub enum Change {
 /// A partition on its way.
 #[derive(Debug)]
 pub struct Place<'a> {
-    /// The dataset.
+    /// The dataset that the partition is of.
     pub layout: &'a Layout,
-    /// The partition.
+    /// Which month or day.
     pub partition: Partition,
     /// Its files that were read.
     pub versions: Versions,

@@ -57,9 +57,9 @@ pub struct Published {
 /// A published session, as later runs need to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known<'a> {
-    /// Its id.
+    /// The session's id, as it was listed.
     pub id: &'a str,
-    /// Its start.
+    /// Its start, in microseconds; `None` where it has none that can be read.
     pub start: Option<i64>,
     /// Whether it was still running when it was last seen.
     pub is_open: bool,
@@ -118,7 +118,7 @@ impl Published {
         Err(raced(&layout.place()))
     }
 
-    /// Which partition it is.
+    /// Which month or day it is.
     pub const fn partition(&self) -> Partition {
         self.partition
     }
@@ -425,7 +425,7 @@ struct Taken {
     pieces: Vec<Piece>,
     /// The first row of each session, and the number of rows at the end.
     offsets: Vec<usize>,
-    /// That they take.
+    /// Bytes that these pieces take in memory.
     bytes: usize,
 }
 

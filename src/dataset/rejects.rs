@@ -34,7 +34,7 @@ const KNOWN: usize = 1 << 20;
 /// Bytes of a line at most: a record of which each character takes six.
 const LINE: u64 = 6 * (limits::RAW as u64) + (1 << 20);
 
-/// One line.
+/// A line of a file of rejects: one record, and where it stood.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Line {
     page: u64,
@@ -188,7 +188,7 @@ impl Rejects {
         was_met
     }
 
-    /// Makes them durable.
+    /// Puts the file into its place, durably, and says how many there were.
     pub fn close(self) -> Result<receipt::Rejects> {
         if let Some(draft) = self.file {
             let place = self.layout.store().place(draft.path());

@@ -30,7 +30,7 @@ pub use source::{Source, version_name, version_named};
 /// Version of the state file's own form.
 const LAYOUT_VERSION: u32 = 1;
 
-/// `_rollbook/state.json`.
+/// `_rollbook/state.json`: the one record of what the dataset is and what it covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     layout: u32,
@@ -77,20 +77,20 @@ pub struct State {
 /// A dataset's state as one finds it.
 #[derive(Debug)]
 pub enum Found {
-    /// There is none.
+    /// There is none: a new dataset, or a lost state.
     Nothing,
     /// It can't be read, and why: to be read after "it".
     Damaged(String),
-    /// It can be read.
+    /// It can be read, and its sum is right if it has one.
     Known(Box<State>),
 }
 
-/// A published file.
+/// A published file, as the state knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
-    /// Its rows.
+    /// Rows in it, so that nobody need open it to count.
     pub rows: u64,
-    /// Its SHA-256 in hexadecimal.
+    /// The SHA-256 of all its bytes, in hexadecimal.
     pub sha256: String,
     /// What the store said of it when it was hashed ([`Version::mark`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,7 @@ pub struct Recorded {
 }
 
 impl State {
-    /// A dataset without files.
+    /// The state of a dataset that has no files yet.
     pub fn new(by: PartitionBy, source: Source) -> Self {
         let partition_by = by.name().to_owned();
         Self {
@@ -351,7 +351,8 @@ impl State {
         Ok(self.erasures.max(past::purges_since(layout, since)?))
     }
 
-    /// Remembers a purge.
+    /// Remembers that the dataset has seen a purge of this number; a list of erasures that is older is refused from
+    /// then on.
     pub fn know(&mut self, erasures: u64) {
         self.erasures = self.erasures.max(erasures);
     }

@@ -30,15 +30,15 @@ pub(super) struct Mark {
 pub(super) struct Sought<'a> {
     /// Identities, the winner of each session first.
     pub held: &'a [Identity],
-    /// Which pass it is.
+    /// Which range of hashes is looked at, from 0.
     pub pass: u64,
-    /// Of how many.
+    /// In how many ranges all hashes are looked at.
     pub passes: u64,
-    /// Participants whom nobody misses.
+    /// Participants who were purged: entries of theirs are not missed.
     pub erased: Option<&'a Denied>,
 }
 
-/// What was found.
+/// What is known of the sessions that are held, from the stage or from the dataset.
 pub(super) struct Found {
     /// By the place of the session's first identity among those held.
     pub marks: Vec<Mark>,

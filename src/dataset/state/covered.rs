@@ -59,7 +59,7 @@ pub struct Covered {
 }
 
 impl Covered {
-    /// Times in microseconds.
+    /// Nothing below the fence is missing, by a walk that found this order. Both times in microseconds.
     pub fn new(fence: i64, full_at: i64, order: Option<Order>) -> Self {
         Self {
             fence: timestamp::text(fence),
