@@ -17,12 +17,12 @@ pub struct PageInfo {
     pub total: Option<i64>,
 }
 
-/// The answer to one request.
+/// The answer to one request, as whoever asked hands it to the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The request that this answers, by which it is told from the others in flight.
     pub request: Request,
-    /// The server's word on it.
+    /// What came: a page, nothing, or no word on the list.
     pub outcome: Outcome,
 }
 
@@ -35,7 +35,7 @@ pub enum Outcome {
         info: PageInfo,
         /// Its records in list order. A record without a usable id has none here and counts in `unusable`.
         rows: Vec<Listed>,
-        /// Records without a usable id.
+        /// Records without a usable id, which the list counts all the same.
         unusable: u64,
         /// The server's `Date`, in microseconds since 1970; `None` where that is missing.
         at: Option<i64>,
@@ -58,7 +58,7 @@ pub enum Silence {
     Status(u16),
     /// `{}`, or no body at all.
     Bare,
-    /// A body of another shape.
+    /// A body of another shape than a page of sessions: a login page, an error in JSON.
     Shape,
     /// Nothing came within `api.read_timeout` or `api.request_timeout`.
     Late,
