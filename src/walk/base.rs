@@ -73,7 +73,7 @@ pub struct Base {
     by_zero: bool,
     /// Sessions of a page 0 that is neither the first page nor the one before: the list must hold them further down.
     owed: Vec<Listed>,
-    /// Why it can't be shown.
+    /// Why it can't be shown whatever comes, in words for the receipt.
     against: Option<&'static str>,
 }
 

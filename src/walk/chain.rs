@@ -81,7 +81,7 @@ pub enum Extended {
     Tied,
     /// The answer shares no session with the chain's last one.
     Apart,
-    /// The shared sessions changed places.
+    /// The shared sessions stand in another order: the list was sorted anew between.
     Reordered,
 }
 
@@ -111,12 +111,12 @@ impl Chain {
         }
     }
 
-    /// Rows of its newest answer.
+    /// Rows of its newest answer, the one nearest to the head of the list.
     pub fn head(&self) -> &[Listed] {
         &self.head
     }
 
-    /// Rows of its oldest answer.
+    /// Rows of its oldest answer, the one that further answers must join.
     pub fn tail(&self) -> &[Listed] {
         &self.tail
     }

@@ -16,12 +16,12 @@ pub enum Evidence {
     Chain,
 }
 
-/// A row of the table.
+/// A row of the table: a strength, its name, and what it rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ground {
     /// The strength that the row is about.
     pub evidence: Evidence,
-    /// Its name, as in receipts.
+    /// Its name as in receipts and in `walk.accept`: `chain`.
     pub name: &'static str,
     /// What the strength rests on, in words for a person, without a full stop.
     pub ground: &'static str,
@@ -48,7 +48,7 @@ pub const TABLE: [Ground; 4] = [
 ];
 
 impl Evidence {
-    /// Its row of the table.
+    /// Its row of the table, for its name and its words.
     #[must_use]
     pub fn row(self) -> Ground {
         TABLE.into_iter().find(|row| row.evidence == self).unwrap_or(TABLE[3])

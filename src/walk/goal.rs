@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a walk must cover.
+/// What a walk must cover before it may end; times in microseconds since 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
     /// From the first session to the last.

@@ -85,7 +85,7 @@ impl Page {
         (self.rows.is_empty() && self.unusable > 0).then(text)
     }
 
-    /// Position behind its last record.
+    /// Position behind its last record, from 0.
     const fn end(&self) -> u64 {
         self.window.offset() + self.listed()
     }

@@ -23,7 +23,7 @@ const HALVES: usize = 3;
 /// What is asked of the server before the walk, each with a request of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Question {
-    /// The first page: number 1.
+    /// Page 1 in the size that is set, the first request of every run.
     First,
     /// Page 0: sessions where pages are counted from 0, else whatever this server does with it.
     Zero,

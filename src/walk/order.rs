@@ -14,7 +14,7 @@ const SECOND: i64 = 1_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Key {
-    /// The start of a session.
+    /// The start of a session; one without a start counts as oldest.
     Start,
     /// The time inside an id of 24 hexadecimal digits.
     IdTime,
@@ -24,7 +24,7 @@ pub enum Key {
     Id,
 }
 
-/// A key and a direction.
+/// One order: a key, a direction, and where sessions without the key stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
     /// By what sessions are compared.
@@ -147,12 +147,12 @@ impl Sorts {
         (0..).zip(SORTS).filter(move |(at, _)| self.0 >> at & 1 == 1).map(|(_, sort)| sort)
     }
 
-    /// Whether one is among them.
+    /// Whether this order is one of them.
     pub fn has(self, sort: Sort) -> bool {
         self.each().any(|other| other == sort)
     }
 
-    /// Those that are in both.
+    /// The orders that are in both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
@@ -176,7 +176,7 @@ struct Fit {
     bounds: Option<(i128, i128)>,
     /// The same of sessions that have the key.
     known: Option<(i128, i128)>,
-    /// The largest step back up.
+    /// The largest step against the order so far: microseconds, or the difference of two ids.
     slack: i64,
 }
 
@@ -237,7 +237,7 @@ impl Orders {
         self.starts = Some((low.min(oldest), high.max(newest)));
     }
 
-    /// What follows in one order.
+    /// Takes in one order what follows below: its bounds, and by how much it steps back up.
     fn follow(&mut self, at: usize, below: &Fit) {
         let Some((_, high)) = below.bounds else { return };
         let fit = &mut self.each[at];
@@ -310,7 +310,7 @@ impl Orders {
         self.fits
     }
 
-    /// The likeliest order that fits.
+    /// The likeliest of the orders that fit; `None` where none does.
     pub fn first(&self) -> Option<Sort> {
         self.fits().each().next()
     }

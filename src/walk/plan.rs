@@ -41,7 +41,7 @@ pub(super) struct Counts {
     pub repairs: u64,
     pub inserted: u64,
     pub links: u64,
-    /// Answers of an earlier run.
+    /// Answers of an earlier run that were used.
     pub recalled: u64,
     /// Records without a usable id, those of overlaps twice.
     pub unusable: u64,
@@ -75,7 +75,7 @@ pub(super) struct Server {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub counts: Counts,
-    /// What speaks against the proof.
+    /// What speaks against the proof, in words for the receipt; empty where nothing does.
     pub reasons: Vec<String>,
 }
 
@@ -109,7 +109,7 @@ pub(super) struct Rounds {
     pub since: u64,
 }
 
-/// A walk. See the module.
+/// A walk: requests out, answers in, a verdict at the end. See the module.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) goal: Goal,

@@ -19,7 +19,7 @@ pub(super) enum Purpose {
 pub(super) enum State {
     Planned,
     Flying,
-    /// A page, maybe without rows.
+    /// A page, maybe without rows, that waits for its turn to join.
     Here(Page),
     /// No page: a status, or no answer.
     Failed(Failure),

@@ -20,7 +20,7 @@ pub struct Tally {
     pub moved: u64,
 }
 
-/// The order of a list.
+/// The order that a walk has found, on which later runs may rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// The key, the likeliest one where several fit.
@@ -48,7 +48,7 @@ pub struct Verdict {
     pub windows: u64,
     /// Joints that hold, over all walks of the run.
     pub links: u64,
-    /// Requests that repaired a joint.
+    /// Requests that were sent to repair a joint, whether or not it held then.
     pub repairs: u64,
     /// The list's length by its own account, at the end.
     pub total: Option<u64>,

@@ -13,16 +13,16 @@ enum Step {
     Control,
     /// Page 1 in the size in doubt, for the first and the second time.
     Size(u32),
-    /// The window itself once more.
+    /// The window itself once more: if that fails too, its position is refused.
     Position,
 }
 
 /// What a doubt turned out to be.
 #[derive(Debug)]
 pub(in crate::walk) enum Resolved {
-    /// The server is not there.
+    /// Page 1 fails as well: the server is not there, and the run ends.
     Outage,
-    /// The size can't be had.
+    /// Page 1 of this size fails twice while another size is answered.
     Size(u32),
     /// The window's answer: a page, or the refusal of a position.
     Answer(Box<(Slot, Outcome)>),

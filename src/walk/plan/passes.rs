@@ -47,7 +47,7 @@ pub struct Passes {
     reasons: Vec<String>,
     /// The first page, and its newest start: what is newer further down has come in meanwhile.
     head: Vec<Listed>,
-    /// Ids of the latest pages.
+    /// Ids of the latest pages, `RECENT` of them, in the first pass.
     recent: VecDeque<HashSet<u128>>,
     distinct: Distinct,
     /// What brings something is a page with older sessions.
@@ -256,7 +256,7 @@ impl Passes {
         (self.newest, self.oldest)
     }
 
-    /// Whether both passes are over.
+    /// Whether the second pass has come back to page 1.
     pub fn is_over(&self) -> bool {
         matches!(self.back, Some(0)) && self.flying.is_empty() && self.planned.is_empty()
     }

@@ -70,7 +70,7 @@ impl Spent {
     }
 }
 
-/// One reading of the list.
+/// One reading of the list, from its first window to the end or to the goal.
 #[derive(Debug)]
 pub(in crate::walk) struct Round {
     /// Position of the chain's first row: 0 but for a range that was searched for.
@@ -95,11 +95,11 @@ pub(in crate::walk) struct Round {
     /// Which ties across a joint are put up with.
     pub ties: Ties,
     pub spent: Spent,
-    /// The sessions of all answers.
+    /// How many different sessions all answers held, estimated.
     pub distinct: Distinct,
     /// A position that the server refuses, whatever is asked for there.
     pub refused_from: Option<u64>,
-    /// The end was walked to.
+    /// Whether the list was walked to its end, be that shown or not.
     pub ended: bool,
     /// Whether nothing changed at the head.
     pub head_unchanged: bool,

@@ -45,7 +45,7 @@ impl Salvage {
         true
     }
 
-    /// The window to ask for.
+    /// The window to ask for next; `None` when all gaps are read, or too many requests were made for them.
     fn next(&mut self) -> Option<Window> {
         if self.asked >= MOST {
             return None;

@@ -17,7 +17,7 @@ const MOST: u32 = 64;
 /// How often the overlap is doubled for one joint.
 const WIDEST: u32 = 4;
 
-/// The end being read again.
+/// The end of the list, read again upwards to a window that ended wholly before the walk.
 #[derive(Debug)]
 pub struct Tail {
     window: Window,
@@ -53,7 +53,7 @@ impl Tail {
         Some(Self { window, below: None, begins_at: 0, wider: 0, fits, until, asked: 0 })
     }
 
-    /// The window to ask for.
+    /// The window to ask for next, upwards.
     pub const fn window(&self) -> Window {
         self.window
     }
