@@ -68,7 +68,7 @@ pub enum Word {
     },
     /// No word on the list: an error, a timeout, another shape.
     Silent(Silence),
-    /// A wrong token was refused.
+    /// A wrong token was refused with 401 or 403, as it should be.
     Denied,
 }
 
@@ -114,7 +114,7 @@ impl Failed {
 }
 
 impl From<Error> for Failed {
-    /// The request was never sent.
+    /// The request was never sent, so nothing is known of the list.
     fn from(error: Error) -> Self {
         Self::ending(Silence::Broken, error)
     }
@@ -122,7 +122,7 @@ impl From<Error> for Failed {
 
 /// Why an attempt brought no body.
 pub(super) enum Failure {
-    /// May be better next time.
+    /// It may be better next time: a bad moment of the server, or of the way there.
     Passing(Passing),
     /// 401, which another token may mend.
     Unauthorized(Failed),
@@ -132,13 +132,13 @@ pub(super) enum Failure {
     Final(Failed),
 }
 
-/// A failure that may pass.
+/// A failure that may pass, and what it is worth if it does not.
 pub(super) struct Passing {
     /// What the failure is for a run if it doesn't pass.
     pub kind: Kind,
     /// What it is worth to a walk if it does not pass.
     pub silence: Silence,
-    /// What happened, in a line.
+    /// What happened, in one line without a secret: `503 Service Unavailable`.
     pub cause: String,
     /// How long the server asked to wait.
     pub asked: Option<Duration>,
@@ -214,7 +214,7 @@ impl Failure {
     }
 }
 
-/// What judging a response takes.
+/// What is needed to say what the end of an attempt means.
 pub(super) struct Judge<'a> {
     /// What was asked, for messages and to see where a redirect leads.
     pub url: &'a Url,

@@ -62,7 +62,7 @@ impl Endpoint {
         is_loopback(&self.list)
     }
 
-    /// Whether the connection is encrypted.
+    /// Whether it is `https`, so that the client speaks nothing but TLS and checks certificates.
     pub fn is_https(&self) -> bool {
         self.list.scheme() == "https"
     }

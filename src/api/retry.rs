@@ -45,7 +45,7 @@ pub(super) struct Backoff {
     pub base: Duration,
     /// The longest wait before any attempt.
     pub cap: Duration,
-    /// Where the jitter comes from.
+    /// Where the jitter comes from, handed in so that tests repeat.
     pub random: Random,
 }
 
