@@ -22,7 +22,7 @@ pub enum Faults {
 }
 
 impl Faults {
-    /// From `die:7`, `break:7` or `fail:7`.
+    /// Reads `die:7`, `break:7` or `fail:7`; steps count from 1.
     pub fn parse(text: &str) -> Option<Self> {
         let (what, step) = text.split_once(':')?;
         let step = step.parse().ok()?;

@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// Names of a path in a dataset at most: of a file that was set aside from a stage.
 const DEPTH: usize = 8;
 
-/// A dataset in a folder.
+/// A dataset in a folder of this machine; one value for each run, which names its temporary files.
 #[derive(Debug)]
 pub struct Local {
     root: PathBuf,

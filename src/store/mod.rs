@@ -65,7 +65,7 @@ impl PartialEq for Version {
 
 impl Eq for Version {}
 
-/// What came of a swap.
+/// What came of a swap; an error is a third thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Swap {
     /// The new file is in place, durably.
@@ -81,7 +81,7 @@ pub struct Draft {
     path: String,
     /// Its folder and its temporary name there, if it has one.
     name: Option<(Folder, String)>,
-    /// Whether its bytes are durable.
+    /// Whether its bytes are on the disk for good, so that a swap need not wait for that.
     flushed: bool,
 }
 
@@ -138,7 +138,7 @@ impl Survey {
     }
 }
 
-/// A temporary file that stays.
+/// A temporary file of another run that stays where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     /// Its path, relative to the dataset.

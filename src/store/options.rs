@@ -41,7 +41,7 @@ impl Given {
 enum Form {
     /// Where the store is. Plain `http://` has to be allowed by another option.
     Endpoint,
-    /// The URL of another service.
+    /// The URL of another service, such as the one that hands out tokens.
     Url,
     /// A part of a host name.
     Host,
@@ -55,7 +55,7 @@ enum Form {
     Flag,
     /// A time as in the settings.
     Period,
-    /// A number in a range.
+    /// A whole number from the first to the second.
     Number(u64, u64),
     /// The library says what is wrong with it.
     Free,

@@ -25,7 +25,7 @@ pub enum Place {
 pub struct Objects {
     /// Which kind of store, and so which library client and which variables.
     pub service: Service,
-    /// The bucket, or the container.
+    /// The bucket (S3, Google) or the container (Azure).
     pub bucket: String,
     /// The host of an account, such as `name.dfs.core.windows.net`, where the text names it.
     pub host: Option<String>,
@@ -54,7 +54,7 @@ impl Service {
         }
     }
 
-    /// How its places are written.
+    /// How a place in such a store is written, for messages.
     const fn form(self) -> &'static str {
         match self {
             Self::S3 => "s3://bucket/path",
@@ -155,7 +155,7 @@ fn file(text: &str, rest: &str) -> Result<String, String> {
 }
 
 impl Objects {
-    /// From what follows the colon.
+    /// Reads what follows the scheme and its colon; an `Err` says how it must be written.
     fn parse(service: Service, rest: &str) -> Result<Self, String> {
         let form = service.form();
         let rest = rest.strip_prefix("//").ok_or_else(|| format!("written as {form}"))?;

@@ -73,7 +73,7 @@ impl Spool {
         Ok(Self { folder, own: OnceLock::new(), copies: Mutex::default(), next: AtomicU64::new(0) })
     }
 
-    /// A file without a name.
+    /// A file without a name, for bytes that go when they are read: nothing of it stays after a kill.
     pub fn nameless(&self) -> io::Result<File> {
         self.folder.nameless()
     }

@@ -95,7 +95,7 @@ pub fn secret(path: &Path) -> Result<String, Refusal> {
     Ok(text(file)?)
 }
 
-/// Names no file on purpose.
+/// Whether the path names no file on purpose: `/dev/null`.
 fn is_nothing(path: &Path) -> bool {
     path == Path::new("/dev/null")
 }

@@ -16,7 +16,7 @@ pub struct Look {
     pub form: fn(&str) -> Option<Form>,
     /// Whether the temporary files of dead runs are removed.
     pub sweep: bool,
-    /// What has come of it.
+    /// What the look has found so far.
     pub survey: Survey,
 }
 
