@@ -10,7 +10,7 @@ use super::reply::{Delivery, Reply};
 /// One alteration of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// This instead, whatever was asked.
+    /// This answer instead, whatever was asked for.
     Fixed(Canned),
     /// The right JSON, but only its first bytes, with an honest length.
     Cut(usize),
@@ -36,7 +36,7 @@ pub enum Answer {
     Cap(u32),
     /// The rows at these places, from 0, change places.
     Swap(usize, usize),
-    /// The last row comes first.
+    /// The last row comes first, and the first last; other servers turn their pages so.
     Reversed,
     /// A field of `pageInfo` says this: raw JSON text, or no such field.
     Info(Field, Option<String>),

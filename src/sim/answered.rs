@@ -12,13 +12,13 @@ use super::reply::{Delivery, Reply, refusal};
 /// What is answered instead. Where a page makes no sense, as for a single session, pages are an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
-    /// What it would be without.
+    /// Nothing special: what the server would answer without this.
     Usual,
     /// The same, but for the records in it.
     Records(Records),
     /// 200, the documented shape, no rows, the number that was asked for.
     Empty,
-    /// The same with `"data": null`.
+    /// 200 and the documented shape with `"data": null`.
     DataNull,
     /// 200 and `pageInfo` alone, without the field `data`.
     NoData,
@@ -28,7 +28,7 @@ pub enum Answered {
     NoContent,
     /// 200 and `{"message": …}`, as some servers tell of errors.
     Message,
-    /// This status and a message.
+    /// This status and `{"message": …}`.
     Status(u16),
     /// 429, to come back after so many seconds.
     TooFast(u64),
@@ -51,7 +51,7 @@ pub enum Answered {
 pub enum Number {
     /// The number of the page that is served.
     Own,
-    /// That which was asked for.
+    /// The number that was asked for.
     Asked,
 }
 

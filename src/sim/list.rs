@@ -12,7 +12,7 @@ use super::random::Random;
 use super::session::Session;
 use super::v2;
 
-/// One entry of the list.
+/// One entry of the list, as an answer shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// What is listed, and what the truth counts.
@@ -87,7 +87,7 @@ impl Piece {
     }
 }
 
-/// The list; see the module.
+/// The list at one moment; see the module.
 #[derive(Debug, Clone)]
 pub struct List {
     account: Account,
@@ -137,12 +137,12 @@ impl List {
         self.len == 0
     }
 
-    /// Whether anything was ever changed.
+    /// Whether anything was changed since the start, so that what was prepared is of no use.
     pub const fn is_changed(&self) -> bool {
         self.changed
     }
 
-    /// The row at this position.
+    /// The row at this position, from 0; `None` behind the end.
     pub fn row(&self, position: u64) -> Option<Row> {
         self.page(position, 1).pop()
     }

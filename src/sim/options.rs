@@ -61,7 +61,7 @@ pub struct Options {
     pub prepared: bool,
     /// Ids of sessions that the list leaves out, though they are there.
     pub hidden: Vec<String>,
-    /// What happens at which request.
+    /// What happens at which request: changes of the list, other answers.
     pub script: Script,
 }
 
@@ -123,7 +123,7 @@ pub enum Auth {
     Jwt {
         /// What the claim `apikey` must be.
         api_key: String,
-        /// The key of the signature.
+        /// The secret that tokens are signed with.
         secret: String,
         /// By what the expiry of a token is held.
         clock: Clock,
@@ -202,14 +202,14 @@ pub enum LastPage {
 pub struct Slash {
     /// Whether it must be there, or must not.
     pub wanted: bool,
-    /// The status of the redirect.
+    /// The status of the redirect, such as 301 or 308.
     pub status: u16,
 }
 
 /// What the header `Date` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Date {
-    /// The time of this machine.
+    /// The time of this machine, as servers send it.
     #[default]
     System,
     /// There is no such header.

@@ -7,7 +7,7 @@ use super::account::Account;
 use super::random::Random;
 use super::session::Session;
 
-/// The order of the list.
+/// In which order an account's sessions are listed at the start, and new ones come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// By start, newest first, as the documentation shows the list.
@@ -28,7 +28,7 @@ pub enum Order {
 pub struct Sort {
     /// By which key.
     pub key: Key,
-    /// Whether the smallest comes first.
+    /// Whether the smallest, or oldest, comes first.
     pub rising: bool,
     /// How much of a time counts.
     pub grain: Grain,

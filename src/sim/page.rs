@@ -23,7 +23,7 @@ pub(super) struct Asked {
     pub(super) page: Option<u64>,
     pub(super) per_page: Option<u64>,
     pub(super) filter: Filter,
-    /// The form of the rows.
+    /// Which version's fields the rows have.
     pub(super) version: Version,
     /// A cap for this request alone.
     pub(super) cap: Option<u32>,

@@ -18,10 +18,10 @@ use tokio::time::Sleep;
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
-    /// Sent one after the other.
+    /// Pieces of the body, sent one after the other.
     pub(super) body: Vec<Bytes>,
     pub(super) delivery: Delivery,
-    /// How long nothing is sent.
+    /// How long to wait before anything is sent.
     pub(super) delay: Duration,
 }
 

@@ -72,7 +72,7 @@ impl Script {
         Self { rules: Vec::new() }
     }
 
-    /// The rules in their order.
+    /// The rules, in the order in which they were given.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules

@@ -13,9 +13,9 @@ pub struct Session {
     pub end: Option<i64>,
     /// `None`: the field is missing.
     pub chat_link: Option<String>,
-    /// As the API reports it.
+    /// `activeDuration` as the API reports it; nobody knows its unit.
     pub active_duration: f64,
-    /// Entries in the order listed.
+    /// Entries of the list of participants, in the order in which they are listed.
     pub participants: Vec<Participant>,
 }
 
@@ -24,7 +24,7 @@ pub struct Session {
 pub struct Participant {
     /// `None` is listed as null.
     pub id: Option<String>,
-    /// How the name is given.
+    /// The name as the wire has it: a text, null, or no such field.
     pub name: Name,
     /// Join-leave intervals in the order listed.
     pub timelogs: Vec<Timelog>,

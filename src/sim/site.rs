@@ -55,7 +55,7 @@ impl Requests {
     }
 }
 
-/// The server's rules and state.
+/// What a server does with each request: its rules, and the list that they work on.
 pub(super) struct Site {
     options: Options,
     prepared: Option<Prepared>,

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::answered::Answered;
 
-/// Requests that are answered otherwise.
+/// Some requests, and what they get instead of the usual answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Special {
     /// Which requests are meant.
@@ -61,7 +61,7 @@ pub enum On {
     AnyId,
 }
 
-/// When. Requests count from 1.
+/// At which of the requests that are meant, or at what time. Requests count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum During {
     /// At every request, at any time.
@@ -83,7 +83,7 @@ impl Special {
         Self { on, during: During::Always, answered }
     }
 
-    /// The same at other times.
+    /// The same, but only at these times.
     #[must_use]
     pub const fn during(mut self, during: During) -> Self {
         self.during = during;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Options, Server};
 
-/// An answer as it came.
+/// An answer as it came over the socket: status, headers, body.
 pub(super) struct Response {
     pub(super) status: u16,
     head: String,

@@ -145,7 +145,7 @@ impl Frame {
     }
 }
 
-/// What one timelog comes to.
+/// What one timelog comes to: its row, and its span if it has one.
 struct Stay {
     /// As it counts before cutting: closed in time, by a later join, or by the session's end.
     span: Option<Span>,
@@ -299,7 +299,7 @@ fn is_repeated(entry: &Participant, all: &[Participant]) -> bool {
     id(entry).is_some() && all.iter().filter(|other| id(other) == id(entry)).count() > 1
 }
 
-/// An empty id is none.
+/// The id of an entry, if it has one: an empty text is none.
 fn id(entry: &Participant) -> Option<&str> {
     entry.id.as_deref().filter(|id| !id.is_empty())
 }
