@@ -167,7 +167,7 @@ impl Count {
         (*self, due)
     }
 
-    /// The line beside the bar.
+    /// The line beside the bar: pages, sessions, rate and time left.
     fn facts(self, elapsed: Duration, left: Duration) -> String {
         let of = if self.of > 0 { format!("/{}", HumanCount(self.of)) } else { String::new() };
         let unit = if self.is_reading() { " pages" } else { "" };
@@ -210,7 +210,7 @@ fn clock(duration: Duration) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// Writes log lines to stderr.
+/// Writes log lines to stderr, so that they and the bar don't cut each other.
 #[derive(Debug, Clone)]
 pub enum LogWriter {
     /// Above the bar, which is drawn anew below the lines.
