@@ -21,7 +21,7 @@ pub struct Key {
     pub(super) form: Form,
     /// The default as text, without quotes.
     pub default: &'static str,
-    /// One sentence for the operator.
+    /// One sentence for the operator, as in the file of settings and in tips.
     pub doc: &'static str,
 }
 
@@ -80,7 +80,7 @@ impl Key {
     }
 }
 
-/// The setting of this name.
+/// The row of the setting of this name; `None` where there is no such setting.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }

@@ -48,9 +48,9 @@ pub struct Api {
     pub base_url: url::Url,
     /// Rows asked for in one page.
     pub per_page: u32,
-    /// Requests in flight at most.
+    /// Requests in flight at most, from 1 to 256.
     pub concurrency: usize,
-    /// Client-side limit; 0 is none.
+    /// Requests that go out in a second at most; 0 sets no limit.
     pub requests_per_second: f64,
     /// For the TCP and TLS handshake.
     pub connect_timeout: Duration,

@@ -9,7 +9,7 @@ pub enum Source {
     Default,
     /// The settings file: its path and line, `rollbook.toml:3`.
     File(String),
-    /// An environment variable, by name.
+    /// An environment variable by its name: `ROLLBOOK_API_PER_PAGE`.
     Environment(String),
     /// A flag by its name: `--dest`.
     Flag(&'static str),
