@@ -74,7 +74,7 @@ pub struct Files<'a> {
     pub rows: &'a File,
     /// The file `identities`: one fixed record for each session row.
     pub identities: &'a File,
-    /// How the rows are cut.
+    /// How sessions are cut into partitions, so that a segment of another one is found out.
     pub by: PartitionBy,
 }
 

@@ -44,12 +44,12 @@ use keys::Keys;
 use leftover::{Unusable, begin, find, is_left, remove, set_aside, shorten, usable};
 use record::{Record, SegmentRecord, Unstaged};
 
-/// Index entry of a segment.
+/// Where a segment is in the file of rows, and what the merge must know before it is read.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// Start of its first session.
+    /// Start of its first session, in microseconds.
     pub first_start: Option<i64>,
-    /// Id of its first session.
+    /// Id of its first session; with the start, its place in the order.
     pub first_id: String,
     /// Number of its first session row in the stage.
     pub first_ordinal: u64,
@@ -425,7 +425,7 @@ enum StageError {
     /// Arrow can't make batches of the bytes.
     #[error(transparent)]
     Arrow(#[from] arrow_schema::ArrowError),
-    /// A segment without its batches.
+    /// A segment that ends before its three batches do.
     #[error("a staged segment is incomplete")]
     Torn,
     /// What its reader makes of other bytes than were written.

@@ -19,13 +19,13 @@ pub struct Record {
     pub(super) foreign: u64,
     /// What it listed besides its staged rows.
     pub(super) unstaged: Unstaged,
-    /// Of all that it listed.
+    /// Ends and ranks of all that it listed, in the order of the list.
     pub(super) keys: Keys,
     pub(super) segments: Vec<SegmentRecord>,
     /// Rows and bytes of the stage with this response.
     pub(super) sessions: u64,
     pub(super) end: u64,
-    /// Of its rows and identities.
+    /// A checksum of its segments and of its identities.
     pub(super) hash: u64,
 }
 

@@ -124,7 +124,7 @@ pub fn sessions(bytes: Buffer) -> Result<RecordBatch, StageError> {
     Rest(bytes).batch(Table::Sessions)
 }
 
-/// Flags that are all false.
+/// A column of flags that are false in all rows, made from its mark.
 fn empty(array: ArrayDataBuilder, kind: Type, rows: usize) -> Result<ArrayDataBuilder, StageError> {
     if kind == Type::Flag {
         return Ok(array.add_buffer(MutableBuffer::from_len_zeroed(rows.div_ceil(8)).into()));
