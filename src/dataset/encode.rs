@@ -146,7 +146,7 @@ fn mistaken(error: ArrowError) -> Error {
     Error::new(Kind::Unexpected, "rows of a table don't fit together").because(error)
 }
 
-/// A table's file being written.
+/// A table's file in the writing: rows go in, in order, and its length and sum come out.
 pub struct Encoder<'a> {
     writer: ArrowWriter<Hashing<BufWriter<&'a File>>>,
     rows: u64,
@@ -247,7 +247,7 @@ fn properties(table: Table) -> WriterProperties {
     builder.build()
 }
 
-/// How a column is stored.
+/// How a column is stored: encoding, compression, and how far least and greatest values are kept.
 struct Form {
     /// `None`: with a dictionary, which pays where few values repeat.
     encoding: Option<Encoding>,

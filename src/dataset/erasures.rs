@@ -47,7 +47,7 @@ struct Stored {
     rules: Vec<Rule>,
 }
 
-/// What was purged for good.
+/// The rules of all purges, and what is needed to hold a name or an id against them.
 #[derive(Debug, Clone, Default)]
 pub struct Erasures {
     /// Counts the purges that changed the rules.

@@ -20,7 +20,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of a dataset.
+    /// The layout of the dataset in a store, cut into partitions so.
     pub const fn new(store: Arc<dyn Store>, by: PartitionBy) -> Self {
         Self { store, by }
     }
@@ -58,7 +58,7 @@ impl Layout {
         Ok(survey)
     }
 
-    /// How the dataset is cut.
+    /// How sessions are cut into partitions: none, month or day.
     pub const fn by(&self) -> PartitionBy {
         self.by
     }

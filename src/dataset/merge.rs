@@ -22,7 +22,7 @@ pub struct Sources<'a> {
     pub segments: &'a [Segment],
     /// Staged rows that lost against another version.
     pub lost: &'a Bits,
-    /// What is published, if anything.
+    /// The rows that are published in the partition; `None` where there are none.
     pub published: Option<Chunks>,
     /// Its rows whose session is staged.
     pub superseded: Bits,
@@ -71,7 +71,7 @@ impl Ord for Waiting {
     }
 }
 
-/// The merge of one partition.
+/// The merge of one partition's sources, by start and id.
 pub struct Merge<'a> {
     sources: Sources<'a>,
     heap: BinaryHeap<Reverse<Waiting>>,

@@ -32,7 +32,7 @@ use crate::words::foreign;
 use crate::words::limits;
 use crate::words::system::is_want;
 
-/// Sessions read at a time.
+/// How many sessions are read from a file at a time.
 const SESSIONS: usize = 2048;
 /// Child rows read at a time.
 const ROWS: usize = 8192;
@@ -80,7 +80,7 @@ impl Published {
         versions.iter().map(|(partition, versions)| Self::one(layout, *partition, versions.clone())).collect()
     }
 
-    /// A partition with these versions.
+    /// The partition as it is with these versions of its files.
     pub fn one(layout: &Layout, partition: Partition, versions: Versions) -> Self {
         Self { layout: layout.clone(), partition, versions }
     }
@@ -123,7 +123,7 @@ impl Published {
         self.partition
     }
 
-    /// Its files that were found.
+    /// The versions of its files as they were found, in the order of [`Table::ALL`].
     pub const fn found(&self) -> &Versions {
         &self.versions
     }
@@ -310,7 +310,7 @@ pub struct Chunks {
     children: [Children; 2],
     /// Whether the numbers are those of an older schema version and are wanted as this one counts.
     counts_anew: bool,
-    /// Participants who are left out.
+    /// Participants whose entries are left out, as if they had never been listed.
     erased: Option<Arc<Denied>>,
 }
 
@@ -435,7 +435,7 @@ impl Default for Taken {
     }
 }
 
-/// Rows `from..to` of a batch.
+/// Rows `from..to` of a batch, `to` not included.
 struct Piece {
     batch: RecordBatch,
     from: usize,

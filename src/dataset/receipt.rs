@@ -38,7 +38,7 @@ pub struct Receipt {
     pub exit_code: u8,
     /// In a word: `proven`, `not_proven`, `rejects`, or what failed.
     pub outcome: &'static str,
-    /// What failed, where something did.
+    /// The message of what failed, one line; null where nothing did.
     pub error: Option<String>,
     /// What the run had to cover.
     pub goal: Goal,
@@ -54,7 +54,7 @@ pub struct Receipt {
     pub open_sessions: u64,
     /// How many records were kept raw, and why.
     pub rejects: Rejects,
-    /// Files this run looked after.
+    /// The published files that the run looked after, changed or not.
     pub partitions: Vec<File>,
     /// Rows that a purge has removed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ pub struct Goal {
     pub why: Option<String>,
 }
 
-/// The source of a run.
+/// Where the sessions come from: version and origin of the API.
 #[derive(Debug, Clone, Serialize)]
 pub struct Api {
     /// `v1` or `v2`, as `api.version` has it.
@@ -127,7 +127,7 @@ pub struct Rows {
     pub sessions: u64,
     /// Entries in sessions' lists of participants.
     pub participants: u64,
-    /// Intervals from join to leave.
+    /// Intervals from join to leave, over all entries.
     pub timelogs: u64,
 }
 
@@ -153,11 +153,11 @@ pub struct File {
     pub path: String,
     /// Rows in it, those of earlier runs included.
     pub rows: u64,
-    /// Bytes of the file.
+    /// Bytes of the whole file.
     pub bytes: u64,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
-    /// Whether this run replaced it.
+    /// Whether this run replaced it; an equal file is left alone.
     pub changed: bool,
 }
 
@@ -216,12 +216,12 @@ impl Receipt {
         self.timing.total_s = took.as_secs_f64();
     }
 
-    /// As JSON, for people too.
+    /// As JSON over several lines, for people too.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Stores it in the dataset.
+    /// Stores it in the dataset, where no receipt of this run is yet.
     pub fn store(&self, layout: &Layout) -> Result<()> {
         let path = stored_at(&self.run_id);
         let draft = layout.store().draft(&path, format!("{}\n", self.json()).as_bytes())?;

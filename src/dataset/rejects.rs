@@ -23,7 +23,7 @@ use crate::rows::flatten::{Of, Reject, identity};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 use crate::words::limits;
 
-/// Their folder in rollbook's own.
+/// The folder of rejects, in rollbook's own.
 const FOLDER: &str = "rejects";
 /// How long raw records are kept.
 pub const DAYS: u64 = 30;
@@ -43,7 +43,7 @@ struct Line {
     /// The session's id, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    /// The record, until it expires.
+    /// The record as it was read, until it expires after 30 days.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
     /// Its hash in hexadecimal, from then on.
@@ -80,7 +80,7 @@ pub struct Rejects {
     layout: Layout,
     run_id: String,
     file: Option<Draft>,
-    /// What earlier runs have recorded.
+    /// By what records that earlier runs have kept are known again.
     known: BTreeSet<u128>,
     seen: BTreeSet<u128>,
     /// Marks of records without an id.

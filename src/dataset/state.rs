@@ -39,7 +39,8 @@ pub struct State {
     source: Source,
     #[serde(deserialize_with = "listed::map")]
     files: BTreeMap<String, Recorded>,
-    /// What unfiltered exports have covered.
+    /// How far exports without a filter have covered the list; `None` before the first of them, and where nothing is
+    /// settled any more.
     #[serde(default)]
     covered: Option<Covered>,
     /// Sessions that the API no longer knows.
@@ -51,7 +52,7 @@ pub struct State {
     /// The running session that was asked for last, where there were more than one run asks for.
     #[serde(default)]
     asked_to: Option<String>,
-    /// The last run that published.
+    /// The id of the last run that published.
     #[serde(default)]
     last_run: Option<String>,
     /// The last purge that this dataset has seen.
@@ -181,7 +182,7 @@ impl State {
         Ok(state)
     }
 
-    /// Every published file, by path.
+    /// Every published file by its path, as the state knows it.
     pub fn into_files(self) -> BTreeMap<String, Recorded> {
         self.files
     }
@@ -258,7 +259,7 @@ impl State {
         Ok(name.and_then(|name| version_named(&name)))
     }
 
-    /// What unfiltered exports have covered.
+    /// How far exports without a filter have covered the list; `None` where nothing is settled.
     pub const fn covered(&self) -> Option<&Covered> {
         self.covered.as_ref()
     }
@@ -369,7 +370,7 @@ impl State {
         std::mem::replace(&mut self.moving, moving) != self.moving
     }
 
-    /// The last run that published.
+    /// The id of the last run that published, if there was one.
     pub fn last_run(&self) -> Option<&str> {
         self.last_run.as_deref()
     }

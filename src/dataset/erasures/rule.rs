@@ -182,7 +182,7 @@ impl Rule {
         }
     }
 
-    /// Whether it can be read.
+    /// Whether all that such a rule must say is there and can be read.
     pub fn is_sound(&self) -> bool {
         if self.what == What::Before { self.floor().is_some() } else { self.bytes().is_some() }
     }

@@ -18,9 +18,9 @@ use crate::stage::Identity;
 /// What is known of one session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// It is in the dataset.
+    /// Whether the session is in the dataset.
     pub is_known: bool,
-    /// It stays there as it is.
+    /// Its published row stays as it is, though another version is staged.
     pub is_kept: bool,
     /// A version lacks what another one has.
     pub is_poorer: bool,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::dataset::erasures::{Match, Taken, What};
 
-/// What a purge has removed.
+/// How many rows and raw records a purge has removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Removed {
     /// Rows of `sessions`, whole sessions.
@@ -38,7 +38,7 @@ pub struct Ruled {
 pub struct Near {
     /// The name as it is listed.
     pub name: String,
-    /// How many entries have it.
+    /// How many entries have that name, over all sessions.
     pub entries: u64,
 }
 

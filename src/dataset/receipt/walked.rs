@@ -12,7 +12,7 @@ use crate::walk::{Evidence, Verdict};
 pub struct Walk {
     /// How strongly the run can show that nothing is missed.
     pub evidence: Evidence,
-    /// Its ground in plain words.
+    /// What it rests on, or what speaks against it, in plain words.
     pub reasons: Vec<String>,
     /// Requests to the list, whatever they brought; those for single sessions are not among them.
     pub requests: u64,
@@ -83,16 +83,16 @@ pub struct Vanished {
 /// Sessions that had ended, and of which an answer lacked what another one, of this run or an earlier one, had.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Poorer {
-    /// How many sessions came so.
+    /// How many sessions came with less than is known of them.
     pub sessions: u64,
-    /// Ids of some of them.
+    /// Ids of some of these sessions.
     pub examples: Vec<String>,
 }
 
 /// A session whose answer is owed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Owes {
-    /// The session's id.
+    /// The session's id, as it was listed.
     pub session_id: String,
     /// The status that was answered last; null where there was no answer.
     pub status: Option<u16>,

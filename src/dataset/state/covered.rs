@@ -83,7 +83,7 @@ impl Covered {
         self.from_zero
     }
 
-    /// The order of the list.
+    /// The order of the list by the last full walk; `None` where it found none.
     pub fn order(&self) -> Option<Order> {
         self.order.or(self.newest_first.then_some(NEWEST_FIRST))
     }

@@ -53,7 +53,7 @@ impl Owed {
         self.0.get(id)
     }
 
-    /// Keeps these and no others.
+    /// Forgets all but these: others were answered, listed, or purged.
     pub fn keep(&mut self, ids: &BTreeSet<String>) {
         self.0.retain(|id, _| ids.contains(id));
     }
