@@ -11,13 +11,15 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, info};
 use url::Url;
 
-use super::attempt::{Body, Failed, Failure, Judge, Passing, Reply, Word, tell_again};
+use super::attempt::Judge;
 use super::auth::Credentials;
 use super::body::quote;
 use super::connect::connect;
 use super::endpoint::{Endpoint, Filter, label};
+use super::failure::{Failure, Passing, tell_again};
 use super::gate::Gate;
 use super::memory::Memory;
+use super::reply::{Body, Failed, Reply, Word};
 use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
 use crate::config;

@@ -21,8 +21,10 @@ mod client;
 mod coding;
 mod connect;
 mod endpoint;
+mod failure;
 mod gate;
 mod memory;
+mod reply;
 mod retry;
 mod status;
 mod token;
@@ -32,8 +34,8 @@ mod canned;
 #[cfg(test)]
 mod tests;
 
-pub use attempt::{Body, Failed, Reply, Word};
 pub use auth::{Credentials, Secret};
 pub use client::Client;
 pub use endpoint::Filter;
 pub use memory::{Memory, Share};
+pub use reply::{Body, Failed, Reply, Word};

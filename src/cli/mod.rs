@@ -2,21 +2,25 @@
 //!
 //! Secrets are never taken from a flag, because other users of the machine can see those.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+mod export;
+mod purge;
+mod simulate;
+mod text;
 mod tips;
+mod verify;
 
 use crate::config::{Override, Source};
 use crate::terminal::logging::Format;
 use crate::terminal::progress::Mode;
-use crate::words::range::Typed;
-use crate::words::share::Share;
-use crate::words::text::{duration, is_quoted};
+pub use export::{Backfill, Export, Reading};
+pub use purge::Purge;
+pub use simulate::{Demo, Simulate};
 pub use tips::with_tips;
+pub use verify::Verify;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,9 +54,6 @@ Exit codes:
   129  stopped by SIGHUP, after cleaning up
   130  stopped by SIGINT, after cleaning up
   143  stopped by SIGTERM, after cleaning up";
-
-/// So many sessions an account can be simulated with: its list is in memory.
-const MOST_SESSIONS: u64 = 100_000_000;
 
 /// Export every VideoSDK meeting session to Parquet, with proof that none was missed.
 #[derive(Debug, Parser)]
@@ -161,213 +162,6 @@ pub enum Command {
     },
 }
 
-/// `rollbook export`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-        rollbook export                              to ./rollbook-data\n  \
-        rollbook export --dest /data/videosdk -q     as a nightly batch\n  \
-        rollbook export --dry-run --json             what a run would find")]
-pub struct Export {
-    /// Read the whole list, whatever earlier runs have covered
-    #[arg(long)]
-    pub full: bool,
-    /// Sessions of this meeting only; may be repeated
-    #[arg(long = "meeting-id", value_name = "ID", value_parser = one_id)]
-    pub meetings: Vec<String>,
-    /// Begin anew, even if a stopped run could be continued
-    #[arg(long)]
-    pub fresh: bool,
-    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
-    pub wait: Option<Duration>,
-}
-
-/// `rollbook backfill`
-#[derive(Debug, Clone, Args)]
-#[command(
-    group = clap::ArgGroup::new("beginning").required(true).args(["from", "month", "day"]),
-    after_help = "Examples:\n  \
-        rollbook backfill --month 2026-10\n  \
-        rollbook backfill --from 2026-10-01 --to 2026-10-08\n  \
-        rollbook backfill --day 2026-10-31 --meeting-id abcd-efgh-ijkl"
-)]
-pub struct Backfill {
-    /// Begin with sessions that started then
-    #[arg(long, value_name = "DATE")]
-    pub from: Option<String>,
-    /// End before sessions that started then [default: now]
-    #[arg(long, value_name = "DATE", requires = "from")]
-    pub to: Option<String>,
-    /// Sessions that started in this month, such as 2026-10
-    #[arg(long, value_name = "MONTH")]
-    pub month: Option<String>,
-    /// Sessions that started on this day, such as 2026-10-31
-    #[arg(long, value_name = "DAY")]
-    pub day: Option<String>,
-    /// Sessions of this meeting only; may be repeated
-    #[arg(long = "meeting-id", value_name = "ID", value_parser = one_id)]
-    pub meetings: Vec<String>,
-    /// Begin anew, even if a stopped run could be continued
-    #[arg(long)]
-    pub fresh: bool,
-    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
-    pub wait: Option<Duration>,
-}
-
-impl Backfill {
-    /// The range as it was typed.
-    #[must_use]
-    pub fn typed(&self) -> Typed {
-        let Self { from, to, month, day, meetings: _, fresh: _, wait: _ } = self.clone();
-        Typed { from, to, month, day }
-    }
-}
-
-/// `rollbook purge`
-#[derive(Debug, Clone, Args)]
-#[command(
-    group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "ids", "names", "list", "take_back"]),
-    override_usage = "rollbook purge [OPTIONS] <--before <DATE>|--participant-id <ID>|--participant-name <NAME>>\n       \
-        rollbook purge [OPTIONS] <--list|--take-back <NUMBER>>",
-    after_help = "Examples:\n  \
-        rollbook purge --before 2024-01-01 --dry-run             what would go\n  \
-        rollbook purge --before 2024-01-01                       sessions that started before 2024\n  \
-        rollbook purge --participant-name 'Ann Lee' --dry-run    what would go, and names like it\n  \
-        rollbook purge --participant-name 'Ann Lee'              a person, however the name was typed\n  \
-        rollbook purge --list                                    the rules in force"
-)]
-pub struct Purge {
-    /// Sessions that started before this day, month or time; none that start earlier are ever exported again
-    #[arg(long, value_name = "DATE")]
-    pub before: Option<String>,
-    /// The entries with this participant id; may be repeated
-    #[arg(long = "participant-id", value_name = "ID", value_parser = not_blank)]
-    pub ids: Vec<String>,
-    /// The entries with this name, however it was typed: small or capital letters, one blank or several, accents as one
-    /// character or two; may be repeated
-    #[arg(long = "participant-name", value_name = "NAME", value_parser = not_blank)]
-    pub names: Vec<String>,
-    /// Only the entries whose name is this one, character for character
-    #[arg(long, requires = "names")]
-    pub exact: bool,
-    /// Keep a name or id out of later runs even if nothing in the dataset matches it, without a question
-    #[arg(long)]
-    pub yes: bool,
-    /// List the rules in force: number, kind, when, how much was removed, which receipt tells of it
-    #[arg(long, conflicts_with_all = ["before", "ids", "names", "take_back", "yes", "wait"])]
-    pub list: bool,
-    /// Take back the rule of this number, by which nothing was removed; the next export reads everything
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["before", "ids", "names", "yes"])]
-    pub take_back: Option<u32>,
-    /// Wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
-    pub wait: Option<Duration>,
-}
-
-/// `rollbook verify`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-        rollbook verify\n  \
-        rollbook verify --sample 10% --json          every night\n  \
-        rollbook verify --repair --dry-run           what would be set aside\n  \
-        rollbook verify --accept sessions/start_month=2026-11/part-0.parquet")]
-#[command(group = clap::ArgGroup::new("writes").args(["repair", "accept"]).multiple(true))]
-pub struct Verify {
-    /// Check the rows of about this share of the partitions only, others after each run; all files are still read and
-    /// hashed
-    #[arg(long, value_name = "SHARE")]
-    pub sample: Option<Share>,
-    /// Set the files of damaged partitions aside, and say which range to export again
-    #[arg(long)]
-    pub repair: bool,
-    /// Take a file as it is whose bytes no record knows, if it is sound; may be repeated
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["repair", "sample"])]
-    pub accept: Vec<String>,
-    /// With --repair or --accept: wait while another run is writing to the dataset, 30 minutes if no time is given
-    #[arg(long, value_name = "DURATION", requires = "writes", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
-    pub wait: Option<Duration>,
-}
-
-/// `rollbook demo`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    rollbook demo\n  \
-    rollbook demo --sessions 100000 --dest /tmp/demo\n  \
-    duckdb -c \"from './rollbook-demo/sessions/*/*.parquet'\"\n\n\
-    The dataset is ./rollbook-demo unless --dest is given, whatever the settings say. It can be repeated.")]
-pub struct Demo {
-    /// Sessions of the simulated account
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(..=MOST_SESSIONS))]
-    pub sessions: u64,
-}
-
-/// `rollbook simulate`
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    rollbook simulate --sessions 100000 --latency 50ms\n  \
-    VIDEOSDK_TOKEN=any rollbook export --base-url http://127.0.0.1:8787\n  \
-    rollbook simulate --churn 2 --fail-every 20 --rate-limit 50    a busy account on a bad day\n  \
-    rollbook simulate --refuse-above 50 --reject-every 100         a server with limits and odd records\n\n\
-    The API asks for the token in VIDEOSDK_TOKEN where that is set, else it takes any.")]
-pub struct Simulate {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
-    pub listen: SocketAddr,
-    /// Sessions of the account
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(..=MOST_SESSIONS))]
-    pub sessions: u64,
-    /// Another number makes another account
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Largest page that is served, whatever was asked for [default: no cap]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub per_page_cap: Option<u32>,
-    /// Wait before each answer, such as 50ms
-    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration)]
-    pub latency: Duration,
-    /// Answer 429 beyond so many requests a second [default: no limit]
-    #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub rate_limit: Option<u32>,
-    /// Refuse larger pages with 400 [default: none]
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub refuse_above: Option<u64>,
-    /// Fail every so many-th request for the list with 503 [default: none]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub fail_every: Option<u64>,
-    /// List every so many-th session as a record that can't be read whole [default: none]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub reject_every: Option<u64>,
-    /// Sessions that begin, end or vanish before each answer
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub churn: u64,
-    /// Compress answers where the client accepts that
-    #[arg(long)]
-    pub gzip: bool,
-    /// Build all pages before listening, for measurements
-    #[arg(long)]
-    pub prepared: bool,
-}
-
-/// A name or an id of somebody, as it is. An empty one is a variable of a shell that was not set.
-fn not_blank(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        return Err("it is empty; is a variable unset?".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-/// The id of one meeting.
-fn one_id(text: &str) -> Result<String, String> {
-    if text.contains([',', ';']) || text.trim().contains(char::is_whitespace) {
-        return Err("give each id with a flag of its own: --meeting-id ID --meeting-id ID".to_owned());
-    }
-    if is_quoted(text) {
-        return Err("write it without quotes".to_owned());
-    }
-    not_blank(text.trim())
-}
-
 impl Cli {
     /// The settings among the flags. `demo` has a dataset of its own, so that it never writes into a real one.
     #[must_use]
@@ -387,6 +181,8 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -491,7 +287,7 @@ mod tests {
     fn a_time_to_wait_may_stand_behind_a_blank() {
         for (line, minutes) in [("--wait 5m", 5), ("--wait=5m", 5), ("--wait", 30), ("--wait --fresh", 30)] {
             let Command::Export(export) = parse(&format!("rollbook export {line}")).unwrap().command else { panic!() };
-            assert_eq!(export.wait, Some(Duration::from_mins(minutes)), "{line}");
+            assert_eq!(export.reading.wait, Some(Duration::from_mins(minutes)), "{line}");
         }
     }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::export::{Run, Work};
 use super::{Ended, Setting, shortfall};
 use crate::api::{Client, Credentials};
+use crate::cli::{Global, Reading};
 use crate::config::{self, Config, Environment};
 use crate::dataset::destination::Destination;
 use crate::dataset::receipt;
@@ -26,6 +27,14 @@ pub struct Task {
     pub create_parents: bool,
     pub fresh: bool,
     pub wait: Option<Duration>,
+}
+
+impl Task {
+    /// A run with these flags.
+    pub fn new(command: &'static str, work: Work, global: &Global, reading: &Reading) -> Self {
+        let (Global { dry_run, create_parents, .. }, Reading { fresh, wait, .. }) = (global, reading);
+        Self { command, work, dry_run: *dry_run, create_parents: *create_parents, fresh: *fresh, wait: *wait }
+    }
 }
 
 /// Refuses settings with which no run could do anything sensible, though each has its right form.

@@ -30,24 +30,12 @@ pub fn in_order<T: Send>(
     let (jobs, queue) = mpsc::channel();
     let (done, arrived) = mpsc::channel();
     let (queue, over) = (Mutex::new(queue), AtomicBool::new(false));
-    let work = |done: mpsc::Sender<(usize, Option<T>)>| {
-        while let Some(number) = next(&queue) {
-            if over.load(Ordering::Relaxed) {
-                break;
-            }
-            // A lane that only died would be waited for without end.
-            let thing = catch_unwind(AssertUnwindSafe(|| make(number))).ok();
-            // Whoever was waiting for it may be gone.
-            if done.send((number, thing)).is_err() {
-                break;
-            }
-        }
-    };
     thread::scope(|scope| {
         let lanes = lanes().min(count);
         for _ in 0..lanes {
             let done = done.clone();
-            scope.spawn(|| work(done));
+            let (queue, over, make) = (&queue, &over, &make);
+            scope.spawn(move || work(queue, over, make, &done));
         }
         drop(done);
         let mut begun = 0..count;
@@ -71,6 +59,23 @@ pub fn in_order<T: Send>(
         drop(jobs);
         taken
     })
+}
+
+/// What a lane does: it makes one thing after the other until nothing is wanted any more.
+fn work<T>(
+    queue: &Mutex<mpsc::Receiver<usize>>,
+    over: &AtomicBool,
+    make: &impl Fn(usize) -> T,
+    done: &mpsc::Sender<(usize, Option<T>)>,
+) {
+    while let Some(number) = next(queue).filter(|_| !over.load(Ordering::Relaxed)) {
+        // A lane that only died would be waited for without end.
+        let thing = catch_unwind(AssertUnwindSafe(|| make(number))).ok();
+        // Whoever was waiting for it may be gone.
+        if done.send((number, thing)).is_err() {
+            break;
+        }
+    }
 }
 
 fn next(queue: &Mutex<mpsc::Receiver<usize>>) -> Option<usize> {

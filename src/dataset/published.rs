@@ -3,34 +3,28 @@
 //! Child rows are matched to their session by key, not by count: between the swaps of a run that was killed, the
 //! tables of a partition may come from two runs.
 
+mod chunks;
 mod facts;
+mod part;
+
+pub use chunks::Chunks;
+pub use part::{damaged, open, schema_version, strange};
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::ops::Range;
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_schema::ArrowError;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::encode::SCHEMA_VERSION_KEY;
-use super::erasures::Tally;
-use super::erasures::rows::Rules;
-use super::footer;
 use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
-use crate::rows::chunk::{Chunk, Key, Keys, weight};
-use crate::rows::erasure::Denied;
+use crate::rows::chunk::Keys;
 use crate::rows::partition::Partition;
-use crate::rows::recount;
 use crate::rows::tables::{SCHEMA_VERSION, Table};
-use crate::store::{Version, failed, raced};
+use crate::store::{Version, raced};
 use crate::words::foreign;
-use crate::words::limits;
-use crate::words::system::is_want;
+use chunks::Children;
+use part::{Opened, Rows, next};
 
 /// How many sessions are read from a file at a time.
 const SESSIONS: usize = 2048;
@@ -227,230 +221,4 @@ impl Published {
         let version = schema_version(&builder).unwrap_or_default();
         Ok(Some(Opened { place, builder, version }))
     }
-}
-
-/// Opens a Parquet file that somebody may have damaged.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn open(file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, foreign::Cause> {
-    footer::check(&file)?;
-    foreign::read(|| ParquetRecordBatchReaderBuilder::try_new(file))
-}
-
-fn next(reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, foreign::Cause> {
-    foreign::read(|| reader.next().transpose())
-}
-
-/// A file with rows of a schema version that can be read.
-struct Opened {
-    place: String,
-    builder: ParquetRecordBatchReaderBuilder<File>,
-    version: u32,
-}
-
-/// The schema version that a file says it is of.
-pub fn schema_version(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<u32> {
-    let pairs = builder.metadata().file_metadata().key_value_metadata()?;
-    pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY)?.value.as_ref()?.parse().ok()
-}
-
-/// What keeps this version from reading a file of a table, if anything does. Older versions can be read.
-pub fn strange(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) -> Option<String> {
-    match schema_version(builder) {
-        None => Some("the file was not written by rollbook".to_owned()),
-        Some(version) if version > SCHEMA_VERSION => {
-            Some(format!("the file is not of schema version {SCHEMA_VERSION} but {version}"))
-        }
-        Some(version) if !table.can_be_read(builder.schema(), version) => {
-            Some(format!("the file has other columns than schema version {version}"))
-        }
-        Some(_) => None,
-    }
-}
-
-/// The error of a file that can't be read: damage, unless it is this machine that lacks something.
-pub fn damaged(place: &str, cause: impl Into<foreign::Cause>) -> Error {
-    let cause = cause.into();
-    if is_want(cause.as_ref()) {
-        return failed("cannot read the file", place, cause);
-    }
-    Error::new(Kind::Unreadable, format!("a published file is damaged: {place}"))
-        .because(cause)
-        .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")
-}
-
-/// The rows of a file, in this version's columns, or some of the columns that it has.
-struct Rows {
-    reader: ParquetRecordBatchReader,
-    table: Table,
-    place: String,
-    /// The schema version of the file.
-    version: u32,
-    is_whole: bool,
-}
-
-impl Rows {
-    fn next(&mut self) -> Result<Option<RecordBatch>> {
-        let batch = next(&mut self.reader);
-        if !self.is_whole {
-            return batch.map_err(|error| damaged(&self.place, error));
-        }
-        let upgraded =
-            batch.and_then(|batch| batch.map(|batch| foreign::read(|| self.table.upgraded(&batch))).transpose());
-        upgraded.map_err(|error| damaged(&self.place, error))
-    }
-}
-
-/// A published partition, some sessions at a time.
-pub struct Chunks {
-    sessions: Option<Rows>,
-    /// Sessions that were read and are not passed on yet.
-    waiting: Option<RecordBatch>,
-    children: [Children; 2],
-    /// Whether the numbers are those of an older schema version and are wanted as this one counts.
-    counts_anew: bool,
-    /// Participants whose entries are left out, as if they had never been listed.
-    erased: Option<Arc<Denied>>,
-}
-
-impl Chunks {
-    /// The same sessions without the entries of those who are erased, as if they had never been listed.
-    #[must_use]
-    pub fn without(self, erased: Option<Arc<Denied>>) -> Self {
-        Self { erased, ..self }
-    }
-
-    /// The schema version of each table's file, by which its numbers were counted; this one's where there is no file.
-    /// They differ in a partition whose upgrade was stopped.
-    pub fn schema_versions(&self) -> [u32; 3] {
-        let [participants, timelogs] = self.children.each_ref().map(|children| children.rows.as_ref());
-        [self.sessions.as_ref(), participants, timelogs].map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
-    }
-
-    /// The next sessions with their rows, none at the end: as many as fit into memory together, or one.
-    pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        let Some(rows) = &mut self.sessions else { return Ok(None) };
-        let next = self.waiting.take().map_or_else(|| rows.next(), |waiting| Ok(Some(waiting)));
-        let Some(sessions) = next? else { return Ok(None) };
-        let keys = Keys::new(Table::Sessions, &sessions);
-        let [participants, timelogs] = &mut self.children;
-        let mut of = [Taken::default(), Taken::default()];
-        let mut taken = 0;
-        while taken < keys.len() && of[0].bytes + of[1].bytes < limits::TOGETHER {
-            participants.take(keys.key(taken), &mut of[0])?;
-            timelogs.take(keys.key(taken), &mut of[1])?;
-            taken += 1;
-        }
-        let batches = [sessions.slice(0, taken), participants.joined(&of[0])?, timelogs.joined(&of[1])?];
-        if taken < keys.len() {
-            self.waiting = Some(sessions.slice(taken, keys.len() - taken));
-        }
-        let mut chunk = Chunk::new(batches, of.map(|of| of.offsets));
-        if self.counts_anew {
-            chunk = foreign::read(|| recount::anew(chunk)).map_err(|error| damaged(&rows.place, error))?;
-        }
-        if self.erased.is_some() {
-            let rules = Rules { floor: None, denied: self.erased.clone() };
-            let rest = foreign::read(|| rules.select(&chunk, &mut Tally::new()).of(&chunk));
-            chunk = rest.map_err(|error| damaged(&rows.place, error))?;
-        }
-        Ok(Some(chunk))
-    }
-}
-
-/// A child table, read along with its sessions.
-struct Children {
-    rows: Option<Rows>,
-    table: Table,
-    batch: Option<(RecordBatch, Keys)>,
-    row: usize,
-}
-
-impl Children {
-    /// The rows that were taken, in one batch.
-    fn joined(&self, taken: &Taken) -> Result<RecordBatch> {
-        let place = self.rows.as_ref().map_or("", |rows| &rows.place);
-        concat(self.table, &taken.pieces).map_err(|error| damaged(place, error))
-    }
-
-    /// Takes the rows of one session.
-    fn take(&mut self, session: Key<'_>, taken: &mut Taken) -> Result<()> {
-        let (table, Taken { pieces, offsets, bytes }) = (self.table, taken);
-        let rows = self.each_run(session, |batch, rows| {
-            *bytes += weight::of_published(table, batch, rows.start, rows.end);
-            push(pieces, batch, rows);
-        })?;
-        offsets.push(offsets.last().copied().unwrap_or_default() + rows);
-        Ok(())
-    }
-
-    /// Calls with the rows of one session, and returns how many there are; rows of sessions before it have no session any
-    /// more and are left out.
-    fn each_run(&mut self, session: Key<'_>, mut each: impl FnMut(&RecordBatch, Range<usize>)) -> Result<usize> {
-        let mut taken = 0;
-        while self.fill()? {
-            let Some((batch, keys)) = &self.batch else { break };
-            let from = (self.row..keys.len()).find(|&row| keys.key(row) >= session).unwrap_or(keys.len());
-            let to = (from..keys.len()).find(|&row| keys.key(row) != session).unwrap_or(keys.len());
-            if to > from {
-                each(batch, from..to);
-                taken += to - from;
-            }
-            self.row = to;
-            if to < keys.len() {
-                break;
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Makes sure that there is a row at hand; false at the end.
-    fn fill(&mut self) -> Result<bool> {
-        while self.batch.as_ref().is_none_or(|(batch, _)| self.row >= batch.num_rows()) {
-            let Some(batch) = self.rows.as_mut().map(Rows::next).transpose()?.flatten() else {
-                self.batch = None;
-                return Ok(false);
-            };
-            let keys = Keys::new(self.table, &batch);
-            self.batch = Some((batch, keys));
-            self.row = 0;
-        }
-        Ok(true)
-    }
-}
-
-/// Rows of a child table that were taken for some sessions.
-struct Taken {
-    pieces: Vec<Piece>,
-    /// The first row of each session, and the number of rows at the end.
-    offsets: Vec<usize>,
-    /// Bytes that these pieces take in memory.
-    bytes: usize,
-}
-
-impl Default for Taken {
-    fn default() -> Self {
-        Self { pieces: Vec::new(), offsets: vec![0], bytes: 0 }
-    }
-}
-
-/// Rows `from..to` of a batch, `to` not included.
-struct Piece {
-    batch: RecordBatch,
-    from: usize,
-    to: usize,
-}
-
-/// Adds rows, joining them to the last piece where they follow it: usually a whole batch becomes one piece.
-fn push(pieces: &mut Vec<Piece>, batch: &RecordBatch, Range { start: from, end: to }: Range<usize>) {
-    match pieces.last_mut() {
-        Some(last) if from > 0 && last.to == from => last.to = to,
-        _ => pieces.push(Piece { batch: batch.clone(), from, to }),
-    }
-}
-
-fn concat(table: Table, pieces: &[Piece]) -> Result<RecordBatch, ArrowError> {
-    let slices: Vec<_> = pieces.iter().map(|piece| piece.batch.slice(piece.from, piece.to - piece.from)).collect();
-    arrow_select::concat::concat_batches(&table.schema(), &slices)
 }

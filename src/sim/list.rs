@@ -3,14 +3,16 @@
 //! A rope of pieces: runs of the account's own sessions, made when somebody looks, and single sessions that were put
 //! in or changed. Memory grows with the changes, not with the account. Positions count from 0, the head of the list.
 
+mod filter;
+mod life;
+
 use std::collections::VecDeque;
 
 use super::account::{Account, NOW};
 use super::order::Ranks;
 pub use super::order::{Grain, Key, Order, Running, Sort};
-use super::random::Random;
 use super::session::Session;
-use super::v2;
+pub use filter::Filter;
 
 /// One entry of the list, as an answer shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,42 +34,6 @@ impl Row {
 impl From<Session> for Row {
     fn from(session: Session) -> Self {
         Self { session, raw: None }
-    }
-}
-
-/// Which sessions a request asks for; by default all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// The id of a meeting, as in `meeting_id` of a session.
-    pub meeting: Option<String>,
-    /// Of the room with this id of the customer's own.
-    pub custom_room: Option<String>,
-    /// `ongoing` or `ended`, as v2 has it.
-    pub status: Option<String>,
-    /// Started then or later; microseconds.
-    pub from: Option<i64>,
-    /// Started then or earlier; microseconds.
-    pub to: Option<i64>,
-}
-
-impl Filter {
-    /// As [`Filter::lets`] for a session of the account, which is made only if its start and meeting fit.
-    fn lets_index(&self, account: &Account, index: u64) -> bool {
-        self.lets_start(Some(account.start(index)))
-            && self.meeting.as_ref().is_none_or(|meeting| account.meeting_id(index) == *meeting)
-            && (self.custom_room.is_none() && self.status.is_none() || self.lets(&account.session(index)))
-    }
-
-    fn lets(&self, session: &Session) -> bool {
-        self.lets_start(session.start)
-            && (self.meeting.is_none() || session.meeting_id == self.meeting)
-            && (self.custom_room.is_none() || v2::custom_room_id(session) == self.custom_room)
-            && self.status.as_ref().is_none_or(|status| status == v2::status(session))
-    }
-
-    fn lets_start(&self, start: Option<i64>) -> bool {
-        self.from.is_none_or(|from| start.is_some_and(|start| start >= from))
-            && self.to.is_none_or(|to| start.is_some_and(|start| start <= to))
     }
 }
 
@@ -255,64 +221,6 @@ impl List {
         session
     }
 
-    /// The present, in seconds; time does not run backwards.
-    pub(super) fn tell(&mut self, seconds: i64) {
-        self.now = self.now.max(seconds.saturating_mul(1_000_000));
-    }
-
-    /// A session begins now, and is listed where the order wants it.
-    pub fn begin(&mut self) -> Session {
-        const MILLISECOND: i64 = 1000;
-        let mut session = self.account.fresh(self.fresh, self.now);
-        session.end = None;
-        if let Some(log) = session.participants.last_mut().and_then(|last| last.timelogs.last_mut()) {
-            log.end = None;
-        }
-        self.fresh += 1;
-        // The next one begins later.
-        self.now += MILLISECOND;
-        self.insert_in_order(session.clone());
-        self.running.push_back(session.id.clone());
-        session
-    }
-
-    /// The session at this position ends now, and is listed where the order wants it.
-    pub fn end_in_order(&mut self, position: u64) {
-        self.end_session(position, self.now);
-        self.now += 1000;
-        let is_by_end = self.ranks.order().is_by_end();
-        if let Some(row) = is_by_end.then(|| self.delete(position)).flatten() {
-            let place = self.insert_in_order(row.session.clone());
-            self.replace(place, row);
-        }
-    }
-
-    /// So many times a session begins, or the oldest one that began here ends, or any one vanishes.
-    pub fn churn(&mut self, times: u64) {
-        for _ in 0..times {
-            let mut random = self.draw();
-            match random.below(10) {
-                0..5 => {
-                    self.begin();
-                }
-                5..8 => {
-                    if let Some(position) = self.running.pop_front().and_then(|id| self.find(&id)) {
-                        self.end_in_order(position);
-                    }
-                }
-                _ => {
-                    self.now += 1000;
-                    self.delete(random.below(self.len));
-                }
-            }
-        }
-    }
-
-    const fn draw(&mut self) -> Random {
-        self.draws += 1;
-        Random::new(self.account.seed, self.draws)
-    }
-
     /// Sessions of one key change places, as in a database that has nothing else to sort by. Takes memory for the list.
     pub fn shuffle_ties(&mut self) {
         let order = self.ranks.order();
@@ -342,16 +250,6 @@ impl List {
         self.pieces[place] = Piece::Own(Box::new(row.into()));
         self.changed = true;
         Some(earlier)
-    }
-
-    /// Ends the session at this position, and its open timelogs with it, in place. Microseconds.
-    pub fn end_session(&mut self, position: u64, at: i64) {
-        if let Some(mut row) = self.row(position) {
-            row.session.end = Some(at);
-            let logs = row.session.participants.iter_mut().flat_map(|participant| &mut participant.timelogs);
-            logs.filter(|log| log.end.is_none()).for_each(|log| log.end = Some(at));
-            self.replace(position, row);
-        }
     }
 
     /// The place among the pieces of one that begins at this position.

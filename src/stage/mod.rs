@@ -4,44 +4,43 @@
 //! fall into one partition, sorted; what is kept in memory is an index entry a segment, never rows. With a journal,
 //! a run that was stopped can be continued; a dry run has none, and files without names.
 
+mod back;
 mod cut;
+mod fault;
 mod held;
 mod identity;
 mod journal;
 mod keys;
 mod leftover;
+mod opened;
 mod record;
 mod segment;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::io::Write;
 use std::sync::Once;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_buffer::MutableBuffer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::list::{PageInfo, Window};
-use crate::rows::chunk::{Chunk, child_offsets, weight};
+use crate::rows::chunk::{child_offsets, weight};
 use crate::rows::flatten::{Entry, Flat, Reject};
 use crate::rows::partition::{Partition, PartitionBy};
 use crate::rows::tables::Table;
 use crate::store::failed;
 use crate::store::files::{Below, Folder};
-use crate::words::foreign::{self, Cause};
 use crate::words::limits;
 pub use cut::Cut;
-use held::{Files, Shown};
+use fault::StageError;
 pub use identity::Identity;
 use journal::Journal;
 pub use journal::{Header, Recalled};
 use keys::Keys;
-use leftover::{Unusable, begin, find, is_left, remove, set_aside, shorten, usable};
+use leftover::{is_left, remove};
 use record::{Record, SegmentRecord, Unstaged};
 
 /// Where a segment is in the file of rows, and what the merge must know before it is read.
@@ -129,80 +128,6 @@ impl Stage {
             |table: Table| table.staged_columns().map(|column| format!("{}:{:?} ", column.name, column.kind.staged()));
         let columns: String = Table::ALL.into_iter().flat_map(columns).collect();
         format!("{FORM}-{:016x}", xxh3_64(columns.as_bytes()))
-    }
-
-    /// A stage that outlives its run if that is stopped. Continues what an earlier run has left under the same key,
-    /// unless `fresh`; anything else that is there is set aside.
-    pub fn open(folder: &Below, by: PartitionBy, header: &Header, fresh: bool) -> Result<(Self, Vec<Recalled>)> {
-        let opened = Self::prepare(folder, by, header, fresh);
-        opened.map_err(|error| error.at("cannot open the stage", &folder.place()))
-    }
-
-    fn prepare(
-        below: &Below,
-        by: PartitionBy,
-        header: &Header,
-        fresh: bool,
-    ) -> Result<(Self, Vec<Recalled>), StageError> {
-        let folder = &below.make()?;
-        if !folder.try_lock()? {
-            // Another run stages here: this one can't be continued.
-            return Ok((Self::without_names(folder, header.begun_at)?, Vec::new()));
-        }
-        let (mut files, mut records, mut first, mut length) = (None, Vec::new(), header.clone(), 0);
-        match find(folder, &below.trusted()?)? {
-            None => {}
-            Some(Err(why)) => set_aside(folder, why)?,
-            Some(Ok([rows, identities, journal])) => {
-                let held_against = Files { rows: &rows, identities: &identities, by };
-                match usable(journal::read(&journal, held_against)?, header, fresh) {
-                    Ok(read) => {
-                        shorten(&journal, read.length)?;
-                        length = read.length;
-                        if !read.records.is_empty() {
-                            first = read.header;
-                        }
-                        records = read.records;
-                        files = Some([rows, identities, journal]);
-                    }
-                    Err(Unusable::Purged) => {
-                        tracing::info!("what a stopped run had read is removed, since a purge came after it");
-                        remove(folder)?;
-                    }
-                    Err(Unusable::Other(why)) => set_aside(folder, why)?,
-                }
-            }
-        }
-        let is_new = records.is_empty();
-        let [rows, identities, mut journal] = files.map_or_else(|| begin(folder), Ok)?;
-        if is_new {
-            shorten(&journal, 0)?;
-        }
-        journal.seek(SeekFrom::End(0))?;
-        let journal = if is_new { Journal::begin(journal, header)? } else { Journal::go_on(journal) };
-        let mut stage = Self::new(folder, first.begun_at, rows, identities, Some(journal));
-        stage.begun_by = Some(first.run_id);
-        stage.is_alone = true;
-        stage.recalled = length;
-        let recalled = records.into_iter().map(|record| stage.recall(record)).collect();
-        shorten(&stage.rows, stage.end)?;
-        stage.rows.seek(SeekFrom::End(0))?;
-        shorten(&stage.identities, stage.sessions * identity::BYTES as u64)?;
-        stage.identities.seek(SeekFrom::End(0))?;
-        Ok((stage, recalled))
-    }
-
-    fn recall(&mut self, (record, shown): (Record, Shown)) -> Recalled {
-        let Shown { listed, first_ids, open } = shown;
-        for (segment, first_id) in record.segments.iter().zip(first_ids) {
-            let SegmentRecord { day, first_start, first_ordinal, offset, length, weight } = *segment;
-            let segment = Segment { first_start, first_id, first_ordinal, offset, length, weight };
-            self.segments.entry(Partition::from_day(day)).or_default().push(segment);
-        }
-        self.end = record.end;
-        self.sessions = record.sessions;
-        self.responses += 1;
-        record.recalled(listed, open)
     }
 
     /// Calls with the page and the reject of each record that a stopped run could not make a row of, one after the other:
@@ -365,85 +290,6 @@ impl Stage {
     /// The partitions with staged rows, in the order of time.
     pub fn partitions(&self) -> impl ExactSizeIterator<Item = Partition> {
         self.segments.keys().copied()
-    }
-
-    /// Reads a segment back as published rows.
-    ///
-    /// # Errors
-    /// `Destination`. What can't be read because it is no segment is set aside.
-    pub fn load(&self, segment: &Segment) -> Result<Chunk> {
-        let read = foreign::read(|| Ok::<_, Cause>(self.read_segment(segment)));
-        read.map_err(StageError::Foreign).flatten().map_err(|error| self.unreadable(error))
-    }
-
-    /// The error of a segment that can't be read, which the next run must not meet again.
-    fn unreadable(&self, error: StageError) -> Error {
-        let is_damaged = !matches!(&error, StageError::Io(error) if error.kind() != ErrorKind::UnexpectedEof);
-        let error = error.at("cannot read the stage back", &self.folder.place(""));
-        if !is_damaged || !self.is_alone {
-            return error;
-        }
-        self.aside.call_once(|| {
-            if let Err(error) = set_aside(&self.folder, "it is damaged") {
-                tracing::warn!("what is staged can't be set aside: {error}");
-            }
-        });
-        error.hint(
-            "run the same command again: it begins afresh; if this comes back, give it `--fresh` and look at the disk",
-        )
-    }
-
-    fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
-        let mut bytes = MutableBuffer::from_len_zeroed(segment.length);
-        self.rows.read_exact_at(&mut bytes, segment.offset)?;
-        Ok(Chunk::widen(segment::read(bytes.into())?)?)
-    }
-
-    /// The id of the session in a row.
-    pub fn session_id(&self, ordinal: u64) -> Result<String> {
-        let before = |segment: &&Segment| segment.first_ordinal <= ordinal;
-        let segment = self.segments.values().flatten().filter(before).max_by_key(|segment| segment.first_ordinal);
-        let Some(segment) = segment else { return Ok(String::new()) };
-        let row = usize::try_from(ordinal - segment.first_ordinal).unwrap_or(usize::MAX);
-        let chunk = self.load(segment)?;
-        Ok(if row < chunk.len() { chunk.key(row).1.to_owned() } else { String::new() })
-    }
-
-    /// Reads all identities in order, a bounded number at a time.
-    pub fn identities(&self, each: impl FnMut(Identity)) -> Result<()> {
-        let read = identity::each(&self.identities, self.sessions, each);
-        read.map_err(|error| failed("cannot read the stage back", self.folder.place("").display(), error))
-    }
-}
-
-/// Why staged rows could not be written or read.
-#[derive(Debug, thiserror::Error)]
-enum StageError {
-    /// The disk, or the file system, refused.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// Arrow can't make batches of the bytes.
-    #[error(transparent)]
-    Arrow(#[from] arrow_schema::ArrowError),
-    /// A segment that ends before its three batches do.
-    #[error("a staged segment is incomplete")]
-    Torn,
-    /// What its reader makes of other bytes than were written.
-    #[error(transparent)]
-    Foreign(Cause),
-    /// What failed that was done with it.
-    #[error(transparent)]
-    Else(Error),
-}
-
-impl StageError {
-    /// The error of a run. `what` could not be done with the stage at a place.
-    fn at(self, what: &str, place: &Path) -> Error {
-        match self {
-            Self::Else(error) => error,
-            Self::Io(error) => failed(what, place.display(), error),
-            other => failed(what, place.display(), other),
-        }
     }
 }
 

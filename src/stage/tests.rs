@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::rows::chunk::Chunk;
 use crate::rows::flatten::{self, Options};
 use crate::rows::partition::{Partition, PartitionBy};
 use crate::words::range::{Kept, Range};

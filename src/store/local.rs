@@ -3,19 +3,19 @@
 //! A temporary name never ends in `.parquet`, and its file is locked while its writer lives, so that the leftovers of
 //! dead runs can be told from the files of live ones. Everything is found from the dataset's folder, which is held open.
 
+mod lock;
 mod survey;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
 use super::{Draft, Form, Store, Survey, Swap, Version, failed, raced, too_many};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::store::files::{Access, Folder, Obstacle, Status, checked, make, status};
 use crate::words::limits;
 use crate::words::stop::Stop;
@@ -23,13 +23,6 @@ use survey::Look;
 
 /// The folder for all that is not a table, within the dataset's.
 const OWN: &str = "_rollbook";
-/// What swaps lock, in that folder.
-const SWAP: &str = "swap";
-/// How long a swap waits for others, which take milliseconds each; and where a signal has come.
-const PATIENCE: Duration = Duration::from_mins(1);
-const HASTE: Duration = Duration::from_millis(500);
-/// Between two looks whether the lock is free.
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// Names of a path in a dataset at most: of a file that was set aside from a stage.
 const DEPTH: usize = 8;
 
@@ -139,34 +132,6 @@ impl Local {
         let learnt = trial.and_then(|metadata| removed.map(|_| metadata.permissions().mode() & 0o666));
         let mode = learnt.map_err(|error| failed("cannot write to the folder", folder.place("").display(), error))?;
         Ok(*self.mode.get_or_init(|| mode))
-    }
-
-    /// Keeps every other swap in this dataset waiting, while it lives.
-    fn alone(&self) -> Result<File> {
-        let place = self.path(OWN).join(SWAP);
-        let unlocked = |error| failed("cannot lock the dataset", place.display(), error);
-        let file = self.made(OWN)?.open_lock(SWAP).map_err(unlocked)?;
-        let (begun, mut pause) = (Instant::now(), Duration::from_millis(1));
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(unlocked(error)),
-                Err(TryLockError::WouldBlock) => {}
-            }
-            let stopped = self.stop.get().and_then(|stop| stop.check().err());
-            match stopped {
-                Some(stopped) if begun.elapsed() > HASTE => return Err(stopped),
-                None if begun.elapsed() > PATIENCE => {
-                    return Err(Error::new(
-                        Kind::Lease,
-                        format!("another process keeps swaps waiting: {}", place.display()),
-                    )
-                    .hint("find it with `fuser -v` and that path, and end it; no run holds that lock for long"));
-                }
-                _ => std::thread::sleep(pause),
-            }
-            pause = (2 * pause).min(LONGEST_PAUSE);
-        }
     }
 
     fn walk(&self, path: &str, folder: &Folder, found: &mut Vec<(String, Version)>) -> Result<()> {

@@ -9,9 +9,11 @@ mod doubt;
 pub(super) mod fault;
 mod head;
 pub(super) mod passes;
+mod passing;
 pub(super) mod round;
 mod salvage;
 mod tail;
+mod turns;
 
 use super::base::Base;
 use super::goal::{Goal, Settings};
@@ -287,55 +289,5 @@ impl Plan {
     /// are of walks that had to be begun again.
     pub const fn since(&self) -> u64 {
         self.rounds.since
-    }
-
-    /// Begins the walk with this window.
-    pub(super) fn begin(&mut self, window: Window) {
-        self.phase = Phase::Walking;
-        let round = Round::new(window, self.round.overlap, self.server.parted);
-        let before = std::mem::replace(&mut self.round, round);
-        (self.round.top, self.round.totals) = (before.top, before.totals);
-    }
-
-    /// Walks again from the first window, if that is still allowed.
-    pub(super) fn begin_again(&mut self) -> bool {
-        if self.rounds.number >= self.settings.rounds {
-            return false;
-        }
-        self.rounds.number += 1;
-        self.rounds.since = self.rounds.pages;
-        self.recall = Recall::default();
-        self.server.parted = self.round.fits();
-        self.log.counts.links += self.round.chain.as_ref().map_or(0, super::chain::Chain::links);
-        self.log.counts.unusable = 0;
-        self.log.reasons.clear();
-        let window = Window { size: self.server.sizes.largest(), page: 1 };
-        self.phase = Phase::Walking;
-        self.round = Round::new(window, self.round.overlap, self.server.parted);
-        true
-    }
-
-    /// Goes over to reading the head again: what moved up while the walk was above it shows there.
-    pub(super) fn finish_at_head(&mut self) {
-        self.round.slots.clear();
-        let is_found = !self.round.begins_at_head();
-        if is_found && self.server.unordered {
-            // It was looked for by an order that the list has not.
-            if !self.begin_again() {
-                self.phase = Phase::Done;
-            }
-            return;
-        }
-        let gaps = std::mem::take(&mut self.round.gaps);
-        self.phase = if gaps.is_empty() {
-            Phase::Heading(Head::of(self))
-        } else {
-            Phase::Salvaging(Salvage::of(gaps, &self.server.sizes))
-        };
-    }
-
-    /// Whether it came to its end.
-    pub(super) const fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Done)
     }
 }

@@ -10,18 +10,14 @@ use crate::words::stop::Stop;
 
 /// `export`
 pub async fn export(setting: Setting<'_>, global: &Global, export: &Export, stop: Stop) -> Result<Ended> {
-    let work = Work::Export { full: export.full, meetings: export.meetings.clone() };
-    let (dry_run, create_parents) = (global.dry_run, global.create_parents);
-    let task = Task { command: "export", work, dry_run, create_parents, fresh: export.fresh, wait: export.wait };
-    run(task, setting, stop).await
+    let work = Work::Export { full: export.full, meetings: export.reading.meetings.clone() };
+    run(Task::new("export", work, global, &export.reading), setting, stop).await
 }
 
 /// `backfill`
 pub async fn backfill(setting: Setting<'_>, global: &Global, backfill: &Backfill, stop: Stop) -> Result<Ended> {
     let range = Range::resolve(&backfill.typed(), setting.clock.micros())?;
     tracing::info!("sessions that started from {}", range.text());
-    let work = Work::Backfill { range, meetings: backfill.meetings.clone() };
-    let (dry_run, create_parents) = (global.dry_run, global.create_parents);
-    let task = Task { command: "backfill", work, dry_run, create_parents, fresh: backfill.fresh, wait: backfill.wait };
-    run(task, setting, stop).await
+    let work = Work::Backfill { range, meetings: backfill.reading.meetings.clone() };
+    run(Task::new("backfill", work, global, &backfill.reading), setting, stop).await
 }

@@ -38,6 +38,8 @@ pub struct Driver {
     /// Requests in flight at most.
     pub concurrency: usize,
     pub layout: Layout,
+    /// When the run began, in microseconds: the time of an answer that names none.
+    pub begun_at: i64,
     pub stop: Stop,
     pub progress: Arc<Progress>,
 }
@@ -81,7 +83,6 @@ impl Driver {
         let meeting = leg.filter.meeting.as_deref().map(Arc::from);
         let source = Source { kept: leg.kept, meeting, ..self.source.clone() };
         let mut flights = JoinSet::new();
-        let begun = self.source.clock.micros();
         // Why the documented request failed that failed last: what the plan may end for.
         let mut failure = None;
         loop {
@@ -94,27 +95,10 @@ impl Driver {
                 landed = flights.join_next() => landed,
             };
             let Some(landed) = landed else { break };
-            let Arrived { request, page } = joined(landed)??;
-            let outcome = match page {
-                Err(Failed { word, error, .. }) => {
-                    if request.asking == Asking::Documented {
-                        tracing::warn!("{}", error.line());
-                        receipt.walk.failure = Some(error.line());
-                        failure = Some(error);
-                    }
-                    word.into()
-                }
-                Ok(Fetched { flat, at, share }) => {
-                    receipt.count(&flat);
-                    self.progress.page(flat.entries.len() as u64);
-                    let rows = flat.listed.clone();
-                    let outcome =
-                        Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at: at.or(Some(begun)) };
-                    if queue.send((request, flat, share)).await.is_err() {
-                        break; // The stager has failed, and says why when it is joined.
-                    }
-                    outcome
-                }
+            let arrived = joined(landed)??;
+            let request = arrived.request;
+            let Some(outcome) = self.outcome(arrived, &queue, receipt, &mut failure).await else {
+                break; // The stager has failed, and says why when it is joined.
             };
             plan.answer(Answer { request, outcome }).map_err(|broken| contract(broken, failure.take()))?;
             if let Some(ids) = plan.question() {
@@ -127,6 +111,33 @@ impl Driver {
         }
         drop(queue);
         joined(worker.await)?
+    }
+
+    /// Hands the rows of an answer to the stage; what the answer is for the plan. `None` where the stage takes nothing any more.
+    async fn outcome(
+        &self,
+        Arrived { request, page }: Arrived,
+        queue: &mpsc::Sender<Waiting>,
+        receipt: &mut Receipt,
+        failure: &mut Option<Error>,
+    ) -> Option<Outcome> {
+        match page {
+            Err(Failed { word, error, .. }) => {
+                if request.asking == Asking::Documented {
+                    tracing::warn!("{}", error.line());
+                    receipt.walk.failure = Some(error.line());
+                    *failure = Some(error);
+                }
+                Some(word.into())
+            }
+            Ok(Fetched { flat, at, share }) => {
+                receipt.count(&flat);
+                self.progress.page(flat.entries.len() as u64);
+                let (rows, at) = (flat.listed.clone(), at.or(Some(self.begun_at)));
+                let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at };
+                queue.send((request, flat, share)).await.is_ok().then_some(outcome)
+            }
+        }
     }
 }
 

@@ -11,44 +11,35 @@ mod goal;
 mod lookup;
 mod publication;
 mod record;
+mod scene;
 mod staged;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::task::{block_in_place, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use crate::api::Client;
 use crate::config::{self, Config};
 use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
-use crate::dataset::erasures::Erasures;
-use crate::dataset::identity::{self, Questions, Resolution};
-use crate::dataset::inspection::Inspection;
-use crate::dataset::layout::Layout;
+use crate::dataset::identity::{Questions, Resolution};
 use crate::dataset::lease::Lease;
-use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::walked::Poorer;
 use crate::dataset::receipt::{self, Ended, Receipt};
-use crate::dataset::state::{Covered, Source as Origin, State};
+use crate::dataset::state::Covered;
 use crate::error::{Error, Kind, Result};
-use crate::rows::erasure::Denied;
-use crate::rows::flatten;
-use crate::rows::partition::Partition;
 use crate::stage::{Recalled, Stage};
 use crate::terminal::progress::Progress;
 use crate::walk::{Evidence, Plan, Settings, Verdict};
 use crate::words::clock::Clock;
-use crate::words::range::Kept;
 use crate::words::stop::Stop;
 use asking::Asking;
-use drive::{Driver, Source};
-use goal::Chosen;
 pub use goal::Work;
-use lookup::{Ledger, Span, Unseen};
 use publication::{Done, Publication};
+use scene::Scene;
+pub use scene::would;
 use staged::Staged;
 
 /// What a run needs from outside.
@@ -79,21 +70,6 @@ pub struct Run {
     pub progress: Arc<Progress>,
     /// How long to wait before the end of the list is looked at once more, where the server fails behind it.
     pub pause: Duration,
-}
-
-/// What a run finds before its first request.
-struct Scene {
-    driver: Driver,
-    before: State,
-    found: BTreeMap<Partition, Versions>,
-    chosen: Chosen,
-    /// The number of the last purge.
-    erasures: u64,
-    /// What the files are held against.
-    inspection: Inspection,
-    /// In microseconds.
-    now: i64,
-    lease: Option<Lease>,
 }
 
 /// What the walks brought.
@@ -156,33 +132,6 @@ impl Run {
         receipt.timing.publish_s = begun.elapsed().as_secs_f64();
         receipt.partitions = parts.iter().map(receipt::File::from).collect();
         result
-    }
-
-    /// Reads what is there, and decides what to cover.
-    fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
-        let layout = &self.destination.layout;
-        let source = Origin::new(&self.config.api, self.account.clone());
-        let before = State::load(layout, source, &self.run_id, self.dry_run)?;
-        let erasures = Erasures::load(layout, before.purges(layout)?)?;
-        erasures.warn_of_unicode();
-        if before.erasures() < erasures.last_made() {
-            tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
-        }
-        let mut inspection = Inspection::begin(layout, &self.stop)?;
-        let found = waiting(layout, || inspection.strangers())?;
-        let now = self.clock.micros();
-        let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
-        let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
-        Ok(Scene {
-            driver: self.driver(layout, chosen.kept.since, erasures.denied()?),
-            erasures: erasures.epoch(),
-            before,
-            found,
-            chosen,
-            inspection,
-            now,
-            lease,
-        })
     }
 
     /// Reads what the goal asks for from the API into the stage.
@@ -297,102 +246,6 @@ impl Run {
             ..Settings::default()
         }
     }
-
-    fn driver(&self, layout: &Layout, since: Option<i64>, denied: Option<Arc<Denied>>) -> Driver {
-        Driver {
-            source: Source {
-                client: self.client.clone(),
-                clock: self.clock.clone(),
-                keep_unknown_fields: self.config.dataset.keep_unknown_fields,
-                kept: Kept { range: None, since },
-                meeting: None,
-                denied,
-            },
-            concurrency: self.config.api.concurrency,
-            layout: layout.clone(),
-            stop: self.stop.clone(),
-            progress: Arc::clone(&self.progress),
-        }
-    }
-}
-
-impl Scene {
-    /// Holds the files that a run would touch against the records, as it would.
-    fn foretell(&mut self, checked: &Checked, receipt: &mut Receipt) -> Result<()> {
-        let touched: BTreeSet<_> = checked.stage.partitions().chain(checked.resolved.leaving.keys().copied()).collect();
-        let layout = self.driver.layout.clone();
-        waiting(&layout, || self.inspection.touch(&self.found, |partition| touched.contains(partition)))?;
-        receipt.found_restored(self.inspection.restored(), self.erasures);
-        Ok(())
-    }
-
-    /// Whether one of these sessions is in the dataset.
-    fn knows(&self, ids: &[u128]) -> Result<bool> {
-        let mut found = self.found.clone();
-        Published::until_settled(&self.driver.layout, &mut found, |published| known(published, ids))
-    }
-
-    /// Finds the sessions that the walks should have returned and did not.
-    async fn unseen(
-        &mut self,
-        mut staged: Staged,
-        mut resolved: Resolution,
-        questions: &Questions,
-        span: Option<Span>,
-        max_age: Duration,
-    ) -> Result<(Staged, Resolution, Unseen)> {
-        let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
-        loop {
-            let looks_for = |start| self.chosen.looks_for(start, self.now, max_age);
-            let (gone, owed) = (self.before.gone(), self.before.owed());
-            let (asked_to, dues) = (self.before.asked_to(), self.chosen.dues());
-            let ledger = Ledger { span, is_empty, gone, owed, dues, asked_to };
-            let published = Published::of(&self.driver.layout, &self.found);
-            match Unseen::find(&published, &resolved, &ledger, looks_for) {
-                // Rows are known by their number in the files that were found.
-                Err(error) if error.kind() == Kind::Raced => {
-                    self.found = Published::versions(&self.driver.layout)?;
-                    (staged, resolved) = self.resolve(staged, questions).await?;
-                }
-                unseen => return Ok((staged, resolved, unseen?)),
-            }
-        }
-    }
-
-    /// Resolves what is staged against the dataset, which is looked at anew where another run has published meanwhile.
-    async fn resolve(&mut self, mut staged: Staged, questions: &Questions) -> Result<(Staged, Resolution)> {
-        let (layout, mut found, questions) = (self.driver.layout.clone(), self.found.clone(), questions.clone());
-        let worker = spawn_blocking(move || {
-            let Staged { stage, cut, .. } = &mut staged;
-            let resolve = |published: &[Published]| identity::resolve_all(stage, Some(cut), published, &questions);
-            let resolution = Published::until_settled(&layout, &mut found, resolve)?;
-            Ok((staged, found, resolution))
-        });
-        let (staged, found, resolution) = joined(worker.await)??;
-        self.found = found;
-        Ok((staged, resolution))
-    }
-}
-
-/// What a run would cover, in words; reads the dataset's state and writes nothing.
-///
-/// # Errors
-/// `Config` where the dataset is another account's, of a newer version, or cut otherwise.
-pub fn would(
-    config: &Config,
-    layout: &Layout,
-    account: Option<String>,
-    work: &Work,
-    run_id: &str,
-    clock: &Clock,
-) -> Result<String> {
-    let source = Origin::new(&config.api, account);
-    let state = State::load(layout, source, run_id, true)?;
-    Published::versions(layout)?;
-    let erasures = Erasures::load(layout, state.purges(layout)?)?;
-    let floor = goal::floor(&[config.dataset.since, erasures.floor()]);
-    let chosen = goal::choose(work, state.covered(), floor, config, clock.micros())?;
-    Ok(crate::terminal::summary::goal(&chosen.shown))
 }
 
 /// The answers of one walk of a run that was stopped, with their numbers.
@@ -413,27 +266,10 @@ fn counted(plan: &Plan, earlier: Vec<u64>, own: Range<u64>) -> Vec<Range<u64>> {
     ranges
 }
 
-/// Whether one of these sessions is in the dataset; the newest partitions are looked at first.
-fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
-    for part in published.iter().rev() {
-        let mut found = false;
-        part.each_session(|_, known| found |= ids.contains(&flatten::identity(known.id)))?;
-        if found {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// The sessions of which a version lacked what another one had.
 fn poorer(stage: &Stage, resolved: &Resolution) -> Result<Poorer> {
     let examples = resolved.examples.iter().map(|ordinal| stage.session_id(*ordinal)).collect::<Result<_>>()?;
     Ok(Poorer { sessions: resolved.poorer, examples })
-}
-
-/// Runs what waits for the dataset. Requests to an object store need the runtime's other threads meanwhile.
-fn waiting<T>(layout: &Layout, work: impl FnOnce() -> T) -> T {
-    if layout.store().folder().is_some() { work() } else { block_in_place(work) }
 }
 
 fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T> {

@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod consent;
+mod partitions;
 mod plan;
 mod sweep;
 mod take_back;
@@ -18,13 +19,11 @@ use tokio::task::spawn_blocking;
 use crate::config::Config;
 use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
-use crate::dataset::erasures::rows::Rules;
 use crate::dataset::erasures::{Erase, Erasures, Origin, Tally};
 use crate::dataset::inspection::{self, Inspection};
 use crate::dataset::layout::Layout;
 use crate::dataset::lease::Lease;
-use crate::dataset::publish::{Change, Part, Place};
-use crate::dataset::published::Published;
+use crate::dataset::publish::Part;
 use crate::dataset::publishing::Record;
 use crate::dataset::receipt::purged::Removed;
 use crate::dataset::receipt::{self, Ended, Receipt};
@@ -33,7 +32,6 @@ use crate::dataset::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::Hash;
 use crate::stage::Stage;
-use crate::store::failed;
 use crate::store::files::Below;
 use crate::terminal::progress::Progress;
 use crate::words::clock::Clock;
@@ -274,72 +272,5 @@ impl Job {
         if let Err(error) = ended.and(tidied) {
             tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
         }
-    }
-
-    fn partitions(&self, rules: &Rules, plan: &mut Plan, record: &mut Record, done: &mut Done) -> Result<()> {
-        let found = Published::versions(&self.layout)?;
-        self.progress.phase("purging", found.len() as u64);
-        // The newest first, since those of an older schema version are upgraded on the way: a reader that takes its columns
-        // from the first file finds them in all others, too.
-        for (partition, versions) in found.into_iter().rev() {
-            self.stop.check()?;
-            let (removed, tally) =
-                Published::until_settled(&self.layout, &mut [(partition, versions)].into(), |published| {
-                    let found = published.iter().find(|published| published.partition() == partition);
-                    let found = found.filter(|published| plan.untouched.get(&partition) != Some(published.found()));
-                    let Some(published) = found else { return Ok(Default::default()) };
-                    plan.inspection.touch(&[(partition, published.found().clone())].into(), |_| true)?;
-                    self.partition(rules, published, record, done)
-                })?;
-            done.removed += removed;
-            plan::add(&mut done.tally, &tally);
-            self.progress.step();
-        }
-        Ok(())
-    }
-
-    /// Counts what goes of a partition, and rewrites it if anything does, or if it is of an older schema version.
-    fn partition(
-        &self,
-        rules: &Rules,
-        published: &Published,
-        record: &mut Record,
-        done: &mut Done,
-    ) -> Result<(Removed, Tally)> {
-        let (mut removed, mut tally, mut changes) = (Removed::default(), Tally::new(), published.is_old()?);
-        let mut chunks = published.chunks()?;
-        while let Some(chunk) = chunks.next_chunk()? {
-            self.stop.check()?;
-            let selection = rules.select(&chunk, &mut tally);
-            removed += selection.removed();
-            changes |= selection.changes();
-        }
-        if !changes {
-            return Ok((removed, tally));
-        }
-        let (partition, versions) = (published.partition(), published.found().clone());
-        let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };
-        let mut chunks = published.chunks()?;
-        let ready = place.prepare(
-            |sink| {
-                while let Some(chunk) = chunks.next_chunk()? {
-                    self.stop.check()?;
-                    let rest = rules.select(&chunk, &mut Tally::new()).of(&chunk);
-                    let rest =
-                        rest.map_err(|error| failed("cannot rewrite the partition", self.layout.place(), error))?;
-                    sink(rest.rows(0, rest.len()))?;
-                }
-                Ok(())
-            },
-            true,
-        )?;
-        record.extend(&self.layout, ready.entries())?;
-        let mut parts = Vec::with_capacity(3);
-        let swapped = ready.swap(|part| parts.push(part));
-        parts.sort_unstable_by_key(|part| part.table);
-        done.parts.retain(|before| parts.iter().all(|part| part.path != before.path));
-        done.parts.append(&mut parts);
-        swapped?;
-        Ok((removed, tally))
     }
 }

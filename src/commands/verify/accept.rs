@@ -24,14 +24,32 @@ pub fn accept(
     paths: &[String],
     receipt: Option<Receipt>,
 ) -> Result<Option<Receipt>> {
-    let mut done = Accepted { is_dry: receipt.is_none(), files: Vec::new(), refused: Vec::new() };
-    let mut taken = BTreeMap::new();
+    let (taken, refused) = sorted(layout, report, paths)?;
+    let done = Accepted { is_dry: receipt.is_none(), files: taken.keys().cloned().collect(), refused };
+    let mut receipt = receipt.filter(|_| !taken.is_empty());
+    if let Some(receipt) = &mut receipt {
+        let files = taken.iter().map(|(path, doubt)| (path.clone(), recorded(doubt))).collect();
+        State::accept(layout, &files, &receipt.run_id)?;
+        receipt.partitions = taken.iter().map(|(path, doubt)| file(path, doubt)).collect();
+        receipt.erasures = receipt::past::named(layout)?.1;
+        receipt.goal.kind = "accept";
+    }
+    report.accepted(done);
+    if let Some(receipt) = &mut receipt {
+        (receipt.exit_code, receipt.outcome) = report.error().map_or((0, "accepted"), |error| error.outcome());
+    }
+    Ok(receipt)
+}
+
+/// The files that can be taken, by path, and the paths of those that are refused: they, or what belongs to them, are damaged.
+fn sorted(layout: &Layout, report: &Report, paths: &[String]) -> Result<(BTreeMap<String, Doubt>, Vec<String>)> {
+    let (mut taken, mut refused) = (BTreeMap::new(), Vec::new());
     for path in paths {
         let path = relative(layout, path)?;
         let is_damaged = report.damages.iter().any(|damage| damage.path == path);
         match report.doubts.get(&path).filter(|doubt| is_sound(report, doubt)) {
             Some(doubt) => drop(taken.insert(path, doubt.clone())),
-            None if is_damaged || report.doubts.contains_key(&path) => done.refused.push(path),
+            None if is_damaged || report.doubts.contains_key(&path) => refused.push(path),
             None => {
                 let place = layout.store().place(&path);
                 return Err(Error::new(
@@ -42,33 +60,24 @@ pub fn accept(
             }
         }
     }
-    done.files = taken.keys().cloned().collect();
-    let mut receipt = receipt.filter(|_| !taken.is_empty());
-    if let Some(receipt) = &mut receipt {
-        let recorded = |doubt: &Doubt| Recorded {
-            rows: doubt.rows,
-            sha256: doubt.sha256.clone(),
-            mark: Some(doubt.version.mark().to_owned()),
-        };
-        let files = taken.iter().map(|(path, doubt)| (path.clone(), recorded(doubt))).collect();
-        State::accept(layout, &files, &receipt.run_id)?;
-        let file = |(path, doubt): (&String, &Doubt)| receipt::File {
-            table: doubt.table.name(),
-            path: path.clone(),
-            rows: doubt.rows,
-            bytes: doubt.bytes,
-            sha256: doubt.sha256.clone(),
-            changed: false,
-        };
-        receipt.partitions = taken.iter().map(file).collect();
-        receipt.erasures = receipt::past::named(layout)?.1;
-        receipt.goal.kind = "accept";
+    Ok((taken, refused))
+}
+
+/// A file as the state names it.
+fn recorded(doubt: &Doubt) -> Recorded {
+    Recorded { rows: doubt.rows, sha256: doubt.sha256.clone(), mark: Some(doubt.version.mark().to_owned()) }
+}
+
+/// A file as a receipt names it.
+fn file(path: &str, doubt: &Doubt) -> receipt::File {
+    receipt::File {
+        table: doubt.table.name(),
+        path: path.to_owned(),
+        rows: doubt.rows,
+        bytes: doubt.bytes,
+        sha256: doubt.sha256.clone(),
+        changed: false,
     }
-    report.accepted(done);
-    if let Some(receipt) = &mut receipt {
-        (receipt.exit_code, receipt.outcome) = report.error().map_or((0, "accepted"), |error| error.outcome());
-    }
-    Ok(receipt)
 }
 
 /// The partitions of files that somebody vouches for.

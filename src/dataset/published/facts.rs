@@ -6,7 +6,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
-use super::{Children, Published, ROWS};
+use super::chunks::Children;
+use super::{Published, ROWS};
 use crate::error::Result;
 use crate::rows::chunk::{Key, Keys, column, time};
 use crate::rows::erasure::Denied;

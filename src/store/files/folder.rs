@@ -1,19 +1,22 @@
 //! A folder that is held open, and what is below it.
 
-use std::fs::{self, File};
+mod items;
+mod owner;
+
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{
-    AtFlags, Dir, DirEntry, FileType, Mode, OFlags, fchmod, fstat, mkdirat, open, openat, renameat, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, fstat, mkdirat, open, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::Access;
 use super::obstacle::Obstacle;
 use super::path::{checked, names, split};
+
+pub use items::Item;
 
 /// What the file system says of a file.
 pub type Status = rustix::fs::Stat;
@@ -31,27 +34,6 @@ pub struct Folder {
     handle: Arc<File>,
     /// The path by which it was reached, for messages; nothing is opened by it.
     place: PathBuf,
-}
-
-/// What a look into a folder finds, without following it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// Its own name, without a path.
-    pub name: String,
-    /// What it is, itself and not what it leads to.
-    pub kind: FileType,
-}
-
-impl Item {
-    /// Whether it is a folder.
-    pub fn is_folder(&self) -> bool {
-        self.kind == FileType::Directory
-    }
-
-    /// Whether it is neither a file nor a folder, and so an obstacle.
-    pub fn is_odd(&self) -> bool {
-        !matches!(self.kind, FileType::RegularFile | FileType::Directory)
-    }
 }
 
 impl Folder {
@@ -247,33 +229,6 @@ impl Folder {
         }
     }
 
-    /// What is in it, in no order, read as it is asked for: somebody else may have put any number of names there. Names that
-    /// are no Unicode are none of rollbook's and left out.
-    ///
-    /// # Errors
-    /// Where it can't be read.
-    pub fn items(&self) -> io::Result<impl Iterator<Item = io::Result<Item>>> {
-        let entries = Dir::read_from(&self.handle)?;
-        Ok(entries.filter_map(|entry| entry.map_err(io::Error::from).and_then(|entry| self.item(&entry)).transpose()))
-    }
-
-    fn item(&self, entry: &DirEntry) -> io::Result<Option<Item>> {
-        let Ok(name) = entry.file_name().to_str() else { return Ok(None) };
-        if matches!(name, "." | "..") {
-            return Ok(None);
-        }
-        let kind = match entry.file_type() {
-            // Some file systems don't say.
-            FileType::Unknown => match statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(status) => FileType::from_raw_mode(status.st_mode),
-                Err(Errno::NOENT) => return Ok(None),
-                Err(error) => return Err(error.into()),
-            },
-            kind => kind,
-        };
-        Ok(Some(Item { name: name.to_owned(), kind }))
-    }
-
     /// Moves what is in this very folder to another one, in place of a file that may be there.
     ///
     /// # Errors
@@ -317,55 +272,6 @@ impl Folder {
     pub fn flush(&self) -> io::Result<()> {
         self.handle.sync_all()
     }
-
-    /// Takes the lock of the folder itself, which goes with the last handle of it; false where another process has it.
-    ///
-    /// # Errors
-    /// Where the file system has no locks.
-    pub fn try_lock(&self) -> io::Result<bool> {
-        match self.handle.try_lock() {
-            Ok(()) => Ok(true),
-            Err(fs::TryLockError::WouldBlock) => Ok(false),
-            Err(fs::TryLockError::Error(error)) => Err(error),
-        }
-    }
-
-    /// Keeps others out of it, so that they can't take its lock, where it is this user's.
-    ///
-    /// # Errors
-    /// Where the file system fails.
-    pub fn close_to_others(&self) -> io::Result<()> {
-        let status = fstat(&self.handle)?;
-        if !is_private(&status) && status.st_uid == self.owner_here()? {
-            fchmod(&self.handle, Mode::RWXU)?;
-        }
-        Ok(())
-    }
-
-    /// To whom a file belongs that this process makes here. On some network disks that is not its user.
-    ///
-    /// # Errors
-    /// Where none can be made.
-    pub fn owner_here(&self) -> io::Result<u32> {
-        Ok(fstat(self.nameless()?)?.st_uid)
-    }
-
-    /// Whose the folder is.
-    ///
-    /// # Errors
-    /// Where that can't be told.
-    pub fn owner(&self) -> io::Result<u32> {
-        Ok(fstat(&self.handle)?.st_uid)
-    }
-
-    /// Whether a name still leads to this open file.
-    ///
-    /// # Errors
-    /// Where that can't be told.
-    pub fn still_has(&self, name: &str, file: &File) -> io::Result<bool> {
-        let (there, opened) = (self.look(checked(name)?)?, fstat(file)?);
-        Ok(there.is_some_and(|there| (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)))
-    }
 }
 
 /// What the file system says of an open file.
@@ -383,6 +289,7 @@ fn is_private(status: &Status) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::{Read, Write};
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -230,6 +230,11 @@ impl Plan {
             self.passes.iter_mut().for_each(|passes| passes.expect(page.listed()));
             return Ok(());
         }
+        self.locate_or_walk(page)
+    }
+
+    /// Searches for the beginning of a range where the list's order allows that; else walks from the first page.
+    fn locate_or_walk(&mut self, page: Page) -> Result<(), Contract> {
         // By end there is no search: a session that ended late may have begun early.
         let orders = Orders::of(&page.rows, self.settings.slack);
         let by_start = orders.is_newest_first() && orders.fits().each().all(|sort| sort.key != Key::End);

@@ -5,14 +5,11 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::closing::Closing;
 use super::round::Spent;
-use super::{Phase, Plan};
 use crate::list::{Listed, Window};
 use crate::walk::Page;
 use crate::walk::distinct::Distinct;
 use crate::walk::evidence::Evidence;
-use crate::walk::slot::{Purpose, Slot, State};
 use crate::walk::totals::Totals;
 use crate::words::limits;
 
@@ -298,51 +295,4 @@ fn digest(page: &Page) -> u64 {
     let mut hasher = DefaultHasher::new();
     page.rows.hash(&mut hasher);
     hasher.finish()
-}
-
-impl Plan {
-    /// Goes over to reading in passes: the server has one page size only.
-    pub(in crate::walk) fn pass(&mut self, size: u32) {
-        self.round.slots.clear();
-        self.log.reasons.clear();
-        self.rounds.since = self.rounds.pages;
-        self.round.ended = true;
-        self.phase = Phase::Passing;
-        self.server.sizes.cap(size);
-        self.server.sizes.answer(size);
-        self.passes = Some(Box::new(Passes::new(size)));
-    }
-
-    /// Whether no page of the passes is known to be there.
-    pub(in crate::walk) fn is_passed_over(&self, window: Window) -> bool {
-        self.passes.as_ref().is_some_and(|passes| window.page > 1 && window.offset() >= passes.known_end())
-    }
-
-    /// Takes an answer of the passes. `is_final`: it was found out already why the page can't be had.
-    pub(in crate::walk) fn passed(&mut self, window: Window, state: State, is_final: bool) {
-        let is_behind = self.is_passed_over(window);
-        let Some(passes) = &mut self.passes else { return };
-        match state {
-            State::Failed(failure) if is_final => passes.refuse(window, &failure.text()),
-            State::Failed(failure) if !is_behind && passes.is_flying(window) => {
-                self.doubt(Slot { state: State::Failed(failure), ..Slot::new(window, Purpose::Walk) });
-            }
-            State::Failed(_) => passes.answer(window, None),
-            State::Here(page) => {
-                self.server.base.meet(&page.rows);
-                passes.answer(window, Some(&page));
-            }
-            State::Planned | State::Flying => {}
-        }
-        self.turn_to_closing();
-    }
-
-    pub(in crate::walk) fn turn_to_closing(&mut self) {
-        if let Some(passes) = self.passes.as_ref().filter(|passes| passes.is_over()) {
-            if passes.rest_fits() {
-                self.server.base.rest_fits();
-            }
-            self.phase = Phase::Closing(Closing::of(self));
-        }
-    }
 }

@@ -1,0 +1,186 @@
+//! What a run finds before its first request, and what it decides to cover by it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{block_in_place, spawn_blocking};
+
+use super::drive::{Driver, Source};
+use super::goal::{self, Chosen, Work};
+use super::lookup::{Ledger, Span, Unseen};
+use super::staged::Staged;
+use super::{Checked, Run, joined};
+use crate::config::Config;
+use crate::dataset::erasures::Erasures;
+use crate::dataset::identity::{self, Questions, Resolution};
+use crate::dataset::inspection::Inspection;
+use crate::dataset::layout::Layout;
+use crate::dataset::lease::Lease;
+use crate::dataset::published::{Published, Versions};
+use crate::dataset::receipt::Receipt;
+use crate::dataset::state::{Source as Origin, State};
+use crate::error::{Kind, Result};
+use crate::rows::erasure::Denied;
+use crate::rows::flatten;
+use crate::rows::partition::Partition;
+use crate::words::clock::Clock;
+use crate::words::range::Kept;
+
+/// What a run finds before its first request.
+pub struct Scene {
+    pub driver: Driver,
+    pub before: State,
+    pub found: BTreeMap<Partition, Versions>,
+    pub chosen: Chosen,
+    /// The number of the last purge.
+    pub erasures: u64,
+    /// What the files are held against.
+    pub inspection: Inspection,
+    /// In microseconds.
+    pub now: i64,
+    pub lease: Option<Lease>,
+}
+
+impl Run {
+    /// Reads what is there, and decides what to cover.
+    pub(super) fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
+        let layout = &self.destination.layout;
+        let source = Origin::new(&self.config.api, self.account.clone());
+        let before = State::load(layout, source, &self.run_id, self.dry_run)?;
+        let erasures = Erasures::load(layout, before.purges(layout)?)?;
+        erasures.warn_of_unicode();
+        if before.erasures() < erasures.last_made() {
+            tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
+        }
+        let mut inspection = Inspection::begin(layout, &self.stop)?;
+        let found = waiting(layout, || inspection.strangers())?;
+        let now = self.clock.micros();
+        let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
+        let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
+        Ok(Scene {
+            driver: self.driver(layout, chosen.kept.since, erasures.denied()?),
+            erasures: erasures.epoch(),
+            before,
+            found,
+            chosen,
+            inspection,
+            now,
+            lease,
+        })
+    }
+
+    fn driver(&self, layout: &Layout, since: Option<i64>, denied: Option<Arc<Denied>>) -> Driver {
+        Driver {
+            source: Source {
+                client: self.client.clone(),
+                clock: self.clock.clone(),
+                keep_unknown_fields: self.config.dataset.keep_unknown_fields,
+                kept: Kept { range: None, since },
+                meeting: None,
+                denied,
+            },
+            concurrency: self.config.api.concurrency,
+            layout: layout.clone(),
+            begun_at: self.clock.micros(),
+            stop: self.stop.clone(),
+            progress: Arc::clone(&self.progress),
+        }
+    }
+}
+
+impl Scene {
+    /// Holds the files that a run would touch against the records, as it would.
+    pub fn foretell(&mut self, checked: &Checked, receipt: &mut Receipt) -> Result<()> {
+        let touched: BTreeSet<_> = checked.stage.partitions().chain(checked.resolved.leaving.keys().copied()).collect();
+        let layout = self.driver.layout.clone();
+        waiting(&layout, || self.inspection.touch(&self.found, |partition| touched.contains(partition)))?;
+        receipt.found_restored(self.inspection.restored(), self.erasures);
+        Ok(())
+    }
+
+    /// Whether one of these sessions is in the dataset.
+    pub fn knows(&self, ids: &[u128]) -> Result<bool> {
+        let mut found = self.found.clone();
+        Published::until_settled(&self.driver.layout, &mut found, |published| known(published, ids))
+    }
+
+    /// Finds the sessions that the walks should have returned and did not.
+    pub async fn unseen(
+        &mut self,
+        mut staged: Staged,
+        mut resolved: Resolution,
+        questions: &Questions,
+        span: Option<Span>,
+        max_age: Duration,
+    ) -> Result<(Staged, Resolution, Unseen)> {
+        let is_empty = resolved.tallies.iter().all(|tally| tally.distinct == 0);
+        loop {
+            let looks_for = |start| self.chosen.looks_for(start, self.now, max_age);
+            let (gone, owed) = (self.before.gone(), self.before.owed());
+            let (asked_to, dues) = (self.before.asked_to(), self.chosen.dues());
+            let ledger = Ledger { span, is_empty, gone, owed, dues, asked_to };
+            let published = Published::of(&self.driver.layout, &self.found);
+            match Unseen::find(&published, &resolved, &ledger, looks_for) {
+                // Rows are known by their number in the files that were found.
+                Err(error) if error.kind() == Kind::Raced => {
+                    self.found = Published::versions(&self.driver.layout)?;
+                    (staged, resolved) = self.resolve(staged, questions).await?;
+                }
+                unseen => return Ok((staged, resolved, unseen?)),
+            }
+        }
+    }
+
+    /// Resolves what is staged against the dataset, which is looked at anew where another run has published meanwhile.
+    pub async fn resolve(&mut self, mut staged: Staged, questions: &Questions) -> Result<(Staged, Resolution)> {
+        let (layout, mut found, questions) = (self.driver.layout.clone(), self.found.clone(), questions.clone());
+        let worker = spawn_blocking(move || {
+            let Staged { stage, cut, .. } = &mut staged;
+            let resolve = |published: &[Published]| identity::resolve_all(stage, Some(cut), published, &questions);
+            let resolution = Published::until_settled(&layout, &mut found, resolve)?;
+            Ok((staged, found, resolution))
+        });
+        let (staged, found, resolution) = joined(worker.await)??;
+        self.found = found;
+        Ok((staged, resolution))
+    }
+}
+
+/// What a run would cover, in words; reads the dataset's state and writes nothing.
+///
+/// # Errors
+/// `Config` where the dataset is another account's, of a newer version, or cut otherwise.
+pub fn would(
+    config: &Config,
+    layout: &Layout,
+    account: Option<String>,
+    work: &Work,
+    run_id: &str,
+    clock: &Clock,
+) -> Result<String> {
+    let source = Origin::new(&config.api, account);
+    let state = State::load(layout, source, run_id, true)?;
+    Published::versions(layout)?;
+    let erasures = Erasures::load(layout, state.purges(layout)?)?;
+    let floor = goal::floor(&[config.dataset.since, erasures.floor()]);
+    let chosen = goal::choose(work, state.covered(), floor, config, clock.micros())?;
+    Ok(crate::terminal::summary::goal(&chosen.shown))
+}
+
+/// Whether one of these sessions is in the dataset; the newest partitions are looked at first.
+fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
+    for part in published.iter().rev() {
+        let mut found = false;
+        part.each_session(|_, known| found |= ids.contains(&flatten::identity(known.id)))?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Runs what waits for the dataset. Requests to an object store need the runtime's other threads meanwhile.
+fn waiting<T>(layout: &Layout, work: impl FnOnce() -> T) -> T {
+    if layout.store().folder().is_some() { work() } else { block_in_place(work) }
+}

@@ -1,0 +1,171 @@
+//! Sessions of a published partition with all their rows, some at a time.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+
+use super::part::{Rows, damaged};
+use crate::dataset::erasures::Tally;
+use crate::dataset::erasures::rows::Rules;
+use crate::error::Result;
+use crate::rows::chunk::{Chunk, Key, Keys, weight};
+use crate::rows::erasure::Denied;
+use crate::rows::recount;
+use crate::rows::tables::{SCHEMA_VERSION, Table};
+use crate::words::foreign;
+use crate::words::limits;
+
+/// A published partition, some sessions at a time.
+pub struct Chunks {
+    pub(super) sessions: Option<Rows>,
+    /// Sessions that were read and are not passed on yet.
+    pub(super) waiting: Option<RecordBatch>,
+    pub(super) children: [Children; 2],
+    /// Whether the numbers are those of an older schema version and are wanted as this one counts.
+    pub(super) counts_anew: bool,
+    /// Participants whose entries are left out, as if they had never been listed.
+    pub(super) erased: Option<Arc<Denied>>,
+}
+
+impl Chunks {
+    /// The same sessions without the entries of those who are erased, as if they had never been listed.
+    #[must_use]
+    pub fn without(self, erased: Option<Arc<Denied>>) -> Self {
+        Self { erased, ..self }
+    }
+
+    /// The schema version of each table's file, by which its numbers were counted; this one's where there is no file.
+    /// They differ in a partition whose upgrade was stopped.
+    pub fn schema_versions(&self) -> [u32; 3] {
+        let [participants, timelogs] = self.children.each_ref().map(|children| children.rows.as_ref());
+        [self.sessions.as_ref(), participants, timelogs].map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
+    }
+
+    /// The next sessions with their rows, none at the end: as many as fit into memory together, or one.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        let Some(rows) = &mut self.sessions else { return Ok(None) };
+        let next = self.waiting.take().map_or_else(|| rows.next(), |waiting| Ok(Some(waiting)));
+        let Some(sessions) = next? else { return Ok(None) };
+        let keys = Keys::new(Table::Sessions, &sessions);
+        let [participants, timelogs] = &mut self.children;
+        let mut of = [Taken::default(), Taken::default()];
+        let mut taken = 0;
+        while taken < keys.len() && of[0].bytes + of[1].bytes < limits::TOGETHER {
+            participants.take(keys.key(taken), &mut of[0])?;
+            timelogs.take(keys.key(taken), &mut of[1])?;
+            taken += 1;
+        }
+        let batches = [sessions.slice(0, taken), participants.joined(&of[0])?, timelogs.joined(&of[1])?];
+        if taken < keys.len() {
+            self.waiting = Some(sessions.slice(taken, keys.len() - taken));
+        }
+        let mut chunk = Chunk::new(batches, of.map(|of| of.offsets));
+        if self.counts_anew {
+            chunk = foreign::read(|| recount::anew(chunk)).map_err(|error| damaged(&rows.place, error))?;
+        }
+        if self.erased.is_some() {
+            let rules = Rules { floor: None, denied: self.erased.clone() };
+            let rest = foreign::read(|| rules.select(&chunk, &mut Tally::new()).of(&chunk));
+            chunk = rest.map_err(|error| damaged(&rows.place, error))?;
+        }
+        Ok(Some(chunk))
+    }
+}
+
+/// A child table, read along with its sessions.
+pub(super) struct Children {
+    pub rows: Option<Rows>,
+    pub table: Table,
+    pub batch: Option<(RecordBatch, Keys)>,
+    pub row: usize,
+}
+
+impl Children {
+    /// The rows that were taken, in one batch.
+    fn joined(&self, taken: &Taken) -> Result<RecordBatch> {
+        let place = self.rows.as_ref().map_or("", |rows| &rows.place);
+        concat(self.table, &taken.pieces).map_err(|error| damaged(place, error))
+    }
+
+    /// Takes the rows of one session.
+    fn take(&mut self, session: Key<'_>, taken: &mut Taken) -> Result<()> {
+        let (table, Taken { pieces, offsets, bytes }) = (self.table, taken);
+        let rows = self.each_run(session, |batch, rows| {
+            *bytes += weight::of_published(table, batch, rows.start, rows.end);
+            push(pieces, batch, rows);
+        })?;
+        offsets.push(offsets.last().copied().unwrap_or_default() + rows);
+        Ok(())
+    }
+
+    /// Calls with the rows of one session, and returns how many there are; rows of sessions before it have no session any
+    /// more and are left out.
+    pub fn each_run(&mut self, session: Key<'_>, mut each: impl FnMut(&RecordBatch, Range<usize>)) -> Result<usize> {
+        let mut taken = 0;
+        while self.fill()? {
+            let Some((batch, keys)) = &self.batch else { break };
+            let from = (self.row..keys.len()).find(|&row| keys.key(row) >= session).unwrap_or(keys.len());
+            let to = (from..keys.len()).find(|&row| keys.key(row) != session).unwrap_or(keys.len());
+            if to > from {
+                each(batch, from..to);
+                taken += to - from;
+            }
+            self.row = to;
+            if to < keys.len() {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Makes sure that there is a row at hand; false at the end.
+    fn fill(&mut self) -> Result<bool> {
+        while self.batch.as_ref().is_none_or(|(batch, _)| self.row >= batch.num_rows()) {
+            let Some(batch) = self.rows.as_mut().map(Rows::next).transpose()?.flatten() else {
+                self.batch = None;
+                return Ok(false);
+            };
+            let keys = Keys::new(self.table, &batch);
+            self.batch = Some((batch, keys));
+            self.row = 0;
+        }
+        Ok(true)
+    }
+}
+
+/// Rows of a child table that were taken for some sessions.
+struct Taken {
+    pieces: Vec<Piece>,
+    /// The first row of each session, and the number of rows at the end.
+    offsets: Vec<usize>,
+    /// Bytes that these pieces take in memory.
+    bytes: usize,
+}
+
+impl Default for Taken {
+    fn default() -> Self {
+        Self { pieces: Vec::new(), offsets: vec![0], bytes: 0 }
+    }
+}
+
+/// Rows `from..to` of a batch, `to` not included.
+struct Piece {
+    batch: RecordBatch,
+    from: usize,
+    to: usize,
+}
+
+/// Adds rows, joining them to the last piece where they follow it: usually a whole batch becomes one piece.
+fn push(pieces: &mut Vec<Piece>, batch: &RecordBatch, Range { start: from, end: to }: Range<usize>) {
+    match pieces.last_mut() {
+        Some(last) if from > 0 && last.to == from => last.to = to,
+        _ => pieces.push(Piece { batch: batch.clone(), from, to }),
+    }
+}
+
+fn concat(table: Table, pieces: &[Piece]) -> Result<RecordBatch, ArrowError> {
+    let slices: Vec<_> = pieces.iter().map(|piece| piece.batch.slice(piece.from, piece.to - piece.from)).collect();
+    arrow_select::concat::concat_batches(&table.schema(), &slices)
+}

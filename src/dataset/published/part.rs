@@ -1,0 +1,87 @@
+//! One file of a published partition, opened and read though somebody may have damaged it.
+
+use std::fs::File;
+
+use arrow_array::RecordBatch;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use crate::dataset::encode::SCHEMA_VERSION_KEY;
+use crate::dataset::footer;
+use crate::error::{Error, Kind, Result};
+use crate::rows::tables::{SCHEMA_VERSION, Table};
+use crate::store::failed;
+use crate::words::foreign;
+use crate::words::system::is_want;
+
+/// Opens a Parquet file that somebody may have damaged.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn open(file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, foreign::Cause> {
+    footer::check(&file)?;
+    foreign::read(|| ParquetRecordBatchReaderBuilder::try_new(file))
+}
+
+pub(super) fn next(reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, foreign::Cause> {
+    foreign::read(|| reader.next().transpose())
+}
+
+/// A file with rows of a schema version that can be read.
+pub(super) struct Opened {
+    pub place: String,
+    pub builder: ParquetRecordBatchReaderBuilder<File>,
+    pub version: u32,
+}
+
+/// The schema version that a file says it is of.
+pub fn schema_version(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<u32> {
+    let pairs = builder.metadata().file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY)?.value.as_ref()?.parse().ok()
+}
+
+/// What keeps this version from reading a file of a table, if anything does. Older versions can be read.
+pub fn strange(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) -> Option<String> {
+    match schema_version(builder) {
+        None => Some("the file was not written by rollbook".to_owned()),
+        Some(version) if version > SCHEMA_VERSION => {
+            Some(format!("the file is not of schema version {SCHEMA_VERSION} but {version}"))
+        }
+        Some(version) if !table.can_be_read(builder.schema(), version) => {
+            Some(format!("the file has other columns than schema version {version}"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// The error of a file that can't be read: damage, unless it is this machine that lacks something.
+pub fn damaged(place: &str, cause: impl Into<foreign::Cause>) -> Error {
+    let cause = cause.into();
+    if is_want(cause.as_ref()) {
+        return failed("cannot read the file", place, cause);
+    }
+    Error::new(Kind::Unreadable, format!("a published file is damaged: {place}"))
+        .because(cause)
+        .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")
+}
+
+/// The rows of a file, in this version's columns, or some of the columns that it has.
+pub(super) struct Rows {
+    pub reader: ParquetRecordBatchReader,
+    pub table: Table,
+    pub place: String,
+    /// The schema version of the file.
+    pub version: u32,
+    pub is_whole: bool,
+}
+
+impl Rows {
+    pub fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let batch = next(&mut self.reader);
+        if !self.is_whole {
+            return batch.map_err(|error| damaged(&self.place, error));
+        }
+        let upgraded =
+            batch.and_then(|batch| batch.map(|batch| foreign::read(|| self.table.upgraded(&batch))).transpose());
+        upgraded.map_err(|error| damaged(&self.place, error))
+    }
+}

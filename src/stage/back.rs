@@ -1,0 +1,64 @@
+//! Staged rows, read back for publication.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+
+use arrow_buffer::MutableBuffer;
+
+use super::fault::StageError;
+use super::leftover::set_aside;
+use super::{Identity, Segment, Stage, identity, segment};
+use crate::error::{Error, Result};
+use crate::rows::chunk::Chunk;
+use crate::store::failed;
+use crate::words::foreign::{self, Cause};
+
+impl Stage {
+    /// Reads a segment back as published rows.
+    ///
+    /// # Errors
+    /// `Destination`. What can't be read because it is no segment is set aside.
+    pub fn load(&self, segment: &Segment) -> Result<Chunk> {
+        let read = foreign::read(|| Ok::<_, Cause>(self.read_segment(segment)));
+        read.map_err(StageError::Foreign).flatten().map_err(|error| self.unreadable(error))
+    }
+
+    /// The error of a segment that can't be read, which the next run must not meet again.
+    fn unreadable(&self, error: StageError) -> Error {
+        let is_damaged = !matches!(&error, StageError::Io(error) if error.kind() != ErrorKind::UnexpectedEof);
+        let error = error.at("cannot read the stage back", &self.folder.place(""));
+        if !is_damaged || !self.is_alone {
+            return error;
+        }
+        self.aside.call_once(|| {
+            if let Err(error) = set_aside(&self.folder, "it is damaged") {
+                tracing::warn!("what is staged can't be set aside: {error}");
+            }
+        });
+        error.hint(
+            "run the same command again: it begins afresh; if this comes back, give it `--fresh` and look at the disk",
+        )
+    }
+
+    fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
+        let mut bytes = MutableBuffer::from_len_zeroed(segment.length);
+        self.rows.read_exact_at(&mut bytes, segment.offset)?;
+        Ok(Chunk::widen(segment::read(bytes.into())?)?)
+    }
+
+    /// The id of the session in a row.
+    pub fn session_id(&self, ordinal: u64) -> Result<String> {
+        let before = |segment: &&Segment| segment.first_ordinal <= ordinal;
+        let segment = self.segments.values().flatten().filter(before).max_by_key(|segment| segment.first_ordinal);
+        let Some(segment) = segment else { return Ok(String::new()) };
+        let row = usize::try_from(ordinal - segment.first_ordinal).unwrap_or(usize::MAX);
+        let chunk = self.load(segment)?;
+        Ok(if row < chunk.len() { chunk.key(row).1.to_owned() } else { String::new() })
+    }
+
+    /// Reads all identities in order, a bounded number at a time.
+    pub fn identities(&self, each: impl FnMut(Identity)) -> Result<()> {
+        let read = identity::each(&self.identities, self.sessions, each);
+        read.map_err(|error| failed("cannot read the stage back", self.folder.place("").display(), error))
+    }
+}
