@@ -37,7 +37,7 @@ pub enum Kind {
     Lease,
     /// The API broke its contract: never the documented shape, over the size cap.
     Contract,
-    /// `verify` found damage.
+    /// `verify` found damage: a file, or rows, that are not what they should be.
     Damage,
     /// The data is written, but not shown to be complete.
     Unproven,
@@ -45,11 +45,11 @@ pub enum Kind {
     Rejected,
     /// All is done, but the result could not be written to stdout.
     Unprinted,
-    /// SIGHUP.
+    /// SIGHUP: the terminal has gone away.
     HungUp,
-    /// SIGINT.
+    /// SIGINT: Ctrl-C.
     Interrupted,
-    /// SIGTERM.
+    /// SIGTERM: somebody, or the system, ends the process.
     Terminated,
 }
 
@@ -131,7 +131,7 @@ impl Error {
         self
     }
 
-    /// Adds the cause.
+    /// Adds the cause, which is printed below the message, its own causes below it.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -151,7 +151,7 @@ impl Error {
         self.status
     }
 
-    /// The stage that failed.
+    /// The stage that failed, which decides on the exit code.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind

@@ -16,19 +16,19 @@ use crate::error::{Error, Kind};
 use crate::list::Silence;
 use crate::words::clock::Clock;
 
-/// What judging a response takes.
+/// What is needed to say what the end of an attempt means.
 pub(super) struct Judge<'a> {
-    /// The request.
+    /// What was asked, for messages and to see where a redirect leads.
     pub url: &'a Url,
     /// For what must not be shown, and for hints.
     pub tokens: &'a Tokens,
-    /// For `Retry-After` dates.
+    /// Told the present, where `Retry-After` names a date.
     pub clock: &'a Clock,
-    /// Decoded bytes at most.
+    /// Decoded bytes of a body at most: `api.max_body_bytes`.
     pub limit: u64,
-    /// How long bodies usually are.
+    /// How many bytes bodies usually have: room for one that does not tell its length.
     pub usual: usize,
-    /// Memory for bodies.
+    /// What all bodies in flight may take together.
     pub memory: &'a Memory,
 }
 

@@ -29,7 +29,7 @@ const EXPANDED: &str = "only a shell fills in variables: an --env-file, systemd 
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text in.
+    /// A secret of this text, which is taken as it is.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -46,7 +46,7 @@ pub enum Credentials {
     Token(Secret),
     /// An account's key and secret; short-lived tokens are made of them.
     Key {
-        /// The account's public key.
+        /// The account's public key, which each token names.
         api_key: String,
         /// What the tokens are signed with.
         secret: Secret,

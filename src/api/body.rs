@@ -16,9 +16,9 @@ const EXCERPT_CHARS: usize = 100;
 
 /// Why a body did not arrive.
 pub(super) enum Unread {
-    /// More decoded bytes than allowed.
+    /// It has more decoded bytes than allowed: `api.max_body_bytes`.
     TooLarge,
-    /// The connection broke.
+    /// The connection broke before the body's end.
     Broken(reqwest::Error),
     /// It is not what its coding says.
     Damaged(std::io::Error),
@@ -62,7 +62,7 @@ pub(super) async fn read(response: Response, limit: u64, guess: usize, share: &m
 /// The decoded pieces of a body.
 struct Pieces {
     response: Response,
-    /// For a body in gzip.
+    /// Decodes a body in gzip; `None` for one that comes as it is.
     inflater: Option<Inflater>,
     /// The last that has arrived; it goes before the next is read, so that the connection can use its buffer again.
     chunk: Bytes,

@@ -6,10 +6,10 @@ use url::Url;
 
 use crate::words::system::remedy;
 
-/// A failure on the way.
+/// A request that broke on its way there or back, in words for a person.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken {
-    /// What happened, in a line.
+    /// What happened, in one line without a secret.
     pub cause: String,
     /// The next step, where it is another than usual.
     pub hint: Option<&'static str>,

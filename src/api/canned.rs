@@ -17,7 +17,7 @@ pub enum Step {
     Cut(Vec<u8>),
     /// Writes these bytes and then nothing more, for a minute.
     Stall(Vec<u8>),
-    /// Answers after a while.
+    /// Waits for so long, then writes these bytes.
     Late(Duration, Vec<u8>),
 }
 
@@ -30,7 +30,7 @@ pub struct Seen {
     peak: AtomicUsize,
 }
 
-/// The server.
+/// A server under way; dropped, it goes on until the test's runtime ends.
 pub struct Canned {
     pub address: SocketAddr,
     seen: Arc<Seen>,
@@ -121,7 +121,7 @@ pub fn answer(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8>
     bytes
 }
 
-/// An empty page.
+/// A page without sessions: `{"data":[]}`.
 pub fn page() -> Step {
     Step::Answer(answer("200 OK", &[], "{\"data\":[]}"))
 }

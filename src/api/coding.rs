@@ -9,12 +9,12 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 /// Bytes that are decoded at a time.
 const PIECE: usize = 64 << 10;
 
-/// How a body is coded.
+/// How the bytes of a body are coded on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// As it is.
+    /// The bytes of the body themselves; also where the answer names `identity`.
     None,
-    /// gzip, once.
+    /// gzip, once; also under its old name `x-gzip`.
     Gzip,
 }
 
@@ -67,7 +67,7 @@ impl Inflater {
         !matches!(self.ready, Ok(0))
     }
 
-    /// The piece that there is.
+    /// The decoded piece that is there; empty at the end.
     pub fn piece(&mut self) -> io::Result<&[u8]> {
         std::mem::replace(&mut self.ready, Ok(0)).map(|length| &self.piece[..length])
     }

@@ -12,7 +12,7 @@ use crate::words::range::Range;
 /// Which sessions the server is asked for; by default all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Those of this meeting.
+    /// The id of a meeting whose sessions are asked for; of all meetings where there is none.
     pub meeting: Option<String>,
     /// Those that started in this range; for v2 only.
     pub range: Option<Range>,
@@ -62,7 +62,7 @@ impl Endpoint {
         is_loopback(&self.list)
     }
 
-    /// Whether the connection is encrypted.
+    /// Whether it is `https`, so that the client speaks nothing but TLS and checks certificates.
     pub fn is_https(&self) -> bool {
         self.list.scheme() == "https"
     }

@@ -14,23 +14,23 @@ use crate::list::{Asking, Silence};
 
 /// Why an attempt brought no body.
 pub(super) enum Failure {
-    /// May be better next time.
+    /// It may be better next time: a bad moment of the server, or of the way there.
     Passing(Passing),
     /// 401, which another token may mend.
     Unauthorized(Failed),
     /// A redirect to the same path with a trailing slash more or less.
     Slash(Failed),
-    /// Will not be better.
+    /// Asking again would bring the same.
     Final(Failed),
 }
 
-/// A failure that may pass.
+/// A failure that may pass, and what it is worth if it does not.
 pub(super) struct Passing {
     /// What the failure is for a run if it doesn't pass.
     pub kind: Kind,
-    /// And for a walk.
+    /// What it is worth to a walk if it does not pass.
     pub silence: Silence,
-    /// What happened, in a line.
+    /// What happened, in one line without a secret: `503 Service Unavailable`.
     pub cause: String,
     /// How long the server asked to wait.
     pub asked: Option<Duration>,
@@ -91,7 +91,7 @@ impl Failure {
         }
     }
 
-    /// No answer in time.
+    /// Nothing came within the connect, read or request timeout.
     pub fn late() -> Self {
         Self::passing(Kind::Source, Silence::Late, "timed out")
     }

@@ -33,7 +33,7 @@ impl Memory {
         Self(Arc::new(Pools { common, senior: Arc::new(Semaphore::new(1)) }))
     }
 
-    /// A share of nothing yet.
+    /// A share for one answer, of no bytes yet.
     pub fn share(&self) -> Share {
         Share { of: self.clone(), common: None, senior: None }
     }

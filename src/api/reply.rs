@@ -12,7 +12,7 @@ use crate::list::{Outcome, Silence};
 /// The body of a success; it looks like one JSON object with something in it, and no more than that is known.
 #[derive(Debug)]
 pub struct Body {
-    /// The bytes, decoded.
+    /// The body, decoded: JSON, as far as its first and last byte tell.
     pub bytes: Bytes,
     /// The server's `Date`, in microseconds since 1970; `None` where that is missing or unreadable.
     pub at: Option<i64>,
@@ -52,12 +52,12 @@ pub struct Failed {
 pub enum Word {
     /// The server says that nothing is there, or refuses.
     Nothing {
-        /// The HTTP status.
+        /// The HTTP status: 400, 404, 410, 416 or 422.
         status: u16,
     },
-    /// No word on the list.
+    /// No word on the list: an error, a timeout, another shape.
     Silent(Silence),
-    /// A wrong token was refused.
+    /// A wrong token was refused with 401 or 403, as it should be.
     Denied,
 }
 
@@ -103,7 +103,7 @@ impl Failed {
 }
 
 impl From<Error> for Failed {
-    /// The request was never sent.
+    /// The request was never sent, so nothing is known of the list.
     fn from(error: Error) -> Self {
         Self::ending(Silence::Broken, error)
     }

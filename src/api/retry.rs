@@ -41,11 +41,11 @@ pub(super) type Random = Box<dyn Fn() -> f64 + Send + Sync>;
 /// Exponential backoff, half of it by chance: before attempt `n + 1`, from a half to the whole of `base * 3^(n - 1)`. Five
 /// attempts so outlast an outage of ten seconds, and those of many clients do not come all at once.
 pub(super) struct Backoff {
-    /// The longest first wait.
+    /// The longest wait before the second attempt; the shortest is half of it.
     pub base: Duration,
-    /// The longest wait.
+    /// The longest wait before any attempt.
     pub cap: Duration,
-    /// Where the jitter comes from.
+    /// Where the jitter comes from, handed in so that tests repeat.
     pub random: Random,
 }
 
@@ -94,7 +94,7 @@ pub(super) fn answered_at(headers: &HeaderMap) -> Option<i64> {
     i64::try_from(date(headers)?.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()
 }
 
-/// The header `Date`.
+/// The time in the header `Date`, by the server's own clock; whole seconds.
 fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()
 }

@@ -20,7 +20,7 @@ pub(super) enum Meaning {
 }
 
 impl Meaning {
-    /// The table.
+    /// The meaning of a status that is no success: `404` is [`Self::Nothing`], `503` is [`Self::Later`].
     pub const fn of(status: u16) -> Self {
         match status {
             400 | 404 | 410 | 416 | 422 => Self::Nothing,

@@ -65,7 +65,7 @@ async fn failure(client: &Client, asking: Asking) -> Failed {
     reply.expect("a word").expect_err("no page")
 }
 
-/// `text` as gzip.
+/// A text compressed with gzip, as a server would send it.
 fn gzip(text: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
 

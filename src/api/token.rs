@@ -57,7 +57,7 @@ impl Tokens {
         Ok(Self { credentials, clock, current })
     }
 
-    /// The token to send now.
+    /// The token to send now: the given one, or one that is minted and not about to expire.
     pub fn current(&self) -> Result<Token> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Credentials::Key { api_key, secret } = &self.credentials {

@@ -117,7 +117,7 @@ fn not_unicode(name: &str) -> Error {
         .hint("set it anew, or unset it")
 }
 
-/// `http://host:port` or `host:port`.
+/// Whether a value can be a proxy: `http://host:port` or `host:port`.
 fn is_proxy(value: &str) -> bool {
     let whole = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
     let is_plain = value.bytes().all(|byte| byte.is_ascii_graphic());

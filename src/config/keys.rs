@@ -5,15 +5,15 @@ use std::fmt::Write;
 /// How a setting is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Text in quotes.
+    /// Text in quotes: `"3d"`.
     Text,
-    /// A number without quotes.
+    /// A number without quotes: `100`.
     Number,
-    /// `true` or `false`.
+    /// `true` or `false`, without quotes.
     Flag,
 }
 
-/// One setting.
+/// One setting: its name, form and default, and what it is for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Key {
     /// `section.key`, as it is called in the file.
@@ -21,7 +21,7 @@ pub struct Key {
     pub(super) form: Form,
     /// The default as text, without quotes.
     pub default: &'static str,
-    /// One sentence for the operator.
+    /// One sentence for the operator, as in the file of settings and in tips.
     pub doc: &'static str,
 }
 
@@ -61,13 +61,13 @@ pub const KEYS: &[Key] = &[
 ];
 
 impl Key {
-    /// `api` of `api.per_page`.
+    /// The part before the dot: `api` of `api.per_page`.
     #[must_use]
     pub fn section(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(section, _)| section)
     }
 
-    /// `per_page` of `api.per_page`.
+    /// The part behind the dot: `per_page` of `api.per_page`.
     #[must_use]
     pub fn field(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(_, field)| field)
@@ -80,7 +80,7 @@ impl Key {
     }
 }
 
-/// The setting of this name.
+/// The row of the setting of this name; `None` where there is no such setting.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }

@@ -32,25 +32,25 @@ use value::{boolean, choice, decimal, optional_folder, optional_moment, origin, 
 /// Which version of the sessions API is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ApiVersion {
-    /// `GET /v1/meeting-sessions`.
+    /// `GET /v1/meeting-sessions`, without status, region and custom id.
     #[default]
     V1,
-    /// `GET /v2/sessions`.
+    /// `GET /v2/sessions`, with a filter for dates of the server's own.
     V2,
 }
 
 /// `[api]`: where the sessions come from, and how hard the API may be pressed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Api {
-    /// v1 or v2.
+    /// The version whose paths are asked for: `"v1"` or `"v2"`.
     pub version: ApiVersion,
     /// The origin only; the documented paths are appended.
     pub base_url: url::Url,
     /// Rows asked for in one page.
     pub per_page: u32,
-    /// Requests in flight at most.
+    /// Requests in flight at most, from 1 to 256.
     pub concurrency: usize,
-    /// Client-side limit; 0 is none.
+    /// Requests that go out in a second at most; 0 sets no limit.
     pub requests_per_second: f64,
     /// For the TCP and TLS handshake.
     pub connect_timeout: Duration,
@@ -84,7 +84,7 @@ pub struct Walk {
 pub struct Dataset {
     /// A local folder, or a place in an object store.
     pub url: Place,
-    /// The partitions.
+    /// How sessions are cut into partitions: all in one, by month or by day of their start, in UTC.
     pub partition_by: PartitionBy,
     /// Sessions that started before this get no rows, in microseconds since 1970; a floor under every goal.
     pub since: Option<i64>,
@@ -96,14 +96,14 @@ pub struct Dataset {
     pub keep_unknown_fields: bool,
 }
 
-/// All settings in force.
+/// All settings in force, each with its type; what a run is told, but for its goal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// `[api]`
+    /// `[api]`: the source, and how hard it may be pressed.
     pub api: Api,
-    /// `[walk]`
+    /// `[walk]`: how the list is read.
     pub walk: Walk,
-    /// `[dataset]`
+    /// `[dataset]`: where the tables go.
     pub dataset: Dataset,
     /// `[store] options`: names and values for an object store.
     pub store_options: Vec<(String, String)>,

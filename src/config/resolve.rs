@@ -10,21 +10,21 @@ use super::keys::{self, KEYS, Key};
 use super::source::{Override, Source};
 use super::{Config, Environment, file};
 
-/// A setting in force.
+/// A setting in force, as `rollbook config` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// Which one.
+    /// Its row of the table of settings.
     pub key: &'static Key,
     /// Its value as it was written.
     pub value: String,
-    /// Where it was said.
+    /// Where that value was given, the last source that had one.
     pub source: Source,
 }
 
 /// The settings in force, typed and as they were written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
-    /// For the run.
+    /// The settings with their types, for the run.
     pub config: Config,
     /// For a person: one for each of [`KEYS`], in that order.
     pub settings: Vec<Setting>,

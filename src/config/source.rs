@@ -5,13 +5,13 @@ use std::fmt;
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The table of defaults.
+    /// Nobody said anything: the default in the table of settings.
     Default,
     /// The settings file: its path and line, `rollbook.toml:3`.
     File(String),
-    /// An environment variable, by name.
+    /// An environment variable by its name: `ROLLBOOK_API_PER_PAGE`.
     Environment(String),
-    /// A flag, by name.
+    /// A flag by its name: `--dest`.
     Flag(&'static str),
     /// What a command does by itself, such as `demo` with a dataset of its own.
     Command(&'static str),
@@ -34,8 +34,8 @@ impl fmt::Display for Source {
 pub struct Override {
     /// The setting, as in [`Key::name`](super::keys::Key).
     pub name: &'static str,
-    /// Its value as text.
+    /// The value as it was written, without quotes that belong to its file.
     pub value: String,
-    /// Where it was said.
+    /// Who gave it.
     pub source: Source,
 }

@@ -30,7 +30,7 @@ fn within<T: PartialOrd + Display>(value: Option<T>, range: RangeInclusive<T>, w
     value.filter(|value| range.contains(value)).ok_or_else(allowed)
 }
 
-/// `true` or `false`.
+/// `true` or `false`; nothing else stands for them.
 pub(super) fn boolean(text: &str) -> Read<bool> {
     text.parse().map_err(|_| "`true` or `false`".to_owned())
 }
@@ -41,7 +41,7 @@ pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)], allowed: &str) 
     found.map(|(_, value)| *value).ok_or_else(|| allowed.to_owned())
 }
 
-/// A duration in a range.
+/// A duration such as `30s`, from the first to the second, both included.
 pub(super) fn period(text: &str, from: Duration, to: Duration) -> Read<Duration> {
     let allowed = || format!("a duration such as `500ms`, `30s` or `5m`, from {from:?} to {}h", to.as_secs() / 3600);
     duration(text).ok().filter(|value| (from..=to).contains(value)).ok_or_else(allowed)

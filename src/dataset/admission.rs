@@ -15,7 +15,7 @@ use crate::words::stop::Stop;
 /// What somebody wants to do with a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Read and publish.
+    /// To read from it and publish into it.
     Run,
     /// Put right what is wrong with it.
     Repair,

@@ -15,10 +15,10 @@ use crate::store::{self, Faults, Given, Means};
 use crate::words::stop::Stop;
 use crate::words::text::duration;
 
-/// Where a run writes.
+/// Where a run writes: the dataset, and this machine's disk on the way there.
 #[derive(Debug, Clone)]
 pub struct Destination {
-    /// The dataset.
+    /// The dataset: its store, and how it is cut into partitions.
     pub layout: Layout,
     /// Rows that wait to be published.
     pub stage: Below,

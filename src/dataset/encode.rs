@@ -36,14 +36,14 @@ const ROW_GROUP_ROWS: usize = 512 * 1024;
 const BATCH_BYTES: usize = 4 << 20;
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
-/// What was written.
+/// A file that was written, as records name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Rows in the file.
+    /// Rows in the file; 0 in a partition without sessions.
     pub rows: u64,
-    /// Its length.
+    /// Bytes of the whole file, its footer included.
     pub bytes: u64,
-    /// Its SHA-256 in hexadecimal.
+    /// The SHA-256 of all its bytes, in 64 hexadecimal digits.
     pub sha256: String,
 }
 
@@ -146,14 +146,14 @@ fn mistaken(error: ArrowError) -> Error {
     Error::new(Kind::Unexpected, "rows of a table don't fit together").because(error)
 }
 
-/// A table's file being written.
+/// A table's file in the writing: rows go in, in order, and its length and sum come out.
 pub struct Encoder<'a> {
     writer: ArrowWriter<Hashing<BufWriter<&'a File>>>,
     rows: u64,
 }
 
 impl<'a> Encoder<'a> {
-    /// Begins a file.
+    /// Begins a table's file: its schema, sort columns and metadata are set from here on.
     pub fn new(table: Table, file: &'a File) -> Result<Self, ParquetError> {
         let output = Hashing { inner: BufWriter::with_capacity(1 << 16, file), digest: Sha256::new(), bytes: 0 };
         let writer = ArrowWriter::try_new(output, table.schema(), Some(properties(table)))?;
@@ -167,7 +167,7 @@ impl<'a> Encoder<'a> {
         if self.writer.in_progress_size() > ROW_GROUP_BYTES { self.writer.flush() } else { Ok(()) }
     }
 
-    /// Ends the file.
+    /// Writes what is left and the footer; says what the file holds now.
     pub fn close(self) -> Result<Written, ParquetError> {
         let mut output = self.writer.into_inner()?;
         output.flush()?;
@@ -191,7 +191,7 @@ pub fn digest(mut file: &File, stop: &Stop) -> Result<io::Result<(u64, String)>>
     }
 }
 
-/// Bytes as hexadecimal digits.
+/// Bytes as hexadecimal digits, two for each, in small letters.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -247,7 +247,7 @@ fn properties(table: Table) -> WriterProperties {
     builder.build()
 }
 
-/// How a column is stored.
+/// How a column is stored: encoding, compression, and how far least and greatest values are kept.
 struct Form {
     /// `None`: with a dictionary, which pays where few values repeat.
     encoding: Option<Encoding>,

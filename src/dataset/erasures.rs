@@ -47,12 +47,12 @@ struct Stored {
     rules: Vec<Rule>,
 }
 
-/// What was purged for good.
+/// The rules of all purges, and what is needed to hold a name or an id against them.
 #[derive(Debug, Clone, Default)]
 pub struct Erasures {
     /// Counts the purges that changed the rules.
     epoch: u64,
-    /// Of the hashes.
+    /// By which names and ids are hashed: the dataset's own, drawn when its first rule was made.
     key: Vec<u8>,
     /// The last number that a rule got.
     last_number: u32,
@@ -63,19 +63,19 @@ pub struct Erasures {
     version: Option<Version>,
 }
 
-/// What a purge adds.
+/// What a purge adds to the rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Erase {
     /// Sessions that started before this, in microseconds.
     pub before: Option<i64>,
-    /// Participants.
+    /// Participants, each by an id or a name.
     pub people: Vec<(Identifier, String)>,
 }
 
 /// A rule that a purge asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
-    /// Its number.
+    /// The number of the rule, as `purge --list` shows it.
     pub number: u32,
     /// Whether it was not in force before.
     pub is_new: bool,
@@ -153,7 +153,7 @@ impl Erasures {
         self.rules.iter().map(|rule| rule.epoch).max().unwrap_or_default()
     }
 
-    /// The rules in force.
+    /// The rules in force, in the order in which they were made.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }

@@ -57,7 +57,7 @@ fn columns(mut bytes: &[u8]) -> Option<u64> {
     }
 }
 
-/// A number of variable length.
+/// A number of variable length, as the format of the footer has it; takes it off the bytes.
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..63).step_by(7) {

@@ -33,7 +33,7 @@ const EXAMPLES: usize = 10;
 /// Identities that take longer to sort than a thread takes to begin.
 const WORTH_A_THREAD: usize = 4096;
 
-/// One bit a row.
+/// Rows of a file or of the stage, by their number: one bit a row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bits(Vec<u64>);
 
@@ -46,7 +46,7 @@ impl Bits {
         self.0[word] |= 1 << (index % 64);
     }
 
-    /// Whether any bit is set.
+    /// Whether any row is marked at all.
     pub fn any(&self) -> bool {
         self.0.iter().any(|bits| *bits != 0)
     }
@@ -65,7 +65,7 @@ impl Bits {
     }
 }
 
-/// What the identity checks found.
+/// What follows from all staged and published versions: who wins, who leaves, and what the verdicts need.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Resolution {
     /// Staged rows that lost against another version of their id.
@@ -80,11 +80,11 @@ pub struct Resolution {
     pub poorer: u64,
     /// Staged rows of some of these.
     pub examples: Vec<u64>,
-    /// Different sessions that are staged.
+    /// Different sessions that are staged with rows.
     pub sessions: u64,
     /// Sessions that are still running by their latest version.
     pub open: u64,
-    /// Counts of each walk.
+    /// What the verdict of each walk needs, in the order of [`Questions::walks`].
     pub tallies: Vec<Tally>,
     /// Sessions that started before a settled time and were not known.
     pub late: u64,

@@ -33,7 +33,7 @@ pub struct Inspection {
     restored: BTreeMap<String, Older>,
 }
 
-/// A file that was hashed.
+/// A file that was hashed, and what it turned out to be.
 #[derive(Debug, Clone)]
 struct Seen {
     version: Version,

@@ -21,32 +21,32 @@ pub enum Standing {
     Published(u64, String),
     /// They are an older run's, and somebody has put them back.
     Restored(Older),
-    /// No record knows them.
+    /// No record knows them: damage, unless somebody vouches for the file.
     Unknown,
 }
 
 /// What the receipt of an older run says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Older {
-    /// The run.
+    /// The run that the receipt is of.
     pub run_id: String,
-    /// Rows in the file.
+    /// Rows in the file, by that receipt.
     pub rows: u64,
     /// The number of the last purge before it.
     pub erasures: u64,
 }
 
-/// The records.
+/// What all records together say of the dataset's files.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// `None`: lost, or damaged.
+    /// The files that the state names, by path; `None` where it is lost or damaged.
     state: Option<BTreeMap<String, Recorded>>,
     left: Vec<Left>,
     /// By path; read where they are needed.
     receipts: Option<BTreeMap<String, Vec<Mention>>>,
 }
 
-/// A file in a receipt.
+/// What a receipt says of a file: when, with which sum, and how many rows.
 #[derive(Debug, Clone)]
 struct Mention {
     started_at: String,
@@ -75,7 +75,7 @@ impl Known {
         Ok(known)
     }
 
-    /// From what was read already.
+    /// Of a state and records that were read already.
     pub fn of(state: Option<BTreeMap<String, Recorded>>, left: Vec<Left>) -> Self {
         Self { state, left, receipts: None }
     }
@@ -93,7 +93,7 @@ impl Known {
         })
     }
 
-    /// Takes a receipt into account.
+    /// Takes the files of a receipt into account.
     pub fn mention(&mut self, stored: Stored) {
         let Stored { run_id, started_at, finished_at, partitions, erasures, .. } = stored;
         let receipts = self.receipts.get_or_insert_default();
@@ -110,7 +110,7 @@ impl Known {
         &self.left
     }
 
-    /// Whether there is no state.
+    /// Whether there is no state that can be read, so that receipts stand for it.
     pub const fn is_lost(&self) -> bool {
         self.state.is_none()
     }

@@ -20,7 +20,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of a dataset.
+    /// The layout of the dataset in a store, cut into partitions so.
     pub const fn new(store: Arc<dyn Store>, by: PartitionBy) -> Self {
         Self { store, by }
     }
@@ -36,7 +36,7 @@ impl Layout {
         Self { store: Arc::new(Dry(Arc::clone(&self.store))), by: self.by }
     }
 
-    /// Where its bytes are.
+    /// The folder or object store that the dataset is in.
     pub fn store(&self) -> &dyn Store {
         self.store.as_ref()
     }
@@ -64,7 +64,7 @@ impl Layout {
         Ok(survey)
     }
 
-    /// How the dataset is cut.
+    /// How sessions are cut into partitions: none, month or day.
     pub const fn by(&self) -> PartitionBy {
         self.by
     }

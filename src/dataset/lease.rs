@@ -41,7 +41,7 @@ pub struct Terms {
     pub wait: Option<Duration>,
     /// Time between two beats, where it is not the usual one.
     pub beat: Option<Duration>,
-    /// Do without.
+    /// Writes without asking, as only tests do.
     pub is_off: bool,
 }
 
@@ -49,11 +49,11 @@ pub struct Terms {
 #[derive(Debug)]
 #[allow(dead_code)] // held, not read
 pub enum Lease {
-    /// A locked file.
+    /// A lock on a file of this machine, which goes with the process.
     Locked(File),
     /// A file in an object store that is renewed.
     Renewed(Renewing),
-    /// None.
+    /// Neither: nothing keeps others out.
     Off,
 }
 
@@ -64,7 +64,7 @@ impl Lease {
     }
 }
 
-/// `_rollbook/lease.json`
+/// `_rollbook/lease.json`: who writes, in an object store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
     epoch: u64,

@@ -18,11 +18,11 @@ use crate::stage::{Segment, Stage};
 pub struct Sources<'a> {
     /// The stage and its segments of the partition.
     pub stage: &'a Stage,
-    /// In any order.
+    /// The partition's segments of the stage, in any order.
     pub segments: &'a [Segment],
     /// Staged rows that lost against another version.
     pub lost: &'a Bits,
-    /// What is published, if anything.
+    /// The rows that are published in the partition; `None` where there are none.
     pub published: Option<Chunks>,
     /// Its rows whose session is staged.
     pub superseded: Bits,
@@ -71,7 +71,7 @@ impl Ord for Waiting {
     }
 }
 
-/// The merge of one partition.
+/// The merge of one partition's sources, by start and id.
 pub struct Merge<'a> {
     sources: Sources<'a>,
     heap: BinaryHeap<Reverse<Waiting>>,
@@ -85,7 +85,7 @@ pub struct Merge<'a> {
 pub type Run = [RecordBatch; 3];
 
 impl<'a> Merge<'a> {
-    /// Begins a merge.
+    /// Begins a merge; a source is opened only when its first row is due.
     pub fn new(sources: Sources<'a>) -> Result<Self> {
         let mut heap = BinaryHeap::with_capacity(sources.segments.len() + 1);
         for (index, segment) in sources.segments.iter().enumerate() {

@@ -28,11 +28,11 @@ const QUEUE: usize = 2;
 /// One file of a partition after publishing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Its table.
+    /// The table that its rows are of.
     pub table: Table,
     /// Its path relative to the dataset.
     pub path: String,
-    /// What is in it.
+    /// Rows, bytes and sum of the file that is there now.
     pub written: Written,
     /// Whether its bytes are new; unchanged files are not touched.
     pub changed: bool,
@@ -40,7 +40,7 @@ pub struct Part {
     pub version: Version,
 }
 
-/// Which way a partition changes.
+/// In which order a partition's tables are swapped, so that no participant ever lacks its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Sessions come in or are replaced: their own table is swapped first.
@@ -49,20 +49,20 @@ pub enum Change {
     Removing,
 }
 
-/// A partition on its way.
+/// A partition that is about to be made, of the files that were read.
 #[derive(Debug)]
 pub struct Place<'a> {
-    /// The dataset.
+    /// The dataset that the partition is of.
     pub layout: &'a Layout,
-    /// The partition.
+    /// Which month or day, as in the paths of its files.
     pub partition: Partition,
-    /// Its files that were read.
+    /// The versions of its files that the new ones rest on; a swap fails where another is there.
     pub versions: Versions,
     /// Which of them is swapped first.
     pub change: Change,
 }
 
-/// Where rows go, in order.
+/// Where rows go, in order of their keys, whole sessions at a time.
 pub type Sink<'a> = &'a mut dyn FnMut(Run) -> Result<()>;
 
 /// A partition whose files are made and not yet in place; dropped, it leaves nothing behind.
@@ -71,7 +71,7 @@ pub struct Ready<'a> {
     files: Vec<Made>,
 }
 
-/// A file that was made.
+/// A file that was made, beside its place, and how it compares with the one that is there.
 struct Made {
     table: Table,
     draft: Draft,

@@ -26,7 +26,7 @@ use crate::words::foreign;
 use chunks::Children;
 use part::{Opened, Rows, next};
 
-/// Sessions read at a time.
+/// How many sessions are read from a file at a time.
 const SESSIONS: usize = 2048;
 /// Child rows read at a time.
 const ROWS: usize = 8192;
@@ -48,9 +48,9 @@ pub struct Published {
 /// A published session, as later runs need to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known<'a> {
-    /// Its id.
+    /// The session's id, as it was listed.
     pub id: &'a str,
-    /// Its start.
+    /// Its start, in microseconds; `None` where it has none that can be read.
     pub start: Option<i64>,
     /// Whether it was still running when it was last seen.
     pub is_open: bool,
@@ -71,7 +71,7 @@ impl Published {
         versions.iter().map(|(partition, versions)| Self::one(layout, *partition, versions.clone())).collect()
     }
 
-    /// A partition with these versions.
+    /// The partition as it is with these versions of its files.
     pub fn one(layout: &Layout, partition: Partition, versions: Versions) -> Self {
         Self { layout: layout.clone(), partition, versions }
     }
@@ -113,12 +113,12 @@ impl Published {
         )
     }
 
-    /// Which partition it is.
+    /// Which month or day it is.
     pub const fn partition(&self) -> Partition {
         self.partition
     }
 
-    /// Its files that were found.
+    /// The versions of its files as they were found, in the order of [`Table::ALL`].
     pub const fn found(&self) -> &Versions {
         &self.versions
     }

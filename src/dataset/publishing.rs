@@ -23,11 +23,11 @@ const MOST: u64 = 64 << 20;
 /// A file as it will be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
-    /// Relative to the dataset.
+    /// Its path, relative to the dataset.
     pub path: String,
-    /// Rows in it.
+    /// Rows in it; a state takes them over where its run has died.
     pub rows: u64,
-    /// Its SHA-256 in hexadecimal.
+    /// The SHA-256 of all its bytes, in hexadecimal.
     pub sha256: String,
 }
 
@@ -94,9 +94,9 @@ impl Record {
 /// A record that is there, of a run that is dead or alive.
 #[derive(Debug, Clone)]
 pub struct Left {
-    /// Relative to the dataset.
+    /// The path of the record itself, relative to the dataset.
     pub path: String,
-    /// As it was read.
+    /// The record as it was read: removed only if it is still the same.
     pub version: Version,
     /// In the order in which they were to be swapped; a path may come twice.
     pub files: Vec<Entry>,

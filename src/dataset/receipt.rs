@@ -26,35 +26,35 @@ const RUNS: &str = "runs";
 /// The record of a run. Field names and order are a contract.
 #[derive(Debug, Clone, Serialize)]
 pub struct Receipt {
-    /// Sortable by time, unique.
+    /// When the run began and a random tail, so that names of receipts sort by time: `20261126T064421260Z-8fa0bc`.
     pub run_id: String,
-    /// The command.
+    /// The command: `export`, `backfill`, `purge`, `demo`, `verify`.
     pub command: &'static str,
-    /// RFC 3339.
+    /// When the run began, RFC 3339.
     pub started_at: String,
-    /// RFC 3339.
+    /// When it was over, RFC 3339; for a run that publishes, after the state was stored.
     pub finished_at: String,
-    /// The process's exit code.
+    /// The process's exit code, unless printing the receipt fails (10).
     pub exit_code: u8,
     /// In a word: `proven`, `not_proven`, `rejects`, or what failed.
     pub outcome: &'static str,
-    /// What failed, where something did.
+    /// The message of what failed, one line; null where nothing did.
     pub error: Option<String>,
     /// What the run had to cover.
     pub goal: Goal,
-    /// The source.
+    /// Where the sessions come from.
     pub api: Api,
-    /// What the walk showed.
+    /// What the walk showed, and what became of sessions that were asked for by their ids.
     pub walk: Walk,
     /// Rows read, those that were read twice counted twice.
     pub rows: Rows,
     /// Different sessions that got rows; those that were listed and not wanted count in `walk.distinct` only.
     pub sessions: u64,
-    /// Different sessions still running.
+    /// Different sessions that are still running, of those in `sessions`.
     pub open_sessions: u64,
-    /// Records kept raw.
+    /// How many records were kept raw, and why.
     pub rejects: Rejects,
-    /// Files this run looked after.
+    /// The published files that the run looked after, changed or not.
     pub partitions: Vec<File>,
     /// Rows that a purge has removed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,7 @@ pub struct Ended {
 /// What a run had to cover.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Goal {
-    /// `full`, `nightly` or `range`.
+    /// `full`, `nightly` or `range`: the whole list, back to the fence, or some dates.
     pub kind: &'static str,
     /// The lowest start, RFC 3339, of a nightly run, a range, or a full run that has one.
     pub from: Option<String>,
@@ -113,27 +113,27 @@ pub struct Goal {
     pub why: Option<String>,
 }
 
-/// The source of a run.
+/// Where the sessions come from: version and origin of the API.
 #[derive(Debug, Clone, Serialize)]
 pub struct Api {
-    /// `v1` or `v2`.
+    /// `v1` or `v2`, as `api.version` has it.
     pub version: &'static str,
-    /// The origin.
+    /// The origin that was asked, without a path: `https://api.videosdk.live`.
     pub base_url: String,
 }
 
-/// Rows by table.
+/// How many rows of each table.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Rows {
-    /// In `sessions`.
+    /// Sessions.
     pub sessions: u64,
-    /// In `participants`.
+    /// Entries in sessions' lists of participants.
     pub participants: u64,
-    /// In `timelogs`.
+    /// Intervals from join to leave, over all entries.
     pub timelogs: u64,
 }
 
-/// Records kept raw.
+/// How many records could not become a row, or not all of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rejects {
     /// In this run: those with an id by id and content, those without one by their number.
@@ -146,20 +146,20 @@ pub struct Rejects {
     pub reasons: BTreeMap<String, u64>,
 }
 
-/// A file.
+/// A published file that the run looked after, whether or not it changed.
 #[derive(Debug, Clone, Serialize)]
 pub struct File {
-    /// Its table.
+    /// The table that its rows are of: `sessions`, `participants` or `timelogs`.
     pub table: &'static str,
-    /// Relative to the dataset.
+    /// Its path, relative to the dataset: `sessions/start_month=2026-11/part-0.parquet`.
     pub path: String,
-    /// Rows in it.
+    /// Rows in it, those of earlier runs included.
     pub rows: u64,
-    /// Its length.
+    /// Bytes of the whole file.
     pub bytes: u64,
-    /// Its SHA-256.
+    /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
-    /// Whether this run replaced it.
+    /// Whether this run replaced it; an equal file is left alone.
     pub changed: bool,
 }
 
@@ -171,14 +171,14 @@ impl From<&Part> for File {
     }
 }
 
-/// Seconds by phase.
+/// How long the phases of a run took, in seconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Timing {
     /// From the first request to the last row staged.
     pub walk_s: f64,
-    /// Merging, encoding and replacing.
+    /// Merging, encoding and replacing, until the state was stored.
     pub publish_s: f64,
-    /// Everything.
+    /// From the first look at the dataset to the receipt.
     pub total_s: f64,
 }
 
@@ -218,18 +218,18 @@ impl Receipt {
         self.error = error.map(ToString::to_string);
     }
 
-    /// Takes over when the run ended.
+    /// Notes when the run was over, and how long it took in all.
     pub fn finish(&mut self, clock: &Clock, took: Duration) {
         self.finished_at = rfc3339(clock);
         self.timing.total_s = took.as_secs_f64();
     }
 
-    /// As JSON, for people too.
+    /// As JSON over several lines, for people too.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Stores it in the dataset.
+    /// Stores it in the dataset, where no receipt of this run is yet.
     pub fn store(&self, layout: &Layout) -> Result<()> {
         let path = stored_at(&self.run_id);
         let draft = layout.store().draft(&path, format!("{}\n", self.json()).as_bytes())?;

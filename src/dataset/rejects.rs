@@ -23,7 +23,7 @@ use crate::rows::flatten::{Of, Reject, identity};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 use crate::words::limits;
 
-/// Their folder in rollbook's own.
+/// The folder of rejects, in rollbook's own.
 const FOLDER: &str = "rejects";
 /// How long raw records are kept.
 pub const DAYS: u64 = 30;
@@ -34,7 +34,7 @@ const KNOWN: usize = 1 << 20;
 /// Bytes of a line at most: a record of which each character takes six.
 const LINE: u64 = 6 * (limits::RAW as u64) + (1 << 20);
 
-/// One line.
+/// A line of a file of rejects: one record, and where it stood.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Line {
     page: u64,
@@ -43,7 +43,7 @@ struct Line {
     /// The session's id, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    /// The record, until it expires.
+    /// The record as it was read, until it expires after 30 days.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
     /// Its hash in hexadecimal, from then on.
@@ -80,7 +80,7 @@ pub struct Rejects {
     layout: Layout,
     run_id: String,
     file: Option<Draft>,
-    /// What earlier runs have recorded.
+    /// By what records that earlier runs have kept are known again.
     known: BTreeSet<u128>,
     seen: BTreeSet<u128>,
     /// Marks of records without an id.
@@ -187,7 +187,7 @@ impl Rejects {
         was_met
     }
 
-    /// Makes them durable.
+    /// Puts the file into its place, durably, and says how many there were.
     pub fn close(self) -> Result<receipt::Rejects> {
         if let Some(draft) = self.file {
             let place = self.layout.store().place(draft.path());

@@ -9,7 +9,7 @@ use super::encode::hexadecimal;
 
 const BEFORE: &str = ",\n  \"sum\": \"";
 const BEHIND: &str = "\"\n}\n";
-/// Digits of a sum.
+/// Hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
 
 /// Adds the sum to an object as `serde_json::to_string_pretty` writes it.

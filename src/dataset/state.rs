@@ -27,7 +27,7 @@ pub use source::{Source, version_name, version_named};
 /// Version of the state file's own form.
 const LAYOUT_VERSION: u32 = 1;
 
-/// `_rollbook/state.json`.
+/// `_rollbook/state.json`: the one record of what the dataset is and what it covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     layout: u32,
@@ -36,7 +36,8 @@ pub struct State {
     source: Source,
     #[serde(deserialize_with = "listed::map")]
     files: BTreeMap<String, Recorded>,
-    /// What unfiltered exports have covered.
+    /// How far exports without a filter have covered the list; `None` before the first of them, and where nothing is
+    /// settled any more.
     #[serde(default)]
     covered: Option<Covered>,
     /// Sessions that the API no longer knows.
@@ -48,7 +49,7 @@ pub struct State {
     /// The running session that was asked for last, where there were more than one run asks for.
     #[serde(default)]
     asked_to: Option<String>,
-    /// The last run that published.
+    /// The id of the last run that published.
     #[serde(default)]
     last_run: Option<String>,
     /// The last purge that this dataset has seen.
@@ -74,18 +75,18 @@ pub struct State {
 /// A dataset's state as one finds it.
 #[derive(Debug)]
 pub enum Found {
-    /// There is none.
+    /// There is none: a new dataset, or a lost state.
     Nothing,
     /// It can't be read, and why: to be read after "it".
     Damaged(String),
-    /// It can be read.
+    /// It can be read, and its sum is right if it has one.
     Known(Box<State>),
 }
 
-/// A published file.
+/// A published file, as the state knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
-    /// Its rows.
+    /// Rows in it, so that nobody need open it to count.
     pub rows: u64,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
@@ -95,7 +96,7 @@ pub struct Recorded {
 }
 
 impl State {
-    /// A dataset without files.
+    /// The state of a dataset that has no files yet.
     pub fn new(by: PartitionBy, source: Source) -> Self {
         let partition_by = by.name().to_owned();
         Self {
@@ -118,7 +119,7 @@ impl State {
         }
     }
 
-    /// Every published file, by path.
+    /// Every published file by its path, as the state knows it.
     pub fn into_files(self) -> BTreeMap<String, Recorded> {
         self.files
     }
@@ -128,7 +129,7 @@ impl State {
         self.files.get(path)?.mark.as_deref()
     }
 
-    /// What unfiltered exports have covered.
+    /// How far exports without a filter have covered the list; `None` where nothing is settled.
     pub const fn covered(&self) -> Option<&Covered> {
         self.covered.as_ref()
     }
@@ -221,7 +222,8 @@ impl State {
         Ok(self.erasures.max(past::purges_since(layout, since)?))
     }
 
-    /// Remembers a purge.
+    /// Remembers that the dataset has seen a purge of this number; a list of erasures that is older is refused from
+    /// then on.
     pub fn know(&mut self, erasures: u64) {
         self.erasures = self.erasures.max(erasures);
     }
@@ -238,7 +240,7 @@ impl State {
         std::mem::replace(&mut self.moving, moving) != self.moving
     }
 
-    /// The last run that published.
+    /// The id of the last run that published, if there was one.
     pub fn last_run(&self) -> Option<&str> {
         self.last_run.as_deref()
     }

@@ -6,22 +6,23 @@ use super::request::Request;
 /// What the server said of the page, each field only where present and readable (a number, or text that is one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PageInfo {
-    /// `currentPage`
+    /// `currentPage`: the page's number as the server counts, from 0 or from 1.
     pub current_page: Option<i64>,
-    /// `perPage`
+    /// `perPage`: sessions a page, by the server's word; a server that caps pages may repeat the number that was
+    /// asked for.
     pub per_page: Option<i64>,
-    /// `lastPage`
+    /// `lastPage`: the number of the last page in this size.
     pub last_page: Option<i64>,
-    /// `total`
+    /// `total`: sessions in the whole list, at the moment of the answer.
     pub total: Option<i64>,
 }
 
-/// The answer to one request.
+/// The answer to one request, as whoever asked hands it to the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The request.
+    /// The request that this answers, by which it is told from the others in flight.
     pub request: Request,
-    /// The server's word on it.
+    /// What came: a page, nothing, or no word on the list.
     pub outcome: Outcome,
 }
 
@@ -34,14 +35,14 @@ pub enum Outcome {
         info: PageInfo,
         /// Its records in list order. A record without a usable id has none here and counts in `unusable`.
         rows: Vec<Listed>,
-        /// Records without a usable id.
+        /// Records without a usable id, which the list counts all the same.
         unusable: u64,
         /// The server's `Date`, in microseconds since 1970; `None` where that is missing.
         at: Option<i64>,
     },
     /// 400, 404, 410, 416 or 422: the server says that nothing is there, or refuses.
     Nothing {
-        /// The HTTP status.
+        /// The HTTP status, such as 404.
         status: u16,
     },
     /// Everything else: no word on the list at all.
@@ -57,10 +58,10 @@ pub enum Silence {
     Status(u16),
     /// `{}`, or no body at all.
     Bare,
-    /// A body of another shape.
+    /// A body of another shape than a page of sessions: a login page, an error in JSON.
     Shape,
-    /// No answer in time.
+    /// Nothing came within `api.read_timeout` or `api.request_timeout`.
     Late,
-    /// The connection failed.
+    /// The connection failed: refused, reset, or broken off amid the body.
     Broken,
 }

@@ -16,14 +16,14 @@ pub enum Asking {
     WrongToken,
 }
 
-/// A window to ask for.
+/// One request of the list: a window, the number by which the server knows it, and how it is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Request {
-    /// The positions that are meant.
+    /// The positions that are meant, as if pages were counted from 1.
     pub window: Window,
     /// The page's number as this server counts.
     pub page: u64,
-    /// How the request is meant.
+    /// Whether the documented client would ask so, and so what a failure is worth.
     pub asking: Asking,
     /// Whether the server is to choose the size itself: `perPage` is left out.
     pub own_size: bool,
@@ -38,7 +38,7 @@ impl Request {
         Self { window, page, asking: Asking::Documented, own_size: false, after: Duration::ZERO }
     }
 
-    /// The same as a probe.
+    /// The same window as a probe: a failure of it ends no run.
     #[must_use]
     pub const fn probe(window: Window, page: u64) -> Self {
         Self { asking: Asking::Probe, ..Self::documented(window, page) }

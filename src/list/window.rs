@@ -4,7 +4,7 @@
 /// so positions `[(page - 1) * size, page * size)` of the list as it is when the server answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Window {
-    /// Rows a page.
+    /// Rows asked for, at least 1. The server may give fewer.
     pub size: u32,
     /// Number of the page, from 1.
     pub page: u64,

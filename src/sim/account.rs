@@ -31,7 +31,7 @@ pub enum Ids {
     Started,
     /// A second up to so many before that: the session was made first, and people came later.
     Made(u32),
-    /// Nothing.
+    /// Nothing: the digits are drawn at random, and order by id tells nothing of time.
     Random,
 }
 
@@ -101,7 +101,7 @@ impl Account {
         self
     }
 
-    /// Number of sessions.
+    /// How many sessions the account has at the start.
     pub const fn len(&self) -> u64 {
         self.sessions
     }

@@ -13,7 +13,7 @@ impl Answer {
         }
     }
 
-    /// The second: the page.
+    /// The second moment: the page is there and not yet written.
     pub(super) fn edit(&self, page: &mut Page) {
         let Rows::Each(rows) = &mut page.rows else { return };
         match self {

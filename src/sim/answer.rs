@@ -10,7 +10,7 @@ use super::reply::{Delivery, Reply};
 /// One alteration of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// This instead, whatever was asked.
+    /// This answer instead, whatever was asked for.
     Fixed(Canned),
     /// The right JSON, but only its first bytes, with an honest length.
     Cut(usize),
@@ -28,7 +28,7 @@ pub enum Answer {
     Bomb(u64),
     /// Without its last so many rows.
     Short(usize),
-    /// Without rows.
+    /// The right page without its rows; `pageInfo` stays as it is.
     Empty,
     /// The page of this number instead of the one asked for.
     OtherPage(u64),
@@ -36,22 +36,22 @@ pub enum Answer {
     Cap(u32),
     /// The rows at these places, from 0, change places.
     Swap(usize, usize),
-    /// The last row comes first.
+    /// The last row comes first, and the first last; other servers turn their pages so.
     Reversed,
     /// A field of `pageInfo` says this: raw JSON text, or no such field.
     Info(Field, Option<String>),
 }
 
-/// A field of `pageInfo`.
+/// A field of `pageInfo`, which each answer to the list carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// `currentPage`
+    /// `currentPage`: the number of the page.
     CurrentPage,
-    /// `perPage`
+    /// `perPage`: the size of pages.
     PerPage,
-    /// `lastPage`
+    /// `lastPage`: the number of the last page.
     LastPage,
-    /// `total`
+    /// `total`: the number of sessions.
     Total,
 }
 
@@ -70,7 +70,7 @@ impl Canned {
         Self { status, headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// Adds a header.
+    /// Adds a header: `"retry-after"`, `"2"`.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
@@ -84,7 +84,7 @@ impl Canned {
         self
     }
 
-    /// The body, as `application/json`.
+    /// The body, told to be `application/json`; whether it is JSON is the caller's matter.
     #[must_use]
     pub fn json(self, body: impl Into<Bytes>) -> Self {
         self.header("content-type", "application/json").body(body)
@@ -110,7 +110,7 @@ impl Answer {
         Canned::status(200).header("content-type", content_type).body(body).into()
     }
 
-    /// 302 to this address.
+    /// 302 to this address, absolute or from the server's own.
     #[must_use]
     pub fn redirect(location: &str) -> Self {
         Canned::status(302).header("location", location).into()
@@ -122,7 +122,7 @@ impl Answer {
         Self::Info(field, Some(json.to_owned()))
     }
 
-    /// The third: the reply.
+    /// The third moment: the reply on its way out.
     pub(super) fn spoil(&self, reply: &mut Reply) {
         match self {
             Self::Fixed(Canned { status, headers, body }) => {

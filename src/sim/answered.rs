@@ -12,35 +12,35 @@ use super::reply::{Delivery, Reply, refusal};
 /// What is answered instead. Where a page makes no sense, as for a single session, pages are an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answered {
-    /// What it would be without.
+    /// Nothing special: what the server would answer without this.
     Usual,
     /// The same, but for the records in it.
     Records(Records),
     /// 200, the documented shape, no rows, the number that was asked for.
     Empty,
-    /// The same with `"data": null`.
+    /// 200 and the documented shape with `"data": null`.
     DataNull,
-    /// The same without `data`.
+    /// 200 and `pageInfo` alone, without the field `data`.
     NoData,
-    /// `{}`
+    /// 200 and `{}`.
     EmptyObject,
-    /// 204.
+    /// 204, without a body.
     NoContent,
-    /// 200 and `{"message": …}`.
+    /// 200 and `{"message": …}`, as some servers tell of errors.
     Message,
-    /// This status and a message.
+    /// This status and `{"message": …}`.
     Status(u16),
     /// 429, to come back after so many seconds.
     TooFast(u64),
-    /// 302 to this address.
+    /// 302 to this address, absolute or from the server's own.
     Redirect(&'static str),
-    /// The first page.
+    /// The first page, whatever number was asked for.
     First(Number),
-    /// The last page.
+    /// The last page, whatever number was asked for.
     Last(Number),
     /// The rows before the list's end, as many as a page has: page 0 of a server that counts backwards from it.
     FromEnd,
-    /// The connection is closed.
+    /// The connection is closed before anything is sent.
     Close,
     /// The connection is closed after so long.
     Stall(Duration),
@@ -49,9 +49,9 @@ pub enum Answered {
 /// The number under which another page is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Number {
-    /// Its own.
+    /// The number of the page that is served.
     Own,
-    /// That which was asked for.
+    /// The number that was asked for.
     Asked,
 }
 

@@ -6,9 +6,9 @@ use super::session::Session;
 /// Which row is meant: by its position at that moment, or by its session's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// From 0, the head.
+    /// The row at this position, from 0, the head of the list.
     Position(u64),
-    /// The session's id.
+    /// The row of the session with this id.
     Id(String),
 }
 
@@ -35,7 +35,7 @@ pub enum Change {
     InsertByStart(Session),
     /// A session that never was in the account comes in at a position; another one each time the rule fires.
     InsertFresh(u64),
-    /// A row goes.
+    /// A row goes, and all behind it move up by one.
     Delete(Target),
     /// A running session ends in place, at this time in microseconds.
     End(Target, i64),
@@ -54,22 +54,22 @@ pub enum Change {
 }
 
 impl Change {
-    /// [`Change::Delete`]
+    /// A row goes: `Change::delete(3)`, `Change::delete("6afd590d973e2975b9ec5f86")`.
     pub fn delete(target: impl Into<Target>) -> Self {
         Self::Delete(target.into())
     }
 
-    /// [`Change::End`]
+    /// A running session ends in place, at this time in microseconds.
     pub fn end(target: impl Into<Target>, at: i64) -> Self {
         Self::End(target.into(), at)
     }
 
-    /// [`Change::Replace`]
+    /// A session is changed in place; its row stays where it is, whatever its keys.
     pub fn replace(target: impl Into<Target>, session: Session) -> Self {
         Self::Replace(target.into(), session)
     }
 
-    /// [`Change::Raw`]
+    /// A session is listed as this JSON text from now on: `Change::raw(0, "{\"id\": null}")`.
     pub fn raw(target: impl Into<Target>, json: impl Into<String>) -> Self {
         Self::Raw(target.into(), json.into())
     }

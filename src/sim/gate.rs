@@ -45,7 +45,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// So many requests a second.
+    /// A bucket that lets so many requests through in a second, after a burst of as many.
     pub(super) fn new(rate: u32) -> Self {
         let rate = f64::from(rate.max(1));
         Self { rate, left: rate, seen: None }

@@ -41,7 +41,7 @@ impl Account {
         session(self, index, self.start(index))
     }
 
-    /// All sessions, newest first.
+    /// All sessions, newest first, each made when it is asked for.
     pub fn sessions(&self) -> impl Iterator<Item = Session> + use<> {
         let account = *self;
         (0..account.sessions).map(move |index| account.session(index))

@@ -14,10 +14,10 @@ pub use super::order::{Grain, Key, Order, Running, Sort};
 use super::session::Session;
 pub use filter::Filter;
 
-/// One entry of the list.
+/// One entry of the list, as an answer shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The session.
+    /// What is listed, and what the truth counts.
     pub session: Session,
     /// JSON to be sent in its place, for records that no session can express.
     pub raw: Option<String>,
@@ -53,7 +53,7 @@ impl Piece {
     }
 }
 
-/// The list; see the module.
+/// The list at one moment; see the module.
 #[derive(Debug, Clone)]
 pub struct List {
     account: Account,
@@ -62,7 +62,7 @@ pub struct List {
     len: u64,
     changed: bool,
     fresh: u64,
-    /// The present, in microseconds.
+    /// When sessions begin and end from now on, in microseconds since 1970.
     now: i64,
     /// Sessions that began here and are running, the oldest first.
     running: VecDeque<String>,
@@ -70,7 +70,7 @@ pub struct List {
     draws: u64,
 }
 
-/// Newest first.
+/// The account's sessions by start, newest first.
 impl From<Account> for List {
     fn from(account: Account) -> Self {
         Self::new(account, Order::NewestFirst)
@@ -88,12 +88,12 @@ impl List {
         Self { account, ranks, pieces, len, changed: false, fresh: 0, now, running, draws: 0 }
     }
 
-    /// The account underneath.
+    /// The account that the list was made of; changes of the list do not reach it.
     pub const fn account(&self) -> &Account {
         &self.account
     }
 
-    /// Number of rows.
+    /// How many rows the list has now.
     pub const fn len(&self) -> u64 {
         self.len
     }
@@ -103,12 +103,12 @@ impl List {
         self.len == 0
     }
 
-    /// Whether anything was ever changed.
+    /// Whether anything was changed since the start, so that what was prepared is of no use.
     pub const fn is_changed(&self) -> bool {
         self.changed
     }
 
-    /// The row at this position.
+    /// The row at this position, from 0; `None` behind the end.
     pub fn row(&self, position: u64) -> Option<Row> {
         self.page(position, 1).pop()
     }

@@ -64,7 +64,7 @@ const ODD: [&str; 26] = [
     "null",
 ];
 
-/// A participant's name.
+/// A participant's name: usually a first and a last one, seldom an odd text, null, or no name at all.
 pub(super) fn name(random: &mut Random) -> Name {
     match random.below(200) {
         0..=4 => Name::Null,

@@ -15,7 +15,7 @@ use super::special::{During, On, Special};
 pub struct Options {
     /// The list at the start, in the order it was given.
     pub list: List,
-    /// Who is let in.
+    /// Whose requests are answered; all others get 401.
     pub auth: Auth,
     /// Rows a page where the request doesn't say.
     pub default_per_page: u32,
@@ -35,18 +35,18 @@ pub struct Options {
     pub past_end: Answered,
     /// Requests that are answered otherwise; where several fit, the first.
     pub specials: Vec<Special>,
-    /// What `total` says.
+    /// What `total` says of the number of sessions, and whether it is true.
     pub total: Total,
-    /// What `perPage` says.
+    /// What `perPage` says of the size of pages, and whether it is true.
     pub per_page: Echo,
-    /// What `lastPage` says.
+    /// What `lastPage` says of the number of pages, and whether it is true.
     pub last_page: LastPage,
     /// Whether there is a slash at the end of a path; requests without it, or with it, are redirected.
     pub slash: Option<Slash>,
     /// The server's clock, by which sessions begin and end. It stands still at the account's present unless it is
     /// another one.
     pub clock: Clock,
-    /// The header `Date`.
+    /// What the header `Date` says, by which an exporter tells before from after.
     pub date: Date,
     /// Every so many-th session of the account is listed as a record that can't be read as a whole.
     pub reject_every: Option<u64>,
@@ -61,7 +61,7 @@ pub struct Options {
     pub prepared: bool,
     /// Ids of sessions that the list leaves out, though they are there.
     pub hidden: Vec<String>,
-    /// What happens at which request.
+    /// What happens at which request: changes of the list, other answers.
     pub script: Script,
 }
 
@@ -104,28 +104,28 @@ impl Options {
     }
 }
 
-/// An account without sessions.
+/// A server over an account without sessions.
 impl Default for Options {
     fn default() -> Self {
         Self::new(Account::new(0, 0, super::account::Shape::Plain))
     }
 }
 
-/// Who is let in.
+/// Whose requests are answered; all others get 401.
 #[derive(Clone, Default)]
 pub enum Auth {
-    /// Everyone.
+    /// Everyone, also without any token.
     #[default]
     Open,
     /// Whose `Authorization` is exactly this text.
     Token(String),
     /// Whose `Authorization` is an HS256 token signed with the secret, for this key, and not yet expired.
     Jwt {
-        /// The claim `apikey`.
+        /// What the claim `apikey` must be.
         api_key: String,
-        /// The key of the signature.
+        /// The secret that tokens are signed with.
         secret: String,
-        /// The server's clock.
+        /// By what the expiry of a token is held.
         clock: Clock,
     },
 }
@@ -148,20 +148,20 @@ impl Clock {
 /// What `total` says of the number of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Total {
-    /// The truth.
+    /// The number of sessions that the filter of the request lets through.
     #[default]
     Exact,
     /// There is no such field.
     Missing,
-    /// Always 0.
+    /// Always 0, however many rows there are.
     Zero,
     /// The truth as a text.
     Text,
-    /// -1.
+    /// Always -1, as a server that does not count may say.
     Negative,
     /// More than any account can have.
     Absurd,
-    /// Off by this much.
+    /// The truth and this much, which may be negative.
     Off(i64),
     /// Always this number, as a counter that is updated now and then.
     Stale(u64),
@@ -179,11 +179,11 @@ pub enum Echo {
     Missing,
     /// What was asked for, whatever is served.
     Asked,
-    /// Always this number.
+    /// Always this number, whatever was asked for and served.
     Says(u64),
 }
 
-/// What `lastPage` says.
+/// What `lastPage` says of the number of the last page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LastPage {
     /// The number of the last page.
@@ -191,7 +191,7 @@ pub enum LastPage {
     Honest,
     /// There is no such field.
     Missing,
-    /// Always this number.
+    /// Always this number, whatever the size of pages.
     Says(u64),
     /// The number of the last page of a list of so many sessions.
     OfList(u64),
@@ -202,17 +202,17 @@ pub enum LastPage {
 pub struct Slash {
     /// Whether it must be there, or must not.
     pub wanted: bool,
-    /// The status of the redirect.
+    /// The status of the redirect, such as 301 or 308.
     pub status: u16,
 }
 
-/// The header `Date`.
+/// What the header `Date` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Date {
-    /// The time of this machine.
+    /// The time of this machine, as servers send it.
     #[default]
     System,
-    /// There is none.
+    /// There is no such header.
     Missing,
     /// The server's clock, off by so many seconds.
     Clock(i64),

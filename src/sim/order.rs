@@ -7,13 +7,13 @@ use super::account::Account;
 use super::random::Random;
 use super::session::Session;
 
-/// The order of the list.
+/// In which order an account's sessions are listed at the start, and new ones come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// By start, newest first.
+    /// By start, newest first, as the documentation shows the list.
     #[default]
     NewestFirst,
-    /// By start, oldest first.
+    /// By start, oldest first: the list grows at its end.
     OldestFirst,
     /// None that anyone could name, fixed by this seed.
     Shuffled(u64),
@@ -26,9 +26,9 @@ pub enum Order {
 /// What a database is told to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// By what.
+    /// By which key.
     pub key: Key,
-    /// Whether the smallest comes first.
+    /// Whether the smallest, or oldest, comes first.
     pub rising: bool,
     /// How much of a time counts.
     pub grain: Grain,
@@ -41,9 +41,9 @@ pub struct Sort {
 pub enum Key {
     /// The start; sessions without one are the smallest.
     Start,
-    /// The end.
+    /// The end; where running sessions stand, [`Running`] says.
     End,
-    /// The id as text.
+    /// The id as text, byte by byte.
     Id,
     /// The time in the first eight digits of the id.
     IdTime,
@@ -52,18 +52,18 @@ pub enum Key {
 /// How much of a time counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grain {
-    /// All of it.
+    /// The whole time, to the microsecond.
     Fine,
-    /// Whole seconds.
+    /// Whole seconds: sessions of one second are equal, though their milliseconds differ.
     Second,
 }
 
 /// Where running sessions stand in a list by end; databases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Running {
-    /// Before all others.
+    /// Before all others, whether the list rises or falls.
     First,
-    /// Behind all others.
+    /// Behind all others, whether the list rises or falls.
     Last,
 }
 
@@ -74,7 +74,7 @@ impl Sort {
         Self { key, rising: false, grain: Grain::Fine, running: Running::First }
     }
 
-    /// The smallest first.
+    /// The same with the smallest first.
     #[must_use]
     pub const fn rising(mut self) -> Self {
         self.rising = true;

@@ -23,7 +23,7 @@ pub(super) struct Asked {
     pub(super) page: Option<u64>,
     pub(super) per_page: Option<u64>,
     pub(super) filter: Filter,
-    /// The form of the rows.
+    /// Which version's fields the rows have.
     pub(super) version: Version,
     /// A cap for this request alone.
     pub(super) cap: Option<u32>,
@@ -67,16 +67,16 @@ pub(super) struct Page {
     pub(super) rows: Rows,
 }
 
-/// A page's rows.
+/// What stands in `data`.
 #[derive(Debug, Clone)]
 pub(super) enum Rows {
     /// Their JSON, with commas between them.
     Written(Bytes),
-    /// Rows one by one.
+    /// Rows one by one, so that an alteration can reach them.
     Each(Vec<Row>),
-    /// `null`
+    /// `"data": null`
     Null,
-    /// Not even the field.
+    /// No field `data` at all.
     Absent,
 }
 

@@ -10,7 +10,7 @@ impl Random {
         Self(mix(seed ^ mix(stream)))
     }
 
-    /// 64 random bits.
+    /// 64 random bits, the next ones of the stream.
     pub(super) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0)

@@ -14,7 +14,7 @@ pub enum Records {
     /// This field, by its path through objects and lists, is this JSON: `Have("participants.timelog", "[]")`. Nothing happens
     /// where there is no such field.
     Have(&'static str, &'static str),
-    /// This field is not there.
+    /// Records lack this field, such as `participants`.
     Lack(&'static str),
 }
 

@@ -18,10 +18,10 @@ use tokio::time::Sleep;
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
-    /// Sent one after the other.
+    /// Pieces of the body, sent one after the other.
     pub(super) body: Vec<Bytes>,
     pub(super) delivery: Delivery,
-    /// How long nothing is sent.
+    /// How long to wait before anything is sent.
     pub(super) delay: Duration,
 }
 
@@ -42,13 +42,13 @@ pub(super) enum Delivery {
 }
 
 impl Reply {
-    /// A JSON answer.
+    /// An answer with a JSON body in pieces, sent as one with its length.
     pub(super) fn json(status: StatusCode, body: Vec<Bytes>) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
         Self { status: status.as_u16(), headers, body, delivery: Delivery::Whole, delay: Duration::ZERO }
     }
 
-    /// Adds a header.
+    /// Adds a header; one of the same name stays beside it.
     pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
@@ -103,7 +103,7 @@ pub(super) fn refusal(status: StatusCode, message: &str) -> Reply {
 /// A body as a list of steps.
 pub(super) struct Body {
     steps: VecDeque<Step>,
-    /// `Content-Length`; chunked without.
+    /// What `Content-Length` says; without it the body is sent in chunks.
     length: Option<u64>,
     pause: Option<Pin<Box<Sleep>>>,
 }

@@ -22,11 +22,11 @@ use super::change::Change;
 /// When a rule fires, and what it does then.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// Which requests are meant.
+    /// Which requests fire the rule.
     pub when: When,
     /// How often it fires at most.
     pub times: u64,
-    /// What it does.
+    /// What is done when it fires.
     pub deed: Deed,
 }
 
@@ -35,9 +35,9 @@ pub struct Rule {
 pub enum When {
     /// The list requests number `from`, `from + step`, and so on.
     Request {
-        /// From 1.
+        /// The number of the first request meant, from 1.
         from: u64,
-        /// At least 1.
+        /// From one request meant to the next, at least 1.
         step: u64,
     },
     /// List requests for the page of this number, whatever its size; a request without a number is for page 1.
@@ -48,14 +48,14 @@ pub enum When {
     AnySession,
 }
 
-/// What a rule does.
+/// What is done when a rule fires.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deed {
     /// Changes the list before the answer is made.
     Before(Vec<Change>),
     /// Changes the list after the answer is made.
     After(Vec<Change>),
-    /// Alters the answer.
+    /// Alters the answer itself; the list stays as it is.
     Answer(Answer),
 }
 
@@ -66,13 +66,13 @@ pub struct Script {
 }
 
 impl Script {
-    /// No rules.
+    /// A script without rules: nothing ever happens.
     #[must_use]
     pub const fn new() -> Self {
         Self { rules: Vec::new() }
     }
 
-    /// The rules in their order.
+    /// The rules, in the order in which they were given.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -147,7 +147,7 @@ impl Script {
     }
 }
 
-/// A script under way.
+/// A script and how far it has come.
 pub(super) struct Run {
     rules: Vec<Rule>,
     requests: u64,
@@ -162,7 +162,7 @@ pub(super) struct Due {
 }
 
 impl Run {
-    /// At its beginning.
+    /// The script before its first request.
     pub(super) fn new(script: Script) -> Self {
         Self { rules: script.rules, requests: 0 }
     }

@@ -50,12 +50,12 @@ impl Server {
         Ok(Self { address, site, stop, task })
     }
 
-    /// Where it listens.
+    /// The address and port that it listens at; the port is the one that was free where 0 was asked for.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:…`, without a path.
+    /// `http://127.0.0.1:…`, without a path: what `api.base_url` is to be.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -3,28 +3,28 @@
 /// One session of a simulated account. Times are microseconds since 1970, UTC.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
-    /// 24 hexadecimal digits.
+    /// 24 hexadecimal digits: `6afd590d973e2975b9ec5f86`.
     pub id: String,
-    /// `abcd-efgh-ijkl`.
+    /// `abcd-efgh-ijkl`; `None`: the field is missing.
     pub meeting_id: Option<String>,
     /// `None`: the field is missing.
     pub start: Option<i64>,
-    /// `None` while running.
+    /// `None` while the session is running.
     pub end: Option<i64>,
     /// `None`: the field is missing.
     pub chat_link: Option<String>,
-    /// As the API reports it.
+    /// `activeDuration` as the API reports it; nobody knows its unit.
     pub active_duration: f64,
-    /// Entries in the order listed.
+    /// Entries of the list of participants, in the order in which they are listed.
     pub participants: Vec<Participant>,
 }
 
 /// One entry of a session's participants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Participant {
-    /// `None`: null.
+    /// `None` is listed as null.
     pub id: Option<String>,
-    /// How the name is given.
+    /// The name as the wire has it: a text, null, or no such field.
     pub name: Name,
     /// Join-leave intervals in the order listed.
     pub timelogs: Vec<Timelog>,
@@ -33,19 +33,19 @@ pub struct Participant {
 /// A participant's name on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
-    /// A text.
+    /// This text, be it empty.
     Text(String),
-    /// An explicit null.
+    /// `"name": null`
     Null,
-    /// No such field.
+    /// There is no field `name`.
     Missing,
 }
 
-/// One join-leave interval.
+/// One interval from join to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timelog {
-    /// `None`: null.
+    /// The join; `None` is listed as null.
     pub start: Option<i64>,
-    /// `None` while open.
+    /// The leave; `None` while nobody has left.
     pub end: Option<i64>,
 }

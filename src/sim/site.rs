@@ -27,18 +27,18 @@ use super::v2::Version;
 /// A request as the server remembers it; never with its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// `GET`.
+    /// The method in capital letters: `GET`.
     pub method: String,
-    /// Path and query.
+    /// Path and query as they came: `/v1/meeting-sessions?page=1&perPage=50`.
     pub target: String,
     /// Whether there was an `Authorization` header.
     pub authorized: bool,
 }
 
-/// The requests so far.
+/// The requests so far, of every path and with every outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requests {
-    /// How many there were.
+    /// How many there were, those included that the log has let go of.
     pub count: u64,
     /// The latest ten thousand, oldest first.
     pub log: VecDeque<Request>,
@@ -55,14 +55,14 @@ impl Requests {
     }
 }
 
-/// The server's rules and state.
+/// What a server does with each request: its rules, and the list that they work on.
 pub(super) struct Site {
     options: Options,
     prepared: Option<Prepared>,
     state: Mutex<State>,
 }
 
-/// All that changes.
+/// All that changes while the server answers, behind one lock.
 pub(super) struct State {
     pub(super) list: List,
     pub(super) requests: Requests,

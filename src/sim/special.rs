@@ -15,14 +15,14 @@ use tokio::time::Instant;
 
 use super::answered::Answered;
 
-/// Requests that are answered otherwise.
+/// Some requests, and what they get instead of the usual answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Special {
-    /// Which.
+    /// Which requests are meant.
     pub on: On,
-    /// When.
+    /// At which of them, or at what time.
     pub during: During,
-    /// With what.
+    /// What they get instead.
     pub answered: Answered,
 }
 
@@ -39,7 +39,7 @@ pub enum On {
     ListEvery(u64),
     /// `page=0` of a list that counts from 1.
     PageZero,
-    /// Pages of this number.
+    /// Pages of this number, whatever their size.
     Page(u64),
     /// Pages that begin behind the end, page 1 of an empty list aside.
     Behind,
@@ -55,16 +55,16 @@ pub enum On {
     BeginFrom(u64),
     /// Pages that begin at the first of these positions or behind it, and before the second one.
     BeginBetween(u64, u64),
-    /// Single sessions: these.
+    /// Requests for a single session with one of these ids.
     Ids(Vec<String>),
-    /// Single sessions: all.
+    /// Requests for any single session.
     AnyId,
 }
 
-/// When. Requests count from 1.
+/// At which of the requests that are meant, or at what time. Requests count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum During {
-    /// Always.
+    /// At every request, at any time.
     Always,
     /// For the first so many of these requests.
     First(u64),
@@ -77,13 +77,13 @@ pub enum During {
 }
 
 impl Special {
-    /// Always.
+    /// Such requests are always answered so.
     #[must_use]
     pub const fn new(on: On, answered: Answered) -> Self {
         Self { on, during: During::Always, answered }
     }
 
-    /// The same at other times.
+    /// The same, but only at these times.
     #[must_use]
     pub const fn during(mut self, during: During) -> Self {
         self.during = during;
@@ -94,14 +94,14 @@ impl Special {
 /// What a request for the list is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    /// The number asked for.
+    /// The page's number as it was asked for.
     pub(super) page: u64,
     /// The number of the first page.
     pub(super) base: u64,
     /// The number of the last page.
     pub(super) end: u64,
     pub(super) size: u64,
-    /// Rows of the list.
+    /// Rows of the list, as the request's filter lets them through.
     pub(super) total: u64,
 }
 
@@ -141,14 +141,14 @@ impl Place {
 pub(super) struct Specials {
     /// Each with how many requests it was about.
     all: Vec<(Special, u64)>,
-    /// Requests for the list.
+    /// Requests for the list so far.
     requests: u64,
     /// When the first request came.
     begun: Option<Instant>,
 }
 
 impl Specials {
-    /// At their beginning.
+    /// The special requests before the first request of any kind.
     pub(super) fn new(specials: &[Special]) -> Self {
         let all = specials.iter().map(|special| (special.clone(), 0)).collect();
         Self { all, requests: 0, begun: None }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Options, Server};
 
-/// An answer as it came.
+/// An answer as it came over the socket: status, headers, body.
 pub(super) struct Response {
     pub(super) status: u16,
     head: String,
@@ -41,7 +41,7 @@ impl Response {
         self.json()["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// A field of `pageInfo`.
+    /// A field of `pageInfo` by its name: `total`.
     pub(super) fn info(&self, field: &str) -> Value {
         self.json()["pageInfo"][field].clone()
     }

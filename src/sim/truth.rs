@@ -13,86 +13,86 @@ mod spans;
 /// A session's row, with those below it. Times in microseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionTruth {
-    /// `session_id`
+    /// `session_id`: the id as it was listed.
     pub id: String,
     /// The month of its start, `2026-11`, and `1970-01` without one: its partition.
     pub month: String,
-    /// `duration_ms`
+    /// `duration_ms`: end less start; `None` where one is missing, or the end comes first.
     pub duration_ms: Option<i64>,
-    /// `occupied_ms`
+    /// `occupied_ms`: time with at least one person there, within the session.
     pub occupied_ms: i64,
-    /// `total_attended_ms`
+    /// `total_attended_ms`: the sum of `attended_ms` over the entries.
     pub total_attended_ms: i64,
-    /// `peak_participants`
+    /// `peak_participants`: most persons at one moment, those with one id being one.
     pub peak_participants: usize,
-    /// `participant_count`
+    /// `participant_count`: entries as listed.
     pub participant_count: usize,
-    /// `timelog_count`
+    /// `timelog_count`: timelogs as listed, over all entries.
     pub timelog_count: usize,
-    /// `is_open`
+    /// `is_open`: whether it has no end.
     pub is_open: bool,
-    /// `anomalies`, sorted.
+    /// `anomalies`: its own and those of all its entries, sorted, each once.
     pub anomalies: Vec<&'static str>,
     /// Its rows in `participants`, in their order.
     pub participants: Vec<ParticipantTruth>,
 }
 
-/// A participant entry's row.
+/// The row of an entry in a session's participants. Times in microseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantTruth {
-    /// `first_joined_at`
+    /// `first_joined_at`: the earliest join of its spans, and of whoever is present.
     pub first_joined_at: Option<i64>,
-    /// `last_left_at`
+    /// `last_left_at`: the latest leave; `None` while the entry is present.
     pub last_left_at: Option<i64>,
-    /// `join_count`
+    /// `join_count`: its timelogs as listed.
     pub join_count: usize,
-    /// `attended_ms`
+    /// `attended_ms`: the union of its spans, within the session.
     pub attended_ms: i64,
-    /// `gross_ms`
+    /// `gross_ms`: the plain sum of its spans, not cut to the session.
     pub gross_ms: i64,
-    /// `is_present`
+    /// `is_present`: whether somebody is there by this entry, in a running session.
     pub is_present: bool,
-    /// `anomalies`, sorted.
+    /// `anomalies`: its own and those of its timelogs, sorted, each once.
     pub anomalies: Vec<&'static str>,
     /// Its rows in `timelogs`, in their order.
     pub timelogs: Vec<TimelogTruth>,
 }
 
-/// A timelog's row.
+/// The row of a timelog. Times in microseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimelogTruth {
-    /// `duration_ms`
+    /// `duration_ms`: leave less join; `None` where one is missing, or the leave comes first.
     pub duration_ms: Option<i64>,
-    /// `effective_started_at`
+    /// `effective_started_at`: where the part begins that counts; `None` where nothing does.
     pub effective_started_at: Option<i64>,
-    /// `effective_ended_at`
+    /// `effective_ended_at`: where that part ends.
     pub effective_ended_at: Option<i64>,
-    /// `is_open`
+    /// `is_open`: whether it has no leave.
     pub is_open: bool,
-    /// `anomalies`, sorted.
+    /// `anomalies`: its own, sorted, each once.
     pub anomalies: Vec<&'static str>,
 }
 
-/// Sums over many sessions.
+/// Sums over many sessions, in the units of the columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Rows of `sessions`.
+    /// Rows of `sessions`, one a session.
     pub sessions: u64,
-    /// Rows of `participants`.
+    /// Rows of `participants`, one an entry.
     pub participants: u64,
-    /// Rows of `timelogs`.
+    /// Rows of `timelogs`, one an interval.
     pub timelogs: u64,
-    /// Sessions still running.
+    /// Sessions that are still running (`is_open`).
     pub open_sessions: u64,
-    /// Sum of `sessions.duration_ms`.
+    /// The sum of `sessions.duration_ms`, nulls as 0.
     pub session_duration_ms: i64,
-    /// Sum of `sessions.occupied_ms`.
+    /// The sum of `sessions.occupied_ms`.
     pub occupied_ms: i64,
     /// Sum of `sessions.total_attended_ms`, which is the sum of `participants.attended_ms`.
     pub attended_ms: i64,
-    /// Sum of `participants.gross_ms`.
+    /// The sum of `participants.gross_ms`.
     pub gross_ms: i64,
-    /// Sum of `timelogs.duration_ms`.
+    /// The sum of `timelogs.duration_ms`, nulls as 0.
     pub timelog_duration_ms: i64,
     /// Sessions by month, as in [`SessionTruth::month`].
     pub months: BTreeMap<String, u64>,
@@ -145,7 +145,7 @@ impl Frame {
     }
 }
 
-/// What one timelog comes to.
+/// What one timelog comes to: its row, and its span if it has one.
 struct Stay {
     /// As it counts before cutting: closed in time, by a later join, or by the session's end.
     span: Option<Span>,
@@ -299,7 +299,7 @@ fn is_repeated(entry: &Participant, all: &[Participant]) -> bool {
     id(entry).is_some() && all.iter().filter(|other| id(other) == id(entry)).count() > 1
 }
 
-/// An empty id is none.
+/// The id of an entry, if it has one: an empty text is none.
 fn id(entry: &Participant) -> Option<&str> {
     entry.id.as_deref().filter(|id| !id.is_empty())
 }
@@ -327,7 +327,7 @@ mod tests {
     use crate::sim::account::{Account, Shape};
     use crate::sim::session::Name;
 
-    /// Milliseconds as microseconds.
+    /// So many milliseconds in microseconds.
     const fn ms(milliseconds: i64) -> i64 {
         milliseconds * 1000
     }

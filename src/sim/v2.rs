@@ -8,14 +8,14 @@ use super::wire;
 /// Which version of the API a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {
-    /// `/v1/meeting-sessions`
+    /// `/v1/meeting-sessions`, with sessions as [`super::wire`] writes them.
     #[default]
     V1,
-    /// `/v2/sessions`
+    /// `/v2/sessions`, with sessions as this file writes them.
     V2,
 }
 
-/// `status`
+/// `status`: `ended` or `ongoing`.
 #[must_use]
 pub const fn status(session: &Session) -> &'static str {
     if session.end.is_some() { "ended" } else { "ongoing" }

@@ -10,13 +10,13 @@ use super::session::{Name, Participant, Session, Timelog};
 /// `pageInfo`: each field as raw JSON text, so that a test can have it say anything; `None` leaves the field out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Info {
-    /// `currentPage`
+    /// `currentPage`: the page's number.
     pub current_page: Option<String>,
-    /// `perPage`
+    /// `perPage`: the size of pages.
     pub per_page: Option<String>,
-    /// `lastPage`
+    /// `lastPage`: the number of the last page.
     pub last_page: Option<String>,
-    /// `total`
+    /// `total`: the number of sessions.
     pub total: Option<String>,
 }
 

@@ -11,7 +11,7 @@ use crate::list::Listed;
 use crate::store::failed;
 use crate::store::files::{Below, Folder};
 
-/// The listed sessions without rows.
+/// Sessions that were listed and get no rows, in a file beside the stage.
 pub struct Cut {
     folder: Folder,
     file: BufWriter<File>,

@@ -9,13 +9,13 @@ use crate::words::foreign::Cause;
 /// Why staged rows could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StageError {
-    /// The disk.
+    /// The disk, or the file system, refused.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The format.
+    /// Arrow can't make batches of the bytes.
     #[error(transparent)]
     Arrow(#[from] arrow_schema::ArrowError),
-    /// A segment without its batches.
+    /// A segment that ends before its three batches do.
     #[error("a staged segment is incomplete")]
     Torn,
     /// What its reader makes of other bytes than were written.

@@ -35,7 +35,7 @@ const MOST_ROWS: u64 = 8 << 30;
 pub enum Held {
     /// Other bytes than were written, or not all of them: a run has died here.
     Torn,
-    /// What was never staged.
+    /// Sums are right, yet no run has staged this: somebody else has written it.
     Forged,
     /// All of it, and what it tells.
     Whole(Shown),
@@ -44,7 +44,7 @@ pub enum Held {
 /// What the rows of a response tell.
 #[derive(Debug, Default)]
 pub struct Shown {
-    /// What it listed.
+    /// The sessions that it listed, in the order of the list.
     pub listed: Vec<Listed>,
     /// The first id of each of its segments.
     pub first_ids: Vec<String>,
@@ -52,7 +52,7 @@ pub struct Shown {
     pub open: Vec<String>,
 }
 
-/// Where a response begins.
+/// Where an answer begins in the stage: bytes of segments, session rows, and answers before it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Begin {
     end: u64,
@@ -70,11 +70,11 @@ impl Begin {
 /// The files that a journal speaks of.
 #[derive(Clone, Copy)]
 pub struct Files<'a> {
-    /// Of segments.
+    /// The file `rows`: the segments, one behind the other.
     pub rows: &'a File,
-    /// Of identities.
+    /// The file `identities`: one fixed record for each session row.
     pub identities: &'a File,
-    /// How the rows are cut.
+    /// How sessions are cut into partitions, so that a segment of another one is found out.
     pub by: PartitionBy,
 }
 
@@ -174,7 +174,7 @@ impl<I: Iterator<Item = Identity>> Staged<I> {
     }
 }
 
-/// Bytes of a file.
+/// Bytes `from..from + length` of a file; the file's own position stays where it is.
 fn bytes(file: &File, from: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, from)?;

@@ -7,13 +7,13 @@ use std::os::unix::fs::FileExt;
 use crate::rows::facts::Facts;
 use crate::rows::flatten::Entry;
 
-/// Identities read at a time.
+/// How many identities are read from the disk at a time.
 const AT_ONCE: usize = 4096;
 
 /// One listed session, staged or not, as the identity checks need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// Hash of the id.
+    /// The first 128 bits of the SHA-256 of the session's id.
     pub id: u128,
     /// Which version of an id wins: ended before open, then the later response, then the later position.
     pub rank: u64,
@@ -90,7 +90,7 @@ pub fn each(file: &File, count: u64, mut each: impl FnMut(Identity)) -> io::Resu
     Ok(())
 }
 
-/// The identities in some bytes.
+/// The identities in bytes that were read, in the order in which they were staged.
 pub fn read(bytes: &[u8]) -> impl Iterator<Item = Identity> {
     bytes.chunks_exact(BYTES).map(|record| {
         let number = |at: usize| record[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));

@@ -29,7 +29,7 @@ pub struct Header {
     pub erasures: u64,
     /// When the first of the runs began, in microseconds.
     pub begun_at: i64,
-    /// That run.
+    /// The first of the runs, by its id: `20261126T064421260Z-8fa0bc`.
     pub run_id: String,
     /// The last run that had published before it.
     pub last_run: Option<String>,
@@ -51,11 +51,11 @@ const LINE: u64 = 8 << 20;
 pub struct Recalled {
     /// Which walk of its run asked for it.
     pub leg: usize,
-    /// What was asked.
+    /// The window that was asked for.
     pub window: Window,
-    /// The server's words.
+    /// The server's own word on the page: its number, size and totals.
     pub info: PageInfo,
-    /// What it listed.
+    /// All sessions that it listed, in the order of the list, with and without a row.
     pub rows: Vec<Listed>,
     /// Those of them without a row.
     pub cut: Vec<Listed>,
@@ -84,12 +84,12 @@ impl Record {
     }
 }
 
-/// Appends lines.
+/// A journal that grows by a line for each answer and for each of its rejects.
 #[derive(Debug)]
 pub struct Journal(File);
 
 impl Journal {
-    /// Begins a journal.
+    /// Begins a journal with the line that says whose it is.
     pub fn begin(file: File, header: &Header) -> Result<Self, StageError> {
         let mut journal = Self(file);
         journal.line(header)?;
@@ -106,7 +106,7 @@ impl Journal {
         self.line(&Rejected { page, reject })
     }
 
-    /// Adds a response.
+    /// Adds an answer, behind its rejects; from then on a later run may use it.
     pub fn add(&mut self, record: &Record) -> Result<(), StageError> {
         self.line(record)
     }
@@ -133,7 +133,7 @@ impl Journal {
     }
 }
 
-/// Digits of a checksum.
+/// Hexadecimal digits of the checksum that each line begins with.
 const SUM: usize = 16;
 
 /// The lines of a journal, one in memory at a time.
@@ -173,7 +173,7 @@ impl std::io::Read for Part<'_> {
 
 /// What a journal says, as far as it can be used.
 pub struct Read {
-    /// Whose it is.
+    /// Whose stage it is, by the journal's first line.
     pub header: Header,
     /// The responses, and what their rows tell.
     pub records: Vec<(Record, Shown)>,

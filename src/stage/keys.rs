@@ -9,7 +9,7 @@ use crate::list::Listed;
 
 /// Bytes a session: the end, and the rank of the id.
 const BYTES: usize = 8 + 16;
-/// Stands for no end.
+/// Stands for the end of a session that has none: it is running, or its end can't be read.
 const NONE: i64 = i64::MIN;
 
 /// The keys of a response's sessions, in order, in base64.
@@ -17,7 +17,7 @@ const NONE: i64 = i64::MIN;
 pub struct Keys(String);
 
 impl Keys {
-    /// Those of a page.
+    /// The keys of all sessions that a page lists, in the order of the list.
     pub fn of(listed: &[Listed]) -> Self {
         let mut bytes = Vec::with_capacity(listed.len() * BYTES);
         for row in listed {

@@ -43,12 +43,12 @@ use keys::Keys;
 use leftover::{is_left, remove};
 use record::{Record, SegmentRecord, Unstaged};
 
-/// Index entry of a segment.
+/// Where a segment is in the file of rows, and what the merge must know before it is read.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// Start of its first session.
+    /// Start of its first session, in microseconds.
     pub first_start: Option<i64>,
-    /// Id of its first session.
+    /// Id of its first session; with the start, its place in the order.
     pub first_id: String,
     /// Number of its first session row in the stage.
     pub first_ordinal: u64,
@@ -67,7 +67,7 @@ pub const STAGED: [&str; 3] = ["rows", "identities", "journal"];
 /// Where a stage is put that is of no use any more.
 pub const ASIDE: &str = "aside";
 
-/// Staged rows, by partition.
+/// Rows on the local disk by partition, with an index in memory: one entry for each segment.
 pub struct Stage {
     folder: Folder,
     begun_at: i64,
@@ -171,7 +171,7 @@ impl Stage {
         removed.map_err(|error| failed("cannot remove the stage", folder.place().display(), error))
     }
 
-    /// Where its files are.
+    /// The folder of its files, held open.
     pub const fn folder(&self) -> &Folder {
         &self.folder
     }
@@ -186,7 +186,7 @@ impl Stage {
         self.begun_by.as_deref()
     }
 
-    /// Responses staged so far.
+    /// Answers staged so far, those of a stopped run included; the next one gets this number.
     pub const fn responses(&self) -> u64 {
         self.responses
     }
@@ -196,7 +196,8 @@ impl Stage {
         self.sessions
     }
 
-    /// Adds a response's rows. `asked`: the walk and the window that it answers, for a run that may have to be continued.
+    /// Adds an answer's rows. `asked`: the number of its walk in this run (its leg, from 0) and the window that it answers,
+    /// for the journal; without them, as with a session asked for by its id, no later run recalls the answer.
     pub fn append(&mut self, flat: &Flat, by: PartitionBy, asked: Option<(usize, Window)>) -> Result<()> {
         self.write(flat, by, asked).map_err(|error| error.at("cannot write the stage", &self.folder.place("")))
     }
@@ -276,7 +277,7 @@ impl Stage {
         Ok(())
     }
 
-    /// The partitions with staged rows, in time order, and their segments.
+    /// A partition's segments, in the order in which they were staged; none where nothing of it is staged.
     pub fn segments(&self, partition: Partition) -> &[Segment] {
         self.segments.get(&partition).map_or(&[], Vec::as_slice)
     }
@@ -286,7 +287,7 @@ impl Stage {
         self.segments(partition).iter().any(|segment| segment.weight > limits::TOGETHER)
     }
 
-    /// The partitions with staged rows.
+    /// The partitions with staged rows, in the order of time.
     pub fn partitions(&self) -> impl ExactSizeIterator<Item = Partition> {
         self.segments.keys().copied()
     }

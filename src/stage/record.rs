@@ -7,7 +7,7 @@ use super::keys::Keys;
 use crate::list::Listed;
 use crate::rows::flatten::Flat;
 
-/// A staged response.
+/// A staged answer, as a line of the journal has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     pub(super) leg: usize,
@@ -19,13 +19,13 @@ pub struct Record {
     pub(super) foreign: u64,
     /// What it listed besides its staged rows.
     pub(super) unstaged: Unstaged,
-    /// Of all that it listed.
+    /// Ends and ranks of all that it listed, in the order of the list.
     pub(super) keys: Keys,
     pub(super) segments: Vec<SegmentRecord>,
     /// Rows and bytes of the stage with this response.
     pub(super) sessions: u64,
     pub(super) end: u64,
-    /// Of its rows and identities.
+    /// A checksum of its segments and of its identities.
     pub(super) hash: u64,
 }
 
@@ -48,7 +48,7 @@ pub struct SegmentRecord {
 pub struct Unstaged(Vec<(usize, String, Option<i64>)>);
 
 impl Unstaged {
-    /// Those of a page.
+    /// The sessions of a page that got no row: they were cut, or are of another meeting.
     pub fn of(flat: &Flat) -> Self {
         if flat.listed.len() == flat.entries.len() {
             return Self::default();

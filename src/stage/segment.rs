@@ -14,7 +14,7 @@ use super::StageError;
 use crate::rows::tables::{Table, Type};
 use crate::words::limits;
 
-/// Where buffers begin.
+/// Bytes: every buffer begins at a multiple of it, so that Arrow can read it where it is.
 const ALIGNMENT: usize = 8;
 /// More rows than a segment has of any table: that is one session's rows at most, or what is handled together. Columns of
 /// which there is nothing but a mark take memory by it.
@@ -43,11 +43,11 @@ pub fn write(out: &mut Vec<u8>, batches: &[RecordBatch; 3]) {
 enum Fill {
     /// A value in each row.
     All,
-    /// Null in some rows.
+    /// Null in some rows: a mark, a bit for each row, and the values.
     Some,
-    /// Null in all rows.
+    /// Null in all rows: nothing but a mark.
     Null,
-    /// False in all rows.
+    /// Flags that are false in all rows: nothing but a mark.
     Empty,
 }
 
@@ -119,12 +119,12 @@ pub fn read(bytes: Buffer) -> Result<[RecordBatch; 3], StageError> {
     Ok([rest.batch(Table::Sessions)?, rest.batch(Table::Participants)?, rest.batch(Table::Timelogs)?])
 }
 
-/// The sessions alone.
+/// The sessions of a segment alone; participants and timelogs are not looked at.
 pub fn sessions(bytes: Buffer) -> Result<RecordBatch, StageError> {
     Rest(bytes).batch(Table::Sessions)
 }
 
-/// Flags that are all false.
+/// A column of flags that are false in all rows, made from its mark.
 fn empty(array: ArrayDataBuilder, kind: Type, rows: usize) -> Result<ArrayDataBuilder, StageError> {
     if kind == Type::Flag {
         return Ok(array.add_buffer(MutableBuffer::from_len_zeroed(rows.div_ceil(8)).into()));
@@ -172,7 +172,7 @@ impl Rest {
         if buffer.len().is_multiple_of(size_of::<i32>()) { Ok(buffer) } else { Err(StageError::Torn) }
     }
 
-    /// The next buffer.
+    /// The next buffer: its length, its bytes, and what fills them up to the alignment.
     fn take(&mut self) -> Result<Buffer, StageError> {
         let length = self.number()?;
         let padded = length.checked_next_multiple_of(ALIGNMENT).ok_or(StageError::Torn)?;

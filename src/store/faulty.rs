@@ -22,7 +22,7 @@ pub enum Faults {
 }
 
 impl Faults {
-    /// From `die:7`, `break:7` or `fail:7`.
+    /// Reads `die:7`, `break:7` or `fail:7`; steps count from 1.
     pub fn parse(text: &str) -> Option<Self> {
         let (what, step) = text.split_once(':')?;
         let step = step.parse().ok()?;
@@ -38,7 +38,7 @@ impl Faults {
 /// The operating system's number for a disk that fails.
 const EIO: i32 = 5;
 
-/// A store with faults.
+/// A store that counts its steps and plays a fault at one of them: `die:7` ends the process at the seventh.
 #[derive(Debug)]
 pub struct Faulty {
     inner: Arc<dyn Store>,

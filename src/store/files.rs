@@ -19,8 +19,8 @@ pub use path::checked;
 /// Who may read what is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Whom the umask allows.
+    /// Whoever the umask lets, as with the files of any other tool: tables and receipts.
     Usual,
-    /// Its owner.
+    /// Their owner only (0600, folders 0700): state, stage, rejects, locks.
     Private,
 }

@@ -21,12 +21,12 @@ use crate::words::limits;
 use crate::words::stop::Stop;
 use survey::Look;
 
-/// rollbook's own folder.
+/// The folder for all that is not a table, within the dataset's.
 const OWN: &str = "_rollbook";
 /// Names of a path in a dataset at most: of a file that was set aside from a stage.
 const DEPTH: usize = 8;
 
-/// A dataset in a folder.
+/// A dataset in a folder of this machine; one value for each run, which names its temporary files.
 #[derive(Debug)]
 pub struct Local {
     root: PathBuf,

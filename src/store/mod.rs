@@ -67,7 +67,7 @@ impl PartialEq for Version {
 
 impl Eq for Version {}
 
-/// What came of a swap.
+/// What came of a swap; an error is a third thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Swap {
     /// The new file is in place, durably.
@@ -83,17 +83,17 @@ pub struct Draft {
     path: String,
     /// Its folder and its temporary name there, if it has one.
     name: Option<(Folder, String)>,
-    /// Whether its bytes are durable.
+    /// Whether its bytes are on the disk for good, so that a swap need not wait for that.
     flushed: bool,
 }
 
 impl Draft {
-    /// The file, for writing.
+    /// The file on the local disk, to be written from its beginning.
     pub const fn writer(&self) -> &File {
         &self.file
     }
 
-    /// Where it will be.
+    /// The path that it is made for, relative to the dataset: `sessions/start_month=2026-11/part-0.parquet`.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -111,9 +111,9 @@ impl Drop for Draft {
 /// What a path is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A regular file.
+    /// A regular file, such as a table's or the state.
     File,
-    /// A folder.
+    /// A folder, such as a partition's.
     Folder,
 }
 
@@ -140,16 +140,16 @@ impl Survey {
     }
 }
 
-/// A temporary file that stays.
+/// A temporary file of another run that stays where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// Relative to the dataset.
+    /// Its path, relative to the dataset.
     pub path: String,
     /// Why it can't be removed; `None` where a run that is alive is writing it.
     pub error: Option<String>,
 }
 
-/// A place for files.
+/// Where files are, found by paths relative to the dataset. Every error names the place as a person would find it.
 pub trait Store: Debug + Send + Sync {
     /// A path as a person would find it.
     fn place(&self, path: &str) -> String;
@@ -213,7 +213,7 @@ impl dyn Store + '_ {
 
 /// What a store needs besides its place.
 pub struct Means {
-    /// Options of object stores.
+    /// Options of an object store, from variables and over them from the settings; none for a folder.
     pub options: Vec<Given>,
     /// A folder on this machine for files on their way.
     pub spool: Below,

@@ -17,7 +17,7 @@ use form::{Form, flag, form};
 pub struct Given {
     /// In small letters, as the library has it.
     pub name: String,
-    /// May be a secret.
+    /// The value, which may be a secret: it goes into no message.
     pub value: String,
     /// As whoever gave it calls it: the variable, or the name in `store.options`.
     pub called: String,
@@ -29,7 +29,7 @@ impl Given {
         Self { name: name.to_lowercase(), value: value.trim().to_owned(), called: name.to_owned() }
     }
 
-    /// From the settings.
+    /// One that stands in `store.options`: its name is as the library has it.
     pub fn by_setting(name: &str, value: &str) -> Self {
         Self { name: name.to_owned(), value: value.to_owned(), called: format!("{name} in `store.options`") }
     }

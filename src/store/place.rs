@@ -16,16 +16,16 @@ const FORMS: &str = "the path of a folder, or s3://bucket/path, az://container/p
 pub enum Place {
     /// A folder, absolute or from where the process is.
     Folder(String),
-    /// In an object store.
+    /// A bucket or container, and a path in it.
     Objects(Objects),
 }
 
 /// A place in an object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objects {
-    /// Whose.
+    /// Which kind of store, and so which library client and which variables.
     pub service: Service,
-    /// The bucket, or the container.
+    /// The bucket (S3, Google) or the container (Azure).
     pub bucket: String,
     /// The host of an account, such as `name.dfs.core.windows.net`, where the text names it.
     pub host: Option<String>,
@@ -40,7 +40,7 @@ pub enum Service {
     S3,
     /// `az://`, and `abfs://` and `abfss://` as Spark and Hadoop have it.
     Azure,
-    /// `gs://`, and `gcs://`.
+    /// `gs://`, and `gcs://` as some tools write it.
     Google,
 }
 
@@ -54,7 +54,7 @@ impl Service {
         }
     }
 
-    /// How its places are written.
+    /// How a place in such a store is written, for messages.
     const fn form(self) -> &'static str {
         match self {
             Self::S3 => "s3://bucket/path",
@@ -131,7 +131,7 @@ fn refuse_what_a_shell_would_read(text: &str) -> Result<(), String> {
     }
 }
 
-/// `C:`, `C:/data`
+/// Whether the text is a drive of Windows: `C:` or `C:/data`.
 fn is_drive(text: &str) -> bool {
     matches!(text.as_bytes(), [letter, b':'] | [letter, b':', b'/', ..] if letter.is_ascii_alphabetic())
 }
@@ -155,7 +155,7 @@ fn file(text: &str, rest: &str) -> Result<String, String> {
 }
 
 impl Objects {
-    /// From what follows the colon.
+    /// Reads what follows the scheme and its colon; an `Err` says how it must be written.
     fn parse(service: Service, rest: &str) -> Result<Self, String> {
         let form = service.form();
         let rest = rest.strip_prefix("//").ok_or_else(|| format!("written as {form}"))?;

@@ -49,7 +49,7 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// The file, for writing.
+    /// The local file, to be written from its beginning.
     pub const fn writer(&self) -> &File {
         &self.file
     }
@@ -73,12 +73,12 @@ impl Spool {
         Ok(Self { folder, own: OnceLock::new(), copies: Mutex::default(), next: AtomicU64::new(0) })
     }
 
-    /// A file without a name.
+    /// A file without a name, for bytes that go when they are read: nothing of it stays after a kill.
     pub fn nameless(&self) -> io::Result<File> {
         self.folder.nameless()
     }
 
-    /// Begins a copy.
+    /// Begins a copy of an object; it counts once it is kept ([`Spool::keep`]).
     pub fn begin(&self) -> io::Result<Copy> {
         let folder = self.own()?.clone();
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();

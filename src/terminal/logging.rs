@@ -33,9 +33,9 @@ pub struct Logging<'a> {
     pub format: Format,
     /// How often `-v` was given.
     pub verbose: u8,
-    /// Errors only.
+    /// Only errors are logged: `-q`.
     pub quiet: bool,
-    /// Whether stderr understands colours.
+    /// Whether stderr understands colours, and nobody has set `NO_COLOR`.
     pub colors: bool,
     /// A filter such as `rollbook=debug,hyper=info`; `-v` and `-q` win over it.
     pub filter: Option<&'a str>,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// So many bytes may wait.
+/// Bytes of lines that may wait for a slow reader.
 const ROOM: usize = 1 << 18;
 /// So long whoever logs waits for room, until nobody seems to read any more.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ pub struct Outlet(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// Something was added, or written.
+    /// Told when a line was added, or written.
     moved: Condvar,
     patience: Duration,
 }
@@ -53,7 +53,8 @@ impl Outlet {
         Self(shared)
     }
 
-    /// Hands a line over.
+    /// Takes a line, to be written soon. Waits where `ROOM` is used up, once for `PATIENCE`; then lines are
+    /// counted and left out.
     pub fn put(&self, line: &[u8]) {
         let shared = &*self.0;
         let mut queue = shared.lock();

@@ -42,7 +42,7 @@ enum Shown {
     Lines,
 }
 
-/// The phase under way.
+/// Where the phase under way stands: `done` of `of` steps, `of` being 0 while that is not known.
 #[derive(Debug, Clone, Copy)]
 struct Count {
     phase: &'static str,
@@ -167,7 +167,7 @@ impl Count {
         (*self, due)
     }
 
-    /// The line beside the bar.
+    /// The line beside the bar: pages, sessions, rate and time left.
     fn facts(self, elapsed: Duration, left: Duration) -> String {
         let of = if self.of > 0 { format!("/{}", HumanCount(self.of)) } else { String::new() };
         let unit = if self.is_reading() { " pages" } else { "" };
@@ -196,26 +196,26 @@ impl Count {
         self.phase == "reading"
     }
 
-    /// Sessions a second.
+    /// Sessions a second, rounded down; `elapsed` since the phase began.
     fn rate(self, elapsed: Duration) -> u64 {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         self.sessions.saturating_mul(1000) / millis
     }
 }
 
-/// `1:05`, or `2:01:05`.
+/// A duration for a person: `1:05` is a minute and five seconds, `2:01:05` two hours and more.
 fn clock(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// Writes log lines to stderr.
+/// Writes log lines to stderr, so that they and the bar don't cut each other.
 #[derive(Debug, Clone)]
 pub enum LogWriter {
-    /// Above the bar.
+    /// Above the bar, which is drawn anew below the lines.
     Above(ProgressBar),
-    /// Where there is none.
+    /// Through the outlet, where there is no bar to be kept whole.
     Through(Outlet),
 }
 

@@ -197,7 +197,7 @@ fn covered(receipt: &Receipt) -> String {
     text
 }
 
-/// `1 file`, `1,234 files`.
+/// A number with its noun: `1 file`, `1,234 files`.
 pub fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }

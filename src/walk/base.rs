@@ -13,7 +13,7 @@ use crate::list::{Listed, Outcome, Silence};
 pub enum Likeness {
     /// They hold the same sessions, as far as the list has not moved between.
     Same,
-    /// They hold different ones.
+    /// They hold different sessions, as neighbouring pages do.
     Apart,
 }
 
@@ -32,7 +32,7 @@ pub fn likeness(first: &[Listed], other: &[Listed], must: bool) -> Option<Likene
 pub enum Word {
     /// A page without sessions, or a status that says as much.
     Nothing,
-    /// No answer.
+    /// No answer that says anything of the list: an error, a timeout, another shape.
     Silent(Silence),
 }
 
@@ -73,7 +73,7 @@ pub struct Base {
     by_zero: bool,
     /// Sessions of a page 0 that is neither the first page nor the one before: the list must hold them further down.
     owed: Vec<Listed>,
-    /// Why it can't be shown.
+    /// Why it can't be shown whatever comes, in words for the receipt.
     against: Option<&'static str>,
 }
 

@@ -15,14 +15,15 @@ use crate::list::Listed;
 pub enum Joint {
     /// They share sessions in one order. `new`: rows of the older answer from this index on lie behind the newer one.
     Linked {
-        /// See above.
+        /// Index in the older answer of the first row that the newer one lacks. With 5 rows of which the first 2 are
+        /// shared, 2.
         new: usize,
         /// Whether the shared rows follow one another in both, up to the end of one: nothing changed between.
         exact: bool,
         /// The orders in which the joint descends strictly.
         descends: Sorts,
     },
-    /// They share no session.
+    /// They share no session, so that nothing shows whether some lie between them.
     Apart,
     /// They share sessions in different orders.
     Reordered,
@@ -78,9 +79,9 @@ pub enum Extended {
     Contained,
     /// A group of equal keys lies across the joint.
     Tied,
-    /// No session is shared.
+    /// The answer shares no session with the chain's last one.
     Apart,
-    /// The shared sessions changed places.
+    /// The shared sessions stand in another order: the list was sorted anew between.
     Reordered,
 }
 
@@ -89,7 +90,7 @@ pub enum Extended {
 pub enum Ties {
     /// None in the likeliest order, and none in these.
     Parted(Sorts),
-    /// All.
+    /// All: such a chain proves something of a still list only.
     Kept,
 }
 
@@ -110,17 +111,17 @@ impl Chain {
         }
     }
 
-    /// Rows of its newest answer.
+    /// Rows of its newest answer, the one nearest to the head of the list.
     pub fn head(&self) -> &[Listed] {
         &self.head
     }
 
-    /// Rows of its oldest answer.
+    /// Rows of its oldest answer, the one that further answers must join.
     pub fn tail(&self) -> &[Listed] {
         &self.tail
     }
 
-    /// The orders found.
+    /// The orders that all rows so far fit, with how well they fit.
     pub const fn orders(&self) -> &Orders {
         &self.orders
     }
@@ -143,7 +144,7 @@ impl Chain {
         ends.zip(sort).is_some_and(|((above, below), sort)| sort.is_above(above, below))
     }
 
-    /// Joints so far.
+    /// How many joints hold it together: one less than the answers that it was made of.
     pub const fn links(&self) -> u64 {
         self.links
     }

@@ -9,7 +9,7 @@ use crate::list::Listed;
 const REGISTERS: usize = 1 << BITS;
 const BITS: u32 = 10;
 
-/// An estimate. See the module.
+/// About how many different sessions were seen, in one kilobyte; see the module.
 #[derive(Debug, Clone)]
 pub(super) struct Distinct {
     /// The longest run of zeros, plus 1, among the ids of each register.
@@ -35,7 +35,7 @@ impl Distinct {
         }
     }
 
-    /// About how many there were.
+    /// About how many different sessions there were, some 3 % off.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
     pub(super) fn estimate(&self) -> u64 {
         let registers = REGISTERS as f64;

@@ -25,14 +25,14 @@ pub type Short = (Window, Vec<Listed>);
 pub struct End {
     /// Short answers that end with the chain's last row, by size.
     short: BTreeMap<u32, Short>,
-    /// Answers behind it, by size.
+    /// What pages behind the end said, by size.
     behind: BTreeMap<u32, Word>,
-    /// Whether one of them was a page.
+    /// Whether one of them was a page that shows that nothing is there: an empty one, or the last page again.
     has_page: bool,
     /// Whether a short answer agreed with its own total and last page.
     agreed: bool,
     attempts: u32,
-    /// Windows that were asked for so that they come back short.
+    /// Windows across the end that were asked for: they should have come back short.
     asked: BTreeSet<Window>,
 }
 
@@ -46,7 +46,7 @@ impl End {
         (*has_page, *agreed) = (false, false);
     }
 
-    /// An answer that ends with the chain's last row.
+    /// An answer that ends with the chain's last row. Only a short one says something of the end.
     pub fn reached(&mut self, page: &Page) {
         if page.is_short() {
             self.short.insert(page.window.size, (page.window, page.rows.clone()));
@@ -54,13 +54,14 @@ impl End {
         }
     }
 
-    /// A page behind the end that brought no session.
+    /// A page came from behind the end and brought no session that is new: an empty one, the last page again (both
+    /// [`Word::Nothing`]), or the first page again.
     pub fn brought(&mut self, size: u32, word: Word) {
         self.behind.insert(size, word);
         self.has_page |= word == Word::Nothing;
     }
 
-    /// What lies behind the end was not given.
+    /// No page came from behind the end: a status, or no answer.
     pub fn refused(&mut self, size: u32, word: Word) {
         self.behind.insert(size, word);
     }
@@ -75,7 +76,7 @@ impl End {
         self.agreed
     }
 
-    /// Whether nothing behind the end was answered yet.
+    /// Whether no page behind the end was asked for and answered yet, be it by a failure.
     pub fn lacks_probe(&self) -> bool {
         self.behind.is_empty()
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
-    /// Not at all.
+    /// It can't be shown at all, and the receipt's `reasons` say why.
     None,
     /// As many different sessions as a total says that never fell.
     Total,
@@ -16,18 +16,18 @@ pub enum Evidence {
     Chain,
 }
 
-/// A row of the table.
+/// A row of the table: a strength, its name, and what it rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ground {
-    /// The strength.
+    /// The strength that the row is about.
     pub evidence: Evidence,
-    /// Its name, as in receipts.
+    /// Its name as in receipts and in `walk.accept`: `chain`.
     pub name: &'static str,
-    /// What it rests on.
+    /// What the strength rests on, in words for a person, without a full stop.
     pub ground: &'static str,
 }
 
-/// Every strength, strongest first.
+/// Every strength, strongest first; `rollbook check` and the receipts take their words from here.
 pub const TABLE: [Ground; 4] = [
     Ground {
         evidence: Evidence::Chain,
@@ -48,7 +48,7 @@ pub const TABLE: [Ground; 4] = [
 ];
 
 impl Evidence {
-    /// Its row of the table.
+    /// Its row of the table, for its name and its words.
     #[must_use]
     pub fn row(self) -> Ground {
         TABLE.into_iter().find(|row| row.evidence == self).unwrap_or(TABLE[3])

@@ -2,26 +2,26 @@
 
 use std::time::Duration;
 
-/// What a walk must cover.
+/// What a walk must cover before it may end; times in microseconds since 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
-    /// The whole list.
+    /// From the first session to the last.
     Full,
     /// From the head to a window wholly before this time (microseconds).
     Since {
-        /// The time.
+        /// The floor: sessions that started earlier get no rows.
         from: i64,
     },
     /// From the head to a window wholly before this time (microseconds) that holds a known session.
     Nightly {
-        /// The time.
+        /// Fence less lookback, in the time that the list is sorted by.
         down_to: i64,
     },
     /// From a row at or after `to` to a row before `from` (microseconds).
     Range {
-        /// The lower bound.
+        /// Sessions that started before this are not in the range.
         from: i64,
-        /// The upper bound.
+        /// The first start that is not in the range any more.
         to: i64,
     },
 }

@@ -8,15 +8,15 @@ use crate::list::{Listed, Window};
 pub(super) struct Grain {
     /// Pages whose starts only rise.
     rising: u64,
-    /// Only fall.
+    /// Pages whose starts only fall, as in a list that is newest first.
     falling: u64,
-    /// Do both.
+    /// Pages whose starts both rise and fall.
     mixed: u64,
     /// Oldest and newest start of the first page, as last seen.
     first: Option<(i64, i64)>,
     /// Further pages that are older than the first one.
     older: u64,
-    /// That are newer.
+    /// Further pages that are newer than the first one.
     newer: u64,
 }
 

@@ -62,7 +62,7 @@ impl Locate {
         }
     }
 
-    /// Where the walk begins.
+    /// The window that the walk begins with; its first row is at or after `to`, unless it is the head of the list.
     pub fn found(&self) -> Window {
         Window { size: self.size, page: self.low / u64::from(self.size) + 1 }
     }

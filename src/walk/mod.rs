@@ -44,7 +44,7 @@ pub enum Contract {
     /// Every page is the first one.
     #[error("the server ignores `page`: page {page} is the first page again")]
     PageIgnored {
-        /// The page asked for.
+        /// The page asked for, counted from 1.
         page: u64,
     },
     /// A documented request failed for good; whoever asked knows why.
@@ -73,7 +73,7 @@ impl Page {
         !self.rows.is_empty() && self.rows.iter().all(|row| row.end.is_some_and(|end| end < time))
     }
 
-    /// Records, usable or not.
+    /// How many records it holds, with and without a usable id: the rows that count for positions.
     const fn listed(&self) -> u64 {
         self.rows.len() as u64 + self.unusable
     }
@@ -85,7 +85,7 @@ impl Page {
         (self.rows.is_empty() && self.unusable > 0).then(text)
     }
 
-    /// Position behind its last record.
+    /// Position behind its last record, from 0.
     const fn end(&self) -> u64 {
         self.window.offset() + self.listed()
     }

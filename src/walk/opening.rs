@@ -21,12 +21,12 @@ const TRIES: u32 = 4;
 /// How many smaller sizes are tried to show how the pages are counted.
 const HALVES: usize = 3;
 
-/// What is asked.
+/// What is asked of the server before the walk, each with a request of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Question {
-    /// The first page: number 1.
+    /// Page 1 in the size that is set, the first request of every run.
     First,
-    /// Page 0.
+    /// Page 0: sessions where pages are counted from 0, else whatever this server does with it.
     Zero,
     /// Page 1 once more, since it failed or was empty.
     FirstAgain,
@@ -79,7 +79,7 @@ impl Opening {
         Some(request)
     }
 
-    /// Takes an answer.
+    /// Takes the answer to one of the questions; an answer that belongs to none of them is passed over.
     pub(super) fn answer(&mut self, request: Request, outcome: Outcome) {
         let under_way = |(question, asked): &(Question, Request)| {
             *asked == request && !self.answers.iter().any(|(answered, _)| answered == question)
@@ -118,7 +118,7 @@ impl Opening {
         Word::of(self.outcome(question)?)
     }
 
-    /// A page with records.
+    /// The page that a question brought; `None` where it brought none, or one without records.
     fn page(&self, question: Question) -> Option<Page> {
         let (_, request) = self.asked.iter().find(|(asked, _)| *asked == question)?;
         let outcome = self.outcome(question).filter(|outcome| Word::of(outcome).is_none())?;

@@ -10,14 +10,14 @@ use crate::list::Listed;
 use sort::SORTS;
 pub use sort::{Key, Sort};
 
-/// Some of the orders.
+/// Some of the ten orders in `SORTS`, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sorts(u16);
 
 impl Sorts {
-    /// None of them.
+    /// No order: nothing fits, or nothing is asked for.
     pub const NONE: Self = Self(0);
-    /// All of them.
+    /// All ten: nothing was ruled out yet.
     pub const ALL: Self = Self((1 << SORTS.len()) - 1);
 
     /// Those that a rule holds for.
@@ -31,12 +31,12 @@ impl Sorts {
         (0..).zip(SORTS).filter(move |(at, _)| self.0 >> at & 1 == 1).map(|(_, sort)| sort)
     }
 
-    /// Whether one is among them.
+    /// Whether this order is one of them.
     pub fn has(self, sort: Sort) -> bool {
         self.each().any(|other| other == sort)
     }
 
-    /// Those that are in both.
+    /// The orders that are in both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
@@ -47,20 +47,20 @@ impl Sorts {
         self.0 & !others.0 == 0
     }
 
-    /// Whether there are none.
+    /// Whether no order is among them, as in a list whose rows stand at random.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 }
 
-/// How one order fits.
+/// How well one order fits the rows seen so far, in numbers that fall along a list of this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fit {
     /// Lowest and highest number that should fall.
     bounds: Option<(i128, i128)>,
     /// The same of sessions that have the key.
     known: Option<(i128, i128)>,
-    /// The largest step back up.
+    /// The largest step against the order so far: microseconds, or the difference of two ids.
     slack: i64,
 }
 
@@ -121,7 +121,7 @@ impl Orders {
         self.starts = Some((low.min(oldest), high.max(newest)));
     }
 
-    /// What follows in one order.
+    /// Takes in one order what follows below: its bounds, and by how much it steps back up.
     fn follow(&mut self, at: usize, below: &Fit) {
         let Some((_, high)) = below.bounds else { return };
         let fit = &mut self.each[at];
@@ -194,7 +194,7 @@ impl Orders {
         self.fits
     }
 
-    /// The likeliest order that fits.
+    /// The likeliest of the orders that fit; `None` where none does.
     pub fn first(&self) -> Option<Sort> {
         self.fits().each().next()
     }
@@ -209,12 +209,12 @@ impl Orders {
         self.first().is_some_and(|sort| sort.key == Key::Start && sort.descending)
     }
 
-    /// The oldest start.
+    /// The oldest start of the rows so far, in microseconds; `None` where no row has one.
     pub fn oldest(&self) -> Option<i64> {
         self.starts.map(|(oldest, _)| oldest)
     }
 
-    /// The newest start.
+    /// The newest start of the rows so far, in microseconds; `None` where no row has one.
     pub fn newest(&self) -> Option<i64> {
         self.starts.map(|(_, newest)| newest)
     }

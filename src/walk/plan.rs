@@ -35,7 +35,7 @@ use round::Round;
 use salvage::Salvage;
 use tail::Tail;
 
-/// Counts for the receipt.
+/// Counts for the receipt, those of rounds that had to be begun again included.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
     pub requests: u64,
@@ -43,7 +43,7 @@ pub(super) struct Counts {
     pub repairs: u64,
     pub inserted: u64,
     pub links: u64,
-    /// Answers of an earlier run.
+    /// Answers of an earlier run that were used.
     pub recalled: u64,
     /// Records without a usable id, those of overlaps twice.
     pub unusable: u64,
@@ -73,11 +73,11 @@ pub(super) struct Server {
     pub grain: Grain,
 }
 
-/// For the verdict.
+/// What the verdict tells besides the evidence.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub counts: Counts,
-    /// What speaks against the proof.
+    /// What speaks against the proof, in words for the receipt; empty where nothing does.
     pub reasons: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ pub(super) enum Phase {
     Done,
 }
 
-/// Requests in flight.
+/// How many requests are in flight, and how many the driver allows for.
 #[derive(Debug)]
 pub(super) struct Pace {
     pub flying: usize,
@@ -111,7 +111,7 @@ pub(super) struct Rounds {
     pub since: u64,
 }
 
-/// A walk. See the module.
+/// A walk: requests out, answers in, a verdict at the end. See the module.
 #[derive(Debug)]
 pub struct Plan {
     pub(super) goal: Goal,

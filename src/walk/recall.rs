@@ -34,7 +34,7 @@ pub struct Recall {
 /// Where a walk goes on after it has met an earlier one.
 #[derive(Debug)]
 pub struct Met {
-    /// The earlier one.
+    /// The chain of the earlier walk, from its newest answer to its oldest.
     pub chain: Chain,
     /// Position behind its last row in today's list, as far as can be told.
     pub reach: u64,

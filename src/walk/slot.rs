@@ -7,7 +7,7 @@ use crate::list::{Outcome, Window};
 /// What a window is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To go on.
+    /// To go on: the next part of the list.
     Walk,
     /// To join the one behind it to the chain.
     Repair,
@@ -19,7 +19,7 @@ pub(super) enum Purpose {
 pub(super) enum State {
     Planned,
     Flying,
-    /// A page, maybe without rows.
+    /// A page, maybe without rows, that waits for its turn to join.
     Here(Page),
     /// No page: a status, or no answer.
     Failed(Failure),
@@ -71,7 +71,7 @@ impl State {
 }
 
 impl Failure {
-    /// In words.
+    /// The failure in words, to be read after the name of a page: "was refused with status 500".
     pub(super) fn text(self) -> String {
         self.status.map_or_else(|| "was not answered".to_owned(), |status| format!("was refused with status {status}"))
     }

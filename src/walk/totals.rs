@@ -7,7 +7,7 @@ use super::Page;
 /// No account has more sessions; a larger total is a slip.
 const MOST: u64 = 1 << 40;
 
-/// The totals of a walk.
+/// What the answers of a walk have said of the list's length, and how that changed.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
     first: Option<u64>,
@@ -58,7 +58,7 @@ pub fn plausible(info: PageInfo) -> Option<u64> {
 }
 
 impl Totals {
-    /// Takes an answer into account.
+    /// Takes the total of an answer into account, where it has one that can be believed.
     pub fn observe(&mut self, page: &Page) {
         self.observe_at(page, page.window.offset());
     }
@@ -105,7 +105,7 @@ impl Totals {
         self.latest
     }
 
-    /// The list's length at first.
+    /// The list's length by the first total that could be believed.
     pub const fn first(&self) -> Option<u64> {
         self.first
     }

@@ -14,13 +14,13 @@ use crate::words::timestamp;
 /// What only the whole stage can tell, counted over the answers from [`Plan::since`] on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Different sessions.
+    /// Different sessions, by the hashes of their ids.
     pub distinct: u64,
     /// Sessions that were listed with two different starts.
     pub moved: u64,
 }
 
-/// The order of a list.
+/// The order that a walk has found, on which later runs may rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// The key, the likeliest one where several fit.
@@ -36,19 +36,19 @@ pub struct Found {
 /// What a walk showed, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// How strong it is.
+    /// How strongly it can be said that nothing is missed, by the table in [`super::TABLE`].
     pub evidence: Evidence,
     /// Its ground, or what speaks against it, in plain words.
     pub reasons: Vec<String>,
-    /// Answers used.
+    /// Requests that were answered, with whatever.
     pub requests: u64,
     /// Answers of an earlier run that was stopped.
     pub recalled: u64,
     /// Windows whose answers were put in their place.
     pub windows: u64,
-    /// Joints between answers.
+    /// Joints that hold, over all walks of the run.
     pub links: u64,
-    /// Requests that repaired a joint.
+    /// Requests that were sent to repair a joint, whether or not it held then.
     pub repairs: u64,
     /// The list's length by its own account, at the end.
     pub total: Option<u64>,
@@ -62,7 +62,7 @@ pub struct Verdict {
     pub caveat: Option<String>,
     /// Newest and oldest start of the part of the list that was covered.
     pub newest: Option<i64>,
-    /// See `newest`.
+    /// The oldest start, in microseconds, of the part of the list that was covered.
     pub oldest: Option<i64>,
 }
 
@@ -114,7 +114,7 @@ impl Verdict {
 }
 
 impl Plan {
-    /// Ends the walk.
+    /// Ends the walk: evidence and its reasons, from what the plan has seen and `tally` has counted.
     #[must_use]
     pub fn finish(self, tally: Tally) -> Verdict {
         let (evidence, mut reasons) = self.judge(tally);

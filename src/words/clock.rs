@@ -19,7 +19,7 @@ impl Clock {
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     }
 
-    /// The time.
+    /// The present, as `main` reads it off the system; a test's clock may say anything.
     pub fn now(&self) -> SystemTime {
         (self.0)()
     }

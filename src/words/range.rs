@@ -8,20 +8,20 @@ use crate::words::timestamp;
 /// What was typed to say which range is meant; exactly one of `from`, `month` and `day`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Typed {
-    /// `--from`
+    /// `--from`: a day, a month or a time, such as `2026-10-31T08:00:00+01:00`.
     pub from: Option<String>,
-    /// `--to`
+    /// `--to`, in the same forms; the present where it is not given.
     pub to: Option<String>,
-    /// `--month`
+    /// `--month`, such as `2026-10`.
     pub month: Option<String>,
-    /// `--day`
+    /// `--day`, such as `2026-10-31`.
     pub day: Option<String>,
 }
 
 /// Starts in `[from, to)`, in microseconds since 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// The first.
+    /// The first start that is in it.
     pub from: i64,
     /// The first that is no longer in it.
     pub to: i64,

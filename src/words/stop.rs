@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<Option<Kind>>);
 
-/// The asking end.
+/// The asking end, which the signals hold.
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<Option<Kind>>);
 

@@ -26,7 +26,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// As [`parse`].
+    /// As [`parse`], and quicker where the day is that of the time read before.
     pub fn parse(&mut self, text: &str) -> Option<i64> {
         let general = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros());
         self.fixed(text.as_bytes()).or_else(general).filter(|time| is_one(*time))

@@ -1,6 +1,6 @@
 //! A random server, drawn from all the ways at once in which the API may answer.
 //!
-//! Left out is what no walk can tell (docs/operations.md):
+//! Left out is what no walk can tell (docs/walk.md):
 //! - a cache that replays everything;
 //! - a list that counts from 0, without a total, whose page 0 fails throughout;
 //! - an outage that answers like the end and cuts pages short, or like an empty list: nothing here cuts pages short, and

@@ -62,7 +62,7 @@ async fn no_secret_reaches_a_log_or_an_error() {
     }
 }
 
-/// Collects what is logged.
+/// Collects all that is logged, at every level.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

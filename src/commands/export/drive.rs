@@ -1,9 +1,8 @@
 //! The first half of a run: asks for what the plan wants, several requests at a time, and stages every answer once.
 //!
-//! Bodies are fetched on the async runtime and flattened on blocking threads; one thread stages them behind a bounded
-//! queue. In memory are at most the answers in flight and those in the queue, all within what the client has for them
-//! ([`Share`]). Answers reach the plan in the order in
-//! which they reach the stage.
+//! Bodies are fetched on the async runtime and flattened where they arrive, on the runtime's own threads; one blocking thread
+//! stages them behind a bounded queue. In memory are at most the answers in flight and those in the queue, all within what the
+//! client has for them ([`Share`]). Answers reach the plan in the order in which they reach the stage.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The pipeline of a run: walk, flatten, stage, publish, receipt. The only place that sees both ends.
 //!
-//! Pages are fetched on the async runtime and flattened on blocking threads; one thread stages them behind a bounded
-//! queue while the next page is fetched. Nothing is published before the walk is over.
+//! Pages are fetched on the async runtime and flattened where they arrive, on the runtime's own threads; one blocking thread
+//! stages them behind a bounded queue while the next page is fetched. Nothing is published before the walk is over.
 
 mod asking;
 pub mod command;

@@ -20,12 +20,12 @@ use crate::rows::erasure::Denied;
 use crate::rows::recount::Numbers;
 use crate::rows::tables::{SCHEMA_VERSION, Table};
 
-/// What must go.
+/// What must go, by all rules together.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Sessions that started before this, in microseconds, and the number of that rule.
     pub floor: Option<(i64, u32)>,
-    /// Participants.
+    /// Participants whose entries go; `None` where there is no such rule.
     pub denied: Option<Arc<Denied>>,
 }
 

@@ -15,9 +15,9 @@ use crate::words::{name, timestamp};
 pub enum What {
     /// Sessions that started before a moment.
     Before,
-    /// Entries with a `participantId`.
+    /// Entries with this `participantId`, in whatever session.
     ParticipantId,
-    /// Entries with a name.
+    /// Entries with this name, in whatever session.
     ParticipantName,
     /// One of the two: earlier versions did not write down which.
     ParticipantIdOrName,
@@ -27,18 +27,18 @@ pub enum What {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Match {
-    /// As it is.
+    /// Character for character.
     Exact,
-    /// In its normal form.
+    /// As it is in its normal form, so that `Ann Lee` also is `ann  lee` ([`crate::words::name`]).
     Normalised,
 }
 
 /// How much a rule has taken out of a dataset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
-    /// Whole sessions.
+    /// Sessions that went whole, with all that is in them.
     pub sessions: u64,
-    /// Entries of participants.
+    /// Entries that went out of sessions that stay.
     pub participants: u64,
     /// Raw records that were dropped, or lost somebody.
     pub rejects: u64,
@@ -60,7 +60,7 @@ impl Add for Taken {
 }
 
 impl Taken {
-    /// Whether that is nothing.
+    /// Whether nothing at all was removed: such a rule can be taken back.
     pub fn is_nothing(self) -> bool {
         self == Self::default()
     }
@@ -75,7 +75,7 @@ impl Taken {
         }
     }
 
-    /// The greater of each.
+    /// The greater number of each kind.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         Self {
@@ -86,17 +86,17 @@ impl Taken {
     }
 }
 
-/// A rule in force.
+/// A rule in force, as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// By which it is named; never given to another one.
     pub number: u32,
-    /// What it is about.
+    /// Whether it is about a moment, an id or a name.
     pub what: What,
-    /// `None` for a moment.
+    /// How exactly a name or id is meant; `None` for a floor.
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub matched: Option<Match>,
-    /// The moment, RFC 3339.
+    /// The floor, RFC 3339: sessions that started before it go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The keyed hash of the name or id, in hexadecimal.
@@ -124,9 +124,9 @@ pub struct Rule {
 /// When and by which run a rule is made.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// RFC 3339.
+    /// When the purge began, RFC 3339.
     pub at: String,
-    /// The run.
+    /// The id of the purge, as its receipt has it.
     pub run_id: String,
 }
 
@@ -182,7 +182,7 @@ impl Rule {
         }
     }
 
-    /// Whether it can be read.
+    /// Whether all that such a rule must say is there and can be read.
     pub fn is_sound(&self) -> bool {
         if self.what == What::Before { self.floor().is_some() } else { self.bytes().is_some() }
     }

@@ -18,9 +18,9 @@ use crate::stage::Identity;
 /// What is known of one session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// It is in the dataset.
+    /// Whether the session is in the dataset.
     pub is_known: bool,
-    /// It stays there as it is.
+    /// Its published row stays as it is, though another version is staged.
     pub is_kept: bool,
     /// A version lacks what another one has.
     pub is_poorer: bool,
@@ -30,15 +30,15 @@ pub(super) struct Mark {
 pub(super) struct Sought<'a> {
     /// Identities, the winner of each session first.
     pub held: &'a [Identity],
-    /// Which pass it is.
+    /// Which range of hashes is looked at, from 0.
     pub pass: u64,
-    /// Of how many.
+    /// In how many ranges all hashes are looked at.
     pub passes: u64,
-    /// Participants whom nobody misses.
+    /// Participants who were purged: entries of theirs are not missed.
     pub erased: Option<&'a Denied>,
 }
 
-/// What was found.
+/// What is known of the sessions that are held, from the stage or from the dataset.
 pub(super) struct Found {
     /// By the place of the session's first identity among those held.
     pub marks: Vec<Mark>,

@@ -25,7 +25,7 @@ pub struct Chunks {
     pub(super) children: [Children; 2],
     /// Whether the numbers are those of an older schema version and are wanted as this one counts.
     pub(super) counts_anew: bool,
-    /// Participants who are left out.
+    /// Participants whose entries are left out, as if they had never been listed.
     pub(super) erased: Option<Arc<Denied>>,
 }
 
@@ -140,7 +140,7 @@ struct Taken {
     pieces: Vec<Piece>,
     /// The first row of each session, and the number of rows at the end.
     offsets: Vec<usize>,
-    /// That they take.
+    /// Bytes that these pieces take in memory.
     bytes: usize,
 }
 
@@ -150,7 +150,7 @@ impl Default for Taken {
     }
 }
 
-/// Rows `from..to` of a batch.
+/// Rows `from..to` of a batch, `to` not included.
 struct Piece {
     batch: RecordBatch,
     from: usize,

@@ -14,24 +14,24 @@ const READERS: [&str; 3] = ["export", "backfill", "demo"];
 /// A file as a receipt names it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Named {
-    /// Relative to the dataset.
+    /// Its path, relative to the dataset.
     pub path: String,
-    /// Rows in it.
+    /// Rows in it, by that receipt.
     pub rows: u64,
-    /// Its SHA-256.
+    /// The SHA-256 of its bytes then, in hexadecimal.
     pub sha256: String,
 }
 
 /// What a receipt says of the dataset.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Stored {
-    /// The run.
+    /// The run that wrote the receipt.
     #[serde(default)]
     pub run_id: String,
-    /// RFC 3339.
+    /// When that run began, RFC 3339.
     #[serde(default)]
     pub started_at: String,
-    /// RFC 3339.
+    /// When it was over, RFC 3339.
     #[serde(default)]
     pub finished_at: String,
     /// Files that the run looked after.
@@ -39,7 +39,7 @@ pub struct Stored {
     /// The number of the last purge.
     #[serde(default)]
     pub erasures: u64,
-    /// The command.
+    /// The command that the run was of.
     #[serde(default)]
     command: String,
     /// Where the run's sessions came from.
@@ -49,9 +49,9 @@ pub struct Stored {
 /// The source of a run, as its receipt names it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Source {
-    /// `v1` or `v2`.
+    /// `v1` or `v2`, as the run read it.
     pub version: String,
-    /// The origin.
+    /// The origin that the run asked.
     pub base_url: String,
 }
 

@@ -4,14 +4,14 @@ use serde::Serialize;
 
 use crate::dataset::erasures::{Match, Taken, What};
 
-/// What a purge has removed.
+/// How many rows and raw records a purge has removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Removed {
-    /// Rows of `sessions`.
+    /// Rows of `sessions`, whole sessions.
     pub sessions: u64,
-    /// Rows of `participants`.
+    /// Rows of `participants`, those of whole sessions included.
     pub participants: u64,
-    /// Rows of `timelogs`.
+    /// Rows of `timelogs`, those of whole sessions and entries included.
     pub timelogs: u64,
     /// Raw records that were dropped, or lost somebody.
     pub rejects: u64,
@@ -22,14 +22,14 @@ pub struct Removed {
 pub struct Ruled {
     /// Its number; `None` where a dry run would have made it.
     pub number: Option<u32>,
-    /// What it is about.
+    /// Whether it is about a moment, an id or a name.
     pub what: What,
     /// How a name or id must be like the one that was given.
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub matched: Option<Match>,
     /// Whether it was not in force before.
     pub is_new: bool,
-    /// What has gone.
+    /// How much this purge has removed by it.
     pub removed: Taken,
 }
 
@@ -38,7 +38,7 @@ pub struct Ruled {
 pub struct Near {
     /// The name as it is listed.
     pub name: String,
-    /// How many entries have it.
+    /// How many entries have that name, over all sessions.
     pub entries: u64,
 }
 

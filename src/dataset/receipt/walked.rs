@@ -12,9 +12,9 @@ use crate::walk::{Evidence, Verdict};
 pub struct Walk {
     /// How strongly the run can show that nothing is missed.
     pub evidence: Evidence,
-    /// Its ground in plain words.
+    /// What it rests on, or what speaks against it, in plain words.
     pub reasons: Vec<String>,
-    /// Answers used.
+    /// Requests to the list, whatever they brought; those for single sessions are not among them.
     pub requests: u64,
     /// Answers of a stopped run that were used besides.
     pub recalled: u64,
@@ -24,7 +24,7 @@ pub struct Walk {
     pub links: u64,
     /// Requests that mended a joint which changes of the list had broken.
     pub repairs: u64,
-    /// Different sessions read.
+    /// Different sessions that the list showed, those without a row included.
     pub distinct: u64,
     /// The list's length by its own account, at the end.
     pub total: Option<u64>,
@@ -45,7 +45,7 @@ pub struct Walk {
     pub more_unknown_fields: u64,
     /// Rows of other meetings that the API's own filter let through, repeated ones counted; they got no rows.
     pub foreign_meetings: u64,
-    /// The same of dates.
+    /// Rows of other dates that the API's own filter let through, repeated ones counted; they got no rows.
     pub foreign_dates: u64,
     /// Meetings that were asked for and that the API lists nothing of.
     pub unlisted_meetings: Vec<String>,
@@ -80,16 +80,16 @@ pub struct Vanished {
 /// Sessions that had ended, and of which an answer lacked what another one, of this run or an earlier one, had.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Poorer {
-    /// How many.
+    /// How many sessions came with less than is known of them.
     pub sessions: u64,
-    /// Ids of some of them.
+    /// Ids of some of these sessions.
     pub examples: Vec<String>,
 }
 
 /// A session whose answer is owed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Owes {
-    /// Its id.
+    /// The session's id, as it was listed.
     pub session_id: String,
     /// The status that was answered last; null where there was no answer.
     pub status: Option<u16>,

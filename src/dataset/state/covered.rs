@@ -59,7 +59,7 @@ pub struct Covered {
 }
 
 impl Covered {
-    /// Times in microseconds.
+    /// Nothing below the fence is missing, by a walk that found this order. Both times in microseconds.
     pub fn new(fence: i64, full_at: i64, order: Option<Order>) -> Self {
         Self {
             fence: timestamp::text(fence),
@@ -83,7 +83,7 @@ impl Covered {
         self.from_zero
     }
 
-    /// The order of the list.
+    /// The order of the list by the last full walk; `None` where it found none.
     pub fn order(&self) -> Option<Order> {
         self.order.or(self.newest_first.then_some(NEWEST_FIRST))
     }

@@ -27,7 +27,7 @@ pub struct Debt {
     pub was_missed: bool,
 }
 
-/// A look-up that failed.
+/// A look-up that failed, and what its failure is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
     /// The status that was answered, if there was an answer.
@@ -53,12 +53,12 @@ impl Owed {
         self.0.get(id)
     }
 
-    /// Keeps these and no others.
+    /// Forgets all but these: others were answered, listed, or purged.
     pub fn keep(&mut self, ids: &BTreeSet<String>) {
         self.0.retain(|id, _| ids.contains(id));
     }
 
-    /// The session was answered.
+    /// The session was answered: nothing is owed any more.
     pub fn settle(&mut self, id: &str) {
         self.0.remove(id);
     }

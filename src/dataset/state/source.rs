@@ -14,7 +14,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The source of a run.
+    /// The source of a run, by its settings and the account that its credentials name.
     pub fn new(api: &Api, account: Option<String>) -> Self {
         Self::of(version_name(api.version), &api.base_url, account)
     }

@@ -7,11 +7,11 @@ use crate::sim::v2;
 /// Which sessions a request asks for; by default all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this meeting.
+    /// The id of a meeting, as in `meeting_id` of a session.
     pub meeting: Option<String>,
     /// Of the room with this id of the customer's own.
     pub custom_room: Option<String>,
-    /// In this status.
+    /// `ongoing` or `ended`, as v2 has it.
     pub status: Option<String>,
     /// Started then or later; microseconds.
     pub from: Option<i64>,

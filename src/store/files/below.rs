@@ -9,9 +9,9 @@ use super::{Access, Folder};
 /// A folder that may not be there yet: below one that somebody named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Below {
-    /// May be reached through links.
+    /// The folder that somebody named; links that lead to it are followed.
     pub root: PathBuf,
-    /// May not; empty for the root itself.
+    /// The path from there, through no link, with `/` between names; empty for the folder itself.
     pub path: String,
     /// Whether files of the root's owner are as good as this user's. So it is in a dataset, with which its owner can do whatever
     /// he likes.
@@ -19,7 +19,7 @@ pub struct Below {
 }
 
 impl Below {
-    /// A folder that somebody named.
+    /// A folder that somebody named, itself and not one below it.
     pub fn named(root: &Path) -> Self {
         Self { root: root.to_owned(), path: String::new(), is_owners: false }
     }

@@ -21,7 +21,7 @@ pub use items::Item;
 /// What the file system says of a file.
 pub type Status = rustix::fs::Stat;
 
-/// Its owner's alone.
+/// Mode 0600: its owner may read and write it, nobody else anything.
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Of every file and folder: not through a link, without waiting for whoever else has a pipe open.
 const PLAIN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
@@ -32,7 +32,7 @@ const FOLDER: OFlags = OFlags::DIRECTORY.union(PLAIN);
 #[derive(Debug, Clone)]
 pub struct Folder {
     handle: Arc<File>,
-    /// For messages.
+    /// The path by which it was reached, for messages; nothing is opened by it.
     place: PathBuf,
 }
 

@@ -15,7 +15,7 @@ use super::Obstacle;
 
 /// Bytes of such a file at most.
 const MOST: u64 = 1 << 20;
-/// The system's own user.
+/// The user id of root, whose files count as trusted as one's own.
 const ROOT: u32 = 0;
 const WRITABLE_BY_ANYBODY: u32 = 0o002;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -28,14 +28,14 @@ const STICKY: u32 = 0o1000;
 pub enum Origin {
     /// By looking in the usual places.
     Found,
-    /// By its name.
+    /// By the name that somebody gave: `--config`, `ROLLBOOK_CONFIG`.
     Given,
 }
 
 /// Why a file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// It can't be.
+    /// It is not there, or can't be read; the system's own error.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     /// Somebody else may have written it.
@@ -43,7 +43,7 @@ pub enum Refusal {
     Distrusted {
         /// To be read after "since".
         why: &'static str,
-        /// One step to take.
+        /// One step to take, such as the `chmod` that helps.
         next: String,
     },
 }
@@ -95,7 +95,7 @@ pub fn secret(path: &Path) -> Result<String, Refusal> {
     Ok(text(file)?)
 }
 
-/// Names no file on purpose.
+/// Whether the path names no file on purpose: `/dev/null`.
 fn is_nothing(path: &Path) -> bool {
     path == Path::new("/dev/null")
 }

@@ -10,14 +10,14 @@ use rustix::fs::FileType;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is in the way: {}", .path.display())]
 pub struct Obstacle {
-    /// Such as "a symbolic link".
+    /// What it is, in words: "a symbolic link".
     pub what: &'static str,
-    /// Where it is.
+    /// The path where a file or folder should be.
     pub path: PathBuf,
 }
 
 impl Obstacle {
-    /// What is at a path.
+    /// An obstacle of this kind at a path.
     pub fn new(kind: FileType, path: PathBuf) -> Self {
         Self { what: name(kind), path }
     }
@@ -34,7 +34,7 @@ impl From<Obstacle> for io::Error {
     }
 }
 
-/// The kind for a person.
+/// The kind in words for a person, with its article.
 pub const fn name(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",

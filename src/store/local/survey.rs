@@ -10,13 +10,13 @@ use crate::error::Result;
 use crate::store::files::{Folder, Item, Obstacle};
 use crate::store::{Form, Leftover, Survey, failed};
 
-/// A look under way.
+/// A look at folder after folder, and what it has found so far.
 pub struct Look {
     /// What is to be at a path.
     pub form: fn(&str) -> Option<Form>,
     /// Whether the temporary files of dead runs are removed.
     pub sweep: bool,
-    /// What has come of it.
+    /// What the look has found so far.
     pub survey: Survey,
 }
 

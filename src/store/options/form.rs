@@ -14,7 +14,7 @@ use crate::words::text::{duration, is_quoted};
 pub enum Form {
     /// Where the store is. Plain `http://` has to be allowed by another option.
     Endpoint,
-    /// The URL of another service.
+    /// The URL of another service, such as the one that hands out tokens.
     Url,
     /// A part of a host name.
     Host,
@@ -22,13 +22,13 @@ pub enum Form {
     Word,
     /// The same, and nothing that a settings file may hold.
     Secret,
-    /// Visible ASCII and blanks.
+    /// Visible ASCII and blanks, such as a header's value.
     Line,
     /// A yes or a no, in the words of the library.
     Flag,
     /// A time as in the settings.
     Period,
-    /// A number in a range.
+    /// A whole number from the first to the second.
     Number(u64, u64),
     /// The library says what is wrong with it.
     Free,

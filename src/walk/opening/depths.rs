@@ -17,7 +17,7 @@ pub(in crate::walk) struct Depths {
     most: Option<u64>,
 }
 
-/// What is at a position.
+/// What a page behind one of the positions brought.
 enum There {
     Sessions,
     Nothing,

@@ -12,7 +12,7 @@ use crate::walk::sizes::Sizes;
 use crate::walk::slot::State;
 use crate::walk::{Contract, Page, totals};
 
-/// What the opening shows.
+/// What the opening has found out, once all questions are answered.
 #[derive(Debug)]
 pub(in crate::walk) enum Shown {
     /// The first page, and how to go on.
@@ -33,7 +33,7 @@ pub(in crate::walk) struct Start {
     one_size: Option<u32>,
     /// How far the list goes, where no total says so.
     depths: Depths,
-    /// The server's clock.
+    /// The server's clock at the first answer, in microseconds since 1970.
     at: Option<i64>,
 }
 

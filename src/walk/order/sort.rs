@@ -11,20 +11,20 @@ pub(super) const SECOND: i64 = 1_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Key {
-    /// The start of a session.
+    /// The start of a session; one without a start counts as oldest.
     Start,
     /// The time inside an id of 24 hexadecimal digits.
     IdTime,
     /// The end of a session. Running sessions have none and stand together at one of the two ends.
     End,
-    /// The id.
+    /// The id, by its number ([`crate::list::rank`]).
     Id,
 }
 
-/// A key and a direction.
+/// One order: a key, a direction, and where sessions without the key stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
-    /// The key.
+    /// By what sessions are compared.
     pub key: Key,
     /// Whether the newest, or greatest, comes first.
     pub descending: bool,

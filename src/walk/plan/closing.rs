@@ -9,10 +9,10 @@ use crate::list::{Listed, Outcome, Request, Silence, Window};
 use crate::walk::base::Word;
 use crate::walk::window::far_behind;
 
-/// What is looked at.
+/// One request each, sent when all else is read.
 #[derive(Debug, Clone)]
 enum Look {
-    /// Page 0.
+    /// Page 0, where it has not shown yet how the pages are counted.
     Zero(Window),
     /// A page far behind the end: it must fail as those just behind it did.
     Far(Window, Silence),

@@ -6,29 +6,29 @@ use crate::list::{Outcome, Request, Window};
 use crate::walk::Contract;
 use crate::walk::slot::{Slot, State};
 
-/// The step at hand.
+/// What is asked for now, to tell the server, the size and the position apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Page 1 in a size that was answered before: the server is there.
     Control,
     /// Page 1 in the size in doubt, for the first and the second time.
     Size(u32),
-    /// The window itself once more.
+    /// The window itself once more: if that fails too, its position is refused.
     Position,
 }
 
-/// What came of it.
+/// What a doubt turned out to be.
 #[derive(Debug)]
 pub(in crate::walk) enum Resolved {
-    /// The server is not there.
+    /// Page 1 fails as well: the server is not there, and the run ends.
     Outage,
-    /// The size can't be had.
+    /// Page 1 of this size fails twice while another size is answered.
     Size(u32),
     /// The window's answer: a page, or the refusal of a position.
     Answer(Box<(Slot, Outcome)>),
 }
 
-/// A window in doubt.
+/// A window whose page can't be had, and how far it is known why.
 #[derive(Debug)]
 pub(in crate::walk) struct Doubt {
     slot: Slot,
@@ -65,7 +65,7 @@ impl Doubt {
         self.flying == Some(request)
     }
 
-    /// Takes it.
+    /// Takes the answer that is waited for: the next step, or what the doubt turned out to be.
     pub(in crate::walk) fn answer(mut self, outcome: Outcome) -> Result<Self, Resolved> {
         self.flying = None;
         let is_page = matches!(outcome, Outcome::Page { .. });

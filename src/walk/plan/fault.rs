@@ -14,7 +14,7 @@ pub(in crate::walk) enum Fault {
     Other,
     /// More rows than asked for, or another size by its own word: the size is not honoured.
     Size(u32),
-    /// The first page again.
+    /// The first page again, though another one was asked for: `page` may be ignored.
     First,
 }
 

@@ -22,7 +22,7 @@ const MOST: u32 = 64;
 /// How often answers that look wrong are asked for again.
 const AGAIN: u32 = 3;
 
-/// The head being read again.
+/// The head of the list, read again downwards.
 #[derive(Debug)]
 pub struct Head {
     window: Window,
@@ -42,19 +42,19 @@ pub struct Head {
     tries: u32,
 }
 
-/// What the head shows.
+/// What came of the answers so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// More has to be read.
+    /// A further window has to be read.
     More,
-    /// The old head is met.
+    /// The last surviving row of the old head is met, and nothing that is owed lies below.
     Met {
         /// Rows that were not there before.
         inserted: u64,
-        /// Whether nothing changed.
+        /// Whether the head holds the same rows as at first, in the same places.
         unchanged: bool,
     },
-    /// It is not met.
+    /// The old head can't be met any more: its rows are gone, out of order, or more than `MOST` answers up.
     Lost,
 }
 
@@ -80,7 +80,7 @@ impl Head {
         }
     }
 
-    /// The window to ask for.
+    /// The window to ask for next, downwards.
     pub const fn window(&self) -> Window {
         self.window
     }

@@ -19,19 +19,19 @@ const AGAIN: u32 = 2;
 /// How many pages are kept to know one of them again.
 const RECENT: usize = 3;
 
-/// The two passes.
+/// The two passes over a list of pages of one size: forwards to its end, then backwards to its head.
 #[derive(Debug)]
 pub struct Passes {
     size: u32,
     /// Hash of each page of the first pass, by number from 1.
     first: BTreeMap<u64, u64>,
-    /// Pages of the second pass that are still to come back.
+    /// Whether every page of the second pass so far was the same as in the first, row for row.
     equal: bool,
-    /// The next page of the first pass.
+    /// Number of the next page that the first pass asks for.
     next: u64,
-    /// The next page of the second one, downwards.
+    /// Number of the next page of the second pass, which counts down; `None` while the first pass goes on.
     back: Option<u64>,
-    /// Where the list ended.
+    /// The number of the first page that is not there any more; `None` until the first pass has found it.
     end: Option<u64>,
     flying: BTreeMap<u64, u32>,
     planned: Vec<(u64, u32)>,
@@ -44,7 +44,7 @@ pub struct Passes {
     reasons: Vec<String>,
     /// The first page, and its newest start: what is newer further down has come in meanwhile.
     head: Vec<Listed>,
-    /// Ids of the latest pages.
+    /// Ids of the latest pages, `RECENT` of them, in the first pass.
     recent: VecDeque<HashSet<u128>>,
     distinct: Distinct,
     /// What brings something is a page with older sessions.
@@ -248,12 +248,12 @@ impl Passes {
         }
     }
 
-    /// Newest and oldest start.
+    /// The newest and the oldest start of the first pass, in microseconds.
     pub const fn bounds(&self) -> (Option<i64>, Option<i64>) {
         (self.newest, self.oldest)
     }
 
-    /// Whether both passes are over.
+    /// Whether the second pass has come back to page 1.
     pub fn is_over(&self) -> bool {
         matches!(self.back, Some(0)) && self.flying.is_empty() && self.planned.is_empty()
     }

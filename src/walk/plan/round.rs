@@ -18,11 +18,11 @@ const BARREN: u32 = 3;
 /// What is under way at the joint behind the chain's last answer.
 #[derive(Debug, Default)]
 pub(in crate::walk) struct Seam {
-    /// Repairs so far.
+    /// Windows asked for at this joint so far; after [`crate::walk::Settings::repairs`] the gap is told.
     pub repairs: u32,
     /// Where the last repair that joined the chain ended.
     pub forward: Option<u64>,
-    /// The last repair.
+    /// The window that was asked for last to repair it, so that the same is not asked for in vain.
     pub last: Option<Window>,
     /// What was wrong with answers that were left out; speaks only where the joint stays broken.
     pub faults: Vec<String>,
@@ -70,10 +70,10 @@ impl Spent {
     }
 }
 
-/// One reading of the list.
+/// One reading of the list, from its first window to the end or to the goal.
 #[derive(Debug)]
 pub(in crate::walk) struct Round {
-    /// Where the chain begins.
+    /// Position of the chain's first row: 0 but for a range that was searched for.
     pub begun_at: u64,
     /// Windows are planned up to this position.
     pub planned_to: u64,
@@ -95,11 +95,11 @@ pub(in crate::walk) struct Round {
     /// Which ties across a joint are put up with.
     pub ties: Ties,
     pub spent: Spent,
-    /// The sessions of all answers.
+    /// How many different sessions all answers held, estimated.
     pub distinct: Distinct,
     /// A position that the server refuses, whatever is asked for there.
     pub refused_from: Option<u64>,
-    /// The end was walked to.
+    /// Whether the list was walked to its end, be that shown or not.
     pub ended: bool,
     /// Whether nothing changed at the head.
     pub head_unchanged: bool,

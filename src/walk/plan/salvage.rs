@@ -7,13 +7,13 @@ use crate::list::{Outcome, Request, Window};
 use crate::walk::sizes::Sizes;
 use crate::walk::slot::State;
 
-/// Requests at most.
+/// Requests at most for all gaps of a walk; what is left then is told.
 const MOST: u32 = 200;
 
 /// Positions that were not read, from and to.
 pub(in crate::walk) type Gap = (u64, u64);
 
-/// The gaps being read.
+/// Gaps that are read piece by piece; where a piece fails, it is read in pieces of at most half its size.
 #[derive(Debug)]
 pub(in crate::walk) struct Salvage {
     /// Windows that are still to come, the next one last, and the gap that each belongs to.
@@ -45,7 +45,7 @@ impl Salvage {
         true
     }
 
-    /// The window to ask for.
+    /// The window to ask for next; `None` when all gaps are read, or too many requests were made for them.
     fn next(&mut self) -> Option<Window> {
         if self.asked >= MOST {
             return None;

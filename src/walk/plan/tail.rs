@@ -11,19 +11,19 @@ use crate::walk::slot::State;
 use crate::walk::window::rising;
 use crate::walk::{Contract, Page};
 
-/// Answers at most.
+/// Answers at most until the end must lie wholly before the walk; beyond that the list moves too fast.
 const MOST: u32 = 64;
 
 /// How often the overlap is doubled for one joint.
 const WIDEST: u32 = 4;
 
-/// The end being read again.
+/// The end of the list, read again upwards to a window that ended wholly before the walk.
 #[derive(Debug)]
 pub struct Tail {
     window: Window,
     /// The answer below, once the end was met.
     below: Option<Vec<Listed>>,
-    /// Where that answer begins.
+    /// Position of that answer's first row.
     begins_at: u64,
     /// How often the overlap was doubled for the joint at hand.
     wider: u32,
@@ -33,7 +33,7 @@ pub struct Tail {
     asked: u32,
 }
 
-/// How reading on went.
+/// What came of an answer: read on, done, or the list moves faster than it is read.
 enum Seen {
     More,
     Settled,
@@ -53,7 +53,7 @@ impl Tail {
         Some(Self { window, below: None, begins_at: 0, wider: 0, fits, until, asked: 0 })
     }
 
-    /// The window to ask for.
+    /// The window to ask for next, upwards.
     pub const fn window(&self) -> Window {
         self.window
     }

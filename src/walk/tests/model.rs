@@ -22,7 +22,7 @@ pub enum Change {
     Touch(usize),
 }
 
-/// The server.
+/// A server with a list that changes between two requests.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub rows: Vec<Listed>,
@@ -82,7 +82,7 @@ impl Model {
         self.rows.insert(place, Listed { id: self.fresh, start: Some(start), ..Listed::default() });
     }
 
-    /// The honest answer.
+    /// The answer that a server without faults gives, by the list as it is now.
     pub fn answer(&self, request: Request) -> Outcome {
         let size = self.one_size.unwrap_or_else(|| u64::from(request.window.size).min(self.cap));
         let base = u64::from(!self.zero_based);
@@ -101,7 +101,7 @@ impl Model {
     }
 }
 
-/// How a walk ended.
+/// What a walk showed, and what it cost.
 #[derive(Debug)]
 pub struct Walked {
     pub verdict: Verdict,

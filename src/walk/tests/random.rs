@@ -28,7 +28,7 @@ struct Weather {
     shuffled: bool,
     /// Rows move to the head.
     touches: bool,
-    /// Totals lie.
+    /// Once in four answers the total is missing, 0, 3, or one too many.
     lies: bool,
     /// Some answers show the list as it was earlier in the walk, as a cache would.
     stale: bool,

@@ -20,13 +20,13 @@ const TOO_MANY: usize = 4_000;
 /// What a request is answered with that no page is meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Special {
-    /// A page without rows.
+    /// A page of the documented shape without rows.
     Empty,
     Status(u16),
     Silent(Silence),
     /// The last page, by the number that was asked for or by its own.
     Last,
-    /// The first page.
+    /// The first page again, whatever was asked for.
     First,
 }
 
@@ -44,7 +44,7 @@ enum Sizes {
     Cap(u64),
     One(u64),
     RefusedAbove(u64),
-    /// Multiples of this alone.
+    /// Only sizes that are multiples of this; others are refused.
     Multiples(u64),
 }
 
@@ -348,13 +348,13 @@ impl Server {
     }
 }
 
-/// How a walk ended.
+/// What a walk came to, and the list as it was then.
 #[derive(Debug)]
 struct Ended {
     verdict: Result<Verdict, Contract>,
     lost: Vec<u128>,
     is_still: bool,
-    /// Sessions at the end.
+    /// Sessions in the list when the walk was over.
     len: usize,
 }
 

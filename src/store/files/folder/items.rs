@@ -7,10 +7,10 @@ use rustix::io::Errno;
 
 use super::Folder;
 
-/// Something in a folder.
+/// What a look into a folder finds, without following it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its name in the folder.
+    /// Its own name, without a path.
     pub name: String,
     /// What it is, itself and not what it leads to.
     pub kind: FileType,
