@@ -143,6 +143,7 @@ fn is_page(data: Option<&Entries>, has_info: bool, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::tables::Table;
 
     /// Records of a page, of whatever type.
     fn records(page: &Page<'_>) -> usize {

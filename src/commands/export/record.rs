@@ -51,9 +51,8 @@ impl Walk {
 }
 
 impl Receipt {
-    /// Takes an answer into account.
+    /// Takes the rows of a page into account, and the fields that this version does not know.
     pub(super) fn count(&mut self, flat: &Flat) {
-        self.walk.requests += 1;
         self.rows.sessions += flat.batches[0].num_rows() as u64;
         self.rows.participants += flat.batches[1].num_rows() as u64;
         self.rows.timelogs += flat.batches[2].num_rows() as u64;

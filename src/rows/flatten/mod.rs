@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use crate::list::{Listed, PageInfo, rank};
 use crate::rows::erasure::Denied;
@@ -24,6 +23,7 @@ use crate::rows::facts::Facts;
 use crate::rows::lenient::Scalar;
 use crate::rows::mend::{self, Mended};
 use crate::rows::model::{self, Limits, Names, Page, Session, ShapeError};
+use crate::words::id;
 use crate::words::limits;
 use crate::words::range::Kept;
 use rejects::Rejected;
@@ -103,14 +103,6 @@ impl Flat {
         let raw: usize = self.rejects.iter().map(|reject| reject.raw.len()).sum();
         batches + raw + self.listed.len() * size_of::<Listed>()
     }
-}
-
-/// The hash by which an id is known in the walk and the identity checks: the first 128 bits of its SHA-256. Whoever names
-/// participants or sessions can't make two ids that are taken for one, and stages of several machines agree.
-pub fn identity(id: &str) -> u128 {
-    let mut first = [0; 16];
-    first.iter_mut().zip(Sha256::digest(id.as_bytes())).for_each(|(place, byte)| *place = byte);
-    u128::from_be_bytes(first)
 }
 
 /// The id as text: a text or a whole number, never empty nor too long.
@@ -262,7 +254,7 @@ fn sorted<'a>(records: &'a [Session<'a>], no_objects: &[usize], options: &Option
     for (number, session) in records.iter().enumerate() {
         let start = session.start.at();
         if let Some(id) = usable_id(&session.id) {
-            sessions.push(Found { number, hash: identity(&id), id, start, session });
+            sessions.push(Found { number, hash: id::hash(&id), id, start, session });
         } else if !options.is_foreign(session) && (start.is_none() || options.kept.has(start)) {
             without_id.push((session.place as usize, rejects::without_id(&session.id)));
         }
@@ -297,12 +289,6 @@ impl Found<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_is_known_by_the_same_number_on_every_machine() {
-        // FIPS 180-4, its first example.
-        assert_eq!(identity("abc"), 0xba78_16bf_8f01_cfea_4141_40de_5dae_2223);
-    }
 
     #[test]
     fn a_session_of_the_erased_alone_takes_as_long_as_its_length() {
