@@ -11,7 +11,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use arrow_schema::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -26,7 +25,7 @@ use crate::rows::chunk::{Chunk, Key, Keys, weight};
 use crate::rows::erasure::Denied;
 use crate::rows::partition::Partition;
 use crate::rows::recount;
-use crate::rows::tables::{SCHEMA_VERSION, Table};
+use crate::rows::tables::{SCHEMA_VERSION, Table, Tables, sessions};
 use crate::store::{Version, failed, raced};
 use crate::words::foreign;
 use crate::words::limits;
@@ -42,8 +41,8 @@ const ALL: &[&str] = &[];
 /// How often other runs may come between.
 const ROUNDS: u32 = 100;
 
-/// The versions of a partition's files, in the order of [`Table::ALL`]; `None` where one is not there.
-pub type Versions = [Option<Version>; 3];
+/// The versions of a partition's files; `None` where one is not there.
+pub type Versions = Tables<Option<Version>>;
 
 /// A published partition, as it was when it was looked for: a file that was replaced since is an error
 /// ([`Kind::Raced`]).
@@ -91,9 +90,9 @@ impl Published {
     /// As [`Layout::existing`].
     pub fn versions(layout: &Layout) -> Result<BTreeMap<Partition, Versions>> {
         let mut found: BTreeMap<_, Versions> = BTreeMap::new();
-        for (at, table) in Table::ALL.into_iter().enumerate() {
+        for table in Table::ALL {
             for (partition, version) in layout.existing(table)? {
-                found.entry(partition).or_default()[at] = Some(version);
+                found.entry(partition).or_default()[table] = Some(version);
             }
         }
         Ok(found)
@@ -143,7 +142,7 @@ impl Published {
         let mut row = 0;
         self.each_batch(Table::Sessions, &["session_id", "started_at", "is_open"], |batch| {
             let keys = Keys::new(Table::Sessions, batch);
-            let open = batch.column(2).as_boolean();
+            let open = sessions::is_open(batch);
             for at in 0..batch.num_rows() {
                 let (start, id) = keys.key(at);
                 each(row, Known { id, start, is_open: open.value(at) });
@@ -181,7 +180,7 @@ impl Published {
     /// The sessions with their rows, in order, as this schema version counts them.
     pub fn chunks(&self) -> Result<Chunks> {
         let chunks = self.chunks_as_stored()?;
-        let is_old = chunks.schema_versions().into_iter().any(|version| version < SCHEMA_VERSION);
+        let is_old = chunks.schema_versions().values().any(|version| *version < SCHEMA_VERSION);
         Ok(Chunks { counts_anew: is_old, ..chunks })
     }
 
@@ -214,7 +213,7 @@ impl Published {
 
     /// Opens the file that was found, if one was.
     fn open(&self, table: Table) -> Result<Option<Opened>> {
-        let Some(wanted) = &self.versions[table as usize] else { return Ok(None) };
+        let Some(wanted) = &self.versions[table] else { return Ok(None) };
         let path = self.layout.relative(table, self.partition);
         let place = self.layout.store().place(&path);
         let found = self.layout.store().open(&path)?;
@@ -323,9 +322,10 @@ impl Chunks {
 
     /// The schema version of each table's file, by which its numbers were counted; this one's where there is no file.
     /// They differ in a partition whose upgrade was stopped.
-    pub fn schema_versions(&self) -> [u32; 3] {
+    pub fn schema_versions(&self) -> Tables<u32> {
         let [participants, timelogs] = self.children.each_ref().map(|children| children.rows.as_ref());
-        [self.sessions.as_ref(), participants, timelogs].map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
+        let files = Tables { sessions: self.sessions.as_ref(), participants, timelogs };
+        files.map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
     }
 
     /// The next sessions with their rows, none at the end: as many as fit into memory together, or one.
@@ -342,7 +342,11 @@ impl Chunks {
             timelogs.take(keys.key(taken), &mut of[1])?;
             taken += 1;
         }
-        let batches = [sessions.slice(0, taken), participants.joined(&of[0])?, timelogs.joined(&of[1])?];
+        let batches = Tables {
+            sessions: sessions.slice(0, taken),
+            participants: participants.joined(&of[0])?,
+            timelogs: timelogs.joined(&of[1])?,
+        };
         if taken < keys.len() {
             self.waiting = Some(sessions.slice(taken, keys.len() - taken));
         }
