@@ -174,6 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn each_column_stands_once_in_its_table_and_those_that_order_it_are_there() {
+        for table in Table::ALL {
+            let mut names: Vec<_> = table.columns().iter().map(|column| column.name).collect();
+            assert!(table.sort_columns().iter().all(|name| names.contains(name)), "{}", table.name());
+            names.sort_unstable();
+            assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+        }
+    }
+
+    #[test]
     fn the_schema_page_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md");
         let stored = std::fs::read_to_string(path).unwrap_or_default();
