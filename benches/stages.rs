@@ -1,6 +1,6 @@
 //! What each stage costs alone, on one thread, on generated pages of both usual sizes.
 //!
-//! `cargo bench` measures; `cargo bench -- --test` runs everything once.
+//! `cargo bench --profile dist` measures; `cargo bench -- --test` runs everything once.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails should say so at once")]
 
