@@ -64,11 +64,7 @@ fn of_s3(key: S3) -> Form {
         | S3::DisableBulkDelete
         | S3::S3Express => Form::Flag,
         S3::ContainerAuthorizationTokenFile | S3::WebIdentityTokenFile => Form::SecretFile,
-        S3::Bucket
-        | S3::Checksum
-        | S3::CopyIfNotExists
-        | S3::ConditionalPut
-        | S3::RequestPayer => Form::Free,
+        S3::Bucket | S3::Checksum | S3::CopyIfNotExists | S3::ConditionalPut | S3::RequestPayer => Form::Free,
         S3::Encryption(_) if key.as_ref() == "aws_sse_customer_key_base64" => Form::Secret,
         S3::Client(key) => of_client(key),
         // The key's id, roles, encryption, and whatever a later version adds.
@@ -163,7 +159,9 @@ impl Form {
             Self::SecretFile if value.is_empty() => kept(false, "the path of a file"),
             Self::SecretFile => match named::look_at_secret(Path::new(value)) {
                 Ok(()) => Ok(value.to_owned()),
-                Err(Refusal::Distrusted { why, next }) => Err(format!("a file that nobody else may write ({why}: {next})")),
+                Err(Refusal::Distrusted { why, next }) => {
+                    Err(format!("a file that nobody else may write ({why}: {next})"))
+                }
                 Err(Refusal::Unreadable(error)) => Err(format!("a file ({error})")),
             },
             Self::Free | Self::FreeSecret => kept(!value.is_empty(), "not empty"),
