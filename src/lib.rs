@@ -5,10 +5,12 @@
 //!          |
 //!   walk:  plan windows -> api       which pages to ask for, and what their answers prove
 //!          |  each page, once
-//!   rows:  session -> rows           attendance is computed here, straight into Arrow
+//!   rows:  session -> rows           only what is listed, straight into Arrow
 //!          |
 //!   stage:  Arrow batches on disk, by partition, resumable
 //!          |  the goal is covered
+//!   rows:  attendance is computed as staged rows are read back
+//!          |
 //!   dataset:  merge with what is there, sort, encode, replace atomically
 //!          |
 //!   receipt:  written last

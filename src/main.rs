@@ -207,7 +207,7 @@ fn print(bytes: &[u8]) -> Result<()> {
 fn unprinted(error: io::Error) -> Error {
     Error::new(Kind::Unprinted, "the result cannot be written to stdout")
         .because(error)
-        .hint("nothing else has failed, and data that was to be written is written; send stdout to where there is room")
+        .hint("nothing else has failed, and all data is written; send stdout to a place with room")
 }
 
 /// Says why the run ended, once: as a log line where those are for a machine, else as text.

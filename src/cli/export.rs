@@ -26,7 +26,7 @@ pub struct Reading {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         rollbook export                              to ./rollbook-data\n  \
-        rollbook export --dest /data/videosdk -q     as a nightly batch\n  \
+        rollbook export --dest /data/videosdk -q     every night, errors only\n  \
         rollbook export --dry-run --json             what a run would find")]
 pub struct Export {
     /// Read the whole list, whatever earlier runs have covered
@@ -47,10 +47,10 @@ pub struct Export {
         rollbook backfill --day 2026-10-31 --meeting-id abcd-efgh-ijkl"
 )]
 pub struct Backfill {
-    /// Begin with sessions that started then
+    /// The range begins here (included)
     #[arg(long, value_name = "DATE")]
     pub from: Option<String>,
-    /// End before sessions that started then [default: now]
+    /// The range ends here (not included) [default: now]
     #[arg(long, value_name = "DATE", requires = "from")]
     pub to: Option<String>,
     /// Sessions that started in this month, such as 2026-10

@@ -40,15 +40,16 @@ Environment:
   SSL_CERT_FILE             CA certificates in place of the system's
 
 Exit codes:
-  0    done, and proven complete
+  0    done, and shown to be complete
   1    unexpected: a defect of rollbook
   2    usage or configuration, or no credentials
-  3    the data is committed, but not proven complete, or records were rejected
+  3    the data is written, but not shown to be complete, or there are new
+       records that can't be read
   4    the API refused the credentials
   5    the API failed; worth a retry later
   6    the dataset could not be read or written; worth a retry later
   7    another run holds the dataset; worth a retry later
-  8    the API broke its contract
+  8    the API broke its contract, or redirects to another place
   9    verify found damage
   10   all is done and written, but the result could not be printed to stdout
   129  stopped by SIGHUP, after cleaning up
@@ -87,10 +88,10 @@ pub struct Global {
     /// Version of the sessions API: v1 or v2 [default: v1]
     #[arg(long, global = true, value_name = "VERSION")]
     pub api: Option<String>,
-    /// Walk and count, but write nothing; same exit codes
+    /// Do all but write, and leave no change in the dataset; same exit codes
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Print the result as JSON on stdout: the receipt of a run, the settings
+    /// Print the result as JSON on stdout: a run's receipt, a report, the settings
     #[arg(long, global = true)]
     pub json: bool,
     /// How log lines on stderr are written
@@ -113,8 +114,8 @@ pub enum Command {
     /// Export sessions to Parquet: all at first, then what is new or has changed
     ///
     /// Reads the list of sessions and merges it into the dataset: three Parquet tables (sessions, participants,
-    /// timelogs), a folder each. The first run reads the whole list. Later ones read back to where everything is settled,
-    /// and ask for older sessions that were still running. Run it again at any time: nothing is ever doubled.
+    /// timelogs), a folder each. The first run reads the whole list. Later runs read back to where the last complete
+    /// run began, less walk.lookback, and ask for older sessions that were still running. Run it again at any time: nothing is ever doubled.
     Export(Export),
     /// Export the sessions that started in a range of dates
     ///
@@ -129,7 +130,7 @@ pub enum Command {
     Purge(Purge),
     /// Show how the API behaves, what a run would read and what it could prove
     ///
-    /// Asks for a handful of pages and writes nothing.
+    /// Asks for a handful of pages and leaves nothing behind.
     #[command(after_help = "Examples:\n  rollbook check\n  rollbook check --json")]
     Check,
     /// Check the dataset: its files against its records, its rows against each other
@@ -323,8 +324,9 @@ Everywhere:
                              missing is an error
       --base-url <URL>       Origin of the API [default: https://api.videosdk.live]
       --api <VERSION>        Version of the sessions API: v1 or v2 [default: v1]
-      --dry-run              Walk and count, but write nothing; same exit codes
-      --json                 Print the result as JSON on stdout: the receipt of a run, the settings
+      --dry-run              Do all but write, and leave no change in the dataset; same exit codes
+      --json                 Print the result as JSON on stdout: a run's receipt, a report, the
+                             settings
       --log-format <FORMAT>  How log lines on stderr are written [default: text] [possible values:
                              text, json]
   -v, --verbose...           Log more: -v for each request, -vv for connections too

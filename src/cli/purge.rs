@@ -21,10 +21,10 @@ use crate::words::text::duration;
         rollbook purge --list                                    the rules in force"
 )]
 pub struct Purge {
-    /// Sessions that started before this day, month or time; none that start earlier are ever exported again
+    /// Sessions that started before this day, month or time; sessions that start earlier are never exported again
     #[arg(long, value_name = "DATE")]
     pub before: Option<String>,
-    /// The entries with this participant id; may be repeated
+    /// The entries of participants with this id; may be repeated
     #[arg(long = "participant-id", value_name = "ID", value_parser = not_blank)]
     pub ids: Vec<String>,
     /// The entries with this name, however it was typed: small or capital letters, one blank or several, accents as one
@@ -40,7 +40,7 @@ pub struct Purge {
     /// List the rules in force: number, kind, when, how much was removed, which receipt tells of it
     #[arg(long, conflicts_with_all = ["before", "ids", "names", "take_back", "yes", "wait"])]
     pub list: bool,
-    /// Take back the rule of this number, by which nothing was removed; the next export reads everything
+    /// End the rule with this number, if nothing was removed by it; the next export reads everything
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["before", "ids", "names", "yes"])]
     pub take_back: Option<u32>,
     /// Wait while another run is writing to the dataset, 30 minutes if no time is given

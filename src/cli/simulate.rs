@@ -16,7 +16,7 @@ const MOST_SESSIONS: u64 = 100_000_000;
     rollbook demo\n  \
     rollbook demo --sessions 100000 --dest /tmp/demo\n  \
     duckdb -c \"from './rollbook-demo/sessions/*/*.parquet'\"\n\n\
-    The dataset is ./rollbook-demo unless --dest is given, whatever the settings say. It can be repeated.")]
+    The dataset is ./rollbook-demo unless --dest is given, whatever the settings say. The demo can be run again.")]
 pub struct Demo {
     /// Sessions of the simulated account
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(..=MOST_SESSIONS))]
@@ -38,7 +38,7 @@ pub struct Simulate {
     /// Sessions of the account
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(..=MOST_SESSIONS))]
     pub sessions: u64,
-    /// Another number makes another account
+    /// Another number gives another account
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Largest page that is served, whatever was asked for [default: no cap]
@@ -50,13 +50,13 @@ pub struct Simulate {
     /// Answer 429 beyond so many requests a second [default: no limit]
     #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit: Option<u32>,
-    /// Refuse larger pages with 400 [default: none]
+    /// Refuse pages of more than this many rows with 400 [default: never]
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
     pub refuse_above: Option<u64>,
-    /// Fail every so many-th request for the list with 503 [default: none]
+    /// Fail every Nth request for the list with 503 [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub fail_every: Option<u64>,
-    /// List every so many-th session as a record that can't be read whole [default: none]
+    /// List every Nth session as a record that can't be read whole [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub reject_every: Option<u64>,
     /// Sessions that begin, end or vanish before each answer

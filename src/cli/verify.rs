@@ -16,14 +16,14 @@ use crate::words::text::duration;
         rollbook verify --accept sessions/start_month=2026-11/part-0.parquet")]
 #[command(group = clap::ArgGroup::new("writes").args(["repair", "accept"]).multiple(true))]
 pub struct Verify {
-    /// Check the rows of about this share of the partitions only, others after each run; all files are still read and
-    /// hashed
+    /// Check the rows of about this share of the partitions only, another share after each run that publishes; all files
+    /// are still read and hashed
     #[arg(long, value_name = "SHARE")]
     pub sample: Option<Share>,
     /// Set the files of damaged partitions aside, and say which range to export again
     #[arg(long)]
     pub repair: bool,
-    /// Take a file as it is whose bytes no record knows, if it is sound; may be repeated
+    /// Accept a file whose bytes no record knows, if its rows are sound; may be repeated
     #[arg(long, value_name = "PATH", conflicts_with_all = ["repair", "sample"])]
     pub accept: Vec<String>,
     /// With --repair or --accept: wait while another run is writing to the dataset, 30 minutes if no time is given

@@ -37,7 +37,7 @@ fn unproven(receipt: &Receipt, accept: Evidence, dry_run: bool) -> Error {
     };
     Error::new(Kind::Unproven, what)
         .because(causes.join("; "))
-        .hint("the data can be used; run the same command again, and look into the API if it stays so")
+        .hint("the data can be used; run the same command again, and if the exit code stays 3, look at `walk.reasons` in the receipt and at the API")
 }
 
 fn rejected(receipt: &Receipt, max_rejects: u64, dry_run: bool) -> Error {

@@ -95,7 +95,7 @@ impl Erasures {
         };
         let newer = || {
             Error::new(Kind::Config, format!("a newer version of rollbook wrote the list of erasures: {place}"))
-                .hint("use that version")
+                .hint("use the version of rollbook that wrote it, or a newer one")
         };
         let damaged = "the list of erasures is damaged";
         let Some((text, version)) = layout.store().read(&path())? else {

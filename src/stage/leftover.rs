@@ -99,7 +99,10 @@ pub fn remove(folder: &Folder) -> io::Result<()> {
 
 /// Moves the files of a stage out of the way; those that were there before go.
 pub fn set_aside(folder: &Folder, why: &str) -> io::Result<()> {
-    tracing::warn!("what a stopped run had read is set aside, since {why}: {}", folder.place(ASIDE).display());
+    tracing::warn!(
+        "the rows that a stopped run had read are set aside, since {why}: {}",
+        folder.place(ASIDE).display()
+    );
     let aside = folder.make(ASIDE, Access::Private)?;
     for name in STAGED {
         match folder.rename(name, &aside, name) {

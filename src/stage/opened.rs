@@ -106,7 +106,7 @@ fn left(
             return Ok(Some(Left { files: [rows, identities, journal], header, records, length }));
         }
         Err(Unusable::Purged) => {
-            tracing::info!("what a stopped run had read is removed, since a purge came after it");
+            tracing::info!("the rows that a stopped run had read are removed, since a purge came after it");
             remove(folder)?;
         }
         Err(Unusable::Other(why)) => set_aside(folder, why)?,

@@ -90,7 +90,7 @@ fn a_crafted_stage_ends_no_run_for_good() {
         change(&mut staged);
         staged.write(&stage);
         let ran = run(&bed, "export --full");
-        let told = ran.stderr.matches("what a stopped run had read is set aside").count();
+        let told = ran.stderr.matches("the rows that a stopped run had read are set aside").count();
         assert_eq!(told, usize::from(what != "nothing"), "{what}: {ran:?}");
         // What is only met when the rows are wanted ends this run, and no other.
         assert_eq!(ran.code, if what == "rows" { 6 } else { 0 }, "{what}: {ran:?}");

@@ -207,8 +207,7 @@ fn a_purge_that_matches_nothing_is_not_stored_unless_somebody_says_so() {
 fn a_person_at_a_terminal_is_asked() {
     let bed = exported(with(&["Ann Lee", "Bob"]));
     let purge = command(&bed, &["--participant-name", "Anne Lee"]);
-    let question =
-        "nothing in the dataset matches: --participant-name\r\nKeep it out of all later runs all the same? [y/N] ";
+    let question = "nothing in the dataset matches: --participant-name\r\nStore the rule all the same, so that later runs leave these out? [y/N] ";
     for key in ["answer:n", "answer:", "answer:yess"] {
         let (code, seen) = in_terminal(&purge, key, &[]);
         assert!(code == Some(2) && seen.contains(question), "{key}: {seen}");

@@ -74,9 +74,7 @@ fn downgrade(bed: &Bed) {
         }
         writer.close().unwrap();
     }
-    let state = bed.dataset().join("_rollbook/state.json");
-    let text = std::fs::read_to_string(&state).unwrap();
-    std::fs::write(state, text.replace("\"schema_version\": 2", "\"schema_version\": 1")).unwrap();
+    bed.edit_state(|text| text.replace("\"schema_version\": 2", "\"schema_version\": 1"));
     vouch(bed);
 }
 
@@ -252,9 +250,7 @@ fn what_an_upgrade_cannot_read_it_does_not_begin() {
 fn a_newer_dataset_is_refused() {
     let bed = Bed::new(options(vec![]));
     assert_eq!(bed.run(&[]).code, 0);
-    let state = bed.dataset().join("_rollbook/state.json");
-    let text = std::fs::read_to_string(&state).unwrap();
-    std::fs::write(state, text.replace("\"schema_version\": 2", "\"schema_version\": 3")).unwrap();
+    bed.edit_state(|text| text.replace("\"schema_version\": 2", "\"schema_version\": 3"));
     let ran = bed.run(&[]);
     assert!(ran.code == 2 && ran.stderr.contains("a newer version of rollbook"), "{ran:?}");
 }

@@ -157,9 +157,7 @@ fn another_cut_is_refused_and_no_dataset_is_an_error() {
     let ran = Ran::of(command.output().unwrap());
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("partitioned otherwise") && ran.stderr.contains("hint: "), "{ran:?}");
-    let state = bed.dataset().join("_rollbook/state.json");
-    let newer = fs::read_to_string(&state).unwrap().replace("\"schema_version\": 2", "\"schema_version\": 3");
-    fs::write(&state, newer).unwrap();
+    bed.edit_state(|text| text.replace("\"schema_version\": 2", "\"schema_version\": 3"));
     let ran = verify(&bed, &[]);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("newer version of rollbook"), "{ran:?}");

@@ -303,7 +303,7 @@ fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: 
     }
     let down_to = fence.saturating_sub(micros(config.walk.lookback));
     if floor.is_some_and(|floor| floor >= down_to) {
-        return Err("nothing is kept that is older than what a nightly run reads".to_owned());
+        return Err("`dataset.since` lies above what a nightly run would read".to_owned());
     }
     Ok(down_to)
 }

@@ -219,7 +219,7 @@ impl Run {
             return Ok((stage, recalled));
         }
         // It would end every run before its first request.
-        tracing::warn!("what a stopped run had read has more partitions than one run may make");
+        tracing::warn!("the rows that a stopped run had read are of more partitions than one run may make");
         drop(stage);
         Stage::open(folder, layout.by(), &header, true)
     }

@@ -37,7 +37,8 @@ impl Consent {
                 Err(Error::new(Kind::Config, what).hint(hint))
             }
             Self::Asked(ask) => {
-                let answer = ask(format!("{what}\nKeep it out of all later runs all the same? [y/N] "));
+                let answer =
+                    ask(format!("{what}\nStore the rule all the same, so that later runs leave these out? [y/N] "));
                 let answer = tokio::select! {
                     answer = answer => answer.unwrap_or(false),
                     stopped = stop.wait() => return Err(stopped),

@@ -42,7 +42,9 @@ impl Job {
             return Ok(None);
         }
         let place = self.layout.store().place(&folder);
-        tracing::warn!("what repairs have set aside may hold what was purged; look, and remove it: {place}");
+        tracing::warn!(
+            "files that repairs have set aside may hold purged data; look at them, and remove them: {place}"
+        );
         Ok(Some(place))
     }
 }

@@ -34,7 +34,7 @@ impl Local {
                 None if begun.elapsed() > PATIENCE => {
                     return Err(Error::new(
                         Kind::Lease,
-                        format!("another process keeps swaps waiting: {}", place.display()),
+                        format!("another process holds the lock for replacing files: {}", place.display()),
                     )
                     .hint("find it with `fuser -v` and that path, and end it; no run holds that lock for long"));
                 }
