@@ -5,9 +5,9 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use rollbook_fuzz::Dataset;
 use rollbook::dataset::erasures::{Erase, Erasures, Origin, Taken, Tally};
 use rollbook::rows::erasure::Identifier;
+use rollbook_fuzz::Dataset;
 
 static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::new);
 

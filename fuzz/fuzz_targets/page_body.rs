@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use rollbook::dataset::destination::temporary;
+use rollbook::rows::flatten::{self, Options};
 use rollbook::rows::model::Limits;
 use rollbook::rows::partition::PartitionBy;
-use rollbook::rows::flatten::{self, Options};
-use rollbook::words::range::Kept;
 use rollbook::stage::Stage;
+use rollbook::words::range::Kept;
 
 /// A page, one session, and a page for which there is little room.
 static OPTIONS: LazyLock<[Options; 3]> = LazyLock::new(|| {

@@ -9,17 +9,16 @@ use std::panic::{set_hook, take_hook};
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use rollbook::words::foreign;
-use rollbook_fuzz::{Dataset, edited, parts};
-use rollbook::rows::partition::PartitionBy;
+use rollbook::commands::verify::Verify;
 use rollbook::dataset::identity::Bits;
 use rollbook::dataset::merge::{Merge, Sources};
 use rollbook::dataset::published::Published;
 use rollbook::error::Result;
-use rollbook::terminal::progress::{Mode, Progress};
-use rollbook::stage::Stage;
 use rollbook::rows::tables::{Table, Tables};
-use rollbook::commands::verify::Verify;
+use rollbook::stage::Stage;
+use rollbook::terminal::progress::{Mode, Progress};
+use rollbook::words::foreign;
+use rollbook_fuzz::{Dataset, edited, parts};
 
 static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::new);
 static PARTS: LazyLock<[Tables<Vec<u8>>; 2]> = LazyLock::new(parts);
@@ -53,7 +52,7 @@ fn verify(Dataset { layout, partition, .. }: &Dataset) {
     let (_stopper, stop) = rollbook::words::stop::channel();
     let vouched = BTreeSet::from([*partition]);
     let (stop, progress) = (&stop, &Progress::new(Mode::Never, false));
-    let verify = Verify { layout, by: PartitionBy::Month, present: *partition, share: None, vouched, stop, progress };
+    let verify = Verify { layout, present: *partition, share: None, vouched, stop, progress };
     verify.run().expect("damage is told");
 }
 

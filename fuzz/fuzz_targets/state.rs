@@ -5,10 +5,9 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use rollbook_fuzz::Dataset;
-use rollbook::rows::partition::PartitionBy;
 use rollbook::dataset::known::Known;
 use rollbook::dataset::state::{Source, State};
+use rollbook_fuzz::Dataset;
 
 const PATH: &str = "_rollbook/state.json";
 static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::new);
@@ -17,11 +16,12 @@ static SOURCE: LazyLock<Source> = LazyLock::new(|| {
 });
 
 fuzz_target!(|text: &[u8]| {
-    let (layout, by) = (&DATASET.layout, PartitionBy::Month);
+    // A damaged state is not set aside, since the next one comes to its place.
+    let (layout, dry) = (&DATASET.layout, DATASET.layout.dry());
     DATASET.put(PATH, text);
-    let _ = Known::read(layout, by);
-    let _ = State::version_of(layout, by);
-    let load = || State::load(layout, by, SOURCE.clone(), "run", true);
+    let _ = Known::read(layout);
+    let _ = State::version_of(layout);
+    let load = || State::load(&dry, SOURCE.clone(), "run");
     let Ok(mut state) = load() else { return };
     let _ = state.purges(layout);
     state.moves(&state.moving());

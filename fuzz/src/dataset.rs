@@ -6,12 +6,12 @@ use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use tempfile::TempDir;
-use rollbook::rows::chunk::Chunk;
-use rollbook::rows::partition::{Partition, PartitionBy};
 use rollbook::dataset::encode::{Encoder, SCHEMA_VERSION_KEY};
 use rollbook::dataset::layout::Layout;
+use rollbook::rows::chunk::Chunk;
+use rollbook::rows::partition::{Partition, PartitionBy};
 use rollbook::rows::tables::{SCHEMA_VERSION, Table, Tables};
+use tempfile::TempDir;
 
 use crate::flat;
 

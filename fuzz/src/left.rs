@@ -4,20 +4,20 @@ use std::fs;
 use std::io::Write;
 use std::ops::Range;
 
-use serde_json::Value;
-use tempfile::TempDir;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
-use rollbook::rows::partition::PartitionBy;
-use rollbook::dataset::forms::STAGED;
 use rollbook::dataset::identity::{self, Bits, Questions};
 use rollbook::dataset::layout::Layout;
 use rollbook::dataset::merge::{Merge, Sources};
 use rollbook::error::Result;
-use rollbook::store::files::Below;
-use rollbook::rows::flatten::Flat;
-use rollbook::stage::{Header, Recalled, Stage};
 use rollbook::list::Window;
+use rollbook::rows::flatten::Flat;
+use rollbook::rows::partition::PartitionBy;
+use rollbook::stage::STAGED;
+use rollbook::stage::{Header, Recalled, Stage};
+use rollbook::store::files::Below;
 use rollbook::walk::{Goal, Plan, Settings};
+use serde_json::Value;
+use tempfile::TempDir;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{SESSIONS, flat};
 

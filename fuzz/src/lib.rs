@@ -5,9 +5,9 @@ mod left;
 
 pub use dataset::{Dataset, edited, parts};
 pub use left::Left;
-use rollbook::sim::wire;
 use rollbook::rows::flatten::{self, Flat, Options};
 use rollbook::sim::account::{Account, Shape};
+use rollbook::sim::wire;
 
 /// Sessions of the page.
 const SESSIONS: usize = 3;
