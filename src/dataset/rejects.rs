@@ -7,6 +7,8 @@
 //! without a usable id stands in the place of a session that nobody can name, tonight of another one than last night, so it
 //! is never known, and counts in every run. Of equal texts one is stored.
 
+mod kept;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,6 +24,7 @@ use crate::rows::erasure::Denied;
 use crate::rows::flatten::{Of, Reject, identity};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 use crate::words::limits;
+pub use kept::{Kept, count, each_kept};
 
 /// The folder of rejects, in rollbook's own.
 const FOLDER: &str = "rejects";
