@@ -47,7 +47,8 @@ Exit codes:
   0    done, and proven complete
   1    unexpected: a defect of rollbook
   2    usage or configuration, or no credentials
-  3    the data is committed, but not proven complete, or records were rejected
+  3    the data is committed, but not proven complete, or records were rejected;
+       status --max-age: no export was proven for so long
   4    the API refused the credentials
   5    the API failed; worth a retry later
   6    the dataset could not be read or written; worth a retry later

@@ -24,7 +24,7 @@ use crate::rows::erasure::Denied;
 use crate::rows::flatten::{Of, Reject, identity};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 use crate::words::limits;
-pub use kept::{Kept, count, each_kept};
+pub use kept::{Kept, count, damaged, each_kept};
 
 /// The folder of rejects, in rollbook's own.
 const FOLDER: &str = "rejects";
@@ -293,19 +293,6 @@ fn each(layout: &Layout, path: &str, mut each: impl FnMut(Line) -> Result<()>) -
             Err(_) => is_whole = false,
         }
     }
-}
-
-/// Calls with the path of each file that holds something else than lines of it.
-///
-/// # Errors
-/// `Destination`.
-pub fn damaged(layout: &Layout, mut found: impl FnMut(&str)) -> Result<()> {
-    for (path, _) in layout.store().list(&Layout::own(FOLDER))? {
-        if !each(layout, &path, |_| Ok(()))? {
-            found(&path);
-        }
-    }
-    Ok(())
 }
 
 /// Whether a path is one of a file of rejects.

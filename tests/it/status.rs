@@ -407,6 +407,76 @@ fn purges_and_what_is_half_done_are_told() {
     assert!(notices(&json_of(&bed))[path].starts_with("the record of files that a run was publishing"));
 }
 
+/// Changes the state, and leaves it without a sum.
+fn rewrite_state(bed: &Bed, change: impl Fn(&mut Value)) {
+    let path = own(bed, "state.json");
+    let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    state.as_object_mut().unwrap().remove("sum");
+    change(&mut state);
+    fs::write(path, state.to_string()).unwrap();
+}
+
+#[test]
+fn when_the_whole_list_is_read_again() {
+    let bed = exported();
+    let due = |environment: &[(&str, &str)]| {
+        let mut command = rollbook(bed.folder.path());
+        let arguments = ["status", "--json", "--dest"];
+        command.args(arguments).arg(bed.dataset()).envs(environment.iter().copied());
+        Ran::of(command.output().unwrap()).receipt()["full_walk_due"].clone()
+    };
+    let usual = due(&[]);
+    assert_eq!(due(&[("ROLLBOOK_WALK_FULL_EVERY", "0s")]), json!(null));
+    assert!(due(&[("ROLLBOOK_WALK_FULL_EVERY", "30d")]).as_str() > usual.as_str());
+    for (what, change) in [
+        ("what is settled lies in the future", json!({"fence": "2999-01-01T00:00:00Z"})),
+        ("the last full walk is older than walk.full_every", json!({"full_at": "2020-01-01T00:00:00Z"})),
+        ("nothing was covered before", json!({"fence": "soon"})),
+        ("a full walk is due: 3 sessions", json!({"disproven": "a full walk is due: 3 sessions"})),
+    ] {
+        let before = fs::read(own(&bed, "state.json")).unwrap();
+        rewrite_state(&bed, |state| {
+            state["covered"].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        });
+        let text = status(&bed, &[]).stdout;
+        assert!(text.contains(&format!("\nfull walk     due now: {what}")), "{text}");
+        assert!(due(&[]).as_str().unwrap() < ended_ago(-1).as_str(), "{what}");
+        fs::write(own(&bed, "state.json"), before).unwrap();
+    }
+}
+
+#[test]
+fn whoever_may_write_there_stops_no_look_and_acts_on_no_terminal() {
+    let bed = exported();
+    // What is no file, or leads elsewhere, where receipts, raw records and the stage are.
+    fs::create_dir(own(&bed, "runs").join("20980101T000000000Z-000001.json")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", own(&bed, "runs").join("20980101T000000000Z-000002.json")).unwrap();
+    fs::remove_dir_all(own(&bed, "stage")).unwrap_or_default();
+    fs::write(own(&bed, "stage"), "no folder").unwrap();
+    let report = json_of(&bed);
+    assert_eq!((&report["last_run"]["exit_code"], &report["stopped_run"]), (&json!(0), &json!(null)), "{report:#}");
+    assert!(notices(&report).keys().any(|path| path.ends_with("_rollbook/stage")), "{report:#}");
+    // Texts of a receipt.
+    let evil = "\u{1b}[2J\u{9b}31m\u{202e}\n".repeat(200);
+    rewrite(&receipts(&bed)[0], |receipt| {
+        for field in ["command", "outcome", "error", "run_id"] {
+            receipt[field] = json!(evil);
+        }
+    });
+    rewrite_state(&bed, |state| state["source"]["account"] = json!(evil));
+    for arguments in [&[][..], &["--json"]] {
+        let ran = status(&bed, arguments);
+        let acts = ran.stdout.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}');
+        assert!(ran.code == 0 && !acts, "{ran:?}");
+    }
+    // A lock that somebody holds is a run.
+    let lock = fs::File::open(own(&bed, "lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(json_of(&bed)["running"], json!(true));
+    drop(lock);
+    assert_eq!(json_of(&bed)["running"], json!(false));
+}
+
 #[test]
 fn in_an_object_store() {
     let store = ObjectStore::moto();

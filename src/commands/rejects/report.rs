@@ -9,7 +9,7 @@ use super::found::{Found, Record};
 use super::trial::Now;
 use crate::dataset::rejects::{DAYS, Kept};
 use crate::terminal::summary::{counted, grouped};
-use crate::words::redact::{one_line, shown};
+use crate::words::redact::{one_line, shown, shown_json};
 
 /// Characters of a record's text that a person is shown.
 const EXCERPT: usize = 160;
@@ -74,7 +74,7 @@ impl Report<'_> {
             damaged: &found.damaged,
         };
         let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-        format!("{}\n", harmless(&text))
+        format!("{}\n", shown_json(&text))
     }
 }
 
@@ -118,23 +118,6 @@ fn outcome(found: &Found) -> String {
     let next =
         if whole > 0 { "`rollbook export --full` reads such sessions anew where they are still listed\n" } else { "" };
     format!("\nnow read whole: {whole_text}, in part: {part}, not at all: {none}\n{next}")
-}
-
-/// JSON in which no character acts on a terminal: they can only be in texts, where they may be written by their numbers.
-fn harmless(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        let acts = !c.is_ascii() && one_line(&format!("a{c}a"), 3).chars().nth(1) != Some(c) || c == '\u{7f}';
-        if acts {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(text, "\\u{unit:04x}");
-            }
-        } else {
-            text.push(c);
-        }
-    }
-    text
 }
 
 #[derive(Serialize)]
@@ -181,18 +164,5 @@ impl<'a> Line<'a> {
             raw: raw.as_deref(),
             now: now.as_ref(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn no_character_of_a_record_acts_on_a_terminal_and_none_is_lost() {
-        let raw = "a\u{9b}31m\u{202e}b\u{7f}\u{e0041}\u{e9}\n\u{1f600}";
-        let json = harmless(&serde_json::to_string(raw).unwrap());
-        assert_eq!(json, "\"a\\u009b31m\\u202eb\\u007f\\udb40\\udc41\u{e9}\\n\u{1f600}\"");
-        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), raw);
     }
 }

@@ -46,7 +46,9 @@ pub fn look(destination: &mut Destination, config: &Config, clock: &Clock) -> Re
         None => cut(&destination.layout)?,
     };
     destination.layout = destination.layout.cut(by);
-    admission::refuse_absent(destination, clock)?;
+    if state.is_none() {
+        admission::refuse_absent(destination, clock)?;
+    }
     let (layout, state) = (&destination.layout, state.as_ref());
     let Runs { last, proven } = runs::look(layout, now, &mut notices)?;
     let holding = holding::look(layout, state, &mut notices)?;

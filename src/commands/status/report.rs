@@ -8,6 +8,7 @@ use super::runs;
 use crate::dataset::receipt::newest::Run;
 use crate::rows::partition::PartitionBy;
 use crate::stage::Waiting;
+use crate::words::redact::shown_json;
 use crate::words::timestamp;
 
 /// What is known of a dataset. Times are in microseconds since 1970, UTC.
@@ -88,7 +89,7 @@ impl Status {
             notices: &self.notices,
         };
         let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-        format!("{text}\n")
+        format!("{}\n", shown_json(&text))
     }
 
     /// When the last run was over that has shown that nothing was missed.

@@ -66,3 +66,16 @@ pub fn count(layout: &Layout, now: i64) -> Result<(u64, Vec<String>)> {
     let raw = seen.into_values().filter(|has_raw: &bool| *has_raw).count() as u64;
     Ok((raw + more, damaged))
 }
+
+/// Calls with the path of each file that holds something else than lines of it.
+///
+/// # Errors
+/// `Destination`.
+pub fn damaged(layout: &Layout, mut found: impl FnMut(&str)) -> Result<()> {
+    for (path, _) in layout.store().list(&Layout::own(FOLDER))? {
+        if !each(layout, &path, |_| Ok(()))? {
+            found(&path);
+        }
+    }
+    Ok(())
+}
