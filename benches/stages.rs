@@ -1,6 +1,6 @@
 //! What each stage costs alone, on one thread, on generated pages of both usual sizes.
 //!
-//! `cargo bench` measures; `cargo bench -- --test` runs everything once.
+//! `cargo bench --profile dist` measures; `cargo bench -- --test` runs everything once.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails should say so at once")]
 
@@ -114,13 +114,13 @@ fn append_to_the_stage(bencher: Bencher, sessions: u64) {
 #[divan::bench(args = SIZES)]
 fn widen(bencher: Bencher, sessions: u64) {
     let staged = flat(0, sessions).batches;
-    bencher.counter(ItemsCount::new(sessions)).bench(|| Chunk::widen(staged.clone()).unwrap());
+    bencher.counter(ItemsCount::new(sessions)).bench(|| Chunk::widen(&staged).unwrap());
 }
 
 #[divan::bench(args = Table::ALL)]
 fn encode(bencher: Bencher, table: Table) {
-    let chunk = Chunk::widen(flat(0, STAGED).batches).unwrap();
-    let rows = chunk.rows(0, chunk.len())[table as usize].clone();
+    let chunk = Chunk::widen(&flat(0, STAGED).batches).unwrap();
+    let rows = chunk.batches()[table].clone();
     let mut batches = Vec::new();
     let mut keep = |batch| {
         batches.push(batch);

@@ -78,7 +78,7 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
     match &cli.command {
         Command::Config => {
             let resolved = resolved()?;
-            let options = &resolved.config.store_options;
+            let options = &resolved.config.store.options;
             rollbook::store::refuse_secrets(options.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
             conclude(Ok(0), settings(&resolved, cli.global.json).as_bytes())
         }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs rollbook and its peers in turn on the same simulated account, and writes what they took to docs/performance.md.
 
-    cargo build --release && benches/compare/run.py S            # 100,000 sessions in pages of 100
+    cargo build --profile dist && benches/compare/run.py S       # 100,000 sessions in pages of 100
     benches/compare/run.py L --rounds 1 --only rollbook duckdb   # 1,000,000 in pages of 1,000
 
 Needs Python 3.11; installs the packages of requirements.txt into target/compare/venv the first time.
@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCRATCH = ROOT / "target" / "compare"
 PYTHON = SCRATCH / "venv" / "bin" / "python"
-ROLLBOOK = ROOT / "target" / "release" / "rollbook"
+ROLLBOOK = ROOT / "target" / "dist" / "rollbook"
 PAGE = ROOT / "docs" / "performance.md"
 LISTEN = "127.0.0.1:8790"
 # Sessions and sessions a page.

@@ -13,7 +13,7 @@ fn main() {
     put("page_body/page", &body());
     put("journal/page", &left.journal());
     put("segment/page", left.segment());
-    put("part/whole", &parts()[0][2]);
+    put("part/whole", &parts()[0].timelogs);
     // Each of the page's parts as it is, for each reader.
     (0..6).chain(64..70).chain(128..134).for_each(|which| put(&format!("part/{which:x}"), &[which]));
 }

@@ -18,11 +18,11 @@ use rollbook::dataset::published::Published;
 use rollbook::error::Result;
 use rollbook::terminal::progress::{Mode, Progress};
 use rollbook::stage::Stage;
-use rollbook::rows::tables::Table;
+use rollbook::rows::tables::{Table, Tables};
 use rollbook::commands::verify::Verify;
 
 static DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::new);
-static PARTS: LazyLock<[Vec<Vec<u8>>; 2]> = LazyLock::new(parts);
+static PARTS: LazyLock<[Tables<Vec<u8>>; 2]> = LazyLock::new(parts);
 static STAGE: LazyLock<Stage> =
     LazyLock::new(|| Stage::nameless(&rollbook::dataset::destination::temporary(), 0).expect("there is room"));
 
@@ -37,10 +37,10 @@ fn tell_of_defects_alone() {
 
 fuzz_target!(init: tell_of_defects_alone(), |input: &[u8]| {
     let Some((which, edits)) = input.split_first() else { return };
-    let (form, at) = (usize::from(which / 3 % 2), usize::from(which % 3));
+    let (form, at) = (usize::from(which / 3 % 2), Table::ALL[usize::from(which % 3)]);
     let part = if input.starts_with(b"PAR1") { input.to_vec() } else { edited(&PARTS[form][at], edits) };
-    for (table, sound) in Table::ALL.into_iter().zip(&PARTS[form]) {
-        DATASET.put(&DATASET.path(table), if table as usize == at { &part } else { sound });
+    for (table, sound) in &PARTS[form] {
+        DATASET.put(&DATASET.path(table), if table == at { &part } else { sound });
     }
     match which >> 6 {
         0 => verify(&DATASET),

@@ -11,7 +11,7 @@ use rollbook::rows::chunk::Chunk;
 use rollbook::rows::partition::{Partition, PartitionBy};
 use rollbook::dataset::encode::{Encoder, SCHEMA_VERSION_KEY};
 use rollbook::dataset::layout::Layout;
-use rollbook::rows::tables::{SCHEMA_VERSION, Table};
+use rollbook::rows::tables::{SCHEMA_VERSION, Table, Tables};
 
 use crate::flat;
 
@@ -57,10 +57,10 @@ impl Default for Dataset {
 }
 
 /// The parts of the page, by table: as they are published, and without compression, so that every byte of them counts.
-pub fn parts() -> [Vec<Vec<u8>>; 2] {
-    let chunk = Chunk::widen(flat().batches).expect("what was flattened can be published");
-    let all = || Table::ALL.into_iter().zip(chunk.batches());
-    [all().map(|(table, rows)| published(table, rows)).collect(), all().map(|(_, rows)| plain(rows)).collect()]
+pub fn parts() -> [Tables<Vec<u8>>; 2] {
+    let chunk = Chunk::widen(&flat().batches).expect("what was flattened can be published");
+    let rows = chunk.batches();
+    [Tables::from_fn(|table| published(table, &rows[table])), rows.each_ref().map(plain)]
 }
 
 fn published(table: Table, rows: &RecordBatch) -> Vec<u8> {

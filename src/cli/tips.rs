@@ -49,13 +49,27 @@ pub fn with_tips(mut error: Error) -> Error {
     }
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return error };
     let name = typed.split('=').next().unwrap_or_default().trim_start_matches('-').replace('_', "-").to_lowercase();
-    let tips: Vec<StyledStr> = tips(&name).into_iter().map(StyledStr::from).collect();
+    let tips: Vec<StyledStr> = dated(typed).into_iter().chain(tips(&name)).map(StyledStr::from).collect();
     if !tips.is_empty() {
         // In place of the nearest flag by its letters, which would be another one.
         error.remove(ContextKind::SuggestedArg);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     }
     error
+}
+
+/// For a date without a flag: `2026-11-01` or `2026-11`.
+fn dated(typed: &str) -> Option<String> {
+    let has_form = typed
+        .bytes()
+        .enumerate()
+        .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+    let flag = match typed.len() {
+        7 => "--month",
+        10 => "--day",
+        _ => return None,
+    };
+    has_form.then(|| format!("'rollbook backfill {flag} {typed}' exports what started then"))
 }
 
 /// For a flag's name in small letters, without dashes before it.
@@ -106,7 +120,12 @@ mod tests {
     #[test]
     fn a_flag_of_another_command_or_a_setting_is_told() {
         for (line, tips) in [
-            ("rollbook export --month 2026-10", &["tip: 'rollbook backfill' has '--month'\n"][..]),
+            (
+                "rollbook backfill 2026-11-01",
+                &["tip: 'rollbook backfill --day 2026-11-01' exports what started then\n"][..],
+            ),
+            ("rollbook export 2026-11", &["tip: 'rollbook backfill --month 2026-11' exports what started then\n"]),
+            ("rollbook export --month 2026-10", &["tip: 'rollbook backfill' has '--month'\n"]),
             ("rollbook export --from 2026-10-01", &["tip: 'rollbook backfill' has '--from'\n"]),
             ("rollbook --before=2026-10-01", &["tip: 'rollbook purge' has '--before'\n"]),
             ("rollbook backfill --month 2026-10 --full", &["tip: 'rollbook export' has '--full'\n"]),

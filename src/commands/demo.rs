@@ -91,8 +91,7 @@ fn attendance(config: &Config) -> Result<String> {
     for published in Published::all(&layout)? {
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
-            let [sessions, ..] = chunk.rows(0, chunk.len());
-            top.extend(rows(&sessions));
+            top.extend(rows(&chunk.batches().sessions));
             top.sort_by(|a, b| b.hours.total_cmp(&a.hours));
             top.truncate(TOP);
         }

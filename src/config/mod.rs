@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error;
 use crate::rows::partition::PartitionBy;
 use crate::store::place::Place;
 use crate::walk::Evidence;
@@ -105,58 +105,97 @@ pub struct Config {
     pub walk: Walk,
     /// `[dataset]`: where the tables go.
     pub dataset: Dataset,
-    /// `[store] options`: names and values for an object store.
-    pub store_options: Vec<(String, String)>,
-    /// `[store] retry_budget`: for one request to an object store with all its attempts and the waiting between them.
-    pub store_retry_budget: Duration,
-    /// `[stage] dir`: where rows wait before they are published; beside the dataset when `None`.
-    pub stage_dir: Option<PathBuf>,
+    /// `[store]`: how an object store is reached.
+    pub store: Store,
+    /// `[stage]`: where rows wait.
+    pub stage: Stage,
+}
+
+/// `[store]`: how an object store is reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Store {
+    /// Names and values for the store's client, such as `endpoint` and `http://127.0.0.1:9000`.
+    pub options: Vec<(String, String)>,
+    /// For one request to an object store with all its attempts and the waiting between them.
+    pub retry_budget: Duration,
+}
+
+/// `[stage]`: where rows wait before they are published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// A folder of this machine; beside the dataset when `None`.
+    pub dir: Option<PathBuf>,
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// A time that is waited for.
+fn timeout(text: &str) -> Result<Duration, String> {
+    period(text, Duration::from_millis(1), DAY)
+}
+
+/// How old something may be.
+fn age(text: &str) -> Result<Duration, String> {
+    period(text, Duration::ZERO, 3650 * DAY)
 }
 
 impl Config {
     /// Gives every setting its type, or names the first one whose value isn't allowed.
-    fn read(values: &Values) -> Result<Self> {
-        const MOMENT: Duration = Duration::from_millis(1);
-        const DAY: Duration = Duration::from_hours(24);
-        let timeout = |text: &str| period(text, MOMENT, DAY);
-        let age = |text: &str| period(text, Duration::ZERO, 3650 * DAY);
+    fn read(values: &Values) -> error::Result<Self> {
         Ok(Self {
-            api: Api {
-                version: values.read("api.version", |text| {
-                    choice(text, &[("v1", ApiVersion::V1), ("v2", ApiVersion::V2)], "`v1` or `v2`")
-                })?,
-                base_url: values.read("api.base_url", origin)?,
-                per_page: values.read("api.per_page", |text| whole(text, 1..=10_000))?,
-                concurrency: values.read("api.concurrency", |text| whole(text, 1..=256))?,
-                requests_per_second: values.read("api.requests_per_second", |text| decimal(text, 0.0..=10_000.0))?,
-                connect_timeout: values.read("api.connect_timeout", timeout)?,
-                read_timeout: values.read("api.read_timeout", timeout)?,
-                request_timeout: values.read("api.request_timeout", timeout)?,
-                retry_budget: values.read("api.retry_budget", timeout)?,
-                max_body_bytes: values.read("api.max_body_bytes", |text| whole(text, 1024..=1 << 30))?,
+            api: Api::read(values)?,
+            walk: Walk::read(values)?,
+            dataset: Dataset::read(values)?,
+            store: Store {
+                options: values.read("store.options", pairs)?,
+                retry_budget: values.read("store.retry_budget", timeout)?,
             },
-            walk: Walk {
-                overlap: values.read("walk.overlap", |text| whole(text, 1..=1000))?,
-                lookback: values.read("walk.lookback", age)?,
-                full_every: values.read("walk.full_every", age)?,
-                ledger_max_age: values.read("walk.ledger_max_age", age)?,
-                accept: values.read("walk.accept", |text| {
-                    let choices = [("chain", Evidence::Chain), ("twice", Evidence::Twice), ("total", Evidence::Total)];
-                    choice(text, &choices, "`chain`, `twice` or `total`")
-                })?,
-            },
-            dataset: Dataset {
-                url: values.read("dataset.url", Place::parse)?,
-                partition_by: values
-                    .read("dataset.partition_by", |text| choice(text, &PartitionBy::ALL, "`none`, `month` or `day`"))?,
-                since: values.read("dataset.since", optional_moment)?,
-                max_rejects: values.read("dataset.max_rejects", |text| whole(text, 0..=u64::from(u32::MAX)))?,
-                max_partitions: values.read("dataset.max_partitions", |text| whole(text, 1..=100_000))?,
-                keep_unknown_fields: values.read("dataset.keep_unknown_fields", boolean)?,
-            },
-            store_options: values.read("store.options", pairs)?,
-            store_retry_budget: values.read("store.retry_budget", timeout)?,
-            stage_dir: values.read("stage.dir", optional_folder)?,
+            stage: Stage { dir: values.read("stage.dir", optional_folder)? },
+        })
+    }
+}
+
+impl Api {
+    fn read(values: &Values) -> error::Result<Self> {
+        let versions = [("v1", ApiVersion::V1), ("v2", ApiVersion::V2)];
+        Ok(Self {
+            version: values.read("api.version", |text| choice(text, &versions, "`v1` or `v2`"))?,
+            base_url: values.read("api.base_url", origin)?,
+            per_page: values.read("api.per_page", |text| whole(text, 1..=10_000))?,
+            concurrency: values.read("api.concurrency", |text| whole(text, 1..=256))?,
+            requests_per_second: values.read("api.requests_per_second", |text| decimal(text, 0.0..=10_000.0))?,
+            connect_timeout: values.read("api.connect_timeout", timeout)?,
+            read_timeout: values.read("api.read_timeout", timeout)?,
+            request_timeout: values.read("api.request_timeout", timeout)?,
+            retry_budget: values.read("api.retry_budget", timeout)?,
+            max_body_bytes: values.read("api.max_body_bytes", |text| whole(text, 1024..=1 << 30))?,
+        })
+    }
+}
+
+impl Walk {
+    fn read(values: &Values) -> error::Result<Self> {
+        let grounds = [("chain", Evidence::Chain), ("twice", Evidence::Twice), ("total", Evidence::Total)];
+        Ok(Self {
+            overlap: values.read("walk.overlap", |text| whole(text, 1..=1000))?,
+            lookback: values.read("walk.lookback", age)?,
+            full_every: values.read("walk.full_every", age)?,
+            ledger_max_age: values.read("walk.ledger_max_age", age)?,
+            accept: values.read("walk.accept", |text| choice(text, &grounds, "`chain`, `twice` or `total`"))?,
+        })
+    }
+}
+
+impl Dataset {
+    fn read(values: &Values) -> error::Result<Self> {
+        let cut = |text: &str| choice(text, &PartitionBy::ALL, "`none`, `month` or `day`");
+        Ok(Self {
+            url: values.read("dataset.url", Place::parse)?,
+            partition_by: values.read("dataset.partition_by", cut)?,
+            since: values.read("dataset.since", optional_moment)?,
+            max_rejects: values.read("dataset.max_rejects", |text| whole(text, 0..=u64::from(u32::MAX)))?,
+            max_partitions: values.read("dataset.max_partitions", |text| whole(text, 1..=100_000))?,
+            keep_unknown_fields: values.read("dataset.keep_unknown_fields", boolean)?,
         })
     }
 }

@@ -67,7 +67,7 @@ impl Resolved {
             let whole = std::path::absolute(file).unwrap_or_else(|_| file.clone());
             tracing::info!("the settings file in force: {}", whole.display());
         }
-        if let Some(source) = self.said("store.options").filter(|_| !self.config.store_options.is_empty()) {
+        if let Some(source) = self.said("store.options").filter(|_| !self.config.store.options.is_empty()) {
             tracing::info!("the object store is used with options, {source} says so");
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::resolve::resolve_with;
 use super::*;
 use crate::error::Kind;
+use crate::error::Result;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into()))).unwrap()
@@ -75,8 +76,7 @@ fn the_readme_lists_every_setting_with_its_default() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, walk, dataset, store_options, store_retry_budget, stage_dir } =
-        with_files(None, &[], &[], vec![]).unwrap().config;
+    let Config { api, walk, dataset, store, stage } = with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
         base_url: "https://api.videosdk.live".parse().unwrap(),
@@ -99,8 +99,9 @@ fn the_defaults_are_the_documented_ones() {
         max_partitions: 5000,
         keep_unknown_fields: false,
     };
-    assert_eq!((dataset, store_options, stage_dir), (expected, vec![], None));
-    assert_eq!(store_retry_budget, Duration::from_secs(150));
+    assert_eq!(dataset, expected);
+    assert_eq!(store, Store { options: Vec::new(), retry_budget: Duration::from_secs(150) });
+    assert_eq!(stage.dir, None);
     assert_eq!(
         walk,
         Walk {

@@ -7,11 +7,11 @@ use super::lease::Terms;
 use super::trial;
 use crate::config::{Config, Environment};
 use crate::error::{Error, Kind, Result};
-use crate::rows::flatten;
 use crate::rows::tables::Table;
 use crate::store::files::Below;
 use crate::store::place::{Place, Service};
 use crate::store::{self, Faults, Given, Means};
+use crate::words::id;
 use crate::words::stop::Stop;
 use crate::words::text::duration;
 
@@ -51,7 +51,7 @@ impl Destination {
         }
         let options = options(place, config, environment)?;
         let faults = for_tests(environment, "ROLLBOOK_TEST_FAULTS").and_then(Faults::parse);
-        let (spool, run_id, budget) = (stage.clone(), run_id.to_owned(), config.store_retry_budget);
+        let (spool, run_id, budget) = (stage.clone(), run_id.to_owned(), config.store.retry_budget);
         let means = Means { options, spool, run_id, budget, faults };
         let store = store::open(place, means).map_err(|error| match error.kind() {
             Kind::Destination => {
@@ -74,7 +74,7 @@ impl Destination {
     /// # Errors
     /// `Destination`, with what is missing.
     pub fn refuse_missing_parents(&self, config: &Config) -> Result<()> {
-        let chosen = [("dataset", self.layout.store().folder()), ("stage", config.stage_dir.as_deref())];
+        let chosen = [("dataset", self.layout.store().folder()), ("stage", config.stage.dir.as_deref())];
         let chosen = chosen.into_iter().filter_map(|(name, folder)| Some((name, folder?)));
         chosen.into_iter().try_for_each(|(name, folder)| trial::refuse_missing_parent(name, folder))
     }
@@ -105,7 +105,7 @@ pub fn temporary() -> Below {
 /// or below the folder that somebody named, is what leads there rollbook's own.
 fn stages(place: &Place, config: &Config, environment: &Environment) -> Vec<Below> {
     let apart = |root: &Path| Below { path: name(place), ..Below::named(root) };
-    let chosen = config.stage_dir.as_deref().map(apart);
+    let chosen = config.stage.dir.as_deref().map(apart);
     let usual = match place.folder() {
         Some(dataset) => Some(Below { root: dataset.to_owned(), path: "_rollbook/stage".to_owned(), is_owners: true }),
         None => state_folder(environment).map(|folder| apart(&folder)),
@@ -129,7 +129,7 @@ fn refuse_missing_temporary(folder: &Path) -> Result<()> {
 
 /// The options of an object store, from the environment and over it from the settings.
 fn options(place: &Place, config: &Config, environment: &Environment) -> Result<Vec<Given>> {
-    let settings: Vec<_> = config.store_options.iter().map(|(name, value)| Given::by_setting(name, value)).collect();
+    let settings: Vec<_> = config.store.options.iter().map(|(name, value)| Given::by_setting(name, value)).collect();
     let service = service(place);
     store::refuse_settings(service, &settings)?;
     if service.is_none() {
@@ -151,7 +151,7 @@ fn service(place: &Place) -> Option<Service> {
 fn name(place: &Place) -> String {
     let whole = place.folder().and_then(|folder| std::path::absolute(folder).ok()).map(|folder| real(&folder));
     let whole = whole.map_or_else(|| place.to_string(), |path| path.to_string_lossy().into_owned());
-    format!("{:x}", flatten::identity(&whole))
+    format!("{:x}", id::hash(&whole))
 }
 
 fn real(folder: &Path) -> PathBuf {

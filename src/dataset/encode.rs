@@ -320,8 +320,8 @@ mod tests {
             format!(r#"{{"id":"{number:06}","status":"ended","chatLink":"{link}"}}"#)
         };
         let body = format!(r#"{{"data":[{}]}}"#, (0..10_000).map(record).collect::<Vec<_>>().join(","));
-        let chunk = Chunk::widen(flatten::page(body, &Options::default()).unwrap().batches).unwrap();
-        let rows = &chunk.batches()[0];
+        let chunk = Chunk::widen(&flatten::page(body, &Options::default()).unwrap().batches).unwrap();
+        let rows = &chunk.batches().sessions;
         let whole = cut(rows, rows.num_rows());
         assert!(whole.len() > 3 && whole.iter().all(|batch| batch.num_rows() < BATCH_ROWS));
         for batch in &whole {

@@ -111,7 +111,7 @@ impl Inspection {
         some: impl Fn(&Partition) -> bool,
     ) -> impl Iterator<Item = Wanted> {
         let of = |(partition, versions): (&Partition, &Versions)| {
-            let named = Table::ALL.into_iter().zip(versions.clone());
+            let named = versions.clone().into_iter();
             let partition = *partition;
             let wanted = move |(table, version): (Table, Option<Version>)| Some((table, version?, partition));
             named.filter_map(wanted)

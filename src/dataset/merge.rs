@@ -12,6 +12,7 @@ use super::identity::Bits;
 use super::published::Chunks;
 use crate::error::Result;
 use crate::rows::chunk::{Chunk, Key};
+use crate::rows::tables::{Table, Tables, sessions};
 use crate::stage::{Segment, Stage};
 
 /// What one partition is made of.
@@ -78,11 +79,11 @@ pub struct Merge<'a> {
     /// Rows of the published chunks before the one at hand.
     published_rows: u64,
     /// A published open session that a staged version supersedes: kept as stored when nothing else changed.
-    held: Option<[RecordBatch; 3]>,
+    held: Option<Run>,
 }
 
 /// Rows of the three tables that follow one another.
-pub type Run = [RecordBatch; 3];
+pub type Run = Tables<RecordBatch>;
 
 impl<'a> Merge<'a> {
     /// Begins a merge; a source is opened only when its first row is due.
@@ -199,15 +200,14 @@ fn owned((start, id): Key<'_>) -> (Option<i64>, String) {
 }
 
 fn is_same_session(held: &Run, chunk: &Chunk, row: usize) -> bool {
-    held[0].column(0).slice(0, 1) == chunk.rows(row, row + 1)[0].column(0).slice(0, 1)
+    sessions::session_id(&held.sessions).value(0) == chunk.key(row).1
 }
 
 /// Whether two versions of a session differ in anything but when it was last seen.
 fn changed(old: &Run, new: &Run) -> bool {
-    let observed_at = old[0].schema_ref().index_of("observed_at").unwrap_or_default();
-    let same = |table: usize| {
-        let columns = old[table].columns().iter().zip(new[table].columns()).enumerate();
-        columns.filter(|(index, _)| table != 0 || *index != observed_at).all(|(_, (old, new))| old == new)
+    let is_same = |table: Table| {
+        let mut columns = table.columns().iter().zip(old[table].columns().iter().zip(new[table].columns()));
+        columns.all(|(column, (old, new))| column.name == "observed_at" || old == new)
     };
-    !(same(0) && same(1) && same(2))
+    !Table::ALL.into_iter().all(is_same)
 }

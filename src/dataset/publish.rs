@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use arrow_array::RecordBatch;
 use parquet::errors::ParquetError;
@@ -19,7 +19,7 @@ use super::published::Versions;
 use super::publishing::Entry;
 use crate::error::{Error, Kind, Result};
 use crate::rows::partition::Partition;
-use crate::rows::tables::Table;
+use crate::rows::tables::{Table, Tables};
 use crate::store::{Access, Draft, Store, Swap, Version, failed, raced};
 
 /// Batches that may wait for one encoder.
@@ -87,15 +87,10 @@ impl<'a> Place<'a> {
     /// `Raced` where another run has replaced a file meanwhile; `Destination`.
     pub fn prepare(self, rows: impl FnOnce(Sink<'_>) -> Result<()>, alone: bool) -> Result<Ready<'a>> {
         let store = self.layout.store();
-        let mut drafts = Vec::with_capacity(3);
-        for table in Table::ALL {
-            drafts.push(store.begin(&self.layout.relative(table, self.partition))?);
-        }
+        let drafts = Tables::try_from_fn(|table| store.begin(&self.layout.relative(table, self.partition)))?;
         let written = if alone { encode_side_by_side(rows, &drafts) } else { encode_in_turn(rows, &drafts) }?;
         let mut files = Vec::with_capacity(3);
-        for (table, ((draft, written), version)) in
-            Table::ALL.into_iter().zip(drafts.into_iter().zip(written).zip(self.versions))
-        {
+        for (table, ((draft, written), version)) in drafts.zip(written).zip(self.versions) {
             let changed = !is_there(store, &draft, version.as_ref())?;
             files.push(Made { table, draft, written, version, changed });
         }
@@ -126,7 +121,7 @@ impl Ready<'_> {
                 before => swap(self.store, draft, before.as_ref())?,
             };
             tracing::debug!(path, rows = written.rows, bytes = written.bytes, changed, "in place");
-            versions[table as usize] = Some(version.clone());
+            versions[table] = Some(version.clone());
             placed(Part { table, path, written, changed, version });
         }
         Ok(versions)
@@ -184,37 +179,29 @@ fn same_bytes(mut a: &File, mut b: File) -> io::Result<bool> {
 }
 
 /// Makes the rows and the files of them on this thread.
-fn encode_in_turn(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &[Draft]) -> Result<Vec<Written>> {
-    let mut encoders = Vec::with_capacity(3);
-    for (table, draft) in Table::ALL.into_iter().zip(drafts) {
-        let encoder = Encoder::new(table, draft.writer()).map_err(|error| unwritten(draft, error))?;
-        encoders.push((draft, encoder));
-    }
-    cut(rows, |table, batch| {
-        let (draft, encoder) = &mut encoders[table as usize];
-        encoder.write(&batch).map_err(|error| unwritten(draft, error))
-    })?;
-    let close = |(draft, encoder): (&Draft, Encoder<'_>)| encoder.close().map_err(|error| unwritten(draft, error));
-    encoders.into_iter().map(close).collect()
+fn encode_in_turn(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &Tables<Draft>) -> Result<Tables<Written>> {
+    let begin = |table| Encoder::new(table, drafts[table].writer()).map_err(|error| unwritten(&drafts[table], error));
+    let mut encoders = Tables::try_from_fn(begin)?;
+    cut(rows, |table, batch| encoders[table].write(&batch).map_err(|error| unwritten(&drafts[table], error)))?;
+    let close = |(encoder, draft): (Encoder<'_>, &Draft)| encoder.close().map_err(|error| unwritten(draft, error));
+    encoders.zip(drafts.each_ref()).try_map(close)
 }
 
 /// Makes the rows on this thread, and files of them on a thread a table.
-fn encode_side_by_side(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &[Draft]) -> Result<Vec<Written>> {
+fn encode_side_by_side(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &Tables<Draft>) -> Result<Tables<Written>> {
     thread::scope(|scope| {
-        let mut queues = Vec::with_capacity(3);
-        let mut encoders = Vec::with_capacity(3);
-        for (table, draft) in Table::ALL.into_iter().zip(drafts) {
+        let (queues, encoders) = Tables::from_fn(|table| {
             let (sender, receiver) = sync_channel(QUEUE);
-            queues.push(sender);
-            encoders.push(scope.spawn(move || encode_table(table, draft, &receiver)));
-        }
-        let made = cut(rows, |table, batch| send(&queues[table as usize], batch));
+            (sender, scope.spawn(move || encode_table(table, &drafts[table], &receiver)))
+        })
+        .unzip();
+        let made = cut(rows, |table, batch| send(&queues[table], batch));
         drop(queues);
-        let mut written = Vec::with_capacity(3);
-        for encoder in encoders {
-            written.push(encoder.join().map_err(|_| Error::new(Kind::Unexpected, "an encoder failed"))??);
-        }
-        // An encoder that failed has hung up and said why above; what is left is the error of whoever made the rows.
+        let join = |encoder: ScopedJoinHandle<'_, Result<Written>>| {
+            encoder.join().map_err(|_| Error::new(Kind::Unexpected, "an encoder failed"))?
+        };
+        // An encoder that failed has hung up and says why here; what is left is the error of whoever made the rows.
+        let written = encoders.try_map(join)?;
         made.map(|()| written)
     })
 }
@@ -224,11 +211,11 @@ fn cut(
     rows: impl FnOnce(Sink<'_>) -> Result<()>,
     mut each: impl FnMut(Table, RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    let mut cutters = Table::ALL.map(|table| (table, Cutter::new(table)));
+    let mut cutters = Tables::from_fn(Cutter::new);
     rows(&mut |run| {
-        for ((table, cutter), rows) in cutters.iter_mut().zip(run) {
+        for (table, rows) in run {
             if rows.num_rows() > 0 {
-                cutter.push(&rows, |batch| each(*table, batch))?;
+                cutters[table].push(&rows, |batch| each(table, batch))?;
             }
         }
         Ok(())

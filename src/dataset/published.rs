@@ -15,14 +15,13 @@ pub use part::{damaged, open, schema_version, strange};
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use parquet::arrow::ProjectionMask;
 
 use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
 use crate::rows::chunk::Keys;
 use crate::rows::partition::Partition;
-use crate::rows::tables::{SCHEMA_VERSION, Table};
+use crate::rows::tables::{SCHEMA_VERSION, Table, Tables, sessions};
 use crate::store::{ROUNDS, Version, raced, unless_raced};
 use crate::words::foreign;
 use chunks::Children;
@@ -35,8 +34,8 @@ const ROWS: usize = 8192;
 /// All columns, in those of this version.
 const ALL: &[&str] = &[];
 
-/// The versions of a partition's files, in the order of [`Table::ALL`]; `None` where one is not there.
-pub type Versions = [Option<Version>; 3];
+/// The versions of a partition's files; `None` where one is not there.
+pub type Versions = Tables<Option<Version>>;
 
 /// A published partition, as it was when it was looked for: a file that was replaced since is an error
 /// ([`Kind::Raced`]).
@@ -84,9 +83,9 @@ impl Published {
     /// As [`Layout::existing`].
     pub fn versions(layout: &Layout) -> Result<BTreeMap<Partition, Versions>> {
         let mut found: BTreeMap<_, Versions> = BTreeMap::new();
-        for (at, table) in Table::ALL.into_iter().enumerate() {
+        for table in Table::ALL {
             for (partition, version) in layout.existing(table)? {
-                found.entry(partition).or_default()[at] = Some(version);
+                found.entry(partition).or_default()[table] = Some(version);
             }
         }
         Ok(found)
@@ -140,7 +139,7 @@ impl Published {
         let mut row = 0;
         self.each_batch(Table::Sessions, &["session_id", "started_at", "is_open"], |batch| {
             let keys = Keys::new(Table::Sessions, batch);
-            let open = batch.column(2).as_boolean();
+            let open = sessions::is_open(batch);
             for at in 0..batch.num_rows() {
                 let (start, id) = keys.key(at);
                 each(row, Known { id, start, is_open: open.value(at) });
@@ -178,7 +177,7 @@ impl Published {
     /// The sessions with their rows, in order, as this schema version counts them.
     pub fn chunks(&self) -> Result<Chunks> {
         let chunks = self.chunks_as_stored()?;
-        let is_old = chunks.schema_versions().into_iter().any(|version| version < SCHEMA_VERSION);
+        let is_old = chunks.schema_versions().values().any(|version| *version < SCHEMA_VERSION);
         Ok(Chunks { counts_anew: is_old, ..chunks })
     }
 
@@ -211,7 +210,7 @@ impl Published {
 
     /// Opens the file that was found, if one was.
     fn open(&self, table: Table) -> Result<Option<Opened>> {
-        let Some(wanted) = &self.versions[table as usize] else { return Ok(None) };
+        let Some(wanted) = &self.versions[table] else { return Ok(None) };
         let path = self.layout.relative(table, self.partition);
         let place = self.layout.store().place(&path);
         let found = self.layout.store().open(&path)?;

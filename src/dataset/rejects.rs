@@ -21,8 +21,9 @@ use super::layout::Layout;
 use super::receipt;
 use crate::error::Result;
 use crate::rows::erasure::Denied;
-use crate::rows::flatten::{Of, Reject, identity};
+use crate::rows::flatten::{Of, Reject};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
+use crate::words::id;
 use crate::words::limits;
 pub use kept::{Kept, count, damaged, each_kept};
 
@@ -57,7 +58,7 @@ struct Line {
 impl Line {
     fn content(&self) -> Option<u128> {
         let hash = self.hash.as_deref().and_then(|hash| u128::from_str_radix(hash, 16).ok());
-        self.raw.as_deref().map(identity).or(hash)
+        self.raw.as_deref().map(id::hash).or(hash)
     }
 
     /// By what a later run knows the record again. Earlier versions wrote no id beside it.
@@ -74,7 +75,7 @@ impl Line {
 
 /// By what a record of a session is known.
 fn of_session(id: &str, content: u128) -> u128 {
-    identity(&format!("{content:x} {id}"))
+    id::hash(&format!("{content:x} {id}"))
 }
 
 /// The rejects of a run, told apart as far as they can be: one that is listed twice counts once.
@@ -145,7 +146,7 @@ impl Rejects {
 
     /// Counts a record; says whether its text is not stored yet.
     fn count(&mut self, asked: Option<(u64, u32)>, reject: &Reject) -> bool {
-        let content = identity(&reject.raw);
+        let content = id::hash(&reject.raw);
         match &reject.of {
             Of::Session(id) => {
                 let record = of_session(id, content);
@@ -180,7 +181,7 @@ impl Rejects {
         let mut marks: Vec<_> = marks.iter().filter_map(|mark| u128::from_str_radix(mark, 16).ok()).collect();
         if marks.is_empty() {
             // Nothing in the page has an id, so only the same request shows the same place.
-            let place = asked.map(|(page, size)| identity(&format!("{content:x} {page} {size} {index}")));
+            let place = asked.map(|(page, size)| id::hash(&format!("{content:x} {page} {size} {index}")));
             marks.extend(place);
         }
         let was_met = marks.iter().any(|mark| self.marks.contains(mark));
@@ -353,7 +354,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::local(folder.path(), PartitionBy::Month);
         std::fs::create_dir_all(folder.path().join("_rollbook/rejects")).unwrap();
-        let hash = identity("hashed");
+        let hash = id::hash("hashed");
         let lines = format!(
             "{{\"page\":1,\"index\":0,\"reason\":\"bad_value\",\"raw\":\"whole\"}}\n\
              {{\"page\":1,\"index\":1,\"reason\":\"bad_value\",\"hash\":\"{hash:x}\"}}\n\

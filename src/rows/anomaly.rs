@@ -84,6 +84,9 @@ impl Anomalies {
     #[must_use]
     pub fn among(self, some: &[Anomaly]) -> Self {
         let mut among = Self::NONE;
+        if self.is_empty() {
+            return among;
+        }
         some.iter().filter(|anomaly| self.has(**anomaly)).for_each(|anomaly| among.add(*anomaly));
         among
     }
@@ -131,8 +134,7 @@ pub fn column(sets: &[Anomalies]) -> ArrayRef {
 }
 
 /// The sets of a stored column. A name that this version does not know is left out.
-pub fn sets(column: &ArrayRef) -> Vec<Anomalies> {
-    let lists = column.as_list::<i32>();
+pub fn sets(lists: &ListArray) -> Vec<Anomalies> {
     if lists.values().is_empty() {
         return vec![Anomalies::NONE; lists.len()];
     }

@@ -1,19 +1,20 @@
 //! Some sessions with all their rows: three batches in one order, and which child rows belong to which session.
 
-mod next_joins;
 pub mod weight;
 mod widen;
 
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
+};
 use arrow_schema::ArrowError;
 use arrow_select::take::take;
 
-use crate::rows::tables::{PARENT_COLUMNS, Table};
-pub(crate) use next_joins::{NextJoins, Rows};
+use crate::rows::count::Roll;
+use crate::rows::tables::{PARENT_COLUMNS, Table, Tables, sessions, time};
 
 /// A session's place in every table: start, nulls first, then id, bytewise.
 pub type Key<'a> = (Option<i64>, &'a str);
@@ -49,35 +50,38 @@ impl Keys {
     }
 }
 
+/// For each child table: the first row of each session, and the number of rows at the end.
+pub type Offsets = [Vec<usize>; 2];
+
 /// Sessions in key order with their participants and timelogs, as published.
 #[derive(Debug, Clone)]
 pub struct Chunk {
-    batches: [RecordBatch; 3],
-    /// For each child table: the first row of each session, and the number of rows at the end.
-    offsets: [Vec<usize>; 2],
+    batches: Tables<RecordBatch>,
+    offsets: Offsets,
     keys: Keys,
     open: BooleanArray,
 }
 
 impl Chunk {
     /// From published batches and the child rows of each session.
-    pub fn new(batches: [RecordBatch; 3], offsets: [Vec<usize>; 2]) -> Self {
-        let keys = Keys::new(Table::Sessions, &batches[0]);
-        let open = column(&batches[0], "is_open").as_boolean().clone();
+    pub fn new(batches: Tables<RecordBatch>, offsets: Offsets) -> Self {
+        let keys = Keys::new(Table::Sessions, &batches.sessions);
+        let open = sessions::is_open(&batches.sessions).clone();
         Self { batches, offsets, keys, open }
     }
 
     /// From staged batches, which lack what repeats or follows from other columns: it is filled in here.
-    pub fn widen(staged: [RecordBatch; 3]) -> Result<Self, ArrowError> {
-        let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&staged[0], name));
-        let [sessions, participants, timelogs] = staged;
-        let [participants, timelogs] = widen::children(&sessions, &participants, &timelogs, &offsets)?;
-        Ok(Self::new([widen::sessions(&sessions)?, participants, timelogs], offsets))
+    ///
+    /// # Errors
+    /// Where the rows are not as many as the sessions and participants say.
+    pub fn widen(staged: &Tables<RecordBatch>) -> Result<Self, ArrowError> {
+        let offsets = offsets(&staged.sessions);
+        Ok(Self::new(widen::widen(staged, &offsets)?, offsets))
     }
 
     /// The same sessions and children with other columns.
     #[must_use]
-    pub fn with(self, batches: [RecordBatch; 3]) -> Self {
+    pub fn with(self, batches: Tables<RecordBatch>) -> Self {
         Self::new(batches, self.offsets)
     }
 
@@ -97,8 +101,13 @@ impl Chunk {
     }
 
     /// The rows of all tables.
-    pub const fn batches(&self) -> &[RecordBatch; 3] {
+    pub const fn batches(&self) -> &Tables<RecordBatch> {
         &self.batches
+    }
+
+    /// What is listed in the rows.
+    pub fn roll(&self) -> Roll<'_> {
+        Roll::of_published(&self.batches, &self.offsets)
     }
 
     /// Where the rows of a session are among the participants and among the timelogs.
@@ -108,7 +117,7 @@ impl Chunk {
 
     /// What the rows of a child table should repeat of their sessions, in the order of the columns.
     pub fn parents(&self, table: Table) -> Result<Vec<ArrayRef>, ArrowError> {
-        parents(&self.batches[0], &self.offsets[usize::from(table == Table::Timelogs)])
+        parents(&self.batches.sessions, &self.offsets[usize::from(table == Table::Timelogs)])
     }
 
     /// Whether a session is still running.
@@ -117,28 +126,36 @@ impl Chunk {
     }
 
     /// The rows of sessions `from..to` in all tables, without copying.
-    pub fn rows(&self, from: usize, to: usize) -> [RecordBatch; 3] {
-        let [participants, timelogs] = &self.offsets;
-        let child = |batch: &RecordBatch, offsets: &[usize]| batch.slice(offsets[from], offsets[to] - offsets[from]);
-        let [sessions, p, t] = &self.batches;
-        [sessions.slice(from, to - from), child(p, participants), child(t, timelogs)]
+    pub fn rows(&self, from: usize, to: usize) -> Tables<RecordBatch> {
+        slice(&self.batches, &self.offsets, from, to)
     }
 }
 
-/// A column that the schema has.
+/// The rows of sessions `from..to` in all tables, staged or published, without copying.
+pub fn slice(batches: &Tables<RecordBatch>, offsets: &Offsets, from: usize, to: usize) -> Tables<RecordBatch> {
+    let child = |batch: &RecordBatch, offsets: &[usize]| batch.slice(offsets[from], offsets[to] - offsets[from]);
+    Tables {
+        sessions: batches.sessions.slice(from, to - from),
+        participants: child(&batches.participants, &offsets[0]),
+        timelogs: child(&batches.timelogs, &offsets[1]),
+    }
+}
+
+/// A column that the batch has.
+///
+/// # Panics
+/// Where it has none of this name: a defect of this program.
 pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
-    let index = batch.schema_ref().index_of(name).unwrap_or_default();
-    batch.column(index)
+    &batch[name]
 }
 
-/// A time, in microseconds.
-pub fn time(times: &TimestampMicrosecondArray, row: usize) -> Option<i64> {
-    times.is_valid(row).then(|| times.value(row))
+/// Where the child rows of each session begin, by what the sessions say.
+pub fn offsets(rows: &RecordBatch) -> Offsets {
+    [sessions::participant_count(rows), sessions::timelog_count(rows)].map(child_offsets)
 }
 
-/// The first child row of each session, from a column of counts, and the end.
-pub fn child_offsets(sessions: &RecordBatch, counts: &str) -> Vec<usize> {
-    let counts = column(sessions, counts).as_primitive::<Int32Type>();
+/// The first child row of each row, from a column of counts, and the end.
+fn child_offsets(counts: &Int32Array) -> Vec<usize> {
     let mut end = 0;
     let mut offsets = Vec::with_capacity(counts.len() + 1);
     offsets.push(0);

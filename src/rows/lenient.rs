@@ -80,14 +80,18 @@ impl Seen {
 
 /// An object read field by field. `L` is what the lists of a page are gathered in.
 pub(super) trait Record<'de, L>: Default {
-    /// Takes the value of a field. `seen`: the known keys before it.
-    fn field<A: MapAccess<'de>>(
-        &mut self,
-        name: Cow<'de, str>,
-        map: &mut A,
-        seen: &mut Seen,
-        lists: &mut L,
-    ) -> Result<(), A::Error>;
+    /// Takes the value of a field.
+    fn field<A: MapAccess<'de>>(&mut self, field: Field<'_, 'de, A>, lists: &mut L) -> Result<(), A::Error>;
+}
+
+/// A field of an object whose value is to be taken.
+pub(super) struct Field<'a, 'de, A> {
+    /// Its key.
+    pub name: Cow<'de, str>,
+    /// Where the value is.
+    pub map: &'a mut A,
+    /// The known keys before it.
+    pub seen: &'a mut Seen,
 }
 
 /// An object that stands in lists.
@@ -215,7 +219,7 @@ impl<'de, T: Record<'de, L>, L> Visitor<'de> for One<'_, T, L> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
         let (mut record, mut seen) = (T::default(), Seen::default());
         while let Some(Key(name)) = map.next_key()? {
-            record.field(name, &mut map, &mut seen, self.lists)?;
+            record.field(Field { name, map: &mut map, seen: &mut seen }, self.lists)?;
         }
         Ok(Some(record))
     }

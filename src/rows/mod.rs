@@ -3,15 +3,17 @@
 //! ```text
 //! mend      text that is not valid Unicode      lenient   values that may be of any shape
 //! model     what a page says                    flatten   sessions to Arrow rows
-//! facts     what of a session is counted        attendance  the intervals, and what of them counts
-//! anomaly   what was odd                        tables    the columns
-//! chunk     whole sessions in Arrow             recount   counts from rows that are stored
+//! facts     how much of a session is filled in  tables    the columns, each declared once
+//! anomaly   what was odd                        attendance  the intervals, and what of them counts
+//! chunk     whole sessions in Arrow             count     every computed column, from what is listed
+//! recount   counts that are compared or renewed
 //! erasure   who must not come back              partition which partition a session belongs to
 //! ```
 
 pub mod anomaly;
 pub mod attendance;
 pub mod chunk;
+pub mod count;
 pub mod erasure;
 pub mod facts;
 pub mod flatten;

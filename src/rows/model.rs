@@ -8,247 +8,19 @@ mod keys;
 mod lists;
 mod message;
 mod raw;
+mod session;
 mod unknown;
-
-use std::borrow::Cow;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 
-use super::lenient::{Entries, Entry, Many, One, Record, Scalar, Seen, Time, scalar, time};
+use super::lenient::{Entries, Entry, Field, Many, One, Record, Scalar, scalar};
 use crate::list::PageInfo;
-use crate::rows::tables::Table;
 pub use lists::{Limits, Lists};
 use message::has_message;
 pub use message::{message_in, said};
 pub use raw::raw_records;
+pub use session::{Participant, Session, Timelog};
 pub use unknown::{Names, Unknown};
-
-/// One session as listed.
-#[derive(Debug, Clone, Default)]
-pub struct Session<'a> {
-    /// Its place in `data`.
-    pub place: u32,
-    /// `id`, or `_id` where that is absent.
-    pub id: Scalar<'a>,
-    /// `meetingId`, or `roomId` where that is absent.
-    pub meeting_id: Scalar<'a>,
-    /// `start`
-    pub start: Time,
-    /// `end`
-    pub end: Time,
-    /// `status`
-    pub status: Scalar<'a>,
-    /// `customRoomId`
-    pub custom_room_id: Scalar<'a>,
-    /// `region`
-    pub region: Scalar<'a>,
-    /// `chatLink`
-    pub chat_link: Scalar<'a>,
-    /// `activeDuration`
-    pub active_duration: Scalar<'a>,
-    /// `participants`, in [`Lists::participants`]
-    pub participants: Entries,
-}
-
-impl<'de> Entry<'de, Lists<'de>> for Session<'de> {
-    fn count(lists: &Lists<'de>) -> usize {
-        lists.sessions.len()
-    }
-
-    fn has_room(lists: &Lists<'de>, place: usize) -> bool {
-        place < lists.most_sessions()
-    }
-
-    fn add(self, lists: &mut Lists<'de>, place: usize) {
-        let place = u32::try_from(place).unwrap_or(u32::MAX);
-        lists.add_session(Self { place, ..self });
-    }
-
-    fn pass(lists: &mut Lists<'de>, place: usize) {
-        lists.no_objects.push(place);
-    }
-
-    fn leave(lists: &mut Lists<'de>, entries: u64) {
-        lists.surplus += entries;
-    }
-}
-
-/// The numbers of a session's keys. A session may have both an `id` and an `_id`.
-mod key {
-    pub const ID: u32 = 0;
-    pub const OTHER_ID: u32 = 1;
-    pub const MEETING_ID: u32 = 2;
-    pub const ROOM_ID: u32 = 3;
-    pub const START: u32 = 4;
-    pub const END: u32 = 5;
-    pub const STATUS: u32 = 6;
-    pub const CUSTOM_ROOM_ID: u32 = 7;
-    pub const REGION: u32 = 8;
-    pub const CHAT_LINK: u32 = 9;
-    pub const ACTIVE_DURATION: u32 = 10;
-    pub const PARTICIPANTS: u32 = 11;
-}
-
-impl<'de> Record<'de, Lists<'de>> for Session<'de> {
-    fn field<A: MapAccess<'de>>(
-        &mut self,
-        name: Cow<'de, str>,
-        map: &mut A,
-        seen: &mut Seen,
-        lists: &mut Lists<'de>,
-    ) -> Result<(), A::Error> {
-        match name.as_ref() {
-            "id" => prefer(&mut self.id, lists.text(map, true)?, seen, [key::ID, key::OTHER_ID]),
-            "_id" => fall_back(&mut self.id, lists.text(map, true)?, seen, [key::OTHER_ID, key::ID]),
-            "meetingId" => prefer(&mut self.meeting_id, lists.text(map, true)?, seen, [key::MEETING_ID, key::ROOM_ID]),
-            "roomId" => fall_back(&mut self.meeting_id, lists.text(map, true)?, seen, [key::ROOM_ID, key::MEETING_ID]),
-            "start" => self.start = time(map, seen.first(key::START), lists.reader())?,
-            "end" => self.end = time(map, seen.first(key::END), lists.reader())?,
-            "status" => self.status = lists.text(map, seen.first(key::STATUS))?,
-            "customRoomId" => self.custom_room_id = lists.text(map, seen.first(key::CUSTOM_ROOM_ID))?,
-            "region" => self.region = lists.text(map, seen.first(key::REGION))?,
-            "chatLink" => self.chat_link = lists.text(map, seen.first(key::CHAT_LINK))?,
-            "activeDuration" => self.active_duration = scalar(map, seen.first(key::ACTIVE_DURATION))?,
-            "participants" if seen.first(key::PARTICIPANTS) => {
-                let mark = lists.mark();
-                self.participants = map.next_value_seed(Many::<Participant<'_>, _>::new(lists))?;
-                if lists.go_back_if_full(mark) {
-                    self.participants = Entries::TooMany;
-                }
-            }
-            "participants" => {
-                map.next_value::<IgnoredAny>()?;
-                self.participants = Entries::Other;
-            }
-            // Documented, and not a column: the links can be built, the user is the account's own.
-            "links" | "userId" => drop(map.next_value::<IgnoredAny>()?),
-            _ => lists.unknown(Table::Sessions, name, map)?,
-        }
-        Ok(())
-    }
-}
-
-/// Takes the value of a field that has another name besides. What stands twice is nothing, whatever the other name says.
-fn prefer<'a>(field: &mut Scalar<'a>, value: Scalar<'a>, seen: &mut Seen, keys: [u32; 2]) {
-    if !seen.first(keys[0]) {
-        refuse(field, seen, keys);
-    } else if !value.is_absent() || field.is_absent() {
-        *field = value;
-    }
-}
-
-/// The same of the other name.
-fn fall_back<'a>(field: &mut Scalar<'a>, value: Scalar<'a>, seen: &mut Seen, keys: [u32; 2]) {
-    if !seen.first(keys[0]) {
-        refuse(field, seen, keys);
-    } else if field.is_absent() {
-        *field = value;
-    }
-}
-
-fn refuse(field: &mut Scalar<'_>, seen: &mut Seen, keys: [u32; 2]) {
-    *field = Scalar::Other;
-    for key in keys {
-        seen.first(key);
-    }
-}
-
-/// One entry of a session's participants.
-#[derive(Debug, Clone, Default)]
-pub struct Participant<'a> {
-    /// `participantId`
-    pub id: Scalar<'a>,
-    /// `name`
-    pub name: Scalar<'a>,
-    /// `timelog`, in [`Lists::timelogs`]
-    pub timelogs: Entries,
-}
-
-impl<'de> Entry<'de, Lists<'de>> for Participant<'de> {
-    fn count(lists: &Lists<'de>) -> usize {
-        lists.participants.len()
-    }
-
-    fn has_room(lists: &Lists<'de>, _: usize) -> bool {
-        lists.has_room()
-    }
-
-    fn add(self, lists: &mut Lists<'de>, _: usize) {
-        lists.add_participant(self);
-    }
-
-    fn leave(lists: &mut Lists<'de>, _: u64) {
-        lists.overflow();
-    }
-}
-
-impl<'de> Record<'de, Lists<'de>> for Participant<'de> {
-    fn field<A: MapAccess<'de>>(
-        &mut self,
-        name: Cow<'de, str>,
-        map: &mut A,
-        seen: &mut Seen,
-        lists: &mut Lists<'de>,
-    ) -> Result<(), A::Error> {
-        match name.as_ref() {
-            "participantId" => self.id = lists.text(map, seen.first(0))?,
-            "name" => self.name = lists.text(map, seen.first(1))?,
-            "timelog" if seen.first(2) => {
-                self.timelogs = map.next_value_seed(Many::<Timelog, _>::new(lists))?;
-            }
-            "timelog" => {
-                map.next_value::<IgnoredAny>()?;
-                self.timelogs = Entries::Other;
-            }
-            _ => lists.unknown(Table::Participants, name, map)?,
-        }
-        Ok(())
-    }
-}
-
-/// One join-leave interval.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Timelog {
-    /// `start`
-    pub start: Time,
-    /// `end`
-    pub end: Time,
-}
-
-impl<'de> Entry<'de, Lists<'de>> for Timelog {
-    fn count(lists: &Lists<'de>) -> usize {
-        lists.timelogs.len()
-    }
-
-    fn has_room(lists: &Lists<'de>, _: usize) -> bool {
-        lists.has_room()
-    }
-
-    fn add(self, lists: &mut Lists<'de>, _: usize) {
-        lists.add_timelog(self);
-    }
-
-    fn leave(lists: &mut Lists<'de>, _: u64) {
-        lists.overflow();
-    }
-}
-
-impl<'de> Record<'de, Lists<'de>> for Timelog {
-    fn field<A: MapAccess<'de>>(
-        &mut self,
-        name: Cow<'de, str>,
-        map: &mut A,
-        seen: &mut Seen,
-        lists: &mut Lists<'de>,
-    ) -> Result<(), A::Error> {
-        match name.as_ref() {
-            "start" => self.start = time(map, seen.first(0), lists.reader())?,
-            "end" => self.end = time(map, seen.first(1), lists.reader())?,
-            _ => lists.unknown(Table::Timelogs, name, map)?,
-        }
-        Ok(())
-    }
-}
 
 #[derive(Default)]
 struct Info<'a> {
@@ -259,13 +31,8 @@ struct Info<'a> {
 }
 
 impl<'de> Record<'de, Lists<'de>> for Info<'de> {
-    fn field<A: MapAccess<'de>>(
-        &mut self,
-        name: Cow<'de, str>,
-        map: &mut A,
-        seen: &mut Seen,
-        _: &mut Lists<'de>,
-    ) -> Result<(), A::Error> {
+    fn field<A: MapAccess<'de>>(&mut self, field: Field<'_, 'de, A>, _: &mut Lists<'de>) -> Result<(), A::Error> {
+        let Field { name, map, seen } = field;
         match name.as_ref() {
             "currentPage" => self.current_page = scalar(map, seen.first(0))?,
             "perPage" => self.per_page = scalar(map, seen.first(1))?,
@@ -296,13 +63,8 @@ struct Body<'a> {
 }
 
 impl<'de> Record<'de, Lists<'de>> for Body<'de> {
-    fn field<A: MapAccess<'de>>(
-        &mut self,
-        name: Cow<'de, str>,
-        map: &mut A,
-        seen: &mut Seen,
-        lists: &mut Lists<'de>,
-    ) -> Result<(), A::Error> {
+    fn field<A: MapAccess<'de>>(&mut self, field: Field<'_, 'de, A>, lists: &mut Lists<'de>) -> Result<(), A::Error> {
+        let Field { name, map, seen } = field;
         match name.as_ref() {
             "pageInfo" if seen.first(0) => self.info = map.next_value_seed(One::new(lists))?,
             "data" if seen.first(1) => {
@@ -381,6 +143,7 @@ fn is_page(data: Option<&Entries>, has_info: bool, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::tables::Table;
 
     /// Records of a page, of whatever type.
     fn records(page: &Page<'_>) -> usize {

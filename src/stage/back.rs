@@ -43,7 +43,7 @@ impl Stage {
     fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
         let mut bytes = MutableBuffer::from_len_zeroed(segment.length);
         self.rows.read_exact_at(&mut bytes, segment.offset)?;
-        Ok(Chunk::widen(segment::read(bytes.into())?)?)
+        Ok(Chunk::widen(&segment::read(bytes.into())?)?)
     }
 
     /// The id of the session in a row.

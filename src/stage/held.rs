@@ -17,10 +17,9 @@ use super::record::{Record, SegmentRecord};
 use super::segment;
 use crate::list::Listed;
 use crate::rows::chunk::{Keys, column};
-use crate::rows::flatten;
 use crate::rows::partition::PartitionBy;
 use crate::rows::tables::Table;
-use crate::words::{limits, timestamp};
+use crate::words::{id, limits, timestamp};
 
 /// More records than any list has.
 const MOST_LISTED: u64 = 1 << 48;
@@ -169,7 +168,7 @@ impl<I: Iterator<Item = Identity>> Staged<I> {
         self.next.sessions += 1;
         self.rest.next().is_some_and(|identity| {
             (identity.ordinal, identity.response(), identity.start()) == (sessions, response, start)
-                && (identity.id, identity.is_open()) == (flatten::identity(id), is_open)
+                && (identity.id, identity.is_open()) == (id::hash(id), is_open)
         })
     }
 }

@@ -28,10 +28,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::error::Result;
 use crate::list::{PageInfo, Window};
-use crate::rows::chunk::{child_offsets, weight};
+use crate::rows::chunk::{self, weight};
 use crate::rows::flatten::{Entry, Flat, Reject};
 use crate::rows::partition::{Partition, PartitionBy};
-use crate::rows::tables::Table;
+use crate::rows::tables::{Table, Tables};
 use crate::store::failed;
 use crate::store::files::{Below, Folder};
 use crate::words::limits;
@@ -207,17 +207,14 @@ impl Stage {
     fn write(&mut self, flat: &Flat, by: PartitionBy, asked: Option<(usize, Window)>) -> Result<(), StageError> {
         self.hasher.reset();
         let mut segments = Vec::new();
-        let offsets = ["participant_count", "timelog_count"].map(|name| child_offsets(&flat.batches[0], name));
+        let offsets = chunk::offsets(&flat.batches.sessions);
         let weights = weight::of_staged(&flat.batches, &offsets);
         let mut from = 0;
         for group in flat.entries.chunk_by(|a, b| by.partition(a.start) == by.partition(b.start)) {
             let begin = from;
             for end in weight::parts(&weights[begin..begin + group.len()]) {
                 let to = begin + end;
-                let child = |table: usize, offsets: &[usize]| {
-                    flat.batches[table].slice(offsets[from], offsets[to] - offsets[from])
-                };
-                let batches = [flat.batches[0].slice(from, to - from), child(1, &offsets[0]), child(2, &offsets[1])];
+                let batches = chunk::slice(&flat.batches, &offsets, from, to);
                 let weight = weights[from..to].iter().sum();
                 let partition = by.partition(group[0].start);
                 segments.push(self.append_segment(partition, &batches, flat.entries[from].start, weight)?);
@@ -250,7 +247,7 @@ impl Stage {
     fn append_segment(
         &mut self,
         partition: Partition,
-        batches: &[RecordBatch; 3],
+        batches: &Tables<RecordBatch>,
         first_start: Option<i64>,
         weight: usize,
     ) -> Result<SegmentRecord, StageError> {
@@ -258,13 +255,13 @@ impl Stage {
         segment::write(&mut self.scratch, batches);
         self.rows.write_all(&self.scratch)?;
         self.hasher.update(&self.scratch);
-        let first_id = first_id(&batches[0]);
+        let first_id = first_id(&batches.sessions);
         let (first_ordinal, offset, length) = (self.sessions, self.end, self.scratch.len());
         let record = SegmentRecord { day: partition.day(), first_start, first_ordinal, offset, length, weight };
         let segment = Segment { first_start, first_id, first_ordinal, offset, length, weight };
         self.segments.entry(partition).or_default().push(segment);
         self.end += length as u64;
-        self.sessions += batches[0].num_rows() as u64;
+        self.sessions += batches.sessions.num_rows() as u64;
         Ok(record)
     }
 

@@ -11,7 +11,7 @@ use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use arrow_data::{ArrayData, ArrayDataBuilder};
 
 use super::StageError;
-use crate::rows::tables::{Table, Type};
+use crate::rows::tables::{Table, Tables, Type};
 use crate::words::limits;
 
 /// Bytes: every buffer begins at a multiple of it, so that Arrow can read it where it is.
@@ -21,8 +21,8 @@ const ALIGNMENT: usize = 8;
 const MOST_ROWS: usize = limits::SESSION / limits::TIMELOG_ROW;
 
 /// Adds the bytes of three staged batches.
-pub fn write(out: &mut Vec<u8>, batches: &[RecordBatch; 3]) {
-    for (table, batch) in Table::ALL.into_iter().zip(batches) {
+pub fn write(out: &mut Vec<u8>, batches: &Tables<RecordBatch>) {
+    for (table, batch) in batches {
         out.extend((batch.num_rows() as u64).to_le_bytes());
         for (column, array) in table.staged_columns().zip(batch.columns()) {
             let kind = column.kind.staged();
@@ -114,9 +114,9 @@ fn pad(out: &mut Vec<u8>) {
 }
 
 /// The three staged batches of a segment.
-pub fn read(bytes: Buffer) -> Result<[RecordBatch; 3], StageError> {
+pub fn read(bytes: Buffer) -> Result<Tables<RecordBatch>, StageError> {
     let mut rest = Rest(bytes);
-    Ok([rest.batch(Table::Sessions)?, rest.batch(Table::Participants)?, rest.batch(Table::Timelogs)?])
+    Tables::try_from_fn(|table| rest.batch(table))
 }
 
 /// The sessions of a segment alone; participants and timelogs are not looked at.
@@ -202,7 +202,7 @@ mod tests {
     use crate::rows::flatten;
     use crate::sim::account::{Account, Shape};
 
-    fn batches() -> [RecordBatch; 3] {
+    fn batches() -> Tables<RecordBatch> {
         let mut body = b"{\"data\":[".to_vec();
         for session in Account::new(7, 400, Shape::Realistic).sessions() {
             crate::sim::wire::session(&mut body, &session);
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let whole = batches();
-        for (from, length) in [(0, whole[0].num_rows()), (13, 100), (5, 0)] {
+        for (from, length) in [(0, whole.sessions.num_rows()), (13, 100), (5, 0)] {
             let part = whole.clone().map(|batch| batch.slice(from, length));
             let mut bytes = Vec::new();
             write(&mut bytes, &part);
@@ -235,7 +235,7 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0xff;
             // Another value may be read, but nothing panics, nor does what is made of it.
-            let _ = read(Buffer::from(damaged.as_slice())).map(Chunk::widen);
+            let _ = read(Buffer::from(damaged.as_slice())).map(|rows| Chunk::widen(&rows));
         }
     }
 

@@ -79,7 +79,7 @@ proptest! {
         prop_assert_eq!(recalled.len(), flats.len());
         for (recalled, flat) in recalled.iter().zip(&flats) {
             prop_assert_eq!(&recalled.rows, &flat.listed);
-            let ids = flat.batches[0].column(0).as_string::<i32>().iter().flatten();
+            let ids = flat.batches.sessions.column(0).as_string::<i32>().iter().flatten();
             let open = flat.entries.iter().zip(ids).filter(|(entry, _)| entry.is_open).map(|(_, id)| id);
             prop_assert!(recalled.open.iter().map(String::as_str).eq(open));
             prop_assert_eq!(recalled.unusable, flat.unusable);
@@ -165,7 +165,7 @@ fn a_heavy_session_has_a_segment_of_its_own_and_a_page_of_them_many() {
     assert_eq!(ids, (0..5).map(id).collect::<Vec<_>>());
     // What they are said to take is what they take.
     for (segment, chunk) in stage.segments(partition).iter().zip(&chunks) {
-        let taken: usize = chunk.batches().iter().map(RecordBatch::get_array_memory_size).sum();
+        let taken: usize = chunk.batches().values().map(RecordBatch::get_array_memory_size).sum();
         assert!(taken < segment.weight + (1 << 20) && segment.weight < taken + (1 << 20), "{} {taken}", segment.weight);
     }
     assert!(stage.is_heavy(partition));

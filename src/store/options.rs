@@ -293,6 +293,33 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_a_secret_that_others_may_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.json");
+        std::fs::write(&path, "{}").unwrap();
+        let variables = [
+            (Service::Google, "GOOGLE_APPLICATION_CREDENTIALS"),
+            (Service::Google, "GOOGLE_SERVICE_ACCOUNT"),
+            (Service::S3, "AWS_WEB_IDENTITY_TOKEN_FILE"),
+            (Service::Azure, "AZURE_FEDERATED_TOKEN_FILE"),
+        ];
+        for (service, name) in variables {
+            let given = |path: &std::path::Path| [Given::by_variable(name, path.to_str().unwrap())];
+            for (mode, is_refused) in [(0o600, false), (0o644, false), (0o620, true), (0o602, true)] {
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+                let checked = checked(service, &given(&path));
+                assert_eq!(checked.is_err(), is_refused, "{name}: {mode:o}");
+                let told = checked.err().map(|error| error.to_string()).unwrap_or_default();
+                assert_eq!(told.contains("chmod go-w") && told.contains(name), is_refused, "{told}");
+            }
+            assert!(checked(service, &given(folder.path())).is_err(), "{name}: a folder");
+            assert!(checked(service, &given(&folder.path().join("missing"))).is_ok(), "{name}: the library tells");
+        }
+    }
+
+    #[test]
     fn a_profile_alone_is_refused() {
         let profile = ("AWS_PROFILE", "videosdk");
         let error = refused(Service::S3, &[profile]);

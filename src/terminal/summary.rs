@@ -29,7 +29,7 @@ pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
         "time: {:.2} s ({:.2} s reading in {}, {:.2} s publishing)",
         timing.total_s,
         timing.walk_s,
-        counted(receipt.walk.requests, "request"),
+        counted(receipt.walk.counts.requests, "request"),
         timing.publish_s
     );
     let proof =

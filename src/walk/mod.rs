@@ -6,6 +6,7 @@
 mod ahead;
 mod base;
 mod chain;
+mod counts;
 mod distinct;
 mod end;
 mod evidence;
@@ -31,6 +32,7 @@ mod tests;
 
 use crate::list::{Listed, PageInfo, Window};
 pub use base::{Likeness, likeness};
+pub use counts::Counts;
 pub use evidence::{Evidence, Ground, TABLE};
 pub use goal::{Goal, Settings};
 pub use order::Key;

@@ -16,6 +16,7 @@ mod tail;
 mod turns;
 
 use super::base::Base;
+use super::counts::Counts;
 use super::goal::{Goal, Settings};
 use super::grain::Grain;
 use super::last_pages::LastPages;
@@ -34,20 +35,6 @@ use passes::Passes;
 use round::Round;
 use salvage::Salvage;
 use tail::Tail;
-
-/// Counts for the receipt, those of rounds that had to be begun again included.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
-    pub requests: u64,
-    pub windows: u64,
-    pub repairs: u64,
-    pub inserted: u64,
-    pub links: u64,
-    /// Answers of an earlier run that were used.
-    pub recalled: u64,
-    /// Records without a usable id, those of overlaps twice.
-    pub unusable: u64,
-}
 
 /// What answers have shown of the server.
 #[derive(Debug)]
@@ -77,6 +64,10 @@ pub(super) struct Server {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub counts: Counts,
+    /// Sessions that came in at the head while the list was read.
+    pub inserted: u64,
+    /// Records without a usable id, those of overlaps twice.
+    pub unusable: u64,
     /// What speaks against the proof, in words for the receipt; empty where nothing does.
     pub reasons: Vec<String>,
 }
@@ -195,7 +186,7 @@ impl Plan {
         self.log.counts.requests += 1;
         if let Outcome::Page { info, rows, unusable, .. } = &outcome {
             self.rounds.pages += 1;
-            self.log.counts.unusable += unusable;
+            self.log.unusable += unusable;
             if request.page + 1 == request.window.page + self.server.base.number() {
                 self.server.grain.observe(request.window, rows);
             }

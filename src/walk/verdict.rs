@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::chain::Chain;
+use super::counts::Counts;
 use super::evidence::Evidence;
 use super::goal::Goal;
 use super::order::Key;
@@ -40,16 +41,8 @@ pub struct Verdict {
     pub evidence: Evidence,
     /// Its ground, or what speaks against it, in plain words.
     pub reasons: Vec<String>,
-    /// Requests that were answered, with whatever.
-    pub requests: u64,
-    /// Answers of an earlier run that was stopped.
-    pub recalled: u64,
-    /// Windows whose answers were put in their place.
-    pub windows: u64,
-    /// Joints that hold, over all walks of the run.
-    pub links: u64,
-    /// Requests that were sent to repair a joint, whether or not it held then.
-    pub repairs: u64,
+    /// The figures of the walk.
+    pub counts: Counts,
     /// The list's length by its own account, at the end.
     pub total: Option<u64>,
     /// Sessions that came in at the head while the list was read.
@@ -70,22 +63,7 @@ impl Verdict {
     /// What two walks of one run showed together: no more than the weaker one.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        let Self {
-            evidence,
-            reasons,
-            requests,
-            recalled,
-            windows,
-            links,
-            repairs,
-            total,
-            inserted,
-            order,
-            base,
-            caveat,
-            newest,
-            oldest,
-        } = other;
+        let Self { evidence, reasons, counts, total, inserted, order, base, caveat, newest, oldest } = other;
         match evidence.cmp(&self.evidence) {
             Ordering::Less => self.reasons = reasons,
             Ordering::Equal => self.reasons.extend(reasons),
@@ -93,11 +71,7 @@ impl Verdict {
         }
         self.reasons.dedup();
         self.evidence = self.evidence.min(evidence);
-        self.requests += requests;
-        self.recalled += recalled;
-        self.windows += windows;
-        self.links += links;
-        self.repairs += repairs;
+        self.counts += counts;
         self.inserted += inserted;
         self.total = self.total.zip(total).map(|(a, b)| a + b);
         self.order = self
@@ -129,17 +103,13 @@ impl Plan {
         let oldest = chain.and_then(|chain| chain.orders().oldest());
         let passes = self.passes.as_deref();
         let (newest, oldest) = passes.map_or((newest, oldest), Passes::bounds);
-        let counts = self.log.counts;
+        let (counts, inserted) = (self.log.counts, self.log.inserted);
         Verdict {
             evidence,
             reasons,
-            requests: counts.requests,
-            recalled: counts.recalled,
-            windows: counts.windows,
-            links: counts.links + chain.map_or(0, Chain::links),
-            repairs: counts.repairs,
+            counts: Counts { links: counts.links + chain.map_or(0, Chain::links), ..counts },
             total: passes.map_or(&self.round.totals, Passes::totals).latest(),
-            inserted: counts.inserted,
+            inserted,
             order,
             base: self.server.base.number(),
             caveat,
@@ -172,10 +142,10 @@ impl Plan {
         let Tally { distinct, moved } = tally;
         let whole = self.round.begins_at_head() && self.round.ended;
         let total = self.round.totals.constant().filter(|_| whole);
-        if let Some(total) = total.filter(|&total| distinct + self.log.counts.unusable < total) {
+        if let Some(total) = total.filter(|&total| distinct + self.log.unusable < total) {
             reasons.push(format!("the list has {total} sessions, but {distinct} different ones were read"));
         }
-        if let Some(peak) = self.round.totals.jumped(distinct + self.log.counts.unusable).filter(|_| whole) {
+        if let Some(peak) = self.round.totals.jumped(distinct + self.log.unusable).filter(|_| whole) {
             reasons.push(format!(
                 "the list's length jumped while it was read: {peak} sessions at most, and {distinct} different ones were read"
             ));

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod foreign;
+pub mod id;
 pub mod limits;
 pub mod name;
 pub mod range;

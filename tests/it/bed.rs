@@ -80,7 +80,7 @@ impl Bed {
         for published in Published::all(&layout).unwrap() {
             let mut chunks = published.chunks().unwrap();
             while let Some(chunk) = chunks.next_chunk().unwrap() {
-                let batch = &chunk.rows(0, chunk.len())[table as usize];
+                let batch = &chunk.batches()[table];
                 rows.extend((0..batch.num_rows()).map(|row| cells(batch, row)));
             }
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use rollbook::rows::tables::Table;
+use rollbook::rows::tables::{Table, Tables};
 use rollbook::sim::{
     Account, Answered, Change, During, Name, On, Options, Records, Script, Session, Shape, Spacing, wire,
 };
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, Ran};
 
-type Rows = [Vec<Vec<(String, String)>>; 3];
+type Rows = Tables<Vec<Vec<(String, String)>>>;
 
 fn account(sessions: u64) -> Account {
     Account::new(6, sessions, Shape::Plain).spaced(Spacing::every(600_000))
@@ -20,7 +20,7 @@ fn account(sessions: u64) -> Account {
 
 /// All rows of all tables.
 fn rows(bed: &Bed) -> Rows {
-    Table::ALL.map(|table| bed.rows(table))
+    Tables::from_fn(|table| bed.rows(table))
 }
 
 /// The rows of one session.
@@ -94,7 +94,7 @@ fn what_is_known_outlives_a_back_end_that_has_lost_it() {
             assert_eq!(poorer(&ran), receipt["sessions"].as_u64().unwrap(), "{records:?}: {receipt:#}");
             assert!(receipt["open_sessions"] == 0 && poorer(&ran) >= 300, "{records:?}: {receipt:#}");
             let example = receipt["walk"]["poorer"]["examples"][0].as_str().unwrap();
-            assert_eq!(of(&before, example)[0].len(), 1, "{records:?}: {example}");
+            assert_eq!(of(&before, example).sessions.len(), 1, "{records:?}: {example}");
             let warning = format!(
                 "300 sessions that had ended came with less than is known of them, and the fuller version is kept, such as that \
                  of {example}"
@@ -248,7 +248,7 @@ fn a_session_that_is_asked_for_by_its_id_is_held_to_the_same() {
     bed.serve(Options { hidden: vec![id.clone()], ..Options::new(account) }.special(On::AnyId, During::Always, lost));
     let ran = run(&bed, &[]);
     assert_eq!(poorer(&ran), 0, "{ran:?}");
-    assert_eq!(cell(&of(&rows(&bed), &id)[0][0], "participant_count"), "0");
+    assert_eq!(cell(&of(&rows(&bed), &id).sessions[0], "participant_count"), "0");
 }
 
 /// How often each name is among the participants.
@@ -277,7 +277,7 @@ fn whoever_is_erased_is_not_missed_and_does_not_come_back() {
     let purged = Ran::of(bed.command(&["purge", "--participant-name", &name, "--exact"]).output().unwrap());
     assert_eq!(purged.code, 0, "{purged:?}");
     let before = rows(&bed);
-    let ended = before[0].iter().filter(|row| cell(row, "is_open") == "false").map(|row| row[0].1.clone());
+    let ended = before.sessions.iter().filter(|row| cell(row, "is_open") == "false").map(|row| row[0].1.clone());
     let ended: Vec<_> = ended.collect();
     let ran = run(&bed, &["--full"]);
     assert_eq!((ran.code, poorer(&ran)), (0, 0), "{ran:?}");
@@ -292,7 +292,7 @@ fn whoever_is_erased_is_not_missed_and_does_not_come_back() {
     bed.serve(Options::new(account));
     assert_eq!(run(&bed, &["--full"]).code, 0);
     let now = rows(&bed);
-    assert!(ended.iter().all(|id| of(&now, id) == of(&before, id)) && now[0].len() == before[0].len());
+    assert!(ended.iter().all(|id| of(&now, id) == of(&before, id)) && now.sessions.len() == before.sessions.len());
 }
 
 #[test]

@@ -143,6 +143,8 @@ fn it_tells_what_is_there_and_leaves_no_trace() {
     let run = &report["last_run"];
     assert_eq!((&run["command"], &run["exit_code"], &run["outcome"]), (&json!("export"), &json!(0), &json!("proven")));
     assert_eq!((&run["evidence"], report["settled_until"].is_string()), (&json!("chain"), true));
+    // The lookback behind the newest session.
+    assert_eq!((time(&report["last_started_at"]) - time(&report["settled_until"])).num_hours(), 72);
     let week = time(&report["full_walk_due"]) - time(&run["finished_at"]);
     assert!((6..=7).contains(&week.num_days()), "{report:#}");
 }
@@ -290,7 +292,9 @@ fn what_is_damaged_hides_nothing_else() {
     fs::create_dir(&state).unwrap();
     let report = json_of(&bed);
     assert!(notices(&report).contains_key("_rollbook/state.json"), "{report:#}");
-    assert!(status(&bed, &[]).stdout.contains("settled       nothing; the next export reads the whole list\n"));
+    assert!(
+        status(&bed, &[]).stdout.contains("settled       nothing\nfull walk     due now: nothing was covered before\n")
+    );
     // What it says to do mends it.
     fs::remove_dir(&state).unwrap();
     fs::write(&state, "{").unwrap();

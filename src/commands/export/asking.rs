@@ -15,6 +15,7 @@ use crate::api::{Body, Filter, Reply, Share};
 use crate::error::{Error, Kind, Result};
 use crate::list::{Request, Window};
 use crate::rows::flatten::{self, Flat};
+use crate::words::id;
 use crate::words::stop::Stop;
 
 /// Listed sessions that are tried as a control: one may be deleted at this very moment.
@@ -231,7 +232,7 @@ impl Source {
         share.grow_to(flatten::weight(&bytes, &options.limits)).await;
         let flat = flatten::page(bytes, &options).map_err(|_| failed("not a session"))?;
         match flat.listed.first() {
-            Some(listed) if listed.id == flatten::identity(id) => {
+            Some(listed) if listed.id == id::hash(id) => {
                 share.shrink_to(flat.memory());
                 Ok(Look::There((Box::new(flat), share)))
             }

@@ -120,6 +120,8 @@ impl Driver {
         receipt: &mut Receipt,
         failure: &mut Option<Error>,
     ) -> Option<Outcome> {
+        // A run that fails before its verdict tells how many there were, too.
+        receipt.walk.counts.requests += 1;
         match page {
             Err(Failed { word, error, .. }) => {
                 if request.asking == Asking::Documented {

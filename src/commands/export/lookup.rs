@@ -57,8 +57,10 @@ pub struct Ledger<'a> {
 pub struct Unseen {
     /// Owed.
     owed: BTreeSet<String>,
-    /// Running, outside of what was covered: behind the one that was asked for last, and before it.
-    open: [BTreeSet<String>; 2],
+    /// Running, outside of what was covered, behind the one that was asked for last.
+    open_behind: BTreeSet<String>,
+    /// The same before that one: asked for where there is room.
+    open_before: BTreeSet<String>,
     /// How many there are.
     running: usize,
     /// Inside of it, or read by a stopped run while they were running.
@@ -105,9 +107,8 @@ impl Unseen {
                 }
             })?;
         }
-        let [behind, before] = &mut unseen.open;
-        while behind.len() + before.len() > OPEN {
-            before.pop_last();
+        while unseen.asked_open() > OPEN {
+            unseen.open_before.pop_last();
         }
         Ok(unseen)
     }
@@ -135,18 +136,18 @@ impl Unseen {
             }
         } else if is_covered {
             self.newly += 1;
-            self.more += add(&mut self.vanished, id, VANISHED);
+            self.more += u64::from(!add(&mut self.vanished, id, VANISHED));
         } else if is_open && looks_for(start) {
             self.running += 1;
             let is_behind = ledger.asked_to.is_none_or(|asked_to| id > asked_to);
-            keep(&mut self.open[usize::from(!is_behind)], id, OPEN);
+            keep(if is_behind { &mut self.open_behind } else { &mut self.open_before }, id, OPEN);
         }
     }
 
     /// Running sessions that a stopped run had read and this one did not read again.
     pub fn also(&mut self, open: Vec<String>) {
         for id in open {
-            self.more += add(&mut self.reread, &id, OPEN);
+            self.more += u64::from(!add(&mut self.reread, &id, OPEN));
         }
     }
 
@@ -157,14 +158,17 @@ impl Unseen {
 
     /// Where the next run goes on among the running sessions; `None` where all are asked for.
     pub fn asked_to(&self) -> Option<String> {
-        let [behind, before] = &self.open;
-        let last = before.last().or_else(|| behind.last());
+        let last = self.open_before.last().or_else(|| self.open_behind.last());
         last.filter(|_| self.waiting() > 0).cloned()
+    }
+
+    fn asked_open(&self) -> usize {
+        self.open_behind.len() + self.open_before.len()
     }
 
     /// Running sessions that are left for the next run.
     pub fn waiting(&self) -> u64 {
-        self.running.saturating_sub(self.open.iter().map(BTreeSet::len).sum()) as u64
+        self.running.saturating_sub(self.asked_open()) as u64
     }
 
     /// Sessions that should have been listed and are too many to be asked for in one run.
@@ -195,12 +199,11 @@ impl Unseen {
     /// The ids to ask for, those that are owed first; of these another one at each `turn`, since the first may take the
     /// time of all others.
     pub fn ids(&self, turn: u64) -> Vec<String> {
-        let [behind, before] = &self.open;
         let mut met = BTreeSet::new();
         let mut owed: Vec<_> = self.owed.iter().collect();
         let first = turn.checked_rem(owed.len() as u64).unwrap_or_default();
         owed.rotate_left(usize::try_from(first).unwrap_or_default());
-        let others = [&self.vanished, behind, before, &self.reread].into_iter().flatten();
+        let others = [&self.vanished, &self.open_behind, &self.open_before, &self.reread].into_iter().flatten();
         owed.into_iter().chain(others).filter(|id| met.insert(*id)).cloned().collect()
     }
 }
@@ -218,11 +221,11 @@ fn keep(ids: &mut BTreeSet<String>, id: &str, most: usize) {
     }
 }
 
-/// Adds an id while there is room; returns 1 where there is none.
-fn add(ids: &mut BTreeSet<String>, id: &str, most: usize) -> u64 {
-    if ids.len() < most {
+/// Adds an id; false where there is no room.
+fn add(ids: &mut BTreeSet<String>, id: &str, most: usize) -> bool {
+    let has_room = ids.len() < most;
+    if has_room {
         ids.insert(id.to_owned());
-        return 0;
     }
-    1
+    has_room
 }

@@ -20,6 +20,7 @@ use crate::dataset::state::{Covered, State};
 use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::Denied;
 use crate::rows::partition::Partition;
+use crate::rows::tables::Table;
 use crate::stage::Stage;
 use crate::store::{ROUNDS, unless_raced};
 use crate::terminal::progress::Progress;
@@ -86,7 +87,7 @@ enum Round {
 /// What this run leaves behind it as it goes.
 struct Trail {
     /// Files in place, by partition and table.
-    parts: BTreeMap<(Partition, usize), Part>,
+    parts: BTreeMap<(Partition, Table), Part>,
     /// What is about to be swapped is written down here.
     record: Record,
 }
@@ -319,7 +320,7 @@ impl Trail {
     }
 
     fn placed(&mut self, partition: Partition, mut part: Part) {
-        let key = (partition, part.table as usize);
+        let key = (partition, part.table);
         part.changed |= self.parts.get(&key).is_some_and(|before| before.changed);
         self.parts.insert(key, part);
     }

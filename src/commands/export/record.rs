@@ -51,12 +51,11 @@ impl Walk {
 }
 
 impl Receipt {
-    /// Takes an answer into account.
+    /// Takes the rows of a page into account, and the fields that this version does not know.
     pub(super) fn count(&mut self, flat: &Flat) {
-        self.walk.requests += 1;
-        self.rows.sessions += flat.batches[0].num_rows() as u64;
-        self.rows.participants += flat.batches[1].num_rows() as u64;
-        self.rows.timelogs += flat.batches[2].num_rows() as u64;
+        self.rows.sessions += flat.batches.sessions.num_rows() as u64;
+        self.rows.participants += flat.batches.participants.num_rows() as u64;
+        self.rows.timelogs += flat.batches.timelogs.num_rows() as u64;
         let Walk { unknown_fields, more_unknown_fields, .. } = &mut self.walk;
         let mut names = Names { counts: std::mem::take(unknown_fields), more: *more_unknown_fields };
         names.add(&flat.unknown);

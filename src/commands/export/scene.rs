@@ -22,10 +22,10 @@ use crate::dataset::published::{Published, Versions};
 use crate::dataset::state::{Source as Origin, State};
 use crate::error::{Kind, Result};
 use crate::rows::erasure::Denied;
-use crate::rows::flatten;
 use crate::rows::partition::Partition;
 use crate::store::{ROUNDS, outrun};
 use crate::words::clock::Clock;
+use crate::words::id;
 use crate::words::range::Kept;
 
 /// What a run finds before its first request.
@@ -173,7 +173,7 @@ pub fn would(
 fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
     for part in published.iter().rev() {
         let mut found = false;
-        part.each_session(|_, known| found |= ids.contains(&flatten::identity(known.id)))?;
+        part.each_session(|_, known| found |= ids.contains(&id::hash(known.id)))?;
         if found {
             return Ok(true);
         }

@@ -30,7 +30,7 @@ pub fn of(raw: &str, reason: &str) -> Option<Now> {
     let Ok(flat) = flatten::page(format!("{{\"data\":[{raw}]}}"), &Options::default()) else {
         return Some(nothing("no_page"));
     };
-    let rows = |table: Table| flat.batches[table as usize].num_rows() as u64;
+    let rows = |table: Table| flat.batches[table].num_rows() as u64;
     let reasons: Vec<_> = flat.rejects.iter().map(|reject| reject.reason.clone()).collect();
     Some(Now {
         sessions: rows(Table::Sessions),

@@ -74,7 +74,7 @@ fn partitions(layout: &Layout, there: &BTreeMap<String, Version>) -> BTreeMap<Pa
     for (path, version) in there {
         let table = Table::ALL.into_iter().find(|table| table_of(path) == table.name());
         if let Some((partition, table)) = layout.partition_of(path).zip(table) {
-            found.entry(partition).or_default()[table as usize] = Some(version.clone());
+            found.entry(partition).or_default()[table] = Some(version.clone());
         }
     }
     found

@@ -73,7 +73,7 @@ pub fn look(destination: &mut Destination, config: &Config, clock: &Clock) -> Re
         holding,
         last,
         proven,
-        settled_until: state.and_then(State::covered).and_then(Covered::fence),
+        settled_until: settled(state.and_then(State::covered), config, now),
         due: due(state.and_then(State::covered), floor, config, now),
         rejects,
         gone: state.map(|state| state.gone().len() as u64),
@@ -147,6 +147,12 @@ fn half_published(layout: &Layout, notices: &mut Vec<Notice>) -> Result<()> {
         notices.push(Notice::new(&path, what, next));
         Ok(())
     })
+}
+
+/// The start below which sessions are settled. A fence in the future, as a wrong clock leaves it, settles nothing.
+fn settled(covered: Option<&Covered>, config: &Config, now: i64) -> Option<i64> {
+    let fence = covered.and_then(Covered::fence).filter(|fence| *fence <= now)?;
+    Some(fence.saturating_sub(i64::try_from(config.walk.lookback.as_micros()).unwrap_or(i64::MAX)))
 }
 
 /// When the whole list is read again, and why; `None` where that is never due by itself.

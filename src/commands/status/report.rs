@@ -30,7 +30,7 @@ pub struct Status {
     pub last: Option<Run>,
     /// The last run that has shown that nothing was missed.
     pub proven: Option<Run>,
-    /// Below this start everything is covered and settled.
+    /// Sessions that started earlier are settled: the fence less the lookback.
     pub settled_until: Option<i64>,
     /// When the whole list is read again.
     pub due: Option<Due>,

@@ -98,7 +98,7 @@ impl Status {
 
     fn settled(&self) -> String {
         let until = |fence| format!("what started before {}", ago::at(fence, self.now));
-        self.settled_until.map_or_else(|| "nothing; the next export reads the whole list".to_owned(), until)
+        self.settled_until.map_or_else(|| "nothing".to_owned(), until)
     }
 
     fn full_walk(&self) -> String {

@@ -36,7 +36,7 @@ use crate::dataset::published::{Published, Versions};
 use crate::dataset::rejects;
 use crate::error::{Kind, Result};
 use crate::rows::partition::Partition;
-use crate::rows::tables::Table;
+use crate::rows::tables::{Table, Tables};
 use crate::store::{raced, unless_raced};
 use crate::terminal::progress::Progress;
 use crate::words::share::Share;
@@ -80,7 +80,7 @@ impl Doubt {
 }
 
 /// The files of a partition that are sound in themselves, and how many rows each has.
-type Readable = [Option<u64>; 3];
+type Readable = Tables<Option<u64>>;
 
 impl Verify<'_> {
     /// Looks at everything.
@@ -137,7 +137,7 @@ impl Verify<'_> {
         let mut ids = Vec::new();
         for (part, mut readable) in published.iter().zip(looked) {
             self.leave_out_unknown(part, &mut readable, &findings);
-            if readable[Table::Sessions as usize].is_some() {
+            if readable.sessions.is_some() {
                 ids.push(part.clone());
             }
             let is_chosen = sample.as_ref().is_none_or(|sample| sample.contains(&part.partition()));
@@ -146,7 +146,7 @@ impl Verify<'_> {
             }
             self.progress.step();
         }
-        let sessions = report.rows[Table::Sessions as usize];
+        let sessions = report.rows.sessions;
         twice::check(self.layout, &ids, (sessions, records.moving()), self.stop, &mut findings)?;
         report.finish(findings);
         Ok(report)
@@ -156,7 +156,7 @@ impl Verify<'_> {
     fn missing(&self, found: &BTreeMap<Partition, Versions>, records: &Records, findings: &mut Findings) -> Result<()> {
         let mut known = BTreeSet::new();
         for (partition, versions) in found {
-            for (table, version) in Table::ALL.into_iter().zip(versions) {
+            for (table, version) in versions {
                 let path = self.layout.relative(table, *partition);
                 if version.is_none() && findings.is_blocked(&path) {
                     continue; // that it is not there is no news
@@ -195,7 +195,7 @@ impl Verify<'_> {
     ) -> Result<Readable> {
         let mut readable = Readable::default();
         let mut is_old = false;
-        for (table, version) in Table::ALL.into_iter().zip(versions) {
+        for (table, version) in versions {
             let Some(version) = version else { continue };
             self.stop.check()?;
             let path = self.layout.relative(table, part.partition());
@@ -203,7 +203,7 @@ impl Verify<'_> {
             report.files += 1;
             report.bytes += looked.bytes;
             if let Some(rows) = looked.rows {
-                report.rows[table as usize] += rows;
+                report.rows[table] += rows;
             }
             if looked.is_old && !is_old {
                 findings.notice(&path, "of an older schema version; the next export upgrades the partition");
@@ -212,7 +212,7 @@ impl Verify<'_> {
             match (looked.damage, looked.rows, looked.sha256) {
                 (Some(what), ..) => findings.damage(Some(part.partition()), &path, &what),
                 (None, Some(rows), Some(sha256)) => {
-                    readable[table as usize] = Some(rows);
+                    readable[table] = Some(rows);
                     let (partition, version, bytes) = (part.partition(), version.clone(), looked.bytes);
                     let doubt = Doubt { partition, table, version, rows, bytes, sha256 };
                     match records.known().standing(&path, &doubt.sha256) {
@@ -266,7 +266,7 @@ impl Verify<'_> {
         if !self.vouched.contains(&part.partition()) {
             for table in Table::ALL {
                 if findings.is_damaged(&self.layout.relative(table, part.partition())) {
-                    readable[table as usize] = None;
+                    readable[table] = None;
                 }
             }
         }
@@ -275,12 +275,13 @@ impl Verify<'_> {
     /// Looks at the rows of a partition; says whether all of them could be looked at.
     fn rows(&self, part: &Published, readable: Readable, findings: &mut Findings) -> Result<bool> {
         let mut in_order = true;
-        for table in Table::ALL.into_iter().filter(|table| readable[*table as usize].is_some()) {
+        for table in Table::ALL.into_iter().filter(|table| readable[*table].is_some()) {
             in_order &=
                 self.sound(part, table, findings, |found| keys::check(part, table, self.layout, self.stop, found))?;
         }
         // Tables that are out of order can't be read side by side.
-        let (true, [Some(_), Some(participants), Some(timelogs)]) = (in_order, readable) else { return Ok(false) };
+        let (true, Some(_)) = (in_order, readable.sessions) else { return Ok(false) };
+        let (Some(participants), Some(timelogs)) = (readable.participants, readable.timelogs) else { return Ok(false) };
         self.sound(part, Table::Sessions, findings, |found| {
             rows::check(part, [participants, timelogs], self.stop, found)
         })?;

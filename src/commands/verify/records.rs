@@ -10,8 +10,8 @@ use crate::dataset::publishing;
 use crate::dataset::receipt::past;
 use crate::dataset::state::{self, Found, State};
 use crate::error::{Kind, Result};
-use crate::rows::flatten::identity;
 use crate::rows::partition::Partition;
+use crate::words::id;
 
 /// So many partitions that were taken away are named.
 const NAMED: usize = 10;
@@ -56,7 +56,7 @@ impl Records {
             Found::Known(state) => {
                 records.last_run = state.last_run().map(str::to_owned);
                 records.erasures = state.erasures();
-                records.moving = state.moving().keys().map(|id| identity(id)).collect();
+                records.moving = state.moving().keys().map(|id| id::hash(id)).collect();
                 records.any = true;
                 files = Some(state.into_files());
             }

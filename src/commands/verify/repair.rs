@@ -66,7 +66,7 @@ pub fn plan(layout: &Layout, damages: &[Damage], present: Partition) -> Result<R
         let obstacles = damages.iter().filter(|damage| damage.is_obstacle && damage.partition == Some(*partition));
         for table in Table::ALL.into_iter().rev() {
             files.extend(obstacles.clone().filter(of(table)).map(|damage| (damage.path.clone(), true)));
-            let seen = there.get(partition).is_some_and(|versions| versions[table as usize].is_some());
+            let seen = there.get(partition).is_some_and(|versions| versions[table].is_some());
             files.push((layout.relative(table, *partition), seen));
         }
     }

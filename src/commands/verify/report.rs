@@ -11,7 +11,7 @@ use super::repair::{Done, recovery};
 use crate::dataset::layout::Layout;
 use crate::error::{Error, Kind};
 use crate::rows::partition::Partition;
-use crate::rows::tables::Table;
+use crate::rows::tables::{Table, Tables};
 use crate::store::Version;
 use crate::terminal::summary::{grouped, size};
 use crate::words::redact::shown;
@@ -27,7 +27,7 @@ pub struct Report {
     /// Their length in all.
     pub bytes: u64,
     /// Their rows by table.
-    pub rows: [u64; 3],
+    pub rows: Tables<u64>,
     /// Partitions whose rows were looked at.
     pub checked: Vec<Partition>,
     /// What is wrong.
@@ -65,7 +65,7 @@ impl Report {
             partitions,
             files: 0,
             bytes: 0,
-            rows: [0; 3],
+            rows: Tables::default(),
             checked: Vec::new(),
             damages: Vec::new(),
             notices: Vec::new(),
@@ -131,7 +131,7 @@ impl Report {
     pub fn json(&self, layout: &Layout) -> String {
         let names = |partitions: &[Partition]| partitions.iter().map(|partition| layout.folder(*partition)).collect();
         let outcome = if self.is_sound() { "sound" } else { "damaged" };
-        let [sessions, participants, timelogs] = self.rows;
+        let Tables { sessions, participants, timelogs } = self.rows;
         let document = Document {
             dataset: &self.dataset,
             outcome,
@@ -159,7 +159,7 @@ impl Report {
         let verdict = if self.is_sound() { "sound" } else { "DAMAGED" };
         let mut text = format!("{verdict}: {}\n", self.dataset);
         let _ = writeln!(text, "files: {} read and hashed, {}", grouped(self.files), size(self.bytes));
-        let rows = Table::ALL.iter().zip(self.rows).map(|(table, rows)| format!("{} {}", grouped(rows), table.name()));
+        let rows = self.rows.iter().map(|(table, rows)| format!("{} {}", grouped(*rows), table.name()));
         let checked = match (self.checked.len() as u64, self.partitions) {
             (checked, all) if checked == all => "checked in all partitions".to_owned(),
             (checked, all) => format!("checked in {} of {} partitions", grouped(checked), grouped(all)),

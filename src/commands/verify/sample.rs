@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::dataset::layout::Layout;
-use crate::rows::flatten::identity;
 use crate::rows::partition::Partition;
+use crate::words::id;
 use crate::words::share::Share;
 
 /// The share of these partitions that is looked at. `run`: the last run that published.
@@ -15,7 +15,7 @@ pub fn sample(
     partitions: impl Iterator<Item = Partition>,
     run: Option<&str>,
 ) -> BTreeSet<Partition> {
-    let drawn = |partition| (identity(&format!("{} {}", run.unwrap_or_default(), layout.folder(partition))), partition);
+    let drawn = |partition| (id::hash(&format!("{} {}", run.unwrap_or_default(), layout.folder(partition))), partition);
     let mut partitions: Vec<_> = partitions.map(drawn).collect();
     partitions.sort_unstable();
     let count = share.of(partitions.len());

@@ -9,9 +9,9 @@ use crate::dataset::layout::Layout;
 use crate::dataset::published::Published;
 use crate::dataset::state;
 use crate::error::{Kind, Result};
-use crate::rows::flatten::identity;
 use crate::rows::partition::Partition;
 use crate::rows::tables::Table;
+use crate::words::id;
 use crate::words::stop::Stop;
 
 /// Two places that share sessions: how many, and the hash of one of them.
@@ -37,7 +37,7 @@ pub fn check(
         for part in published {
             stop.check()?;
             let read = part.each_session(|_, known| {
-                let id = identity(known.id);
+                let id = id::hash(known.id);
                 if pass_of(id, passes) == pass {
                     held.push((id, part.partition()));
                 }
@@ -76,7 +76,7 @@ fn name(published: &[Published], partition: Partition, hash: u128) -> Result<Str
     let mut name = String::new();
     for part in published.iter().filter(|part| part.partition() == partition) {
         part.each_session(|_, known| {
-            if identity(known.id) == hash {
+            if id::hash(known.id) == hash {
                 known.id.clone_into(&mut name);
             }
         })?;

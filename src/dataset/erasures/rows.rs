@@ -7,18 +7,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, BooleanArray, RecordBatch, StringArray};
+use arrow_array::{Array, BooleanArray, StringArray};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 
 use crate::dataset::erasures::Tally;
 use crate::dataset::receipt::purged::Removed;
-use crate::rows::chunk::{Chunk, column};
+use crate::rows::chunk::Chunk;
 use crate::rows::erasure::Denied;
 use crate::rows::recount::Numbers;
-use crate::rows::tables::{SCHEMA_VERSION, Table};
+use crate::rows::tables::{SCHEMA_VERSION, Tables, participants, sessions, timelogs};
 
 /// What must go, by all rules together.
 #[derive(Debug, Clone)]
@@ -32,7 +30,7 @@ pub struct Rules {
 /// Which rows of a chunk stay.
 #[derive(Debug)]
 pub struct Selection {
-    kept: [Vec<bool>; 3],
+    kept: Tables<Vec<bool>>,
     /// For each child table: the first row of each session that stays, and the number of rows at the end.
     offsets: [Vec<usize>; 2],
     /// Whether a session that stays has lost an entry, now or to a purge that was killed.
@@ -42,13 +40,11 @@ pub struct Selection {
 impl Rules {
     /// Chooses the rows of a chunk that stay; adds to the tally by which rules the others go.
     pub fn select(&self, chunk: &Chunk, tally: &mut Tally) -> Selection {
-        let [_, participants, timelogs] = chunk.batches();
-        let kept = [chunk.len(), participants.num_rows(), timelogs.num_rows()].map(|rows| vec![false; rows]);
+        let Tables { participants, timelogs, .. } = chunk.batches();
+        let kept = chunk.batches().each_ref().map(|batch| vec![false; batch.num_rows()]);
         let mut selection = Selection { kept, offsets: [vec![0], vec![0]], robbed: false };
-        let ids = column(participants, "participant_id").as_string::<i32>();
-        let names = column(participants, "name").as_string::<i32>();
-        let [index, of] =
-            [participants, timelogs].map(|batch| column(batch, "participant_index").as_primitive::<Int32Type>());
+        let (ids, names) = (participants::participant_id(participants), participants::name(participants));
+        let (index, of) = (participants::participant_index(participants), timelogs::participant_index(timelogs));
         for session in 0..chunk.len() {
             let (start, _) = chunk.key(session);
             if let Some(((floor, rule), start)) = self.floor.zip(start)
@@ -68,9 +64,9 @@ impl Rules {
                 is_erased
             };
             let gone: BTreeSet<i32> = entries.clone().filter(&mut is_erased).map(|row| index.value(row)).collect();
-            selection.kept[0][session] = true;
-            entries.for_each(|row| selection.kept[1][row] = !gone.contains(&index.value(row)));
-            logs.for_each(|row| selection.kept[2][row] = !gone.contains(&of.value(row)));
+            selection.kept.sessions[session] = true;
+            entries.for_each(|row| selection.kept.participants[row] = !gone.contains(&index.value(row)));
+            logs.for_each(|row| selection.kept.timelogs[row] = !gone.contains(&of.value(row)));
             selection.robbed |= !gone.is_empty() || self.denied.is_some() && lacks_rows(chunk, session);
             selection.end_session(chunk, session);
         }
@@ -80,11 +76,10 @@ impl Rules {
 
 /// Whether a session counts other rows than it has.
 fn lacks_rows(chunk: &Chunk, session: usize) -> bool {
-    let counts = ["participant_count", "timelog_count"];
-    chunk.children(session).into_iter().zip(counts).any(|(rows, count)| {
-        let count = column(&chunk.batches()[0], count).as_primitive::<Int32Type>().value(session);
-        usize::try_from(count) != Ok(rows.len())
-    })
+    let sessions = &chunk.batches().sessions;
+    let counts = [sessions::participant_count(sessions), sessions::timelog_count(sessions)];
+    let mut counted = chunk.children(session).into_iter().zip(counts);
+    counted.any(|(rows, count)| usize::try_from(count.value(session)) != Ok(rows.len()))
 }
 
 fn text(column: &StringArray, row: usize) -> Option<&str> {
@@ -93,17 +88,21 @@ fn text(column: &StringArray, row: usize) -> Option<&str> {
 
 impl Selection {
     fn end_session(&mut self, chunk: &Chunk, session: usize) {
-        for (child, rows) in chunk.children(session).into_iter().enumerate() {
-            let kept = rows.filter(|&row| self.kept[child + 1][row]).count();
-            let before = self.offsets[child].last().copied().unwrap_or_default();
-            self.offsets[child].push(before + kept);
+        let kept = [&self.kept.participants, &self.kept.timelogs];
+        for ((offsets, kept), rows) in self.offsets.iter_mut().zip(kept).zip(chunk.children(session)) {
+            let kept = rows.filter(|&row| kept[row]).count();
+            let before = offsets.last().copied().unwrap_or_default();
+            offsets.push(before + kept);
         }
     }
 
     /// Calls with the name of every participant who stays.
     pub fn each_name(&self, chunk: &Chunk, mut each: impl FnMut(&str)) {
-        let names = column(&chunk.batches()[1], "name").as_string::<i32>();
-        (0..names.len()).filter(|&row| self.kept[1][row]).filter_map(|row| text(names, row)).for_each(&mut each);
+        let names = participants::name(&chunk.batches().participants);
+        (0..names.len())
+            .filter(|&row| self.kept.participants[row])
+            .filter_map(|row| text(names, row))
+            .for_each(&mut each);
     }
 
     /// Whether anything is other than it was.
@@ -113,8 +112,8 @@ impl Selection {
 
     /// How many rows do not stay.
     pub fn removed(&self) -> Removed {
-        let [sessions, participants, timelogs] =
-            self.kept.each_ref().map(|kept| kept.iter().filter(|kept| !**kept).count() as u64);
+        let gone = self.kept.each_ref().map(|kept| kept.iter().filter(|kept| !**kept).count() as u64);
+        let Tables { sessions, participants, timelogs } = gone;
         Removed { sessions, participants, timelogs, rejects: 0 }
     }
 
@@ -123,23 +122,13 @@ impl Selection {
     /// # Errors
     /// Where the chunk is not the one that the rows were chosen from.
     pub fn of(self, chunk: &Chunk) -> Result<Chunk, ArrowError> {
-        let mut batches = Vec::with_capacity(3);
-        for (batch, kept) in chunk.batches().iter().zip(self.kept) {
-            batches.push(filter_record_batch(batch, &BooleanArray::from(kept))?);
-        }
-        let batches: [RecordBatch; 3] =
-            batches.try_into().map_err(|_| ArrowError::ComputeError("a chunk has three tables".to_owned()))?;
+        let kept = chunk.batches().each_ref().zip(self.kept);
+        let batches = kept.try_map(|(batch, kept)| filter_record_batch(batch, &BooleanArray::from(kept)))?;
         let rest = Chunk::new(batches, self.offsets);
         if !self.robbed {
             return Ok(rest);
         }
-        let numbers = Numbers::of(&rest, SCHEMA_VERSION);
-        let [sessions, participants, timelogs] = rest.batches();
-        let batches = [
-            numbers.put(Table::Sessions, sessions)?,
-            numbers.put(Table::Participants, participants)?,
-            numbers.put(Table::Timelogs, timelogs)?,
-        ];
+        let batches = Numbers::of(&rest, SCHEMA_VERSION).put(rest.batches())?;
         Ok(rest.with(batches))
     }
 }

@@ -11,9 +11,9 @@ use crate::dataset::published::Published;
 use crate::error::Result;
 use crate::rows::erasure::Denied;
 use crate::rows::facts::{Facts, is_poorer};
-use crate::rows::flatten::identity;
 use crate::rows::partition::Partition;
 use crate::stage::Identity;
+use crate::words::id;
 
 /// What is known of one session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Found {
             let leaves = |at: usize| part.home(held[at].start()) != partition;
             let mut ended: Vec<Match> = Vec::new();
             part.each_session(|row, known| {
-                let id = identity(known.id);
+                let id = id::hash(known.id);
                 let at = held.partition_point(|identity| identity.id < id);
                 let is_held = |winner: &Identity| winner.id == id && winner.has_row() && pass_of(id, passes) == pass;
                 if !held.get(at).is_some_and(is_held) {
@@ -165,7 +165,7 @@ impl Resolution {
         if doubled.is_empty() || self.kept.is_empty() {
             return Ok(());
         }
-        for (id, places) in places(published, |id| doubled.contains(&identity(id)))? {
+        for (id, places) in places(published, |id| doubled.contains(&id::hash(id)))? {
             let is_kept =
                 |(partition, row): &(Partition, u64)| self.kept.get(partition).is_some_and(|rows| rows.has(*row));
             let kept = places.iter().copied().filter(is_kept);

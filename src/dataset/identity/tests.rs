@@ -4,6 +4,7 @@ use super::*;
 use crate::dataset::layout::Layout;
 use crate::dataset::merge::{Merge, Sources};
 use crate::dataset::publish::{Change, Place};
+use crate::dataset::published::Versions;
 use crate::rows::erasure::Identifier;
 use crate::rows::flatten::{self, Options};
 use crate::rows::partition::PartitionBy;
@@ -53,7 +54,7 @@ fn publish(layout: &Layout, stage: &Stage) {
     for partition in stage.partitions() {
         let (segments, superseded) = (stage.segments(partition), Bits::default());
         let sources = Sources { stage, segments, lost: &resolution.lost, published: None, superseded };
-        let place = Place { layout, partition, versions: Default::default(), change: Change::Adding };
+        let place = Place { layout, partition, versions: Versions::default(), change: Change::Adding };
         place.prepare(|sink| Merge::new(sources)?.run(sink), true).unwrap().swap(|_| {}).unwrap();
     }
 }

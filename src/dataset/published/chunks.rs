@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::rows::chunk::{Chunk, Key, Keys, weight};
 use crate::rows::erasure::Denied;
 use crate::rows::recount;
-use crate::rows::tables::{SCHEMA_VERSION, Table};
+use crate::rows::tables::{SCHEMA_VERSION, Table, Tables};
 use crate::words::foreign;
 use crate::words::limits;
 
@@ -38,9 +38,10 @@ impl Chunks {
 
     /// The schema version of each table's file, by which its numbers were counted; this one's where there is no file.
     /// They differ in a partition whose upgrade was stopped.
-    pub fn schema_versions(&self) -> [u32; 3] {
+    pub fn schema_versions(&self) -> Tables<u32> {
         let [participants, timelogs] = self.children.each_ref().map(|children| children.rows.as_ref());
-        [self.sessions.as_ref(), participants, timelogs].map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
+        let files = Tables { sessions: self.sessions.as_ref(), participants, timelogs };
+        files.map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
     }
 
     /// The next sessions with their rows, none at the end: as many as fit into memory together, or one.
@@ -57,7 +58,11 @@ impl Chunks {
             timelogs.take(keys.key(taken), &mut of[1])?;
             taken += 1;
         }
-        let batches = [sessions.slice(0, taken), participants.joined(&of[0])?, timelogs.joined(&of[1])?];
+        let batches = Tables {
+            sessions: sessions.slice(0, taken),
+            participants: participants.joined(&of[0])?,
+            timelogs: timelogs.joined(&of[1])?,
+        };
         if taken < keys.len() {
             self.waiting = Some(sessions.slice(taken, keys.len() - taken));
         }

@@ -9,14 +9,14 @@ use arrow_array::{Array, Int32Array, RecordBatch, StringArray, TimestampMicrosec
 use super::chunks::Children;
 use super::{Published, ROWS};
 use crate::error::Result;
-use crate::rows::chunk::{Key, Keys, column, time};
+use crate::rows::chunk::{Key, Keys, column};
 use crate::rows::erasure::Denied;
 use crate::rows::facts::{Facts, Own};
-use crate::rows::tables::Table;
+use crate::rows::tables::{Table, Tables, time};
 
 /// The columns that are read of each table, besides those of its keys.
-const COLUMNS: [&[&str]; 3] = [
-    &[
+const COLUMNS: Tables<&[&str]> = Tables {
+    sessions: &[
         "session_id",
         "meeting_id",
         "started_at",
@@ -27,9 +27,9 @@ const COLUMNS: [&[&str]; 3] = [
         "active_duration",
         "is_open",
     ],
-    &["session_id", "session_started_at", "participant_index", "participant_id", "name"],
-    &["session_id", "session_started_at", "participant_index", "started_at", "ended_at"],
-];
+    participants: &["session_id", "session_started_at", "participant_index", "participant_id", "name"],
+    timelogs: &["session_id", "session_started_at", "participant_index", "started_at", "ended_at"],
+};
 
 impl Published {
     /// Calls with how much of each of some sessions is filled in; they are given by their rising numbers. Erased
@@ -45,14 +45,13 @@ impl Published {
         mut each: impl FnMut(Facts),
     ) -> Result<()> {
         let mut wanted = sessions.peekable();
-        let [columns, participants, timelogs] = COLUMNS;
         let mut counter = Counter {
-            participants: self.children(Table::Participants, participants)?,
-            timelogs: self.children(Table::Timelogs, timelogs)?,
+            participants: self.children(Table::Participants, COLUMNS.participants)?,
+            timelogs: self.children(Table::Timelogs, COLUMNS.timelogs)?,
             erased,
             gone: Vec::new(),
         };
-        let Some(mut rows) = self.rows(Table::Sessions, ROWS, columns)? else { return Ok(()) };
+        let Some(mut rows) = self.rows(Table::Sessions, ROWS, COLUMNS.sessions)? else { return Ok(()) };
         let mut first = 0;
         while wanted.peek().is_some() {
             let Some(batch) = rows.next()? else { break };

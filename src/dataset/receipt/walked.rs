@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::is_zero;
-use crate::walk::{Evidence, Verdict};
+use crate::walk::{Counts, Evidence, Verdict};
 
 /// What the walk showed, and how.
 #[derive(Debug, Clone, Serialize)]
@@ -14,16 +14,9 @@ pub struct Walk {
     pub evidence: Evidence,
     /// What it rests on, or what speaks against it, in plain words.
     pub reasons: Vec<String>,
-    /// Requests to the list, whatever they brought; those for single sessions are not among them.
-    pub requests: u64,
-    /// Answers of a stopped run that were used besides.
-    pub recalled: u64,
-    /// Windows of the list that were put in their place.
-    pub windows: u64,
-    /// Joints between windows, each by a session that both hold.
-    pub links: u64,
-    /// Requests that mended a joint which changes of the list had broken.
-    pub repairs: u64,
+    /// The figures of the walk.
+    #[serde(flatten)]
+    pub counts: Counts,
     /// Different sessions that the list showed, those without a row included.
     pub distinct: u64,
     /// The list's length by its own account, at the end.
@@ -102,11 +95,7 @@ impl Default for Walk {
         Self {
             evidence: Evidence::None,
             reasons: Vec::new(),
-            requests: 0,
-            recalled: 0,
-            windows: 0,
-            links: 0,
-            repairs: 0,
+            counts: Counts::default(),
             distinct: 0,
             total: None,
             inserted: 0,
@@ -126,9 +115,8 @@ impl Default for Walk {
 impl Walk {
     /// Takes over the figures of the walk.
     pub fn show(&mut self, verdict: &Verdict, distinct: u64) {
-        let Verdict { requests, recalled, windows, links, repairs, total, inserted, .. } = verdict;
-        self.recalled = *recalled;
-        (self.requests, self.windows, self.links, self.repairs) = (*requests, *windows, *links, *repairs);
+        let Verdict { counts, total, inserted, .. } = verdict;
+        self.counts = *counts;
         (self.distinct, self.total, self.inserted) = (distinct, *total, *inserted);
     }
 }

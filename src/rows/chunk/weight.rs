@@ -1,20 +1,19 @@
 //! How much memory rows take as they are published, so that what is handled together is bounded by bytes. Pure.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
 use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_schema::DataType;
 
-use super::column;
-use crate::rows::tables::Table;
+use super::Offsets;
+use crate::rows::tables::{Table, Tables, participants, sessions};
 use crate::words::limits;
 
 /// Bytes of each session of staged batches with its rows; `offsets` say where each session's begin.
-pub fn of_staged(batches: &[RecordBatch; 3], offsets: &[Vec<usize>; 2]) -> Vec<usize> {
-    let [sessions, participants, _] = batches;
-    let (ids, meetings) = (texts(sessions, "session_id"), texts(sessions, "meeting_id"));
-    let participant_ids = texts(participants, "participant_id");
-    let joins = column(participants, "join_count").as_primitive::<Int32Type>().values();
+pub fn of_staged(batches: &Tables<RecordBatch>, offsets: &Offsets) -> Vec<usize> {
+    let Tables { sessions, participants, .. } = batches;
+    let (ids, meetings) = (sessions::session_id(sessions), sessions::meeting_id(sessions));
+    let participant_ids = participants::participant_id(participants);
+    let joins = participants::join_count(participants).values();
     let mut weights = Vec::with_capacity(sessions.num_rows());
     for (session, entries) in offsets[0].windows(2).enumerate() {
         let parents = length(ids, session) + length(meetings, session);
@@ -61,10 +60,6 @@ pub fn parts(weights: &[usize]) -> impl Iterator<Item = usize> {
 fn bytes(batch: &RecordBatch, from: usize, to: usize) -> usize {
     let texts = batch.columns().iter().filter(|column| column.data_type() == &DataType::Utf8);
     texts.map(|column| between(column.as_string(), from, to)).sum()
-}
-
-fn texts<'a>(batch: &'a RecordBatch, name: &str) -> &'a StringArray {
-    column(batch, name).as_string()
 }
 
 fn length(texts: &StringArray, row: usize) -> usize {

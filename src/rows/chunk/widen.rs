@@ -1,164 +1,99 @@
-//! Staged rows to published ones: what repeats a session or a participant, or follows from other columns.
+//! Staged rows to published ones: what repeats a session or a participant, and what is counted.
 //!
 //! Pure. Made when rows are read back, so that less of them is written to the stage.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, TimestampMicrosecondType};
-use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBufferBuilder};
+use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use arrow_select::take::take;
 
-use super::next_joins::{NextJoins, Rows};
-use super::{child_offsets, column, parents, rows_of, time};
+use super::{Offsets, child_offsets, column, parents, rows_of};
 use crate::rows::anomaly;
-use crate::rows::attendance::{self, Bounds, Totals, millis};
-use crate::rows::tables::Table;
+use crate::rows::count::{Logs, Roll, count};
+use crate::rows::tables::{Computed, Origin, SCHEMA_VERSION, Table, Tables, fill, participants, sessions, timelogs};
 
-/// Columns by name.
-type Made = Vec<(&'static str, ArrayRef)>;
-
-/// The rows of participants and of timelogs; `offsets` say where each session's begin.
+/// The rows as published; `offsets` say where each session's begin.
 ///
 /// # Errors
-/// Where the rows are not as many as the sessions and participants say.
-pub fn children(
-    sessions: &RecordBatch,
-    participants: &RecordBatch,
-    timelogs: &RecordBatch,
-    offsets: &[Vec<usize>; 2],
-) -> Result<[RecordBatch; 2], ArrowError> {
-    let joins = child_offsets(participants, "join_count");
-    let counts = [(&offsets[0], participants), (&offsets[1], timelogs), (&joins, timelogs)];
-    if counts.iter().any(|(offsets, rows)| offsets.last() != Some(&rows.num_rows())) {
+/// Where the rows are not as many as the sessions and participants say, or not those of the tables.
+pub fn widen(staged: &Tables<RecordBatch>, offsets: &Offsets) -> Result<Tables<RecordBatch>, ArrowError> {
+    let joins = child_offsets(participants::join_count(&staged.participants));
+    let rows = staged.each_ref().map(RecordBatch::num_rows);
+    let told = [(&offsets[0], rows.participants), (&offsets[1], rows.timelogs), (&joins, rows.timelogs)];
+    if told.iter().any(|(offsets, rows)| offsets.last() != Some(rows)) {
         return Err(ArrowError::InvalidArgumentError("there are other rows than are counted".to_owned()));
     }
-    let participant_id = take(column(participants, "participant_id"), &rows_of(&joins), None)?;
-    let [participant_index, timelog_index] = places(participants, &joins);
-    let rows = Rows {
-        ids: participant_id.as_string(),
-        index: &participant_index,
-        joined: column(timelogs, "started_at").as_primitive(),
-        left: column(timelogs, "ended_at").as_primitive(),
-        is_open: column(timelogs, "is_open").as_boolean(),
+    let [participant_index, timelog_index] = places(participants::participant_index(&staged.participants), &joins);
+    let participant_id = take(participants::participant_id(&staged.participants), &rows_of(&joins), None)?;
+    let counted = count(&roll(staged, offsets, participant_id.as_string(), &participant_index), SCHEMA_VERSION);
+    let of_participant = [Arc::new(participant_index) as ArrayRef, participant_id, Arc::new(timelog_index)];
+    let mut repeated = Tables {
+        sessions: Vec::new(),
+        participants: parents(&staged.sessions, &offsets[0])?,
+        timelogs: parents(&staged.sessions, &offsets[1])?,
     };
-    let (of_participants, mut of_timelogs) = numbers(sessions, rows, &offsets[0], &joins);
-    of_timelogs.push(("participant_index", Arc::new(participant_index)));
-    of_timelogs.push(("timelog_index", Arc::new(timelog_index)));
-    of_timelogs.push(("participant_id", participant_id));
-    Ok([
-        complete(Table::Participants, parents(sessions, &offsets[0])?, participants, of_participants)?,
-        complete(Table::Timelogs, parents(sessions, &offsets[1])?, timelogs, of_timelogs)?,
-    ])
+    repeated.timelogs.extend(of_participant);
+    let Tables { sessions, participants, timelogs } = staged.each_ref().zip(repeated).zip(counted);
+    Ok(Tables {
+        sessions: complete(Table::Sessions, sessions)?,
+        participants: complete(Table::Participants, participants)?,
+        timelogs: complete(Table::Timelogs, timelogs)?,
+    })
+}
+
+/// What is listed in staged rows, with the participant of each timelog.
+fn roll<'a>(
+    staged: &'a Tables<RecordBatch>,
+    offsets: &'a Offsets,
+    ids: &'a StringArray,
+    index: &'a Int32Array,
+) -> Roll<'a> {
+    Roll {
+        started_at: sessions::started_at(&staged.sessions),
+        ended_at: sessions::ended_at(&staged.sessions),
+        is_open: sessions::is_open(&staged.sessions),
+        offsets,
+        participant_index: participants::participant_index(&staged.participants),
+        participant_id: participants::participant_id(&staged.participants),
+        logs: Logs {
+            ids,
+            index,
+            joined: timelogs::started_at(&staged.timelogs),
+            left: timelogs::ended_at(&staged.timelogs),
+            is_open: timelogs::is_open(&staged.timelogs),
+        },
+        read: staged.each_ref().map(|batch| anomaly::of_bits(column(batch, "anomalies"))),
+    }
 }
 
 /// Whose each timelog is, and where it stands among that participant's.
-fn places(participants: &RecordBatch, joins: &[usize]) -> [Int32Array; 2] {
-    let index = column(participants, "participant_index").as_primitive::<Int32Type>();
+fn places(participant_index: &Int32Array, joins: &[usize]) -> [Int32Array; 2] {
     let rows = joins.last().copied().unwrap_or_default();
-    let (mut participant_index, mut timelog_index) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-    for (index, rows) in index.values().iter().zip(joins.windows(2)) {
-        participant_index.resize(rows[1], *index);
-        timelog_index.extend((0_i32..).take(rows[1] - rows[0]));
+    let (mut of, mut place) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    for (index, rows) in participant_index.values().iter().zip(joins.windows(2)) {
+        of.resize(rows[1], *index);
+        place.extend((0_i32..).take(rows[1] - rows[0]));
     }
-    [participant_index, timelog_index].map(Int32Array::from)
+    [of, place].map(Int32Array::from)
 }
 
-/// What each timelog counts for, and what those of a participant add up to.
-fn numbers(sessions: &RecordBatch, timelogs: Rows<'_>, entries: &[usize], joins: &[usize]) -> (Made, Made) {
-    let times = |name| column(sessions, name).as_primitive::<TimestampMicrosecondType>();
-    let (begun, ended) = (times("started_at"), times("ended_at"));
-    let is_running = column(sessions, "is_open").as_boolean();
-    let mut next_joins = NextJoins::new(timelogs);
-
-    let [mut durations, mut starts, mut ends] = std::array::from_fn(|_| Numbers::with_capacity(timelogs.joined.len()));
-    let [mut first_joined, mut last_left, mut gross] = std::array::from_fn(|_| Numbers::with_capacity(joins.len()));
-    let mut present = BooleanBufferBuilder::new(joins.len());
-    for (session, entries) in entries.windows(2).enumerate() {
-        let (start, end) = (time(begun, session), time(ended, session));
-        let bounds = Bounds { start, end, is_open: is_running.value(session) };
-        next_joins.session(joins[entries[0]]..joins[entries[1]]);
-        for rows in joins[entries[0]..=entries[1]].windows(2) {
-            let mut totals = Totals::default();
-            for row in rows[0]..rows[1] {
-                let log = timelogs.log(row);
-                let counted = attendance::count(bounds, log, next_joins.after(row, log));
-                totals.add(&counted);
-                durations.push(attendance::duration(log.start, log.end));
-                starts.push(counted.effective.map(|span| span.start));
-                ends.push(counted.effective.map(|span| span.end));
-            }
-            first_joined.push(totals.first_joined);
-            last_left.push(totals.last_left());
-            gross.push(Some(millis(totals.gross)));
-            present.append(totals.is_present);
-        }
-    }
-    let present = BooleanArray::new(present.finish(), None);
-    let of_participants: Made = vec![
-        ("first_joined_at", first_joined.times()),
-        ("last_left_at", last_left.times()),
-        ("gross_ms", gross.millis()),
-        ("is_present", Arc::new(present)),
-    ];
-    let of_timelogs: Made = vec![
-        ("duration_ms", durations.millis()),
-        ("effective_started_at", starts.times()),
-        ("effective_ended_at", ends.times()),
-    ];
-    (of_participants, of_timelogs)
-}
-
-/// A column in the making, in which nulls are rare.
-struct Numbers {
-    values: Vec<i64>,
-    nulls: NullBufferBuilder,
-}
-
-impl Numbers {
-    fn with_capacity(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows), nulls: NullBufferBuilder::new(rows) }
-    }
-
-    fn push(&mut self, value: Option<i64>) {
-        self.values.push(value.unwrap_or_default());
-        self.nulls.append(value.is_some());
-    }
-
-    fn times(mut self) -> ArrayRef {
-        Arc::new(TimestampMicrosecondArray::new(self.values.into(), self.nulls.finish()).with_timezone("UTC"))
-    }
-
-    fn millis(mut self) -> ArrayRef {
-        Arc::new(Int64Array::new(self.values.into(), self.nulls.finish()))
-    }
-}
-
-/// The rows of sessions.
-///
-/// # Errors
-/// Where they are not those of the table.
-pub fn sessions(staged: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    complete(Table::Sessions, Vec::new(), staged, Vec::new())
-}
-
-/// Puts the columns of a table in order: what repeats the session, then what is staged and what was made.
+/// The rows of a table, each column from where it comes.
 fn complete(
     table: Table,
-    parents: Vec<ArrayRef>,
-    staged: &RecordBatch,
-    mut made: Made,
+    ((staged, repeated), counted): ((&RecordBatch, Vec<ArrayRef>), Computed),
 ) -> Result<RecordBatch, ArrowError> {
-    let falses = BooleanArray::new(BooleanBuffer::new_unset(staged.num_rows()), None);
-    made.push(("is_excluded", Arc::new(falses)));
-    made.push(("anomalies", anomaly::column(&anomaly::of_bits(column(staged, "anomalies")))));
-    let mut columns = parents;
-    for wanted in &table.columns()[columns.len()..] {
-        let new = made.iter().find(|(name, _)| *name == wanted.name).map(|(_, column)| column);
-        let column = new.or_else(|| staged.column_by_name(wanted.name));
-        columns.push(Arc::clone(column.ok_or_else(|| ArrowError::SchemaError(format!("not made: {}", wanted.name)))?));
-    }
-    RecordBatch::try_new(table.schema(), columns)
+    let mut repeated = repeated.into_iter();
+    let mut counted = counted.into_iter().map(|(_, values)| values);
+    let columns = table.columns().iter().map(|column| {
+        let values = match column.origin {
+            Origin::Listed => staged.column_by_name(column.name).map(Arc::clone),
+            Origin::Session | Origin::Participant => repeated.next(),
+            Origin::Rows | Origin::Odd | Origin::Counted => counted.next(),
+            Origin::Reserved => Some(fill(column, staged.num_rows())),
+        };
+        values.ok_or_else(|| ArrowError::SchemaError(format!("not made: {}", column.name)))
+    });
+    RecordBatch::try_new(table.schema(), columns.collect::<Result<Vec<_>, _>>()?)
 }

@@ -1,11 +1,11 @@
-//! Sessions to rows: one pass over a page of borrowed JSON, straight into Arrow builders, attendance included.
+//! Sessions to rows: one pass over a page of borrowed JSON, straight into Arrow builders. Attendance is counted when the
+//! rows are read back ([`crate::rows::count`]).
 //!
 //! Pure. Knows nothing of files or partitions. Rows come out sorted by (start, nulls first; id, bytewise), so that
 //! everything behind this stage merges sorted runs and never sorts rows.
 
 mod builders;
 mod extra;
-mod persons;
 mod rejects;
 mod session;
 mod values;
@@ -16,14 +16,17 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use crate::list::{Listed, PageInfo, rank};
+use crate::rows::anomaly::{self, Anomaly};
+use crate::rows::chunk::{self, Chunk};
 use crate::rows::erasure::Denied;
 use crate::rows::facts::Facts;
 use crate::rows::lenient::Scalar;
 use crate::rows::mend::{self, Mended};
 use crate::rows::model::{self, Limits, Names, Page, Session, ShapeError};
+use crate::rows::tables::{Tables, sessions};
+use crate::words::id;
 use crate::words::limits;
 use crate::words::range::Kept;
 use rejects::Rejected;
@@ -73,7 +76,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Flat {
     /// Sessions, participants and timelogs in their staged schemas, in one order.
-    pub batches: [RecordBatch; 3],
+    pub batches: Tables<RecordBatch>,
     /// One entry a row of the sessions.
     pub entries: Vec<Entry>,
     /// The server's words on the page.
@@ -99,18 +102,10 @@ pub struct Flat {
 impl Flat {
     /// Bytes that it takes in memory, as far as they matter.
     pub fn memory(&self) -> usize {
-        let batches: usize = self.batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        let batches: usize = self.batches.values().map(RecordBatch::get_array_memory_size).sum();
         let raw: usize = self.rejects.iter().map(|reject| reject.raw.len()).sum();
         batches + raw + self.listed.len() * size_of::<Listed>()
     }
-}
-
-/// The hash by which an id is known in the walk and the identity checks: the first 128 bits of its SHA-256. Whoever names
-/// participants or sessions can't make two ids that are taken for one, and stages of several machines agree.
-pub fn identity(id: &str) -> u128 {
-    let mut first = [0; 16];
-    first.iter_mut().zip(Sha256::digest(id.as_bytes())).for_each(|(place, byte)| *place = byte);
-    u128::from_be_bytes(first)
 }
 
 /// The id as text: a text or a whole number, never empty nor too long.
@@ -231,22 +226,40 @@ fn rows(
 
     let mut flattener = Flattener::new(options, &lists);
     let mut entries = Vec::with_capacity(sessions.len());
-    for found in &sessions {
+    let mut odd = Vec::new();
+    for (row, found) in sessions.iter().enumerate() {
         let Found { number, hash, id, start, session } = found;
         let place = session.place as usize;
         let Row { is_open, facts, anomalies } = flattener.session(id, *number, touched.contains(&place));
         entries.push(Entry { id: *hash, start: *start, is_open, facts, position: session.place });
         if anomalies.is_reject() {
-            let names = anomalies.iter().map(crate::rows::anomaly::Anomaly::name).collect::<Vec<_>>();
-            rejected.push(Rejected::of_session(found, names.join(",")));
+            odd.push(row);
         }
     }
     let batches = flattener.finish()?;
+    for (row, names) in named(&batches, &odd)? {
+        rejected.push(Rejected::of_session(&sessions[row], names));
+    }
     drop(sessions);
     let (surplus, unknown) = (lists.surplus, lists.unknown.names());
     let rejects = rejects::raw(rejected, text, options);
     let unusable = unusable + surplus;
     Ok(Flat { batches, entries, info, listed, cut, foreign, some, unusable, surplus, rejects, unknown })
+}
+
+/// The names of all that is odd about some sessions of staged rows, as they are published.
+fn named(batches: &Tables<RecordBatch>, rows: &[usize]) -> Result<Vec<(usize, String)>, arrow_schema::ArrowError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let offsets = chunk::offsets(&batches.sessions);
+    let of = |row: &usize| {
+        let session = Chunk::widen(&chunk::slice(batches, &offsets, *row, row + 1))?;
+        let sets = anomaly::sets(sessions::anomalies(&session.batches().sessions));
+        let names = sets.iter().flat_map(|set| set.iter().map(Anomaly::name));
+        Ok((*row, names.collect::<Vec<_>>().join(",")))
+    };
+    rows.iter().map(of).collect()
 }
 
 /// The records of a page by whether they have a usable id.
@@ -262,7 +275,7 @@ fn sorted<'a>(records: &'a [Session<'a>], no_objects: &[usize], options: &Option
     for (number, session) in records.iter().enumerate() {
         let start = session.start.at();
         if let Some(id) = usable_id(&session.id) {
-            sessions.push(Found { number, hash: identity(&id), id, start, session });
+            sessions.push(Found { number, hash: id::hash(&id), id, start, session });
         } else if !options.is_foreign(session) && (start.is_none() || options.kept.has(start)) {
             without_id.push((session.place as usize, rejects::without_id(&session.id)));
         }
@@ -299,12 +312,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_known_by_the_same_number_on_every_machine() {
-        // FIPS 180-4, its first example.
-        assert_eq!(identity("abc"), 0xba78_16bf_8f01_cfea_4141_40de_5dae_2223);
-    }
-
-    #[test]
     fn a_session_of_the_erased_alone_takes_as_long_as_its_length() {
         use std::time::{Duration, Instant};
 
@@ -316,7 +323,7 @@ mod tests {
         let participants = vec![r#"{"name":"n"}"#; 100_000].join(",");
         let begun = Instant::now();
         let flat = page(format!(r#"{{"data":[{{"id":"a","participants":[{participants}]}}]}}"#), &options).unwrap();
-        assert_eq!((flat.entries.len(), flat.batches[1].num_rows(), flat.rejects.len()), (1, 0, 0));
+        assert_eq!((flat.entries.len(), flat.batches.participants.num_rows(), flat.rejects.len()), (1, 0, 0));
         // By the square of its length it would take minutes.
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }

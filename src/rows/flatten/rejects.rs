@@ -5,11 +5,12 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Options, identity};
+use super::{Found, Options};
 use crate::rows::anomaly::Anomaly;
 use crate::rows::erasure::Denied;
 use crate::rows::lenient::Scalar;
 use crate::rows::model;
+use crate::words::id;
 use crate::words::limits;
 
 /// Why a record has no row.
@@ -90,8 +91,8 @@ impl Rejected {
 }
 
 fn marks(nearest: Vec<(u128, isize)>, content: &str) -> Vec<String> {
-    let content = identity(content);
-    let mark = |(id, away)| format!("{:x}", identity(&format!("{content:x} {id:x} {away}")));
+    let content = id::hash(content);
+    let mark = |(id, away)| format!("{:x}", id::hash(&format!("{content:x} {id:x} {away}")));
     nearest.into_iter().map(mark).collect()
 }
 

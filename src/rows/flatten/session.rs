@@ -1,4 +1,5 @@
-//! One session to its rows, by the exact rules of the tables' contract.
+//! One session to its rows as they are staged: what is listed of it, and what of that can not be read. Nothing is counted
+//! here but rows.
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
@@ -6,14 +7,12 @@ use arrow_schema::ArrowError;
 use super::Options;
 use super::builders::Builders;
 use super::extra;
-use super::persons::Persons;
 use super::values::{double, id, text, time};
 use crate::rows::anomaly::{Anomalies, Anomaly};
-use crate::rows::attendance::{self, Bounds, Joins, Log, Moments, Span, millis};
 use crate::rows::facts::{Facts, Own};
 use crate::rows::lenient::{Entries, Scalar};
-use crate::rows::model::{Lists, Participant, Session, Timelog};
-use crate::rows::tables::Table;
+use crate::rows::model::{Lists, Participant, Session};
+use crate::rows::tables::{Table, Tables};
 use crate::words::limits;
 
 /// What the caller needs of a row just made.
@@ -30,36 +29,15 @@ pub struct Flattener<'a> {
     builders: Builders,
     /// The entries of the session at hand that have been erased; none where nobody has.
     erased: Vec<bool>,
-    /// Effective spans of the session so far, united by entry.
-    all: Vec<Span>,
-    /// The same with those who are present, united by person.
-    people: Vec<Span>,
-    /// Effective spans of the entry at hand.
-    entry: Vec<Span>,
-    moments: Moments,
-    /// Who has several entries in the session at hand, and their spans.
-    persons: Persons,
-    shared: Vec<(usize, Span)>,
-    /// Who joined when, by the place of one of the person's entries; only where a timelog is open.
-    joins: Joins<usize>,
 }
 
+/// What the rows of a session, or of an entry of it, come to so far.
 #[derive(Default)]
-struct EntryTotals {
-    present_since: Option<i64>,
-    timelogs: usize,
-    anomalies: Anomalies,
-}
-
-#[derive(Default)]
-struct SessionTotals {
-    attended_ms: i64,
+struct Totals {
     participants: usize,
     timelogs: usize,
     facts: Facts,
     anomalies: Anomalies,
-    /// Whether the spans by person are other than those by entry.
-    people_differ: bool,
 }
 
 /// Digits of a whole number at most.
@@ -72,22 +50,10 @@ fn count(number: usize) -> i32 {
 impl<'a> Flattener<'a> {
     /// For sessions of a page; there is room for all of them.
     pub fn new(options: &'a Options, lists: &'a Lists<'a>) -> Self {
-        Self {
-            options,
-            lists,
-            builders: Builders::new(lists),
-            erased: Vec::new(),
-            all: Vec::new(),
-            people: Vec::new(),
-            entry: Vec::new(),
-            moments: Moments::default(),
-            persons: Persons::default(),
-            shared: Vec::new(),
-            joins: Joins::default(),
-        }
+        Self { options, lists, builders: Builders::new(lists), erased: Vec::new() }
     }
 
-    pub fn finish(self) -> Result<[RecordBatch; 3], ArrowError> {
+    pub fn finish(self) -> Result<Tables<RecordBatch>, ArrowError> {
         self.builders.finish()
     }
 
@@ -102,15 +68,8 @@ impl<'a> Flattener<'a> {
         let ended_at = time(session.end, &mut anomalies);
         let status = text(&session.status, &mut anomalies);
         let is_open = session.end.is_absent() && status.as_deref() != Some("ended");
-        let bounds = Bounds { start: started_at, end: ended_at, is_open };
-        if bounds.is_backwards() {
-            anomalies.add(Anomaly::EndBeforeStart);
-        }
-        let totals = self.participants(bounds, session, session_id.len());
+        let totals = self.participants(session, session_id.len());
         anomalies.merge(totals.anomalies);
-        let swept = attendance::sweep(&self.all, &mut self.moments);
-        let peak =
-            if totals.people_differ { attendance::sweep(&self.people, &mut self.moments).most } else { swept.most };
 
         let meeting_id = id(&session.meeting_id, &mut anomalies);
         let custom_room_id = id(&session.custom_room_id, &mut anomalies);
@@ -140,10 +99,6 @@ impl<'a> Flattener<'a> {
         rows.region.append_option(region);
         rows.chat_link.append_option(chat_link);
         rows.active_duration.append_option(active_duration);
-        rows.duration_ms.append_option(attendance::duration(started_at, ended_at));
-        rows.occupied_ms.append_value(millis(swept.covered));
-        rows.total_attended_ms.append_value(totals.attended_ms);
-        rows.peak_participants.append_value(peak);
         rows.participant_count.append_value(count(totals.participants));
         rows.timelog_count.append_value(count(totals.timelogs));
         rows.is_open.append_value(is_open);
@@ -153,10 +108,8 @@ impl<'a> Flattener<'a> {
         Row { is_open, facts, anomalies }
     }
 
-    fn participants(&mut self, bounds: Bounds, session: &Session<'_>, id_length: usize) -> SessionTotals {
-        self.all.clear();
-        self.people.clear();
-        let mut totals = SessionTotals::default();
+    fn participants(&mut self, session: &Session<'_>, id_length: usize) -> Totals {
+        let mut totals = Totals::default();
         if session.participants.is_odd() {
             totals.anomalies.add(Anomaly::BadParticipants);
         }
@@ -167,37 +120,11 @@ impl<'a> Flattener<'a> {
             participants = &[];
         }
         self.find_erased(participants);
-        let Self { persons, erased, .. } = self;
-        persons.find(participants, |index| erased.get(index).is_some_and(|erased| *erased));
-        self.gather_joins(participants);
-        self.shared.clear();
         for (index, participant) in participants.iter().enumerate() {
-            if self.is_erased(index) {
-                continue;
+            if !self.is_erased(index) {
+                let number = session.participants.range().start + index;
+                self.participant((index, number), participant, &mut totals);
             }
-            totals.participants += 1;
-            let person = self.persons.shared(index);
-            let number = session.participants.range().start + index;
-            let entry = self.participant(bounds, (index, number), participant, person, &mut totals);
-            totals.timelogs += entry.timelogs;
-            totals.anomalies.merge(entry.anomalies);
-            self.all.extend_from_slice(&self.entry);
-            totals.people_differ |= entry.present_since.is_some() || person.is_some();
-            if let Some(since) = entry.present_since {
-                self.entry.push(Span { start: since, end: Span::FOREVER });
-                attendance::unite(&mut self.entry);
-            }
-            match person {
-                Some(person) => self.shared.extend(self.entry.iter().map(|span| (person, *span))),
-                None => self.people.extend_from_slice(&self.entry),
-            }
-        }
-        self.shared.sort_unstable();
-        for spans in self.shared.chunk_by(|a, b| a.0 == b.0) {
-            self.entry.clear();
-            self.entry.extend(spans.iter().map(|(_, span)| *span));
-            attendance::unite(&mut self.entry);
-            self.people.extend_from_slice(&self.entry);
         }
         totals
     }
@@ -221,21 +148,6 @@ impl<'a> Flattener<'a> {
         rows + unknown > limits::SESSION
     }
 
-    /// Finds out who joined when. Nothing but an open timelog asks for that, and hardly any session has one.
-    fn gather_joins(&mut self, participants: &[Participant<'_>]) {
-        let Self { lists, persons, erased, joins, .. } = self;
-        let logs = |entry: &Participant<'_>| entry.timelogs.of(&lists.timelogs).iter().copied();
-        if !participants.iter().any(|entry| logs(entry).any(|log| log.end.is_absent())) {
-            return;
-        }
-        let is_erased = |index: usize| erased.get(index).is_some_and(|erased| *erased);
-        let listed = participants.iter().enumerate().filter(|(index, _)| !is_erased(*index));
-        joins.gather(listed.flat_map(|(index, entry)| {
-            let person = persons.shared(index).unwrap_or(index);
-            logs(entry).map(move |log| (person, as_listed(log)))
-        }));
-    }
-
     /// Finds the entries that get no rows.
     fn find_erased(&mut self, participants: &[Participant<'_>]) {
         self.erased.clear();
@@ -251,80 +163,46 @@ impl<'a> Flattener<'a> {
         self.erased.get(index).is_some_and(|erased| *erased)
     }
 
-    /// Adds an entry's row and those of its timelogs; leaves its effective spans, united, in `self.entry`. `index`: its
-    /// place in the session, `number`: in the lists.
-    fn participant(
-        &mut self,
-        bounds: Bounds,
-        (index, number): (usize, usize),
-        participant: &Participant<'_>,
-        person: Option<usize>,
-        totals: &mut SessionTotals,
-    ) -> EntryTotals {
-        let mut entry = EntryTotals::default();
-        if person.is_some() {
-            entry.anomalies.add(Anomaly::RepeatedParticipant);
-        }
-        let id = id(&participant.id, &mut entry.anomalies);
-        let name = text(&participant.name, &mut entry.anomalies);
+    /// Adds an entry's row and those of its timelogs. `index`: its place in the session, `number`: in the lists.
+    fn participant(&mut self, (index, number): (usize, usize), participant: &Participant<'_>, totals: &mut Totals) {
+        let mut anomalies = Anomalies::NONE;
+        let id = id(&participant.id, &mut anomalies);
+        let name = text(&participant.name, &mut anomalies);
         totals.facts.participant(id.as_deref(), name.as_deref());
-        self.timelogs(bounds, person.unwrap_or(index), &participant.timelogs, &mut entry, &mut totals.facts);
-        if attendance::unite(&mut self.entry) {
-            entry.anomalies.add(Anomaly::Overlap);
-        }
-        let attended_ms = millis(attendance::length(&self.entry));
-        totals.attended_ms = totals.attended_ms.saturating_add(attended_ms);
+        let joins = self.timelogs(&participant.timelogs, &mut anomalies, &mut totals.facts);
         let timelogs = participant.timelogs.range();
-        let extra = extra::of_participant(&self.lists.unknown, number, timelogs, &mut entry.anomalies);
+        let extra = extra::of_participant(&self.lists.unknown, number, timelogs, &mut anomalies);
+        totals.participants += 1;
+        totals.timelogs += joins;
+        totals.anomalies.merge(anomalies);
 
         let rows = &mut self.builders.participants;
         rows.participant_index.append_value(count(index));
         rows.participant_id.append_option(id);
         rows.name.append_option(name);
-        rows.join_count.append_value(count(entry.timelogs));
-        rows.attended_ms.append_value(attended_ms);
-        rows.anomalies.push(entry.anomalies);
+        rows.join_count.append_value(count(joins));
+        rows.anomalies.push(anomalies);
         rows.extra.append_option(extra);
-        entry
     }
 
-    fn timelogs(
-        &mut self,
-        bounds: Bounds,
-        person: usize,
-        timelogs: &Entries,
-        entry: &mut EntryTotals,
-        facts: &mut Facts,
-    ) {
-        self.entry.clear();
+    /// Adds the rows of an entry's timelogs; returns how many there are.
+    fn timelogs(&mut self, timelogs: &Entries, of_entry: &mut Anomalies, facts: &mut Facts) -> usize {
         if timelogs.is_odd() {
-            entry.anomalies.add(Anomaly::BadTimelog);
+            of_entry.add(Anomaly::BadTimelog);
         }
-        for timelog in timelogs.of(&self.lists.timelogs) {
+        let listed = timelogs.of(&self.lists.timelogs);
+        for (index, timelog) in listed.iter().enumerate() {
             let mut anomalies = Anomalies::NONE;
-            let log = Log {
-                start: time(timelog.start, &mut anomalies),
-                end: time(timelog.end, &mut anomalies),
-                is_open: timelog.end.is_absent(),
-            };
-            let next_join = if log.is_open { self.joins.after(person, log.start) } else { None };
-            let counted = attendance::count(bounds, log, next_join);
-            anomalies.merge(counted.anomalies);
-            entry.anomalies.merge(anomalies);
-            facts.timelog(entry.timelogs == 0, log.start, log.end);
-            entry.timelogs += 1;
-            entry.present_since = attendance::earlier(entry.present_since, counted.present_since);
-            self.entry.extend(counted.effective);
+            let (start, end) = (time(timelog.start, &mut anomalies), time(timelog.end, &mut anomalies));
+            of_entry.merge(anomalies);
+            facts.timelog(index == 0, start, end);
 
             let rows = &mut self.builders.timelogs;
-            rows.started_at.append_option(log.start);
-            rows.ended_at.append_option(log.end);
-            rows.is_open.append_value(log.is_open);
+            rows.started_at.append_option(start);
+            rows.ended_at.append_option(end);
+            rows.is_open.append_value(timelog.end.is_absent());
             rows.anomalies.push(anomalies);
         }
+        listed.len()
     }
-}
-
-fn as_listed(timelog: Timelog) -> Log {
-    Log { start: timelog.start.at(), end: timelog.end.at(), is_open: timelog.end.is_absent() }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 
-use crate::rows::tables::Table;
+use crate::rows::tables::{Table, Tables};
 use crate::words::limits;
 
 /// How often fields of so many different names were read; names beyond those count together.
@@ -53,12 +53,12 @@ enum Kept<'a> {
 pub struct Unknown<'a> {
     is_kept: bool,
     /// How often each name was read.
-    counts: [BTreeMap<Cow<'a, str>, u64>; 3],
+    counts: Tables<BTreeMap<Cow<'a, str>, u64>>,
     more: u64,
     /// By the record's number in its list, rising.
-    kept: [Vec<(usize, Kept<'a>)>; 3],
+    kept: Tables<Vec<(usize, Kept<'a>)>>,
     /// The record of each kind that had a field last, and the bytes that its fields take.
-    last: [(usize, usize); 3],
+    last: Tables<(usize, usize)>,
 }
 
 impl<'a> Unknown<'a> {
@@ -82,7 +82,7 @@ impl<'a> Unknown<'a> {
         }
         let value: &RawValue = map.next_value()?;
         self.count(table, name.clone());
-        let (kept, last) = (&mut self.kept[table as usize], &mut self.last[table as usize]);
+        let (kept, last) = (&mut self.kept[table], &mut self.last[table]);
         if last.0 != record {
             *last = (record, 0);
         }
@@ -100,8 +100,8 @@ impl<'a> Unknown<'a> {
     }
 
     fn count(&mut self, table: Table, name: Cow<'a, str>) {
-        let told_apart: usize = self.counts.iter().map(BTreeMap::len).sum();
-        let counts = &mut self.counts[table as usize];
+        let told_apart: usize = self.counts.values().map(BTreeMap::len).sum();
+        let counts = &mut self.counts[table];
         let name = limits::cut_cow(name, limits::UNKNOWN_NAME);
         if let Some(count) = counts.get_mut(&name) {
             *count += 1;
@@ -115,20 +115,20 @@ impl<'a> Unknown<'a> {
     /// Lets go of the fields of records from these numbers on.
     pub(super) fn go_back(&mut self, participants: usize, timelogs: usize) {
         for (table, from) in [(Table::Participants, participants), (Table::Timelogs, timelogs)] {
-            let kept = &mut self.kept[table as usize];
+            let kept = &mut self.kept[table];
             kept.truncate(kept.partition_point(|(record, _)| *record < from));
-            self.last[table as usize] = (usize::MAX, 0);
+            self.last[table] = (usize::MAX, 0);
         }
     }
 
     /// Whether no record of a kind has any.
     pub fn has_none(&self, table: Table) -> bool {
-        self.kept[table as usize].is_empty()
+        self.kept[table].is_empty()
     }
 
     /// The fields of a record, by its number in its list; `None` where they are more than a record may have.
     pub fn of(&self, table: Table, record: usize) -> Option<BTreeMap<&str, &'a RawValue>> {
-        let kept = &self.kept[table as usize];
+        let kept = &self.kept[table];
         let from = kept.partition_point(|(of, _)| *of < record);
         let fields = kept[from..].iter().take_while(|(of, _)| *of == record).map(|(_, kept)| match kept {
             Kept::Field(name, value) => Some((name.as_ref(), *value)),
@@ -139,7 +139,7 @@ impl<'a> Unknown<'a> {
 
     /// Bytes that the fields of some records of a kind take at most.
     pub fn bytes(&self, table: Table, records: Range<usize>) -> usize {
-        let kept = &self.kept[table as usize];
+        let kept = &self.kept[table];
         let from = kept.partition_point(|(of, _)| *of < records.start);
         let fields = kept[from..].iter().take_while(|(of, _)| *of < records.end);
         let bytes = fields.map(|(_, kept)| if let Kept::Field(name, value) = kept { field(name, value) } else { 0 });
@@ -149,7 +149,8 @@ impl<'a> Unknown<'a> {
     /// How often each name was read, by its path.
     pub fn names(self) -> Names {
         let mut names = Names { more: self.more, ..Names::default() };
-        for (path, counts) in ["", "participants.", "participants.timelog."].into_iter().zip(self.counts) {
+        let paths = Tables { sessions: "", participants: "participants.", timelogs: "participants.timelog." };
+        for (_, (path, counts)) in paths.zip(self.counts) {
             names.counts.extend(counts.into_iter().map(|(name, count)| (format!("{path}{name}"), count)));
         }
         names

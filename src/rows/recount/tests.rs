@@ -1,7 +1,10 @@
-use arrow_array::UInt32Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, TimestampMicrosecondType};
+use arrow_array::{Array, UInt32Array};
 use proptest::prelude::*;
 
 use super::*;
+use crate::rows::anomaly::{self, Anomaly};
 use crate::rows::flatten::{self, Options};
 use crate::sim::session::{Name, Participant, Timelog};
 use crate::sim::truth::{ParticipantTruth, SessionTruth, TimelogTruth};
@@ -19,15 +22,15 @@ fn body(sessions: &[Session]) -> Vec<u8> {
 }
 
 fn flattened(body: &[u8]) -> Chunk {
-    Chunk::widen(flatten::page(body.to_vec(), &Options::default()).unwrap().batches).unwrap()
+    Chunk::widen(&flatten::page(body.to_vec(), &Options::default()).unwrap().batches).unwrap()
 }
 
 fn check(chunk: &Chunk) -> Result<(), TestCaseError> {
     let numbers = Numbers::of(chunk, SCHEMA_VERSION);
-    for (table, stored) in Table::ALL.into_iter().zip(chunk.batches()) {
+    for (table, stored) in chunk.batches() {
         prop_assert_eq!(numbers.difference(table, stored), None, "{}", table.name());
-        prop_assert_eq!(&numbers.put(table, stored).unwrap(), stored);
     }
+    prop_assert_eq!(&numbers.put(chunk.batches()).unwrap(), chunk.batches());
     Ok(())
 }
 
@@ -76,7 +79,7 @@ fn busy_session() -> impl Strategy<Value = Session> {
 
 /// What a chunk of one session says, in the words of the truth.
 fn told(chunk: &Chunk) -> SessionTruth {
-    let [sessions, participants, timelogs] = chunk.batches();
+    let Tables { sessions, participants, timelogs } = chunk.batches();
     let number = |batch: &RecordBatch, name: &str, row: usize| {
         let column = column(batch, name);
         let counts = column.as_primitive_opt::<Int32Type>().map(|counts| i64::from(counts.value(row)));
@@ -87,7 +90,9 @@ fn told(chunk: &Chunk) -> SessionTruth {
     let sum = |batch, name, row| number(batch, name, row).unwrap();
     let count = |batch, name, row| usize::try_from(sum(batch, name, row)).unwrap();
     let flag = |batch, name, row| column(batch, name).as_boolean().value(row);
-    let odd = |batch, row: usize| anomaly::sets(column(batch, "anomalies"))[row].iter().map(Anomaly::name).collect();
+    let odd = |batch, row: usize| {
+        anomaly::sets(column(batch, "anomalies").as_list())[row].iter().map(Anomaly::name).collect()
+    };
     let timelog = |row| TimelogTruth {
         duration_ms: number(timelogs, "duration_ms", row),
         effective_started_at: number(timelogs, "effective_started_at", row),
@@ -126,27 +131,28 @@ fn told(chunk: &Chunk) -> SessionTruth {
 
 /// The chunk of one session without one of its participants.
 fn without(chunk: &Chunk, participant: usize) -> Chunk {
-    let [sessions, participants, timelogs] = chunk.batches();
+    let Tables { sessions, participants, timelogs } = chunk.batches();
     let keep = |batch: &RecordBatch| {
         let index = column(batch, "participant_index").as_primitive::<Int32Type>();
-        let kept = (0..index.len()).filter(|&row| index.value(row) != number(participant));
+        let taken_out = i32::try_from(participant).unwrap();
+        let kept = (0..index.len()).filter(|&row| index.value(row) != taken_out);
         let kept: UInt32Array = kept.map(|row| u32::try_from(row).unwrap()).collect();
         arrow_select::take::take_record_batch(batch, &kept).unwrap()
     };
     let children = [keep(participants), keep(timelogs)];
     let offsets = children.each_ref().map(|batch| vec![0, batch.num_rows()]);
     let [participants, timelogs] = children;
-    Chunk::new([sessions.clone(), participants, timelogs], offsets)
+    Chunk::new(Tables { sessions: sessions.clone(), participants, timelogs }, offsets)
 }
 
 /// The computed columns of a chunk, by table.
-fn computed(chunk: &Chunk) -> [Vec<(&'static str, ArrayRef)>; 3] {
+fn computed(chunk: &Chunk) -> Tables<Computed> {
+    let numbers = Numbers::of(chunk, SCHEMA_VERSION).tables;
     let stored = |table: Table| {
-        let names =
-            Numbers::of(chunk, SCHEMA_VERSION).tables[table as usize].iter().map(|(name, _)| *name).collect::<Vec<_>>();
-        names.into_iter().map(|name| (name, Arc::clone(column(&chunk.batches()[table as usize], name)))).collect()
+        let columns = numbers[table].iter().map(|(column, _)| *column);
+        columns.map(|of| (of, Arc::clone(column(&chunk.batches()[table], of.name)))).collect()
     };
-    Table::ALL.map(stored)
+    Tables::from_fn(stored)
 }
 
 proptest! {
@@ -184,13 +190,7 @@ proptest! {
     #[test]
     fn rows_of_an_older_version_are_counted_anew_to_what_this_one_writes(session in busy_session()) {
         let current = flattened(&body(&[session]));
-        let [sessions, participants, timelogs] = current.batches();
-        let older = Numbers::of(&current, 1);
-        let older = [
-            older.put(Table::Sessions, sessions).unwrap(),
-            older.put(Table::Participants, participants).unwrap(),
-            older.put(Table::Timelogs, timelogs).unwrap(),
-        ];
+        let older = Numbers::of(&current, 1).put(current.batches()).unwrap();
         let renewed = anew(current.clone().with(older)).unwrap();
         prop_assert_eq!(renewed.batches(), current.batches());
     }
@@ -214,8 +214,8 @@ fn a_number_that_was_changed_is_found_in_its_row() {
     let account = Account::new(3, 50, Shape::Realistic);
     let chunk = flattened(&body(&account.sessions().collect::<Vec<_>>()));
     let numbers = Numbers::of(&chunk, SCHEMA_VERSION);
-    for (table, stored) in Table::ALL.into_iter().zip(chunk.batches()) {
-        for (name, _) in &numbers.tables[table as usize] {
+    for (table, stored) in chunk.batches() {
+        for (Column { name, .. }, _) in &numbers.tables[table] {
             let mut columns = stored.columns().to_vec();
             let index = stored.schema_ref().index_of(name).unwrap();
             let (row, other) = another_row(&columns[index]);

@@ -1,98 +1,139 @@
-//! The columns of each table, in order, one doc line each.
+//! Each column of each table, declared once and in order: its name, its type, where its values come from, its meaning.
+//!
+//! All else that knows of columns is made from these lines: the schemas, `docs/schema.md`, what is staged, the builders, and
+//! a function by which the column of a batch is found. To add a column, add its line, and a line where its values are
+//! made: in [`crate::rows::flatten`] where it is listed, in [`crate::rows::count`] where it is counted.
 
-use super::{Column, Type};
+use arrow_array::{ArrayRef, RecordBatch};
 
-const fn must(name: &'static str, kind: Type, doc: &'static str) -> Column {
-    Column { name, kind, nullable: false, doc }
+use super::Column;
+use super::kinds::{Count, Double, Flag, Millis, Text, Texts, Time, Typed};
+use super::origin::{Making, Origin, Place, Slot};
+
+/// Computed columns and their values, in the order of the table.
+pub type Computed = Vec<(&'static Column, ArrayRef)>;
+
+macro_rules! table {
+    ($table:ident, $rows:literal: $($column:ident: $type:ty, $origin:ident, $meaning:literal;)*) => {
+        #[doc = concat!("`", stringify!($table), "`: ", $rows, ".")]
+        ///
+        /// For each column there is a function that finds it in a batch of published rows, or of staged ones where its type
+        /// is the same there. A batch that lacks the column is a defect of this program, which then panics.
+        pub mod $table {
+            #[allow(clippy::wildcard_imports, reason = "not every table has columns of every type")]
+            use super::*;
+
+            /// The columns in order.
+            pub const COLUMNS: &[Column] =
+                &[$(Column::new::<$type>(stringify!($column), Origin::$origin, $meaning),)*];
+
+            /// The staged columns of rows in the making.
+            pub struct Staged {
+                $(#[doc = $meaning] pub $column: Slot<{ Origin::$origin.is_staged() }, $type>,)*
+            }
+
+            impl Staged {
+                /// No rows yet, and room for so many; texts grow as needed.
+                pub fn with_capacity(rows: usize) -> Self {
+                    Self { $($column: Place::<{ Origin::$origin.is_staged() }>::begin::<$type>(rows),)* }
+                }
+
+                /// The columns in order.
+                pub fn finish(self) -> Vec<ArrayRef> {
+                    let columns = [$(Place::<{ Origin::$origin.is_staged() }>::end::<$type>(
+                        self.$column,
+                        <$type as Typed>::staged,
+                    ),)*];
+                    columns.into_iter().flatten().collect()
+                }
+            }
+
+            /// The computed columns of rows in the making.
+            pub struct Counts {
+                $(#[doc = $meaning] pub $column: Slot<{ Origin::$origin.is_counted() }, $type>,)*
+            }
+
+            impl Counts {
+                /// No rows yet, and room for so many.
+                pub fn with_capacity(rows: usize) -> Self {
+                    Self { $($column: Place::<{ Origin::$origin.is_counted() }>::begin::<$type>(rows),)* }
+                }
+
+                /// The columns in order.
+                pub fn finish(self) -> Computed {
+                    let columns = [$(Place::<{ Origin::$origin.is_counted() }>::end::<$type>(
+                        self.$column,
+                        <$type as Typed>::published,
+                    ),)*];
+                    COLUMNS.iter().zip(columns).filter_map(|(column, values)| Some((column, values?))).collect()
+                }
+            }
+
+            $(
+                #[doc = concat!("`", stringify!($column), "`: ", $meaning)]
+                pub fn $column(batch: &RecordBatch) -> &<$type as Typed>::Array {
+                    <$type as Typed>::array(&batch[stringify!($column)])
+                }
+            )*
+        }
+    };
 }
 
-const fn may(name: &'static str, kind: Type, doc: &'static str) -> Column {
-    Column { name, kind, nullable: true, doc }
+table! { sessions, "one row a session":
+    session_id: Text, Listed, "the session's id; unique in the table";
+    meeting_id: Option<Text>, Listed, "`meetingId`, or `roomId` of v2";
+    started_at: Option<Time>, Listed, "start; null where missing or unreadable";
+    ended_at: Option<Time>, Listed, "end; null while running, or where unreadable";
+    status: Option<Text>, Listed, "as the API reports it (v2)";
+    custom_room_id: Option<Text>, Listed, "`customRoomId` (v2)";
+    region: Option<Text>, Listed, "`region` (v2)";
+    chat_link: Option<Text>, Listed, "where the API keeps the chat; may grant access, never fetched";
+    active_duration: Option<Double>, Listed, "`activeDuration` as the API reports it, unit undocumented";
+    duration_ms: Option<Millis>, Counted, "`ended_at` - `started_at`";
+    occupied_ms: Millis, Counted, "time with at least one participant present: the active duration";
+    total_attended_ms: Millis, Counted, "sum of the participants' `attended_ms`";
+    peak_participants: Count, Counted, "most people present at one moment";
+    participant_count: Count, Rows, "entries as listed: rows in `participants`";
+    timelog_count: Count, Rows, "intervals as listed: rows in `timelogs`";
+    is_open: Flag, Listed, "no end yet";
+    observed_at: Option<Time>, Listed, "when last seen; only while open";
+    anomalies: Texts, Odd, "what was odd, sorted and distinct; see below";
+    extra: Option<Text>, Listed, "JSON of fields unknown to this version; filled only with `keep_unknown_fields`";
 }
 
-const EXTRA: Column =
-    may("extra", Type::Text, "JSON of fields unknown to this version; filled only with `keep_unknown_fields`");
-const ANOMALIES: &str = "what was odd, sorted and distinct; see below";
+table! { participants, "one row an entry in a session's list of participants":
+    session_id: Text, Session, "the session";
+    meeting_id: Option<Text>, Session, "the session's meeting";
+    session_started_at: Option<Time>, Session, "the session's start";
+    session_ended_at: Option<Time>, Session, "the session's end";
+    participant_index: Count, Listed, "position in the session's list, from 0";
+    participant_id: Option<Text>, Listed, "a join identity, not a person: by default new at each join";
+    name: Option<Text>, Listed, "display name as given";
+    first_joined_at: Option<Time>, Counted, "earliest join, not clamped";
+    last_left_at: Option<Time>, Counted, "latest leave, not clamped; null while present";
+    join_count: Count, Rows, "intervals as listed";
+    attended_ms: Millis, Counted, "union of the entry's intervals, clamped to the session";
+    gross_ms: Millis, Counted, "plain sum of the entry's intervals, not clamped";
+    is_present: Flag, Counted, "in the session when it was last seen, by the latest join of the `participant_id`";
+    is_excluded: Flag, Reserved, "false until exclusion rules exist";
+    anomalies: Texts, Odd, "what was odd, sorted and distinct; see below";
+    extra: Option<Text>, Listed, "JSON of fields unknown to this version; filled only with `keep_unknown_fields`";
+}
 
-pub(super) const SESSIONS: &[Column] = &[
-    must("session_id", Type::Text, "the session's id; unique in the table"),
-    may("meeting_id", Type::Text, "`meetingId`, or `roomId` of v2"),
-    may("started_at", Type::Time, "start; null where missing or unreadable"),
-    may("ended_at", Type::Time, "end; null while running, or where unreadable"),
-    may("status", Type::Text, "as the API reports it (v2)"),
-    may("custom_room_id", Type::Text, "`customRoomId` (v2)"),
-    may("region", Type::Text, "`region` (v2)"),
-    may("chat_link", Type::Text, "where the API keeps the chat; may grant access, never fetched"),
-    may("active_duration", Type::Double, "`activeDuration` as the API reports it, unit undocumented"),
-    may("duration_ms", Type::Millis, "`ended_at` - `started_at`"),
-    must("occupied_ms", Type::Millis, "time with at least one participant present: the active duration"),
-    must("total_attended_ms", Type::Millis, "sum of the participants' `attended_ms`"),
-    must("peak_participants", Type::Count, "most people present at one moment"),
-    must("participant_count", Type::Count, "entries as listed: rows in `participants`"),
-    must("timelog_count", Type::Count, "intervals as listed: rows in `timelogs`"),
-    must("is_open", Type::Flag, "no end yet"),
-    may("observed_at", Type::Time, "when last seen; only while open"),
-    must("anomalies", Type::Texts, ANOMALIES),
-    EXTRA,
-];
-
-pub(super) const PARTICIPANTS: &[Column] = &[
-    must("session_id", Type::Text, "the session"),
-    may("meeting_id", Type::Text, "the session's meeting"),
-    may("session_started_at", Type::Time, "the session's start"),
-    may("session_ended_at", Type::Time, "the session's end"),
-    must("participant_index", Type::Count, "position in the session's list, from 0"),
-    may("participant_id", Type::Text, "a join identity, not a person: by default new at each join"),
-    may("name", Type::Text, "display name as given"),
-    may("first_joined_at", Type::Time, "earliest join, not clamped"),
-    may("last_left_at", Type::Time, "latest leave, not clamped; null while present"),
-    must("join_count", Type::Count, "intervals as listed"),
-    must("attended_ms", Type::Millis, "union of the entry's intervals, clamped to the session"),
-    must("gross_ms", Type::Millis, "plain sum of the entry's intervals, not clamped"),
-    must("is_present", Type::Flag, "in the session when it was last seen, by the latest join of the `participant_id`"),
-    must("is_excluded", Type::Flag, "false until exclusion rules exist"),
-    must("anomalies", Type::Texts, ANOMALIES),
-    EXTRA,
-];
-
-pub(super) const TIMELOGS: &[Column] = &[
-    must("session_id", Type::Text, "the session"),
-    may("meeting_id", Type::Text, "the session's meeting"),
-    may("session_started_at", Type::Time, "the session's start"),
-    may("session_ended_at", Type::Time, "the session's end"),
-    must("participant_index", Type::Count, "the participant's position in the session's list"),
-    may("participant_id", Type::Text, "the participant's join identity"),
-    must("timelog_index", Type::Count, "position in the participant's list, from 0"),
-    may("started_at", Type::Time, "join, as listed"),
-    may("ended_at", Type::Time, "leave, as listed"),
-    may("duration_ms", Type::Millis, "`ended_at` - `started_at`; null when open or backwards"),
-    may(
-        "effective_started_at",
-        Type::Time,
-        "start of the span that counts, clamped to the session; null where nothing counts",
-    ),
-    may(
-        "effective_ended_at",
-        Type::Time,
-        "end of the span that counts, by the participant's next join where no leave is listed; null where nothing counts",
-    ),
-    must("is_open", Type::Flag, "no end listed"),
-    must("is_excluded", Type::Flag, "false until exclusion rules exist"),
-    must("anomalies", Type::Texts, ANOMALIES),
-];
-
-/// What of a participant's row follows from its timelogs, one by one, or is the same in every row.
-pub(super) const FOLLOWING_OF_PARTICIPANTS: &[&str] =
-    &["first_joined_at", "last_left_at", "gross_ms", "is_present", "is_excluded"];
-
-/// What of a timelog's row follows from its participant, from its place among that one's timelogs, and from its times and
-/// the session's, or is the same in every row.
-pub(super) const FOLLOWING_OF_TIMELOGS: &[&str] = &[
-    "participant_index",
-    "participant_id",
-    "timelog_index",
-    "duration_ms",
-    "effective_started_at",
-    "effective_ended_at",
-    "is_excluded",
-];
+table! { timelogs, "one row a join-leave interval":
+    session_id: Text, Session, "the session";
+    meeting_id: Option<Text>, Session, "the session's meeting";
+    session_started_at: Option<Time>, Session, "the session's start";
+    session_ended_at: Option<Time>, Session, "the session's end";
+    participant_index: Count, Participant, "the participant's position in the session's list";
+    participant_id: Option<Text>, Participant, "the participant's join identity";
+    timelog_index: Count, Participant, "position in the participant's list, from 0";
+    started_at: Option<Time>, Listed, "join, as listed";
+    ended_at: Option<Time>, Listed, "leave, as listed";
+    duration_ms: Option<Millis>, Counted, "`ended_at` - `started_at`; null when open or backwards";
+    effective_started_at: Option<Time>, Counted, "start of the span that counts, clamped to the session; null where nothing counts";
+    effective_ended_at: Option<Time>, Counted, "end of the span that counts, by the participant's next join where no leave is listed; null where nothing counts";
+    is_open: Flag, Listed, "no end listed";
+    is_excluded: Flag, Reserved, "false until exclusion rules exist";
+    anomalies: Texts, Odd, "what was odd, sorted and distinct; see below";
+}

@@ -1,15 +1,24 @@
 //! The three tables: their columns, types and meaning, stated once.
 //!
-//! Schemas, the stage, `docs/schema.md` and the Parquet files all come from the lists here. A column is never
+//! Schemas, the stage, `docs/schema.md` and the Parquet files all come from the declarations in `columns`. A column is never
 //! renamed, retyped or moved without a new [`SCHEMA_VERSION`]: other people's queries depend on them.
 
+mod by_table;
 mod columns;
+mod kinds;
+mod origin;
 mod upgrade;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{Field, Schema, SchemaRef};
+
+pub use by_table::Tables;
+pub use columns::{Computed, participants, sessions, timelogs};
+pub use kinds::{Type, Typed, time};
+pub use origin::Origin;
+pub(crate) use upgrade::fill;
 
 /// Version of the columns and of the rules by which they are counted; stored in every file's metadata.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -25,7 +34,13 @@ const VERSIONS: [(u32, &str); 2] = [
 ];
 
 /// How many leading columns of `participants` and `timelogs` repeat their session.
-pub const PARENT_COLUMNS: usize = 4;
+pub const PARENT_COLUMNS: usize = {
+    let mut columns = 0;
+    while matches!(participants::COLUMNS[columns].origin, Origin::Session) {
+        columns += 1;
+    }
+    columns
+};
 
 /// One of the three tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,9 +69,9 @@ impl Table {
     /// The columns in order.
     pub const fn columns(self) -> &'static [Column] {
         match self {
-            Self::Sessions => columns::SESSIONS,
-            Self::Participants => columns::PARTICIPANTS,
-            Self::Timelogs => columns::TIMELOGS,
+            Self::Sessions => sessions::COLUMNS,
+            Self::Participants => participants::COLUMNS,
+            Self::Timelogs => timelogs::COLUMNS,
         }
     }
 
@@ -71,31 +86,26 @@ impl Table {
 
     /// The Arrow schema of the published table.
     pub fn schema(self) -> SchemaRef {
-        static SCHEMAS: LazyLock<[SchemaRef; 3]> =
-            LazyLock::new(|| Table::ALL.map(|table| schema_of(table.columns(), |kind| kind)));
-        Arc::clone(&SCHEMAS[self as usize])
+        static SCHEMAS: LazyLock<Tables<SchemaRef>> =
+            LazyLock::new(|| Tables::from_fn(|table| schema_of(table.columns(), |kind| kind)));
+        Arc::clone(&SCHEMAS[self])
     }
 
     /// The Arrow schema in the stage.
     pub fn staged_schema(self) -> SchemaRef {
-        static SCHEMAS: LazyLock<[SchemaRef; 3]> =
-            LazyLock::new(|| Table::ALL.map(|table| schema_of(table.staged_columns(), Type::staged)));
-        Arc::clone(&SCHEMAS[self as usize])
+        static SCHEMAS: LazyLock<Tables<SchemaRef>> =
+            LazyLock::new(|| Tables::from_fn(|table| schema_of(table.staged_columns(), Type::staged)));
+        Arc::clone(&SCHEMAS[self])
     }
 
     /// The columns in the stage: what repeats a row's session or participant, or follows from other columns, is not there.
     pub fn staged_columns(self) -> impl Iterator<Item = &'static Column> {
-        let (repeated, following) = match self {
-            Self::Sessions => (0, [].as_slice()),
-            Self::Participants => (PARENT_COLUMNS, columns::FOLLOWING_OF_PARTICIPANTS),
-            Self::Timelogs => (PARENT_COLUMNS, columns::FOLLOWING_OF_TIMELOGS),
-        };
-        self.columns()[repeated..].iter().filter(move |column| !following.contains(&column.name))
+        self.columns().iter().filter(|column| column.origin.is_staged())
     }
 }
 
-/// A column: its name, type, whether it may be null, and what it says.
-#[derive(Debug, Clone, Copy)]
+/// A column: its name, type, whether it may be null, where its values come from, and what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     /// As readers see it.
     pub name: &'static str,
@@ -103,62 +113,15 @@ pub struct Column {
     pub kind: Type,
     /// Whether null occurs.
     pub nullable: bool,
+    /// Where its values come from.
+    pub origin: Origin,
     /// One line for `docs/schema.md`.
     pub doc: &'static str,
 }
 
-/// The types in use; nanoseconds and unsigned numbers are not, since Spark refuses them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
-    /// UTF-8 text.
-    Text,
-    /// Microseconds since 1970, UTC-adjusted.
-    Time,
-    /// 32-bit count.
-    Count,
-    /// 64-bit milliseconds.
-    Millis,
-    /// 64-bit floating point.
-    Double,
-    /// True or false.
-    Flag,
-    /// A list of texts.
-    Texts,
-}
-
-impl Type {
-    /// The Arrow type.
-    pub fn arrow(self) -> DataType {
-        match self {
-            Self::Text => DataType::Utf8,
-            Self::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            Self::Count => DataType::Int32,
-            Self::Millis => DataType::Int64,
-            Self::Double => DataType::Float64,
-            Self::Flag => DataType::Boolean,
-            Self::Texts => DataType::List(Arc::new(Field::new("element", DataType::Utf8, false))),
-        }
-    }
-
-    /// The type in the stage: lists of texts are sets of anomalies there, a bit each.
-    #[must_use]
-    pub const fn staged(self) -> Self {
-        match self {
-            Self::Texts => Self::Count,
-            other => other,
-        }
-    }
-
-    const fn doc(self) -> &'static str {
-        match self {
-            Self::Text => "string",
-            Self::Time => "timestamp (µs, UTC)",
-            Self::Count => "int32",
-            Self::Millis => "int64 (ms)",
-            Self::Double => "double",
-            Self::Flag => "boolean",
-            Self::Texts => "list of strings",
-        }
+impl Column {
+    const fn new<T: Typed>(name: &'static str, origin: Origin, doc: &'static str) -> Self {
+        Self { name, kind: T::TYPE, nullable: T::NULLABLE, origin, doc }
     }
 }
 
@@ -196,6 +159,30 @@ pub fn document() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_child_row_repeats_has_the_same_place_in_its_session() {
+        let is_repeated = |column: &&Column| column.origin == Origin::Session;
+        for table in [Table::Participants, Table::Timelogs] {
+            assert_eq!(table.columns().iter().filter(is_repeated).count(), PARENT_COLUMNS);
+            for (child, session) in table.columns().iter().zip(sessions::COLUMNS).take(PARENT_COLUMNS) {
+                let of_session = child.name == session.name || child.name == format!("session_{}", session.name);
+                assert!(of_session && (child.kind, child.nullable) == (session.kind, session.nullable), "{child:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_column_stands_once_in_its_table_and_those_that_order_it_are_there() {
+        for table in Table::ALL {
+            let mut names: Vec<_> = table.columns().iter().map(|column| column.name).collect();
+            assert!(table.sort_columns().iter().all(|name| names.contains(name)), "{}", table.name());
+            names.sort_unstable();
+            assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+        }
+    }
+
     #[test]
     fn the_schema_page_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md");

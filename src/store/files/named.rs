@@ -95,6 +95,18 @@ pub fn secret(path: &Path) -> Result<String, Refusal> {
     Ok(text(file)?)
 }
 
+/// Looks at a file with a secret that a library is going to read itself. One that is not there is for the library to tell.
+///
+/// # Errors
+/// Where something else than a file is there, or others may have written it.
+pub fn look_at_secret(path: &Path) -> Result<(), Refusal> {
+    match opened(path) {
+        Ok((_, status)) => refuse_writable(path, &status, WRITABLE_BY_OTHERS),
+        Err(error) if Obstacle::of(&error).is_some() && !is_nothing(path) => Err(error.into()),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Whether the path names no file on purpose: `/dev/null`.
 fn is_nothing(path: &Path) -> bool {
     path == Path::new("/dev/null")

@@ -1,11 +1,14 @@
 //! Which form the value of each option has.
 
+use std::path::Path;
+
 use object_store::ClientConfigKey as Client;
 use object_store::aws::AmazonS3ConfigKey as S3;
 use object_store::azure::AzureConfigKey as Azure;
 use object_store::gcp::GoogleConfigKey as Google;
 use url::Url;
 
+use crate::store::files::named::{self, Refusal};
 use crate::store::place::Service;
 use crate::words::text::{duration, is_quoted};
 
@@ -30,6 +33,8 @@ pub enum Form {
     Period,
     /// A whole number from the first to the second.
     Number(u64, u64),
+    /// The path of a file with a secret, which the library reads itself.
+    SecretFile,
     /// The library says what is wrong with it.
     Free,
     /// That, and nothing that a settings file may hold.
@@ -58,13 +63,8 @@ fn of_s3(key: S3) -> Form {
         | S3::DisableTagging
         | S3::DisableBulkDelete
         | S3::S3Express => Form::Flag,
-        S3::ContainerAuthorizationTokenFile
-        | S3::WebIdentityTokenFile
-        | S3::Bucket
-        | S3::Checksum
-        | S3::CopyIfNotExists
-        | S3::ConditionalPut
-        | S3::RequestPayer => Form::Free,
+        S3::ContainerAuthorizationTokenFile | S3::WebIdentityTokenFile => Form::SecretFile,
+        S3::Bucket | S3::Checksum | S3::CopyIfNotExists | S3::ConditionalPut | S3::RequestPayer => Form::Free,
         S3::Encryption(_) if key.as_ref() == "aws_sse_customer_key_base64" => Form::Secret,
         S3::Client(key) => of_client(key),
         // The key's id, roles, encryption, and whatever a later version adds.
@@ -88,7 +88,8 @@ fn of_azure(key: Azure) -> Form {
         | Azure::UseAzureCli
         | Azure::SkipSignature
         | Azure::DisableTagging => Form::Flag,
-        Azure::FederatedTokenFile | Azure::ContainerName | Azure::CredentialType => Form::Free,
+        Azure::FederatedTokenFile => Form::SecretFile,
+        Azure::ContainerName | Azure::CredentialType => Form::Free,
         Azure::Client(key) => of_client(key),
         _ => Form::Word,
     }
@@ -99,7 +100,8 @@ fn of_google(key: Google) -> Form {
         Google::BaseUrl => Form::Endpoint,
         Google::BearerToken => Form::Secret,
         Google::ServiceAccountKey => Form::FreeSecret,
-        Google::ServiceAccount | Google::ApplicationCredentials | Google::Bucket => Form::Free,
+        Google::ServiceAccount | Google::ApplicationCredentials => Form::SecretFile,
+        Google::Bucket => Form::Free,
         Google::SkipSignature => Form::Flag,
         Google::Client(key) => of_client(key),
         _ => Form::Word,
@@ -154,6 +156,14 @@ impl Form {
                 let is_within = value.parse().is_ok_and(|number: u64| (from..=to).contains(&number));
                 kept(is_within, &format!("a whole number from {from} to {to}"))
             }
+            Self::SecretFile if value.is_empty() => kept(false, "the path of a file"),
+            Self::SecretFile => match named::look_at_secret(Path::new(value)) {
+                Ok(()) => Ok(value.to_owned()),
+                Err(Refusal::Distrusted { why, next }) => {
+                    Err(format!("a file that nobody else may write ({why}: {next})"))
+                }
+                Err(Refusal::Unreadable(error)) => Err(format!("a file ({error})")),
+            },
             Self::Free | Self::FreeSecret => kept(!value.is_empty(), "not empty"),
         }
     }

@@ -219,7 +219,7 @@ impl Plan {
             Seen::More => return,
             Seen::Lost => self.log.reasons.push("the head of the list moved too fast to be read again".to_owned()),
             Seen::Met { inserted, unchanged } => {
-                self.log.counts.inserted = inserted;
+                self.log.inserted = inserted;
                 self.round.head_unchanged = unchanged;
             }
         }

@@ -26,7 +26,7 @@ impl Plan {
         self.recall = Recall::default();
         self.server.parted = self.round.fits();
         self.log.counts.links += self.round.chain.as_ref().map_or(0, crate::walk::chain::Chain::links);
-        self.log.counts.unusable = 0;
+        self.log.unusable = 0;
         self.log.reasons.clear();
         let window = Window { size: self.server.sizes.largest(), page: 1 };
         self.phase = Phase::Walking;

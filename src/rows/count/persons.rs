@@ -1,10 +1,4 @@
-//! Which entries of a session are one person: those that share a `participantId`.
-
-use std::borrow::Cow;
-
-use super::values;
-use crate::rows::anomaly::Anomalies;
-use crate::rows::model::Participant;
+//! Which entries of a session are one person: those that share a `participant_id`.
 
 /// Which entries of a session share an id. Keeps its space from one session to the next.
 #[derive(Default)]
@@ -16,31 +10,24 @@ pub struct Persons {
 }
 
 impl Persons {
-    /// Looks at those entries of a session that have not been erased.
-    pub fn find(&mut self, participants: &[Participant<'_>], is_erased: impl Fn(usize) -> bool) {
-        let id = |index: usize| id(&participants[index]);
+    /// Looks at the entries of a session, by their places.
+    pub fn find<'a>(&mut self, entries: usize, id: impl Fn(usize) -> Option<&'a str>) {
         self.ids.clear();
-        let listed = (0..participants.len()).filter(|index| !is_erased(*index));
-        self.ids.extend(listed.filter_map(|index| Some((beginning(id(index)?.as_bytes()), index))));
+        self.ids.extend((0..entries).filter_map(|place| Some((beginning(id(place)?.as_bytes()), place))));
         self.ids.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| id(a.1).cmp(&id(b.1))));
         self.shared.clear();
-        self.shared.resize(participants.len(), None);
+        self.shared.resize(entries, None);
         for person in self.ids.chunk_by(|a, b| a.0 == b.0 && id(a.1) == id(b.1)).filter(|person| person.len() > 1) {
-            for (_, index) in person {
-                self.shared[*index] = Some(person[0].1);
+            for (_, place) in person {
+                self.shared[*place] = Some(person[0].1);
             }
         }
     }
 
     /// A number for the person behind an entry, the same for all entries of that person; `None` where there are no others.
-    pub fn shared(&self, index: usize) -> Option<usize> {
-        self.shared[index]
+    pub fn shared(&self, place: usize) -> Option<usize> {
+        self.shared[place]
     }
-}
-
-/// The id as it is stored.
-fn id<'a>(participant: &'a Participant<'_>) -> Option<Cow<'a, str>> {
-    values::id(&participant.id, &mut Anomalies::default())
 }
 
 /// The first eight bytes, or all that there are.

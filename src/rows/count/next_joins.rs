@@ -1,4 +1,4 @@
-//! When the participant of an open timelog joined next, from the rows of a chunk.
+//! When the participant of an open timelog joined next, from the rows of several sessions.
 //!
 //! Most sessions have no open timelog and cost nothing here.
 
@@ -8,12 +8,12 @@ use std::ops::Range;
 use arrow_array::{Array, BooleanArray, Int32Array, StringArray, TimestampMicrosecondArray};
 use arrow_buffer::bit_iterator::BitIndexIterator;
 
-use super::time;
 use crate::rows::attendance::{Joins, Log};
+use crate::rows::tables::time;
 
 /// Timelogs of several sessions, those of a session together: whose they are, and their facts.
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
+pub struct Logs<'a> {
     /// `participant_id`
     pub ids: &'a StringArray,
     /// `participant_index`
@@ -29,7 +29,7 @@ pub struct Rows<'a> {
 /// Who joined: all entries with an id are one participant, an entry without an id is its own.
 type Participant<'a> = (Option<&'a str>, Option<i32>);
 
-impl<'a> Rows<'a> {
+impl<'a> Logs<'a> {
     /// A timelog as listed.
     pub fn log(&self, row: usize) -> Log {
         Log { start: time(self.joined, row), end: time(self.left, row), is_open: self.is_open.value(row) }
@@ -42,7 +42,7 @@ impl<'a> Rows<'a> {
 
 /// Answers for one session after the other, in the order of their rows.
 pub struct NextJoins<'a> {
-    rows: Rows<'a>,
+    logs: Logs<'a>,
     /// Open timelogs, from the session at hand on.
     open: Peekable<BitIndexIterator<'a>>,
     joins: Joins<Participant<'a>>,
@@ -50,21 +50,21 @@ pub struct NextJoins<'a> {
 
 impl<'a> NextJoins<'a> {
     /// Before the first session.
-    pub fn new(rows: Rows<'a>) -> Self {
-        Self { rows, open: rows.is_open.values().set_indices().peekable(), joins: Joins::default() }
+    pub fn new(logs: Logs<'a>) -> Self {
+        Self { logs, open: logs.is_open.values().set_indices().peekable(), joins: Joins::default() }
     }
 
     /// Goes on to the session with these timelogs.
     pub fn session(&mut self, rows: Range<usize>) {
         while self.open.next_if(|row| *row < rows.start).is_some() {}
         if self.open.peek().is_some_and(|row| *row < rows.end) {
-            let of = self.rows;
+            let of = self.logs;
             self.joins.gather(rows.map(|row| (of.participant(row), of.log(row))));
         }
     }
 
     /// The next join of the participant of a timelog of this session; `None` for one that has its end.
     pub fn after(&self, row: usize, log: Log) -> Option<i64> {
-        if log.is_open { self.joins.after(self.rows.participant(row), log.start) } else { None }
+        if log.is_open { self.joins.after(self.logs.participant(row), log.start) } else { None }
     }
 }

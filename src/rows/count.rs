@@ -1,0 +1,305 @@
+//! From what is listed of sessions to every computed column: the one place where anything is counted.
+//!
+//! Pure. What is listed is a [`Roll`]: each timelog's start and end and whether it has one, whose it is, each session's start
+//! and end and whether it runs, and which values could not be read. All else follows by the rules of
+//! [`crate::rows::attendance`], whoever asks: rows as they are published, rows that are compared with what they should be,
+//! and rows out of which participants were taken.
+
+mod next_joins;
+mod persons;
+
+use std::ops::Range;
+
+use arrow_array::{Array, BooleanArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+
+use crate::rows::anomaly::{self, Anomalies, Anomaly};
+use crate::rows::attendance::{self, Bounds, Moments, Span, Totals, millis};
+use crate::rows::tables::{Computed, Tables, participants, sessions, time, timelogs};
+pub use next_joins::Logs;
+use next_joins::NextJoins;
+use persons::Persons;
+
+/// The first schema version in which an open timelog ends with the next join of its participant. Before, it ended with its
+/// session only, and everybody who had joined and not left was present while that ran.
+const NEXT_JOINS_SINCE: u32 = 2;
+
+/// Anomalies that come of values which could not be read, and so don't follow from others; by table. A session's also hold
+/// those of its participants, theirs those of their timelogs.
+const READ: Tables<&[Anomaly]> = Tables {
+    sessions: &[
+        Anomaly::BadParticipants,
+        Anomaly::BadText,
+        Anomaly::BadTimestamp,
+        Anomaly::BadValue,
+        Anomaly::CutText,
+        Anomaly::LongId,
+        Anomaly::TooLarge,
+    ],
+    participants: &[
+        Anomaly::BadParticipants,
+        Anomaly::BadTimelog,
+        Anomaly::BadValue,
+        Anomaly::CutText,
+        Anomaly::LongId,
+    ],
+    timelogs: &[Anomaly::BadTimelog, Anomaly::BadTimestamp],
+};
+
+/// What is listed of some sessions, by column; the rows of a session stand together, those of an entry too.
+#[derive(Debug)]
+pub struct Roll<'a> {
+    /// The sessions' `started_at`.
+    pub started_at: &'a TimestampMicrosecondArray,
+    /// The sessions' `ended_at`.
+    pub ended_at: &'a TimestampMicrosecondArray,
+    /// The sessions' `is_open`.
+    pub is_open: &'a BooleanArray,
+    /// Among the participants and among the timelogs: the first row of each session, and the number of rows at the end.
+    pub offsets: &'a [Vec<usize>; 2],
+    /// The participants' `participant_index`.
+    pub participant_index: &'a Int32Array,
+    /// The participants' `participant_id`.
+    pub participant_id: &'a StringArray,
+    /// The timelogs.
+    pub logs: Logs<'a>,
+    /// What of each row could not be read.
+    pub read: Tables<Vec<Anomalies>>,
+}
+
+impl<'a> Roll<'a> {
+    /// What is listed in published rows; `offsets` say where each session's begin.
+    pub fn of_published(rows: &'a Tables<RecordBatch>, offsets: &'a [Vec<usize>; 2]) -> Self {
+        let lists = Tables {
+            sessions: sessions::anomalies(&rows.sessions),
+            participants: participants::anomalies(&rows.participants),
+            timelogs: timelogs::anomalies(&rows.timelogs),
+        };
+        let read = |(lists, read)| anomaly::sets(lists).into_iter().map(|set| set.among(read)).collect();
+        Self {
+            started_at: sessions::started_at(&rows.sessions),
+            ended_at: sessions::ended_at(&rows.sessions),
+            is_open: sessions::is_open(&rows.sessions),
+            offsets,
+            participant_index: participants::participant_index(&rows.participants),
+            participant_id: participants::participant_id(&rows.participants),
+            logs: Logs {
+                ids: timelogs::participant_id(&rows.timelogs),
+                index: timelogs::participant_index(&rows.timelogs),
+                joined: timelogs::started_at(&rows.timelogs),
+                left: timelogs::ended_at(&rows.timelogs),
+                is_open: timelogs::is_open(&rows.timelogs),
+            },
+            read: lists.zip(READ).map(read),
+        }
+    }
+
+    fn bounds(&self, session: usize) -> Bounds {
+        let [start, end] = [self.started_at, self.ended_at].map(|times| time(times, session));
+        Bounds { start, end, is_open: self.is_open.value(session) }
+    }
+
+    /// The rows of a session among the participants and among the timelogs.
+    fn children(&self, session: usize) -> [Range<usize>; 2] {
+        self.offsets.each_ref().map(|offsets| offsets[session]..offsets[session + 1])
+    }
+
+    fn id(&self, entry: usize) -> Option<&'a str> {
+        self.participant_id.is_valid(entry).then(|| self.participant_id.value(entry))
+    }
+
+    /// The timelogs of an entry among those of its session that are left; before them may be some whose entry is not there.
+    fn logs_of(&self, entry: usize, mut left: Range<usize>) -> Range<usize> {
+        let index = self.participant_index.value(entry);
+        let of = self.logs.index.values();
+        let from = left.find(|&row| of[row] >= index).unwrap_or(left.end);
+        let to = (from..left.end).find(|&row| of[row] != index).unwrap_or(left.end);
+        from..to
+    }
+}
+
+/// The computed columns of all rows, by the rules of a schema version. A timelog whose entry is not there counts for nothing
+/// but itself.
+pub fn count(roll: &Roll<'_>, schema_version: u32) -> Tables<Computed> {
+    let mut counter = Counter::new(roll, schema_version);
+    for session in 0..roll.started_at.len() {
+        counter.session(session);
+    }
+    let Counter { sessions, participants, timelogs, .. } = counter;
+    Tables { sessions: sessions.finish(), participants: participants.finish(), timelogs: timelogs.finish() }
+}
+
+/// The columns so far, and scratch space that is kept from one session to the next.
+struct Counter<'a> {
+    roll: &'a Roll<'a>,
+    /// `None` where the rules know of no next join.
+    next_joins: Option<NextJoins<'a>>,
+    sessions: sessions::Counts,
+    participants: participants::Counts,
+    timelogs: timelogs::Counts,
+    /// Effective spans of the entry at hand.
+    entry: Vec<Span>,
+    /// Those of the session at hand, united by entry.
+    all: Vec<Span>,
+    /// The same with those who are present, united by person.
+    people: Vec<Span>,
+    /// Who has several entries in the session at hand, and their spans.
+    persons: Persons,
+    shared: Vec<(usize, Span)>,
+    moments: Moments,
+}
+
+/// What the entries of the session at hand come to so far.
+struct OfSession {
+    attended_ms: i64,
+    anomalies: Anomalies,
+    /// Whether the spans by person are other than those by entry.
+    people_differ: bool,
+}
+
+/// What some timelogs come to, but for their spans.
+#[derive(Default)]
+struct OfLogs {
+    totals: Totals,
+    present_since: Option<i64>,
+    anomalies: Anomalies,
+}
+
+impl<'a> Counter<'a> {
+    fn new(roll: &'a Roll<'a>, schema_version: u32) -> Self {
+        Self {
+            roll,
+            next_joins: (schema_version >= NEXT_JOINS_SINCE).then(|| NextJoins::new(roll.logs)),
+            sessions: sessions::Counts::with_capacity(roll.started_at.len()),
+            participants: participants::Counts::with_capacity(roll.participant_index.len()),
+            timelogs: timelogs::Counts::with_capacity(roll.logs.joined.len()),
+            entry: Vec::new(),
+            all: Vec::new(),
+            people: Vec::new(),
+            persons: Persons::default(),
+            shared: Vec::new(),
+            moments: Moments::default(),
+        }
+    }
+
+    fn session(&mut self, row: usize) {
+        let bounds = self.roll.bounds(row);
+        let [entries, logs] = self.roll.children(row);
+        let mut session = OfSession { attended_ms: 0, anomalies: self.roll.read.sessions[row], people_differ: false };
+        if bounds.is_backwards() {
+            session.anomalies.add(Anomaly::EndBeforeStart);
+        }
+        self.entries(bounds, entries.clone(), logs.clone(), &mut session);
+        let swept = attendance::sweep(&self.all, &mut self.moments);
+        let peak =
+            if session.people_differ { attendance::sweep(&self.people, &mut self.moments).most } else { swept.most };
+
+        let counts = &mut self.sessions;
+        counts.duration_ms.append_option(attendance::duration(bounds.start, bounds.end));
+        counts.occupied_ms.append_value(millis(swept.covered));
+        counts.total_attended_ms.append_value(session.attended_ms);
+        counts.peak_participants.append_value(peak);
+        counts.participant_count.append_value(number(entries.len()));
+        counts.timelog_count.append_value(number(logs.len()));
+        counts.anomalies.push(session.anomalies);
+    }
+
+    /// Counts the rows of a session; leaves its spans, by entry and by person.
+    fn entries(&mut self, bounds: Bounds, entries: Range<usize>, logs: Range<usize>, session: &mut OfSession) {
+        self.all.clear();
+        self.people.clear();
+        self.shared.clear();
+        self.persons.find(entries.len(), |place| self.roll.id(entries.start + place));
+        if let Some(next_joins) = &mut self.next_joins {
+            next_joins.session(logs.clone());
+        }
+        let mut next = logs.start;
+        for (place, entry) in entries.enumerate() {
+            let own = self.roll.logs_of(entry, next..logs.end);
+            self.logs(bounds, next..own.start);
+            next = own.end;
+            self.entry(bounds, entry, own, self.persons.shared(place), session);
+        }
+        self.logs(bounds, next..logs.end);
+        self.shared.sort_unstable();
+        for spans in self.shared.chunk_by(|a, b| a.0 == b.0) {
+            self.entry.clear();
+            self.entry.extend(spans.iter().map(|(_, span)| *span));
+            attendance::unite(&mut self.entry);
+            self.people.extend_from_slice(&self.entry);
+        }
+    }
+
+    /// Counts an entry and its timelogs. `person`: who is behind it, where others are of the same.
+    fn entry(
+        &mut self,
+        bounds: Bounds,
+        row: usize,
+        logs: Range<usize>,
+        person: Option<usize>,
+        session: &mut OfSession,
+    ) {
+        let join_count = number(logs.len());
+        let OfLogs { totals, present_since, mut anomalies } = self.logs(bounds, logs);
+        anomalies.merge(self.roll.read.participants[row]);
+        if person.is_some() {
+            anomalies.add(Anomaly::RepeatedParticipant);
+        }
+        if attendance::unite(&mut self.entry) {
+            anomalies.add(Anomaly::Overlap);
+        }
+        let attended_ms = millis(attendance::length(&self.entry));
+        session.attended_ms = session.attended_ms.saturating_add(attended_ms);
+        session.anomalies.merge(anomalies);
+        session.people_differ |= present_since.is_some() || person.is_some();
+        self.keep_spans(person, present_since);
+
+        let counts = &mut self.participants;
+        counts.first_joined_at.append_option(totals.first_joined);
+        counts.last_left_at.append_option(totals.last_left());
+        counts.join_count.append_value(join_count);
+        counts.attended_ms.append_value(attended_ms);
+        counts.gross_ms.append_value(millis(totals.gross));
+        counts.is_present.append_value(totals.is_present);
+        counts.anomalies.push(anomalies);
+    }
+
+    /// Adds the spans of the entry at hand, united, to those of its session.
+    fn keep_spans(&mut self, person: Option<usize>, present_since: Option<i64>) {
+        self.all.extend_from_slice(&self.entry);
+        if let Some(since) = present_since {
+            self.entry.push(Span { start: since, end: Span::FOREVER });
+            attendance::unite(&mut self.entry);
+        }
+        match person {
+            Some(person) => self.shared.extend(self.entry.iter().map(|span| (person, *span))),
+            None => self.people.extend_from_slice(&self.entry),
+        }
+    }
+
+    /// Counts some timelogs, of one entry or of none; leaves their effective spans.
+    fn logs(&mut self, bounds: Bounds, rows: Range<usize>) -> OfLogs {
+        let mut all = OfLogs::default();
+        self.entry.clear();
+        for row in rows {
+            let log = self.roll.logs.log(row);
+            let next_join = self.next_joins.as_ref().and_then(|next_joins| next_joins.after(row, log));
+            let mut counted = attendance::count(bounds, log, next_join);
+            counted.anomalies.merge(self.roll.read.timelogs[row]);
+            all.totals.add(&counted);
+            all.present_since = attendance::earlier(all.present_since, counted.present_since);
+            all.anomalies.merge(counted.anomalies);
+            self.entry.extend(counted.effective);
+
+            let counts = &mut self.timelogs;
+            counts.duration_ms.append_option(attendance::duration(log.start, log.end));
+            counts.effective_started_at.append_option(counted.effective.map(|span| span.start));
+            counts.effective_ended_at.append_option(counted.effective.map(|span| span.end));
+            counts.anomalies.push(counted.anomalies);
+        }
+        all
+    }
+}
+
+fn number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
