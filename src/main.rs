@@ -89,6 +89,8 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
         | Command::Purge(_)
         | Command::Check
         | Command::Verify(_)
+        | Command::Status(_)
+        | Command::Rejects(_)
         | Command::Demo(_)
         | Command::Simulate(_) => run(cli, resolved()?, environment, Arc::clone(progress)),
     }
@@ -126,6 +128,8 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
                 setting.progress.finish();
                 conclude(error.map_or(Ok(0), Err), text.as_bytes())
             }
+            Command::Status(status) => told(commands::status(&setting, &cli.global, status, &stop)),
+            Command::Rejects(rejects) => told(commands::rejects(&setting, &cli.global, rejects, &stop)),
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
             Command::Simulate(simulate) => {
                 let server = commands::simulate(&setting, simulate).await?;
@@ -140,6 +144,12 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Config | Command::Completions { .. } | Command::Man { .. } => Ok(0),
         }
     })
+}
+
+/// Prints what a command has found out, also where that is an error.
+fn told(told: Result<Told>) -> Result<u8> {
+    let Told { text, error } = told?;
+    conclude(error.map_or(Ok(0), Err), text.as_bytes())
 }
 
 /// Prints the result of a run, also of one that failed.

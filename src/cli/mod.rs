@@ -8,7 +8,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 mod export;
 mod purge;
+mod rejects;
 mod simulate;
+mod status;
 mod text;
 mod tips;
 mod verify;
@@ -18,7 +20,9 @@ use crate::terminal::logging::Format;
 use crate::terminal::progress::Mode;
 pub use export::{Backfill, Export, Reading};
 pub use purge::Purge;
+pub use rejects::Rejects;
 pub use simulate::{Demo, Simulate};
+pub use status::Status;
 pub use tips::with_tips;
 pub use verify::Verify;
 
@@ -44,7 +48,8 @@ Exit codes:
   1    unexpected: a defect of rollbook
   2    usage or configuration, or no credentials
   3    the data is written, but not shown to be complete, or there are new
-       records that can't be read
+       records that can't be read; status --max-age: no export was shown to
+       be complete for so long
   4    the API refused the credentials
   5    the API failed; worth a retry later
   6    the dataset could not be read or written; worth a retry later
@@ -139,6 +144,19 @@ pub enum Command {
     /// rows: order, unique keys, the right partition, no child without its parent, and every sum computed anew from the
     /// timelogs. Needs no credentials, and writes nothing without --repair. Exit code 9: damage was found.
     Verify(Verify),
+    /// Show what the dataset holds, how its last runs went and what waits
+    ///
+    /// Reads the records of the dataset and the ends of its files, no rows: fit for a look at night and for a health check
+    /// every minute. Needs no credentials, asks no API, writes nothing and waits for no other run. A record that can't be
+    /// read is told with the next step, and all else is shown. Exit code 3: with --max-age, where nothing was proven for
+    /// that long; 6: there is no dataset, or it is out of reach.
+    Status(Status),
+    /// List the records that could not be read, or not all of them
+    ///
+    /// Runs keep such records as the API sent them, for 30 days. They are listed by reason, each once, with the last run
+    /// that met it, the page and the place there, counted from 0. They may hold personal data. Needs no credentials, and
+    /// writes nothing.
+    Rejects(Rejects),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -304,6 +322,8 @@ Commands:
   purge        Remove old sessions or a participant from the dataset, for good
   check        Show how the API behaves, what a run would read and what it could prove
   verify       Check the dataset: its files against its records, its rows against each other
+  status       Show what the dataset holds, how its last runs went and what waits
+  rejects      List the records that could not be read, or not all of them
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   config       Print the settings in force and where each comes from

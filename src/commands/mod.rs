@@ -4,6 +4,7 @@
 //! export    `export` and `backfill`       check     what the API does, and what a run could prove
 //! purge     what must not come back       demo      an export of a simulated account
 //! verify    what a dataset is worth       simulate  the simulated API alone
+//! status    what it holds, and its runs   rejects   what could not be read
 //! run       the frame of a run that reads the API
 //! fetch     one page of the list as rows  shortfall why written data ends a run with 3
 //! ```
@@ -21,16 +22,20 @@ pub mod demo;
 pub mod export;
 mod fetch;
 pub mod purge;
+pub mod rejects;
 mod run;
 mod shortfall;
 pub mod simulate;
+pub mod status;
 pub mod verify;
 
 pub use check::command::check;
 pub use demo::demo;
 pub use export::command::{backfill, export};
 pub use purge::command::{purge, rules};
+pub use rejects::command::rejects;
 pub use simulate::simulate;
+pub use status::command::status;
 pub use verify::command::verify;
 
 /// What every command is given.

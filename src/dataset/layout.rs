@@ -36,6 +36,12 @@ impl Layout {
         Self { store: Arc::new(Dry(Arc::clone(&self.store))), by: self.by }
     }
 
+    /// The same place, cut into partitions otherwise.
+    #[must_use]
+    pub fn cut(&self, by: PartitionBy) -> Self {
+        Self { store: Arc::clone(&self.store), by }
+    }
+
     /// The folder or object store that the dataset is in.
     pub fn store(&self) -> &dyn Store {
         self.store.as_ref()

@@ -5,9 +5,11 @@
 
 mod chunks;
 mod facts;
+mod glance;
 mod part;
 
 pub use chunks::Chunks;
+pub use glance::Glance;
 pub use part::{damaged, open, schema_version, strange};
 
 use std::collections::BTreeMap;

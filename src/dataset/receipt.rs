@@ -1,5 +1,6 @@
 //! The receipt: the JSON record of a run, printed with `--json` and kept in `_rollbook/runs/`, written last.
 
+pub mod newest;
 pub mod past;
 pub mod purged;
 pub mod walked;

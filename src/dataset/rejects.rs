@@ -7,6 +7,8 @@
 //! without a usable id stands in the place of a session that nobody can name, tonight of another one than last night, so it
 //! is never known, and counts in every run. Of equal texts one is stored.
 
+mod kept;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -23,6 +25,7 @@ use crate::rows::flatten::{Of, Reject};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 use crate::words::id;
 use crate::words::limits;
+pub use kept::{Kept, count, damaged, each_kept};
 
 /// The folder of rejects, in rollbook's own.
 const FOLDER: &str = "rejects";
@@ -291,19 +294,6 @@ fn each(layout: &Layout, path: &str, mut each: impl FnMut(Line) -> Result<()>) -
             Err(_) => is_whole = false,
         }
     }
-}
-
-/// Calls with the path of each file that holds something else than lines of it.
-///
-/// # Errors
-/// `Destination`.
-pub fn damaged(layout: &Layout, mut found: impl FnMut(&str)) -> Result<()> {
-    for (path, _) in layout.store().list(&Layout::own(FOLDER))? {
-        if !each(layout, &path, |_| Ok(()))? {
-            found(&path);
-        }
-    }
-    Ok(())
 }
 
 /// Whether a path is one of a file of rejects.

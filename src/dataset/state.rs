@@ -120,6 +120,26 @@ impl State {
     }
 
     /// Every published file by its path, as the state knows it.
+    pub const fn files(&self) -> &BTreeMap<String, Recorded> {
+        &self.files
+    }
+
+    /// Whose sessions the dataset holds.
+    pub const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The version of the schema that the dataset was written in.
+    pub const fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    /// How the dataset is cut; `None` where no version that is known cuts one so.
+    pub fn partition_by(&self) -> Option<PartitionBy> {
+        PartitionBy::ALL.into_iter().find(|(name, _)| *name == self.partition_by).map(|(_, by)| by)
+    }
+
+    /// The same files, handed over.
     pub fn into_files(self) -> BTreeMap<String, Recorded> {
         self.files
     }

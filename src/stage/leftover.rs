@@ -8,7 +8,7 @@ use super::{ASIDE, STAGED};
 use crate::store::files::{Access, Folder, status};
 
 /// How long a stage can be continued, in microseconds.
-const MOST_AGE: i64 = 24 * 3_600_000_000;
+pub const MOST_AGE: i64 = 24 * 3_600_000_000;
 
 /// Why a stage can't be continued.
 pub enum Unusable {

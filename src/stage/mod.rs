@@ -15,6 +15,7 @@ mod leftover;
 mod opened;
 mod record;
 mod segment;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -42,6 +43,7 @@ pub use journal::{Header, Recalled};
 use keys::Keys;
 use leftover::{is_left, remove};
 use record::{Record, SegmentRecord, Unstaged};
+pub use waiting::Waiting;
 
 /// Where a segment is in the file of rows, and what the merge must know before it is read.
 #[derive(Debug, Clone)]

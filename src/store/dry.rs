@@ -40,7 +40,7 @@ impl Store for Dry {
     }
 
     fn swap(&self, _: Draft, expected: Option<&Version>, _: Access) -> Result<Swap> {
-        let unchanged = || Version { tag: String::new(), number: None, mark: None };
+        let unchanged = || Version { tag: String::new(), number: None, mark: None, length: None };
         Ok(Swap::Done(expected.cloned().unwrap_or_else(unchanged)))
     }
 

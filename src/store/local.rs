@@ -277,7 +277,8 @@ fn is_too_deep(folder: &str) -> bool {
 /// A file that was replaced is another one to the file system, or has another length or time.
 fn version(status: &Status) -> Version {
     let mark = format!("{}-{}.{:09}", status.st_size, status.st_mtime, status.st_mtime_nsec);
-    Version { tag: format!("{}-{mark}", status.st_ino), number: None, mark: Some(mark) }
+    let length = u64::try_from(status.st_size).ok();
+    Version { tag: format!("{}-{mark}", status.st_ino), number: None, mark: Some(mark), length }
 }
 
 fn version_of(file: &File) -> io::Result<Version> {

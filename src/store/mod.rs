@@ -50,12 +50,19 @@ pub struct Version {
     number: Option<String>,
     /// What of it a copy that keeps lengths and times has, too; `None`: all of it.
     mark: Option<String>,
+    /// Bytes of the file, where the store has told.
+    length: Option<u64>,
 }
 
 impl Version {
     /// What may be written down to know the file again in a later run: another mark, and its bytes may be others.
     pub fn mark(&self) -> &str {
         self.mark.as_ref().unwrap_or(&self.tag)
+    }
+
+    /// Bytes of the file; 0 where the store has not told, as after a swap. Lists and opened files tell.
+    pub fn length(&self) -> u64 {
+        self.length.unwrap_or_default()
     }
 }
 

@@ -306,12 +306,13 @@ fn longest(path: &str) -> u64 {
 }
 
 fn version_of(meta: &ObjectMeta) -> Version {
-    version(meta.e_tag.clone(), meta.version.clone())
+    Version { length: Some(meta.size), ..version(meta.e_tag.clone(), meta.version.clone()) }
 }
 
 /// Some stores put the etag in quotes in one answer and not in another.
 fn version(etag: Option<String>, number: Option<String>) -> Version {
-    Version { tag: etag.unwrap_or_default().trim_matches('"').to_owned(), number, mark: None }
+    let tag = etag.unwrap_or_default().trim_matches('"').to_owned();
+    Version { tag, number, mark: None, length: None }
 }
 
 fn quoted(version: &Version) -> String {

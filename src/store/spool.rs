@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn version(tag: &str) -> Version {
-        Version { tag: tag.to_owned(), number: None, mark: None }
+        Version { tag: tag.to_owned(), number: None, mark: None, length: None }
     }
 
     fn keep(spool: &Spool, text: &str, tag: &str) -> File {

@@ -73,6 +73,35 @@ pub fn shown(text: &str) -> String {
     one_line(text, SHOWN)
 }
 
+/// JSON as it may be printed, whoever wrote its texts: only in these can characters be that act on a terminal, and there they are
+/// written by their numbers. It reads as the same values.
+pub fn shown_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\u{7f}' || !c.is_ascii() && (c.is_control() || is_unseen(c)) {
+            let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>();
+            text.push_str(&units.concat());
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// Whether a character changes the direction of writing, or can't be seen.
+const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
 /// One line of at most `chars` characters: trimmed, and what can't be seen or acts on a terminal escaped.
 pub fn one_line(text: &str, chars: usize) -> String {
     let text = text.trim();
@@ -83,14 +112,7 @@ pub fn one_line(text: &str, chars: usize) -> String {
             break;
         }
         match c {
-            // Also those that change the direction of writing or can't be seen.
-            '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}' => line.extend(c.escape_unicode()),
+            c if is_unseen(c) => line.extend(c.escape_unicode()),
             c if c.is_control() => line.extend(c.escape_default()),
             c => line.push(c),
         }
@@ -144,6 +166,14 @@ mod tests {
     fn a_line_is_short_and_harmless() {
         assert_eq!(one_line("a\u{1b}[31mb\r\n\u{202e}c\u{7f}", 50), r"a\u{1b}[31mb\r\n\u{202e}c\u{7f}");
         assert_eq!(one_line("  abcd ", 3), "abc...");
+    }
+
+    #[test]
+    fn no_character_in_json_acts_on_a_terminal_and_none_is_lost() {
+        let raw = "a\u{9b}31m\u{202e}b\u{7f}\u{e0041}\u{e9}\n\u{1f600}";
+        let json = shown_json(&serde_json::to_string(raw).unwrap());
+        assert_eq!(json, "\"a\\u009b31m\\u202eb\\u007f\\udb40\\udc41\u{e9}\\n\u{1f600}\"");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), raw);
     }
 
     proptest! {

@@ -154,7 +154,16 @@ fn a_result_that_cannot_be_printed_has_a_code_of_its_own() {
     // The documented line of cron: log and result on the same disk.
     let output = bed.export(&[]).stdout(full()).stderr(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(10));
-    for arguments in [&["config"][..], &["verify"], &["check"], &["man"], &["completions", "bash"], &["--help"]] {
+    for arguments in [
+        &["config"][..],
+        &["verify"],
+        &["status"],
+        &["rejects"],
+        &["check"],
+        &["man"],
+        &["completions", "bash"],
+        &["--help"],
+    ] {
         let (code, stderr) = unprinted(bed.command(arguments));
         assert!(code == Some(10) && stderr.contains(SAID), "{arguments:?}: {stderr}");
     }
@@ -223,6 +232,8 @@ fn beside_a_first_run_there_is_no_dataset_yet() {
     for arguments in [
         &["verify"][..],
         &["verify", "--repair"],
+        &["status"],
+        &["rejects"],
         &["purge", "--before", "2020-01-01"],
         &["purge", "--before", "2020-01-01", "--dry-run"],
     ] {
@@ -233,7 +244,7 @@ fn beside_a_first_run_there_is_no_dataset_yet() {
     // Stopped before it has published, it has made none.
     signal(&child, "-TERM");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
-    for arguments in [&["verify"][..], &["purge", "--before", "2020-01-01"]] {
+    for arguments in [&["verify"][..], &["status"], &["rejects"], &["purge", "--before", "2020-01-01"]] {
         let ran = Ran::of(bed.command(arguments).output().unwrap());
         assert!(ran.code == 6 && ran.stderr.contains("error: there is no dataset: "), "{arguments:?}: {ran:?}");
     }

@@ -191,7 +191,8 @@ fn another_cut_or_account_or_damage_is_refused() {
         ("\"account\": null", "\"account\": \"another\"", "of account `another`, and the credentials are of `unknown`"),
     ] {
         assert!(state.contains(ours), "{state}");
-        std::fs::write(&path, state.replace(ours, others)).unwrap();
+        std::fs::write(&path, &state).unwrap();
+        bed.edit_state(|text| text.replace(ours, others));
         let foreign = bed.run(&[]);
         assert!(foreign.code == 2 && foreign.stderr.contains(named), "{foreign:?}");
     }

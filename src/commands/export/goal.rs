@@ -278,6 +278,11 @@ fn filters(meetings: &[String], range: Option<Range>) -> Vec<Filter> {
 }
 
 /// How far a nightly run goes back, or what speaks for everything.
+/// Why the next night would read the whole list; `None` where it would not. `floor`: as from [`floor`]; `now` in microseconds.
+pub fn why_full(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Option<String> {
+    nightly(covered, floor, config, now).err()
+}
+
 fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Result<i64, String> {
     const NOTHING: &str = "nothing was covered before";
     let covered = covered.ok_or(NOTHING)?;

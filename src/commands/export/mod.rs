@@ -38,7 +38,7 @@ use crate::walk::{Plan, Settings, Verdict};
 use crate::words::clock::Clock;
 use crate::words::stop::Stop;
 use asking::Asking;
-pub use goal::Work;
+pub use goal::{Work, floor, why_full};
 use proof::Proof;
 use publication::{Done, Publication};
 use scene::Scene;

@@ -47,12 +47,25 @@ impl State {
     /// # Errors
     /// `Config` where the dataset is of a newer version, or cut otherwise.
     pub fn look(layout: &Layout) -> Result<Found> {
+        let found = Self::glance(layout)?;
+        if let Found::Known(state) = &found {
+            state.refuse_unless_like(&Self::new(layout.by(), state.source.clone()), layout)?;
+        }
+        Ok(found)
+    }
+
+    /// The same, however the dataset is cut ([`State::partition_by`]).
+    ///
+    /// # Errors
+    /// `Config` where the dataset is of a newer version.
+    pub fn glance(layout: &Layout) -> Result<Found> {
         let Some((text, version)) = layout.store().read(&path())? else { return Ok(Found::Nothing) };
         let mut state = match Self::read(&text) {
             Ok(state) => state,
             Err(why) => return Ok(Found::Damaged(why)),
         };
-        state.refuse_unless_like(&Self::new(layout.by(), state.source.clone()), layout)?;
+        let by = state.partition_by().unwrap_or_else(|| layout.by());
+        state.refuse_unless_like(&Self::new(by, state.source.clone()), layout)?;
         state.version = Some(version);
         state.had_covered = state.covered.is_some();
         Ok(Found::Known(Box::new(state)))

@@ -8,9 +8,12 @@ use crate::config::{Api, ApiVersion};
 /// Where the sessions come from; a dataset holds those of one account, read from one version of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    base_url: String,
-    pub(super) api_version: String,
-    account: Option<String>,
+    /// The origin that is asked: `https://api.videosdk.live`, or `loopback` for all of this machine.
+    pub base_url: String,
+    /// `v1` or `v2`.
+    pub api_version: String,
+    /// The account that the credentials named, where they named one.
+    pub account: Option<String>,
 }
 
 impl Source {
