@@ -21,7 +21,7 @@ use crate::dataset::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::rows::tables::Table;
 use crate::sim::{Account, Options, Shape};
-use crate::terminal::summary::{grouped, size};
+use crate::terminal::summary::{counted, grouped, size};
 use crate::words::stop::Stop;
 
 /// Sessions shown of the attendance summary.
@@ -40,6 +40,11 @@ pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: 
     if let Some(version) = State::version_of(&layout)? {
         setting.config.api.version = version;
     }
+    tracing::info!(
+        "an account of {} is simulated on this machine and exported to {}",
+        counted(demo.sessions, "session"),
+        setting.config.dataset.url
+    );
     let config = setting.config.clone();
     let credentials = Credentials::Token(Secret::new("demo"));
     let work = Work::Export { full: true, meetings: Vec::new() };
