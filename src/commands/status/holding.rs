@@ -9,14 +9,14 @@ use crate::dataset::published::{Glance, Published, Versions};
 use crate::dataset::state::State;
 use crate::error::{Kind, Result};
 use crate::rows::partition::Partition;
-use crate::rows::tables::Table;
+use crate::rows::tables::{Table, Tables};
 use crate::store::Version;
 
 /// What a dataset holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holding {
     /// Rows of sessions, participants and timelogs; `None` where nobody knows.
-    pub rows: [Option<u64>; 3],
+    pub rows: Tables<Option<u64>>,
     /// Files of the tables.
     pub files: u64,
     /// Bytes in them.
@@ -31,7 +31,7 @@ pub struct Holding {
 #[derive(Default)]
 struct Glanced {
     all: Glance,
-    rows: [Option<u64>; 3],
+    rows: Tables<Option<u64>>,
     bad: Vec<Notice>,
 }
 
@@ -44,7 +44,7 @@ pub fn look(layout: &Layout, state: Option<&State>, notices: &mut Vec<Notice>) -
     there.retain(|path, _| layout.partition_of(path).is_some() && is_named(state, path));
     let mut found = partitions(layout, &there);
     let Glanced { all, rows, bad } = Published::until_settled(layout, &mut found, |published| {
-        let mut glanced = Glanced { rows: [Some(0); 3], ..Glanced::default() };
+        let mut glanced = Glanced { rows: Tables::from_fn(|_| Some(0)), ..Glanced::default() };
         for part in published {
             glance(layout, state, part, &mut glanced)?;
         }
@@ -56,7 +56,7 @@ pub fn look(layout: &Layout, state: Option<&State>, notices: &mut Vec<Notice>) -
         missing(layout, state, &there, notices);
     }
     Ok(Holding {
-        rows: state.map_or(rows, |state| Table::ALL.map(|table| Some(named_rows(state, table)))),
+        rows: state.map_or(rows, |state| Tables::from_fn(|table| Some(named_rows(state, table)))),
         files: there.len() as u64,
         bytes: there.values().map(Version::length).sum(),
         open,
@@ -101,7 +101,7 @@ fn glance(layout: &Layout, state: Option<&State>, part: &Published, glanced: &mu
             Table::Sessions => part.glance(),
             _ => part.rows_of(table).map(|rows| Glance { sessions: rows, ..Glance::default() }),
         };
-        let rows = &mut glanced.rows[table as usize];
+        let rows = &mut glanced.rows[table];
         match read {
             Err(error) if error.kind() == Kind::Unreadable => {
                 *rows = None;

@@ -7,6 +7,7 @@ use super::notice::Notice;
 use super::runs;
 use crate::dataset::receipt::newest::Run;
 use crate::rows::partition::PartitionBy;
+use crate::rows::tables::Tables;
 use crate::stage::Waiting;
 use crate::words::redact::shown_json;
 use crate::words::timestamp;
@@ -62,7 +63,7 @@ pub struct Due {
 impl Status {
     /// For a machine.
     pub fn json(&self) -> String {
-        let [sessions, participants, timelogs] = self.holding.rows;
+        let Tables { sessions, participants, timelogs } = self.holding.rows;
         let document = Document {
             dataset: &self.dataset,
             account: self.account.as_deref(),

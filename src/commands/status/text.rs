@@ -7,6 +7,7 @@ use super::report::{Due, Status};
 use super::runs;
 use crate::dataset::receipt::newest::Run;
 use crate::rows::partition::PartitionBy;
+use crate::rows::tables::Tables;
 use crate::stage::Waiting;
 use crate::terminal::summary::{counted, grouped, size};
 use crate::words::redact::{one_line, shown};
@@ -34,7 +35,7 @@ impl Status {
     }
 
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let [sessions, participants, timelogs] = self.holding.rows.map(number);
+        let Tables { sessions, participants, timelogs } = self.holding.rows.map(number);
         let mut lines = vec![
             ("dataset", self.dataset()),
             ("account", self.whose()),
