@@ -20,7 +20,7 @@ pub enum Scalar<'a> {
     Text(Cow<'a, str>),
     /// A whole number that fits into 64 bits with a sign.
     Integer(i64),
-    /// A whole number above those, that fits into 64 bits without a sign.
+    /// A whole number above the range of `Integer` that fits into 64 bits without a sign.
     Large(u64),
     /// Any other number. A whole one of more digits is here, too, though not with all of them.
     Float(f64),
