@@ -65,7 +65,7 @@ pub struct Backfill {
 }
 
 impl Backfill {
-    /// The range as it was typed.
+    /// The range as it was typed, for `Range::resolve` to read.
     #[must_use]
     pub fn typed(&self) -> Typed {
         let Self { from, to, month, day, reading: _ } = self.clone();

@@ -10,7 +10,7 @@ pub fn not_blank(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The id of one meeting.
+/// The id of one meeting, without blanks around it. Several ids in one text, or quotes, are refused.
 pub fn one_id(text: &str) -> Result<String, String> {
     if text.contains([',', ';']) || text.trim().contains(char::is_whitespace) {
         return Err("give each id with a flag of its own: --meeting-id ID --meeting-id ID".to_owned());

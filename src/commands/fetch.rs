@@ -14,7 +14,7 @@ const ATTEMPTS: u32 = 3;
 /// A page as it arrived.
 #[derive(Debug)]
 pub struct Fetched {
-    /// Its rows.
+    /// The page as rows, with all else that it showed: what is listed, what gets no row, what is kept raw.
     pub flat: Box<Flat>,
     /// When the server says that it answered, in microseconds since 1970.
     pub at: Option<i64>,

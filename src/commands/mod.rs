@@ -38,15 +38,15 @@ pub use simulate::simulate;
 pub use status::command::status;
 pub use verify::command::verify;
 
-/// What every command is given.
+/// What every command gets from `main`, besides its own flags.
 pub struct Setting<'a> {
-    /// What the run is told.
+    /// The settings in force.
     pub config: Config,
     /// Who has the API asked at another address than the usual one, if somebody has.
     pub addressed_by: Option<String>,
-    /// The process's environment.
+    /// The variables of the process's environment.
     pub environment: &'a Environment,
-    /// The wall clock.
+    /// The clock by which runs are named and times are judged; tests hand in one of their own.
     pub clock: Clock,
     /// What is shown while the command runs.
     pub progress: Arc<Progress>,
@@ -64,7 +64,7 @@ pub struct Ended {
 
 /// What a command has found out, and what of it is an error.
 pub struct Told {
-    /// For stdout.
+    /// What is printed to stdout: a report, as lines of text or as JSON.
     pub text: String,
     /// What ends the command with another code than 0.
     pub error: Option<Error>,

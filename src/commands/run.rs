@@ -19,7 +19,7 @@ use crate::words::clock::Clock;
 use crate::words::range;
 use crate::words::stop::Stop;
 
-/// What to run.
+/// A run as it was typed: what to cover, and the flags that say how.
 pub struct Task {
     pub command: &'static str,
     pub work: Work,
@@ -30,7 +30,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// A run with these flags.
+    /// The run of a command, with the flags that `export` and `backfill` share.
     pub fn new(command: &'static str, work: Work, global: &Global, reading: &Reading) -> Self {
         let (Global { dry_run, create_parents, .. }, Reading { fresh, wait, .. }) = (global, reading);
         Self { command, work, dry_run: *dry_run, create_parents: *create_parents, fresh: *fresh, wait: *wait }
@@ -46,7 +46,7 @@ pub fn refuse_nonsense(config: &Config, environment: &Environment, clock: &Clock
     if config::is_loopback(&config.api.base_url) { Ok(()) } else { environment.refuse_impossible_proxies() }
 }
 
-/// Runs with these credentials.
+/// Runs a task with these credentials, and says what to print of the end.
 pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
     let Task { command, work, dry_run, create_parents, fresh, wait } = task;
     let Setting { config, clock, progress, environment, .. } = setting;

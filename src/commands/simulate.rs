@@ -7,7 +7,7 @@ use crate::commands::Setting;
 use crate::error::{Error, Kind, Result};
 use crate::sim::{Account, Answered, Auth, Change, Clock, On, Options, Script, Server, Shape, Special};
 
-/// `simulate`: the API alone.
+/// Runs `rollbook simulate`: serves the simulated API, without an export.
 pub async fn simulate(setting: &Setting<'_>, simulate: &Simulate) -> Result<Server> {
     let Simulate { listen, sessions, seed, per_page_cap, latency, rate_limit, gzip, prepared, .. } = simulate;
     let Simulate { refuse_above, fail_every, reject_every, churn, .. } = simulate;

@@ -20,7 +20,7 @@ use crate::words::text::duration;
 pub struct Destination {
     /// The dataset: its store, and how it is cut into partitions.
     pub layout: Layout,
-    /// Rows that wait to be published.
+    /// Where rows wait on this machine until they are published.
     pub stage: Below,
     /// All folders of this machine where rows of this dataset may wait, by these settings and by others.
     pub stages: Vec<Below>,
@@ -28,7 +28,7 @@ pub struct Destination {
     pub terms: Terms,
     /// Whether what is written to the layout is swallowed.
     pub is_dry: bool,
-    /// The dataset that could be written.
+    /// The dataset itself, to which a write is not swallowed in a dry run.
     real: Layout,
 }
 
@@ -96,7 +96,7 @@ impl Destination {
     }
 }
 
-/// The system's folder for temporary files.
+/// The system's folder for temporary files, such as `/tmp`, or what `TMPDIR` names.
 pub fn temporary() -> Below {
     Below::named(&std::env::temp_dir())
 }

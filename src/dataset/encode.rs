@@ -54,7 +54,7 @@ const SOURCE_BYTES: usize = 16 << 20;
 pub struct Cutter {
     table: Table,
     batches: BatchCoalescer,
-    /// Bytes of what waits in it.
+    /// Bytes of the rows that wait in `batches`.
     bytes: usize,
     /// Bytes of the memory that this is a part of, and where the last part began.
     sources: usize,
@@ -124,7 +124,7 @@ impl Cutter {
         fitting
     }
 
-    /// Passes on what is left.
+    /// Passes on the rows that are left, as the last batches.
     ///
     /// # Errors
     /// As [`Cutter::push`].

@@ -58,7 +58,7 @@ impl Bits {
         Self(self.0.iter().zip(others).map(|(bits, others)| bits & !others).collect())
     }
 
-    /// Whether a row's bit is set.
+    /// Whether a row, by its number from 0, is in the set.
     pub fn has(&self, index: u64) -> bool {
         let word = usize::try_from(index / 64).unwrap_or(usize::MAX);
         self.0.get(word).is_some_and(|bits| bits >> (index % 64) & 1 == 1)
@@ -78,7 +78,7 @@ pub struct Resolution {
     pub kept: BTreeMap<Partition, Bits>,
     /// Sessions that had ended, and of which a version lacked what another one, published or staged, had.
     pub poorer: u64,
-    /// Staged rows of some of these.
+    /// Staged rows of some of these sessions, by their numbers in the stage.
     pub examples: Vec<u64>,
     /// Different sessions that are staged with rows.
     pub sessions: u64,

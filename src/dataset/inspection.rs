@@ -45,7 +45,7 @@ struct Seen {
 type Wanted = (String, Version);
 
 impl Inspection {
-    /// Reads the records.
+    /// Reads the state and what runs were publishing; files are hashed later, by [`Inspection::strangers`] and its like.
     ///
     /// # Errors
     /// As [`Known::read`].
@@ -72,7 +72,7 @@ impl Inspection {
         })
     }
 
-    /// Hashes all files of the dataset.
+    /// Hashes all files of the dataset, those included that are as the state has noted them.
     ///
     /// # Errors
     /// As [`Inspection::strangers`].
@@ -94,7 +94,7 @@ impl Inspection {
         unless_raced(ROUNDS, || layout.place(), attempt)
     }
 
-    /// Hashes all files of some partitions.
+    /// Hashes all files of some partitions, except versions that this run has hashed before.
     ///
     /// # Errors
     /// `Unreadable` where one is damaged; `Raced` where another run has replaced one since it was found; `Destination`; the

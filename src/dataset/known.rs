@@ -80,7 +80,7 @@ impl Known {
         Self { state, left, receipts: None }
     }
 
-    /// Reads the receipts, too.
+    /// Reads all receipts, by which bytes of older runs are known again.
     ///
     /// # Errors
     /// `Destination` where one can't be read; one of an unknown form says nothing.

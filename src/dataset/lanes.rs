@@ -15,7 +15,7 @@ const MOST: usize = 8;
 /// Results that may be under way or waiting for their turn, a lane.
 const AHEAD: usize = 2;
 
-/// One lane a core, within bounds.
+/// How many partitions are worked on side by side: one a core, `MOST` at most.
 pub fn lanes() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get).min(MOST)
 }

@@ -27,14 +27,14 @@ const LOCK: &str = "lock";
 
 /// How often a holder renews its lease.
 const BEAT: Duration = Duration::from_secs(10);
-/// So many beats may be missing.
+/// So many beats of a lease may be missing before others may take it.
 const MISSING: u32 = 3;
 /// So long somebody may look whether a lock is held.
 const MOMENT: Duration = Duration::from_millis(20);
 /// How often one that waits looks again.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How to come by a lease.
+/// How a run comes by its lease, and how it keeps it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Terms {
     /// Wait for another run so long; not at all where `None`.
@@ -53,7 +53,7 @@ pub enum Lease {
     Locked(File),
     /// A file in an object store that is renewed.
     Renewed(Renewing),
-    /// Neither: nothing keeps others out.
+    /// Neither a lock nor a lease: nothing keeps other runs out.
     Off,
 }
 
@@ -150,7 +150,6 @@ pub fn is_held(layout: &Layout, terms: Terms, clock: &Clock) -> Result<bool> {
     Ok(file.is_some_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))))
 }
 
-/// A run that wants the lease.
 struct Candidate<'a> {
     layout: &'a Layout,
     run_id: &'a str,

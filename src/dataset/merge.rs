@@ -25,7 +25,7 @@ pub struct Sources<'a> {
     pub lost: &'a Bits,
     /// The rows that are published in the partition; `None` where there are none.
     pub published: Option<Chunks>,
-    /// Its rows whose session is staged.
+    /// Published rows that a staged session, or another published row, takes the place of.
     pub superseded: Bits,
 }
 

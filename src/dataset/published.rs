@@ -29,7 +29,7 @@ use part::{Opened, Rows, next};
 
 /// How many sessions are read from a file at a time.
 const SESSIONS: usize = 2048;
-/// Child rows read at a time.
+/// Rows that are read at a time of participants and timelogs, and of sessions where facts are counted.
 const ROWS: usize = 8192;
 /// All columns, in those of this version.
 const ALL: &[&str] = &[];
@@ -114,7 +114,7 @@ impl Published {
         )
     }
 
-    /// Which month or day it is.
+    /// The partition: a month, a day, or the one that holds all.
     pub const fn partition(&self) -> Partition {
         self.partition
     }

@@ -20,7 +20,7 @@ const LAYOUT: u32 = 1;
 /// Bytes of a record at most: room for four hundred years of days.
 const MOST: u64 = 64 << 20;
 
-/// A file as it will be.
+/// A file as it will be once it is swapped into its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
     /// Its path, relative to the dataset.
@@ -102,7 +102,7 @@ pub struct Left {
     pub files: Vec<Entry>,
 }
 
-/// All records that are there.
+/// The records of all runs that are publishing, or died while they were.
 ///
 /// # Errors
 /// `Unreadable` where one can't be understood; `Destination`.

@@ -43,7 +43,7 @@ pub struct Receipt {
     pub error: Option<String>,
     /// What the run had to cover.
     pub goal: Goal,
-    /// Where the sessions come from.
+    /// Where the sessions come from: which version of the API, at which address.
     pub api: Api,
     /// What the walk showed, and what became of sessions that were asked for by their ids.
     pub walk: Walk,
@@ -100,15 +100,16 @@ pub struct Ended {
 /// What a run had to cover.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Goal {
-    /// `full`, `nightly` or `range`: the whole list, back to the fence, or some dates.
+    /// `full`, `nightly` or `range`: the whole list, back to the fence, or some dates; `purge` of a purge,
+    /// empty of `verify`.
     pub kind: &'static str,
     /// The lowest start, RFC 3339, of a nightly run, a range, or a full run that has one.
     pub from: Option<String>,
-    /// The first start that is no longer in the range.
+    /// The first start, RFC 3339, that is no longer in the range; of a purge, the first that stays by `--before`.
     pub to: Option<String>,
     /// Sessions that started earlier get no rows, RFC 3339.
     pub since: Option<String>,
-    /// These meetings only; all where empty.
+    /// The ids of the only meetings that were asked for; all meetings where there are none.
     pub meeting_ids: Vec<String>,
     /// Why a nightly run reads everything, or what a range rests on.
     pub why: Option<String>,
@@ -126,7 +127,7 @@ pub struct Api {
 /// How many rows of each table.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Rows {
-    /// Sessions.
+    /// Sessions that got a row, each as often as it was read.
     pub sessions: u64,
     /// Entries in sessions' lists of participants.
     pub participants: u64,
@@ -156,7 +157,7 @@ pub struct File {
     pub path: String,
     /// Rows in it, those of earlier runs included.
     pub rows: u64,
-    /// Bytes of the whole file.
+    /// The length of the file in bytes.
     pub bytes: u64,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
@@ -184,7 +185,7 @@ pub struct Timing {
 }
 
 impl Receipt {
-    /// A receipt that says nothing yet.
+    /// A receipt of a run that has just begun: exit code 1 and `failed`, until it is known better.
     pub fn blank(run_id: &str, command: &'static str, api: &config::Api, clock: &Clock) -> Self {
         Self {
             run_id: run_id.to_owned(),

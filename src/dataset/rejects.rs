@@ -29,7 +29,7 @@ pub use kept::{Kept, count, damaged, each_kept};
 
 /// The folder of rejects, in rollbook's own.
 const FOLDER: &str = "rejects";
-/// How long raw records are kept.
+/// How many days raw records are kept; after that only hashes of them stay.
 pub const DAYS: u64 = 30;
 /// Marks of records without an id that are held in memory; what comes after is counted as often as it is listed.
 const MARKS: usize = 1 << 17;
@@ -203,7 +203,7 @@ impl Rejects {
     }
 }
 
-/// What a purge does to rejects.
+/// How much a purge has changed in the files of rejects.
 #[derive(Debug, Default)]
 pub struct Purged {
     /// Records that were changed or dropped.

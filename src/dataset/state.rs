@@ -58,7 +58,7 @@ pub struct State {
     /// Sessions that a run was moving out of a partition, by that partition's first day.
     #[serde(default, deserialize_with = "listed::map")]
     moving: BTreeMap<String, String>,
-    /// Of the file that was read.
+    /// The version of the state's file that was read; `None` where there was none.
     #[serde(skip)]
     version: Option<Version>,
     /// Files that this run has put in place, or found to be what they should be.
@@ -88,7 +88,7 @@ pub enum Found {
 pub struct Recorded {
     /// Rows in it, so that nobody need open it to count.
     pub rows: u64,
-    /// Its SHA-256 in hexadecimal.
+    /// The SHA-256 of all its bytes, in hexadecimal.
     pub sha256: String,
     /// What the store said of it when it was hashed ([`Version::mark`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,7 +124,7 @@ impl State {
         &self.files
     }
 
-    /// Whose sessions the dataset holds.
+    /// Whose sessions the dataset holds, from which address and version of the API.
     pub const fn source(&self) -> &Source {
         &self.source
     }
@@ -139,7 +139,7 @@ impl State {
         PartitionBy::ALL.into_iter().find(|(name, _)| *name == self.partition_by).map(|(_, by)| by)
     }
 
-    /// The same files, handed over.
+    /// The files of [`State::files`], for who needs nothing else of the state.
     pub fn into_files(self) -> BTreeMap<String, Recorded> {
         self.files
     }
@@ -199,7 +199,7 @@ impl State {
         self.asked_to.as_deref()
     }
 
-    /// Remembers it for the next run.
+    /// Remembers the running session that was asked for last, so that the next run goes on behind it.
     pub fn ask_on_behind(&mut self, id: Option<String>) {
         self.asked_to = id;
     }
@@ -214,7 +214,7 @@ impl State {
         }
     }
 
-    /// Names a file that is there.
+    /// Takes a file that is in its place into the state: its rows, its SHA-256, and what the store says of it now.
     pub fn adopt(&mut self, path: &str, rows: u64, sha256: &str, version: &Version) {
         let recorded = Recorded { rows, sha256: sha256.to_owned(), mark: Some(version.mark().to_owned()) };
         self.files.insert(path.to_owned(), recorded);

@@ -23,7 +23,7 @@ macro_rules! anomalies {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// One line for a reader.
+            /// What the anomaly means, in one line for `docs/schema.md`.
             pub const fn doc(self) -> &'static str {
                 match self { $(Self::$variant => $doc,)* }
             }
@@ -57,7 +57,7 @@ const KNOWN: u16 = (1 << Anomaly::ALL.len()) - 1;
 pub struct Anomalies(u16);
 
 impl Anomalies {
-    /// Nothing odd.
+    /// The empty set, that of a row with nothing odd about it.
     pub const NONE: Self = Self(0);
 
     /// Whether nothing is odd.
@@ -65,7 +65,7 @@ impl Anomalies {
         self.0 == 0
     }
 
-    /// Adds one.
+    /// Adds an anomaly to the set; one that is in the set already changes nothing.
     pub fn add(&mut self, anomaly: Anomaly) {
         self.0 |= 1 << anomaly as u16;
     }
@@ -98,7 +98,7 @@ impl Anomalies {
         bad.into_iter().any(|bad| self.has(bad))
     }
 
-    /// How many there are.
+    /// How many anomalies are in the set.
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize
     }

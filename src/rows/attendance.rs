@@ -30,11 +30,11 @@ impl Span {
 /// The session as far as attendance needs to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Known start.
+    /// When the session began, in microseconds since 1970, UTC; `None` where the start is missing or can't be read.
     pub start: Option<i64>,
-    /// Known end.
+    /// When the session ended; `None` while the session runs, and where the end is missing or can't be read.
     pub end: Option<i64>,
-    /// Still running.
+    /// Whether the session still runs; a session whose end can't be read does not.
     pub is_open: bool,
 }
 
@@ -80,7 +80,7 @@ pub struct Counted {
     pub joined_at: Option<i64>,
     /// Whether the participant is present; true without a start, too.
     pub is_present: bool,
-    /// What was odd.
+    /// What is odd about the timelog, such as [`Anomaly::EndBeforeStart`].
     pub anomalies: Anomalies,
 }
 
@@ -149,7 +149,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds a timelog.
+    /// Adds what one timelog of the entry counts for.
     pub fn add(&mut self, counted: &Counted) {
         let joined = counted.raw.map(|span| span.start).or(counted.joined_at);
         self.first_joined = earlier(self.first_joined, joined);
@@ -211,7 +211,7 @@ pub struct Moments {
 pub struct Swept {
     /// The time in at least one of them, in microseconds; of no use where one has not ended.
     pub covered: i64,
-    /// Most spans at one moment.
+    /// The most spans that hold one and the same moment: with a span a person, the peak.
     pub most: i32,
 }
 

@@ -34,7 +34,7 @@ impl Keys {
         Self { starts, ids }
     }
 
-    /// Number of rows.
+    /// How many rows the batch has; each row has a key, and those of one session have the same.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
@@ -85,7 +85,7 @@ impl Chunk {
         Self::new(batches, self.offsets)
     }
 
-    /// Number of sessions.
+    /// How many sessions the chunk holds, whatever number of participants and timelogs they have.
     pub fn len(&self) -> usize {
         self.keys.len()
     }

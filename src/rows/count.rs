@@ -48,19 +48,19 @@ const READ: Tables<&[Anomaly]> = Tables {
 /// What is listed of some sessions, by column; the rows of a session stand together, those of an entry too.
 #[derive(Debug)]
 pub struct Roll<'a> {
-    /// The sessions' `started_at`.
+    /// `started_at` of each session: when it began, in microseconds since 1970, UTC; null where missing or unreadable.
     pub started_at: &'a TimestampMicrosecondArray,
-    /// The sessions' `ended_at`.
+    /// `ended_at` of each session: when it ended; null while it runs, and where missing or unreadable.
     pub ended_at: &'a TimestampMicrosecondArray,
-    /// The sessions' `is_open`.
+    /// `is_open` of each session: whether it still runs.
     pub is_open: &'a BooleanArray,
     /// Among the participants and among the timelogs: the first row of each session, and the number of rows at the end.
     pub offsets: &'a [Vec<usize>; 2],
-    /// The participants' `participant_index`.
+    /// `participant_index` of each entry: its position in the session's list, from 0. Positions of erased entries are left out.
     pub participant_index: &'a Int32Array,
-    /// The participants' `participant_id`.
+    /// `participant_id` of each entry: the join identity as listed; null where none is, and the entry is a person by itself.
     pub participant_id: &'a StringArray,
-    /// The timelogs.
+    /// The columns of the timelogs: whose they are, from when to when, and whether they are open.
     pub logs: Logs<'a>,
     /// What of each row could not be read.
     pub read: Tables<Vec<Anomalies>>,

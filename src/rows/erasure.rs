@@ -21,7 +21,7 @@ pub type Hash = [u8; 32];
 /// By what a participant is erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identifier {
-    /// `participantId`
+    /// `participantId`: all entries with this very id.
     Id,
     /// `name`, exactly as listed.
     ExactName,
@@ -30,7 +30,7 @@ pub enum Identifier {
 }
 
 impl Identifier {
-    /// All of them.
+    /// The three ways; `by as usize` is the index of each.
     pub const ALL: [Self; 3] = [Self::Id, Self::ExactName, Self::Name];
 }
 
@@ -58,7 +58,7 @@ impl Denied {
         self.rules[by as usize].insert(hash, rule);
     }
 
-    /// Whether that is nobody.
+    /// Whether nobody has been erased.
     pub fn is_empty(&self) -> bool {
         self.rules.iter().all(BTreeMap::is_empty)
     }

@@ -9,15 +9,15 @@
 pub struct Facts {
     /// What is known of the session itself.
     pub own: Own,
-    /// Entries of participants.
+    /// Entries in the session's list of participants, those of the erased not counted.
     pub participants: u32,
-    /// Names and ids in them.
+    /// Names and ids in these entries, empty ones not counted: at most two an entry.
     pub texts: u32,
     /// Entries with at least one timelog.
     pub joined: u32,
-    /// Timelogs.
+    /// Timelogs of all entries together.
     pub timelogs: u32,
-    /// Starts and ends in them.
+    /// Starts and ends of these timelogs that could be read: at most two a timelog.
     pub times: u32,
 }
 
@@ -28,19 +28,19 @@ pub struct Own(pub u32);
 impl Own {
     /// That it has ended: it has an end, if one that can't be read, or says so.
     pub const ENDED: Self = Self(1);
-    /// When it began.
+    /// That its start is known: `started_at` is not null.
     pub const START: Self = Self(2);
-    /// When it ended.
+    /// That its end is known: `ended_at` is not null. A session can have ended without that.
     pub const END: Self = Self(4);
-    /// Its meeting.
+    /// That its meeting is known: `meeting_id` is not null.
     pub const MEETING: Self = Self(8);
-    /// The status.
+    /// That the API has reported a `status` (v2).
     pub const STATUS: Self = Self(16);
-    /// The account's own id of the room.
+    /// That the account's own id of the room is known: `custom_room_id` (v2).
     pub const CUSTOM_ROOM: Self = Self(32);
-    /// The region.
+    /// That the API has reported a `region` (v2).
     pub const REGION: Self = Self(64);
-    /// The active duration, as the API reports it.
+    /// That the API has reported an `active_duration`, zero included.
     pub const ACTIVE_DURATION: Self = Self(128);
 
     /// Of these, all that are known.
@@ -54,10 +54,10 @@ impl Own {
 }
 
 impl Facts {
-    /// Of facts in a file.
+    /// How many bytes the facts of a session take in a file: six numbers of four bytes.
     pub const BYTES: usize = 24;
 
-    /// As they stand in a file.
+    /// The facts as they stand in a file: six numbers, little-endian, in the order of the fields.
     pub fn bytes(self) -> [u8; Self::BYTES] {
         let Self { own: Own(own), participants, texts, joined, timelogs, times } = self;
         let mut bytes = [0; Self::BYTES];
@@ -69,7 +69,7 @@ impl Facts {
         bytes
     }
 
-    /// Those of a file.
+    /// The facts that [`Facts::bytes`] has written.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
         let mut counts = bytes.as_chunks().0.iter().copied().map(u32::from_le_bytes);
         let mut next = || counts.next().unwrap_or_default();

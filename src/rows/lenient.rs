@@ -32,9 +32,9 @@ pub enum Entries {
     Absent,
     /// A list: where in the page's records of that kind its entries are.
     List {
-        /// The first.
+        /// Index of the first entry among all records of that kind in the page.
         from: u32,
-        /// The first behind them.
+        /// Index behind the last entry; equal to `from` where no entry is an object.
         to: u32,
         /// Whether something that is no object stood among them.
         is_odd: bool,
@@ -86,11 +86,11 @@ pub(super) trait Record<'de, L>: Default {
 
 /// A field of an object whose value is to be taken.
 pub(super) struct Field<'a, 'de, A> {
-    /// Its key.
+    /// The key, its escapes resolved: `meetingId`.
     pub name: Cow<'de, str>,
-    /// Where the value is.
+    /// The reader of the object, from which the value must be taken next.
     pub map: &'a mut A,
-    /// The known keys before it.
+    /// Which known keys the object has shown before this one, so that a second one is noticed.
     pub seen: &'a mut Seen,
 }
 

@@ -14,7 +14,7 @@ use super::model::{self, Limits};
 pub struct Mended {
     /// Valid Unicode, escapes included.
     pub text: String,
-    /// Places in `data`.
+    /// Which records had to be mended, by their places in `data`, from 0.
     pub touched: BTreeSet<usize>,
 }
 

@@ -49,7 +49,7 @@ impl<'de> Record<'de, Lists<'de>> for Info<'de> {
 pub struct Page<'a> {
     /// The server's own words on the page.
     pub info: PageInfo,
-    /// Its records.
+    /// The records of the page: sessions, their participants, and the timelogs of these.
     pub lists: Lists<'a>,
 }
 

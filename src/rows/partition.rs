@@ -5,12 +5,12 @@ use chrono::{DateTime, Datelike, NaiveDate};
 /// How the dataset is cut into partitions, by the sessions' start in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PartitionBy {
-    /// One partition.
+    /// One partition for all sessions: `sessions/part-0.parquet`.
     None,
-    /// `start_month=2026-11`.
+    /// A partition a month: `sessions/start_month=2026-11/part-0.parquet`.
     #[default]
     Month,
-    /// `start_date=2026-11-23`.
+    /// A partition a day: `sessions/start_date=2026-11-23/part-0.parquet`.
     Day,
 }
 
@@ -47,7 +47,7 @@ impl Partition {
         Self(first_day)
     }
 
-    /// Its first day.
+    /// The partition's first day, UTC: the 1st of November for `start_month=2026-11`.
     pub const fn date(self) -> NaiveDate {
         self.0
     }

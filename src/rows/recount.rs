@@ -23,7 +23,7 @@ pub struct Numbers {
 pub struct Difference {
     /// The row in its batch.
     pub row: usize,
-    /// The column.
+    /// The column's name, such as `attended_ms`: the first in table order, where several differ in this row.
     pub column: &'static str,
 }
 

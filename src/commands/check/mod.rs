@@ -23,7 +23,6 @@ const FAR: u64 = 1_000_000;
 /// Page sizes that are tried where the one asked for is refused.
 const SMALLER: [u32; 3] = [50, 20, 10];
 
-/// What a page lists.
 #[derive(Debug, Default)]
 struct Page {
     info: PageInfo,
@@ -36,7 +35,7 @@ impl Page {
         self.info.total.and_then(|total| u64::try_from(total).ok())
     }
 
-    /// Records, usable or not.
+    /// How many records the page holds, with a usable id or without.
     fn given(&self) -> u64 {
         self.listed.len() as u64 + self.unusable
     }
@@ -102,7 +101,7 @@ pub async fn check(client: &Client, per_page: u32, overlap: u64) -> Result<Repor
     })
 }
 
-/// Asks, and measures.
+/// Sends the requests of a check, and keeps how long each answer took.
 struct Asker<'a> {
     client: &'a Client,
     times: Vec<Duration>,
@@ -182,7 +181,7 @@ impl Asker<'_> {
         })
     }
 
-    /// How long an answer takes.
+    /// The median time of an answer, from the request to its rows.
     fn median(&mut self) -> Duration {
         self.times.sort_unstable();
         self.times.get(self.times.len() / 2).copied().unwrap_or_default()

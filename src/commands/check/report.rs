@@ -39,16 +39,16 @@ pub struct Report {
 /// What a run would do with the dataset.
 #[derive(Debug, Clone, Copy)]
 pub struct Would<'a> {
-    /// Where it is.
+    /// Where the dataset is, as a person would find it: a path, or a place such as `s3://bucket/folder`.
     pub place: &'a str,
-    /// Whether it could be written.
+    /// Whether a run could write the dataset, as a trial has shown.
     pub writable: bool,
     /// What would be read from the API; `None` where the dataset's state can't be reached.
     pub read: Option<&'a str>,
 }
 
 impl Report {
-    /// For a machine.
+    /// The report as one JSON object, for scripts; ends in a line break.
     pub fn json(&self, would: &Would<'_>) -> String {
         #[derive(Serialize)]
         struct Checked<'a> {
@@ -64,7 +64,7 @@ impl Report {
         format!("{text}\n")
     }
 
-    /// For a person.
+    /// The report for a person, a fact a line, such as `latency         82 ms`.
     pub fn text(&self, would: &Would<'_>) -> String {
         let total = self.total.and_then(|total| u64::try_from(total).ok());
         let total = total.map_or_else(|| "not given".to_owned(), grouped);

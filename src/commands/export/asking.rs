@@ -23,17 +23,17 @@ const CONTROLS: usize = 5;
 /// Controls that may fail otherwise than by not being found, each with all its attempts.
 const FAILING_CONTROLS: usize = 2;
 
-/// What asking takes.
+/// What it takes to ask for sessions by their ids: where from, how many at once, for how long.
 pub struct Asking<'a> {
     pub source: &'a Source,
     pub stop: &'a Stop,
     /// Ids that this walk has listed, the latest last.
     pub listed: Vec<String>,
-    /// Requests in flight at most.
+    /// How many requests may be in flight at once.
     pub concurrency: usize,
     /// Time that look-ups which fail may take, by the clock on the wall.
     pub patience: Duration,
-    /// Rows of a page.
+    /// How many sessions the page has by which a refused token is tried on the list.
     pub per_page: u32,
 }
 
@@ -42,7 +42,7 @@ pub struct Asking<'a> {
 pub enum Fate {
     /// There. One that started earlier than what is kept has no row.
     There {
-        /// Whether it has one.
+        /// Whether the session got a row.
         has_row: bool,
     },
     /// Gone, in the API's own words.
@@ -56,16 +56,16 @@ pub enum Fate {
 pub enum Control {
     /// It was not needed: every session that was asked for is there.
     Unneeded,
-    /// It was.
+    /// A listed session was answered by its id, so that "not found" means that a session is gone.
     Answered,
-    /// None of several was.
+    /// None of the listed sessions that were tried was answered, so that "not found" shows nothing.
     Unanswered,
-    /// The walk has listed none.
+    /// The walk has listed no session that could be tried.
     Missing,
 }
 
 impl Control {
-    /// As the receipt says it.
+    /// The name that the receipt has for it: `answered`; `None` where no control was needed.
     pub const fn name(self) -> Option<&'static str> {
         match self {
             Self::Unneeded => None,
@@ -76,13 +76,13 @@ impl Control {
     }
 }
 
-/// What came of it.
+/// What became of the sessions that were asked for by their ids.
 pub struct Asked {
-    /// How many were asked for.
+    /// How many sessions were asked for before the time was up.
     pub count: u64,
     /// Each of them, and those for which no time was left.
     pub fates: Vec<(String, Fate)>,
-    /// What stood for the rest.
+    /// Whether a listed session was answered by its id, without which "not found" shows nothing.
     pub control: Control,
 }
 
@@ -215,7 +215,6 @@ fn fate(look: Result<Look<bool>>, control: Control) -> Fate {
 const QUOTED: usize = 4096;
 
 impl Source {
-    /// Asks for one session.
     async fn look(&self, id: &str) -> Result<Look<Rows>> {
         let Body { bytes, mut share, .. } = match self.client.session(id).await? {
             Reply::Found(body) => body,

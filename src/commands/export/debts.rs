@@ -42,7 +42,7 @@ impl Scene {
     }
 }
 
-/// The books of one run.
+/// What the answers by id change: the debts of the dataset, and what the receipt says of them.
 struct Books<'a> {
     now: String,
     /// Whether a failure is to be held against the session itself.

@@ -32,10 +32,10 @@ use crate::words::stop::Stop;
 /// Flattened pages that may wait for the stage.
 const QUEUE: usize = 4;
 
-/// What driving a plan needs.
+/// What it takes to drive the plan of a walk: where pages come from, how many at once, and where rows go.
 pub struct Driver {
     pub source: Source,
-    /// Requests in flight at most.
+    /// How many requests may be in flight at once.
     pub concurrency: usize,
     pub layout: Layout,
     /// When the run began, in microseconds: the time of an answer that names none.
@@ -50,15 +50,15 @@ pub struct Source {
     pub client: Client,
     pub clock: Clock,
     pub keep_unknown_fields: bool,
-    /// Which sessions get rows.
+    /// Which sessions get rows, by their starts.
     pub kept: Kept,
     /// Of which meeting; of all where there is none.
     pub meeting: Option<Arc<str>>,
-    /// Participants who are not kept.
+    /// Participants whom a purge has erased: they get no rows.
     pub denied: Option<Arc<Denied>>,
 }
 
-/// An answer as it arrives.
+/// A request, and the page that came of it or why none did.
 struct Arrived {
     request: Request,
     page: Result<Fetched, Failed>,

@@ -18,30 +18,30 @@ use crate::words::timestamp;
 pub enum Work {
     /// `export`: back to the fence where that can be, else everything.
     Export {
-        /// Everything in any case.
+        /// `--full`: the whole list, whatever earlier runs have covered.
         full: bool,
-        /// These meetings only.
+        /// `--meeting-id`: the ids of the only meetings to read, a walk each; all meetings where there are none.
         meetings: Vec<String>,
     },
     /// `backfill`: sessions that started in a range.
     Backfill {
-        /// The range.
+        /// The first start that is in the range, and the first that is no longer.
         range: Range,
-        /// These meetings only.
+        /// `--meeting-id`: the ids of the only meetings to read, a walk each; all meetings where there are none.
         meetings: Vec<String>,
     },
 }
 
-/// What a run covers, decided.
+/// What a run covers, once the state of the dataset and the settings have been asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
-    /// For the walk.
+    /// How far each walk must read, down from the head of the list.
     pub goal: Goal,
-    /// One walk each.
+    /// What the server is asked for, a walk each: the whole list, a meeting, a range, or both.
     pub filters: Vec<Filter>,
-    /// Which sessions get rows.
+    /// Which sessions get rows, by their starts.
     pub kept: Kept,
-    /// For the receipt.
+    /// The same goal as the receipt tells it, with times in RFC 3339.
     pub shown: receipt::Goal,
     /// Whether the run may move the fence.
     pub moves_fence: bool,
@@ -50,13 +50,13 @@ pub struct Chosen {
 /// One walk of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leg {
-    /// From 0.
+    /// The walk's place among those of the run, from 0.
     pub number: usize,
     /// What the server is asked for.
     pub filter: Filter,
     /// What of it the walk must cover.
     pub goal: Goal,
-    /// Which sessions get rows.
+    /// Which sessions get rows, by their starts.
     pub kept: Kept,
     /// It searches without the server's filter for dates what this walk may have missed by it.
     pub instead_of: Option<usize>,
@@ -264,7 +264,7 @@ fn backfill(
     Chosen { goal, filters: filters(meetings, server), kept, shown, moves_fence: false }
 }
 
-/// In microseconds.
+/// A day in microseconds.
 const DAY: i64 = 86_400_000_000;
 
 fn filters(meetings: &[String], range: Option<Range>) -> Vec<Filter> {
@@ -313,7 +313,7 @@ fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: 
     Ok(down_to)
 }
 
-/// A duration in microseconds.
+/// A duration in whole microseconds, `i64::MAX` at most.
 pub fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
@@ -324,7 +324,7 @@ mod tests {
     use crate::config::{Environment, resolve};
     use crate::walk::{Found, Key};
 
-    /// Now, in days.
+    /// The present in these tests, in days since 1970.
     const NOW: i64 = 100;
 
     fn chosen(full: bool, covered: Option<&Covered>, floor: Option<i64>) -> Chosen {

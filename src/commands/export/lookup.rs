@@ -18,9 +18,9 @@ const SUSPICIOUS: u64 = 5;
 /// The part of the list that a walk has covered, by start in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The lowest.
+    /// The lowest start that is covered.
     pub from: i64,
-    /// The first above it.
+    /// The first start above the span, not covered any more; `i64::MAX` where the walk began at the head.
     pub to: i64,
 }
 
@@ -31,7 +31,7 @@ pub enum Dues {
     Covered,
     /// All but the unreachable ones: a night.
     Reachable,
-    /// All: a full walk.
+    /// All, the unreachable ones included, as a full walk asks.
     All,
 }
 
@@ -44,7 +44,7 @@ pub struct Ledger<'a> {
     pub is_empty: bool,
     /// Sessions that are known to be no longer there.
     pub gone: &'a BTreeSet<String>,
-    /// Sessions whose answer is owed.
+    /// Sessions that an earlier run has asked for and got no usable answer for.
     pub owed: &'a Owed,
     /// Which of them the run asks for.
     pub dues: Dues,
@@ -55,13 +55,13 @@ pub struct Ledger<'a> {
 /// What earlier runs have published and this walk did not return.
 #[derive(Debug, Default)]
 pub struct Unseen {
-    /// Owed.
+    /// Owed, and asked for by this run.
     owed: BTreeSet<String>,
     /// Running, outside of what was covered, behind the one that was asked for last.
     open_behind: BTreeSet<String>,
     /// The same before that one: asked for where there is room.
     open_before: BTreeSet<String>,
-    /// How many there are.
+    /// How many running sessions were not covered, those included that are not asked for.
     running: usize,
     /// Inside of it, or read by a stopped run while they were running.
     vanished: BTreeSet<String>,
@@ -75,7 +75,7 @@ pub struct Unseen {
     /// Vanished, not asked for this time.
     more: u64,
     newly: u64,
-    /// Known in what was covered.
+    /// How many sessions earlier runs have published in what this walk has covered.
     known: u64,
     /// The list is empty, and should not be.
     is_empty: bool,
@@ -176,7 +176,7 @@ impl Unseen {
         self.more
     }
 
-    /// Whether more vanished than usual.
+    /// Whether more sessions vanished than a few deleted ones explain, or the list is empty though sessions are published.
     pub fn is_suspicious(&self) -> bool {
         is_suspicious(self.newly, self.known) || self.is_empty
     }

@@ -47,33 +47,33 @@ use staged::Staged;
 
 /// What a run needs from outside.
 pub struct Run {
-    /// The command, for the receipt.
+    /// The command as the receipt names it: `export`, `backfill` or `demo`.
     pub command: &'static str,
-    /// What to cover.
+    /// What was typed: an export, or the backfill of a range, of all meetings or of some.
     pub work: Work,
     /// The settings in force.
     pub config: Config,
-    /// The API.
+    /// The client that asks the API, with the credentials of the run.
     pub client: Client,
     /// The account that the credentials name, where readable.
     pub account: Option<String>,
-    /// Where the dataset is.
+    /// Where the dataset is, where rows wait for it, and whether anything may be written.
     pub destination: Destination,
     /// Don't continue a run that was stopped.
     pub fresh: bool,
-    /// Sortable by time, unique.
+    /// The name of the run, sortable by time and unique: `20261126T064421260Z-8fa0bc`.
     pub run_id: String,
-    /// The wall clock.
+    /// The clock by which the run tells when it began and ended.
     pub clock: Clock,
-    /// Ends the run early.
+    /// Where a signal is noticed: the run then ends early, and still keeps its receipt.
     pub stop: Stop,
-    /// What a person watches.
+    /// The progress that is shown on stderr.
     pub progress: Arc<Progress>,
     /// How long to wait before the end of the list is looked at once more, where the server fails behind it.
     pub pause: Duration,
 }
 
-/// What the walks brought.
+/// What the walks have brought: staged rows, and the plan of each walk.
 struct Walked {
     staged: Staged,
     /// Each walk, and the numbers of the responses that count for it.
@@ -84,12 +84,11 @@ struct Walked {
     failure: Option<String>,
 }
 
-/// What may be published.
+/// What may be published: staged rows, and which version of each session wins.
 struct Checked {
     stage: Stage,
     resolved: Resolution,
     verdict: Verdict,
-    /// What the run can show.
     proof: Proof,
 }
 

@@ -10,7 +10,7 @@ use crate::walk::{Evidence, Verdict};
 /// How strongly a run can show that nothing is missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// How strongly.
+    /// How strongly: `chain`, `twice`, `total`, or `none`.
     pub evidence: Evidence,
     /// The ground of the evidence, or what speaks against it, in plain words.
     pub reasons: Vec<String>,

@@ -41,7 +41,7 @@ pub struct Publication {
     pub resolution: Resolution,
     /// The number of the last purge when the rows were read.
     pub erasures: u64,
-    /// Participants who are not kept.
+    /// Participants whom a purge has erased: they get no rows.
     pub erased: Option<Arc<Denied>>,
     /// What the dataset's files are held against.
     pub inspection: Inspection,
@@ -59,7 +59,7 @@ pub struct Publication {
 
 /// What publishing did, also where it failed.
 pub struct Done {
-    /// Files in place.
+    /// The files of the partitions that the run has gone through, changed or not.
     pub parts: Vec<Part>,
     /// Files that are an older run's.
     pub restored: BTreeMap<String, Older>,
@@ -71,7 +71,7 @@ pub struct Done {
 enum Task {
     /// It is of an older schema version, and gets the columns and the numbers of this one.
     Upgrade,
-    /// It gets what is staged.
+    /// It gets the rows that are staged for it.
     Receive,
     /// Sessions that are in their new partition by now leave it.
     Release,

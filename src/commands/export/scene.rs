@@ -38,7 +38,7 @@ pub struct Scene {
     pub erasures: u64,
     /// What the files are held against.
     pub inspection: Inspection,
-    /// In microseconds.
+    /// When it was decided what to cover, in microseconds since 1970, UTC.
     pub now: i64,
     pub lease: Option<Lease>,
 }

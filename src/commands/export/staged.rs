@@ -18,7 +18,7 @@ pub struct Staged {
     pub rejects: Rejects,
     /// What was listed and gets no rows.
     pub cut: Cut,
-    /// What each walk was shown.
+    /// What each walk was shown, by the number of its leg.
     seen: BTreeMap<usize, Seen>,
     /// What the server's filters let through.
     filtered: Filtered,
@@ -31,7 +31,7 @@ pub struct Staged {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Ceiling {
     most: usize,
-    /// Those that are there.
+    /// Partitions that the dataset had when the run began; these do not count.
     found: BTreeSet<Partition>,
 }
 
@@ -60,7 +60,7 @@ const SOME: usize = 12;
 /// What a walk was shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Seen {
-    /// Sessions that get rows.
+    /// Whether a session came that gets a row.
     kept: bool,
     /// Sessions that the server's own filter for dates should have kept back.
     foreign: bool,
@@ -68,10 +68,10 @@ struct Seen {
     met: bool,
 }
 
-/// What a response has shown.
+/// What one page has shown, as far as the server's filters are judged by it.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {
-    /// The sessions that it lists.
+    /// The sessions of the page, in list order.
     pub listed: &'a [Listed],
     /// Those of them that get no row.
     pub cut: &'a [Listed],
@@ -82,9 +82,9 @@ pub struct Shown<'a> {
 /// What the server's own filters let through, and what they found nothing for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filtered {
-    /// Rows of other meetings.
+    /// How many listed sessions were of other meetings than the one that was asked for.
     pub meetings: u64,
-    /// Rows of other dates.
+    /// How many listed sessions started outside of the range that was asked for.
     pub dates: u64,
     /// Meetings of which nothing is listed.
     pub unlisted: Vec<String>,

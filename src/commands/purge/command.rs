@@ -19,7 +19,7 @@ use crate::terminal::{outlet, summary};
 use crate::words::range;
 use crate::words::stop::Stop;
 
-/// `purge`
+/// Runs `rollbook purge`: takes sessions or participants out of the dataset, or takes a rule back.
 pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: Stop) -> Result<Ended> {
     let Setting { config, environment, clock, progress, .. } = setting;
     let task = match purge.take_back {

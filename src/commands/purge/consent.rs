@@ -8,13 +8,13 @@ use crate::words::stop::Stop;
 /// Puts a question to a person; the answer comes when it comes.
 pub type Ask = Box<dyn FnOnce(String) -> oneshot::Receiver<bool> + Send>;
 
-/// Who says so.
+/// Who may say that a rule which matches nothing is stored all the same.
 pub enum Consent {
-    /// It was said beforehand.
+    /// Whoever typed `--yes` has said so beforehand.
     Given,
     /// A person at a terminal is asked.
     Asked(Ask),
-    /// Nobody is there.
+    /// No person is at a terminal to be asked: the purge is refused.
     Nobody,
 }
 

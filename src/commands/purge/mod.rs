@@ -42,27 +42,27 @@ use plan::Plan;
 
 /// What a purge needs from outside.
 pub struct Purge {
-    /// What is to be done.
+    /// Whether something is removed, or a rule taken back.
     pub task: Task,
     /// The settings in force.
     pub config: Config,
-    /// Where the dataset is.
+    /// Where the dataset is, where rows wait for it, and whether anything may be written.
     pub destination: Destination,
-    /// Sortable by time, unique.
+    /// The name of the run, sortable by time and unique: `20261126T064421260Z-8fa0bc`.
     pub run_id: String,
-    /// The wall clock.
+    /// The clock by which the purge tells when it began and ended.
     pub clock: Clock,
     /// Ends the purge between two partitions.
     pub stop: Stop,
-    /// What a person watches.
+    /// The progress that is shown on stderr.
     pub progress: Arc<Progress>,
 }
 
 /// What a purge does.
 pub enum Task {
-    /// Removes, for good.
+    /// Removes sessions and participants for good, and stores the rules that keep them out.
     Erase {
-        /// What must go.
+        /// What must go: sessions that started before a date, and participants by their ids and names.
         erase: Erase,
         /// A fresh random key, used if the dataset has none yet.
         key: Hash,
@@ -79,7 +79,7 @@ struct Job {
     /// Where rows of the dataset may wait.
     stages: Vec<Below>,
     run_id: String,
-    /// Count only.
+    /// Whether the purge only counts what would go (`--dry-run`).
     is_dry: bool,
     /// Whether a lock or a lease keeps others out.
     alone: bool,

@@ -29,9 +29,9 @@ pub struct Plan {
     pub erasures: Erasures,
     /// What is asked for, the floor first.
     pub asked: Vec<Asked>,
-    /// What would go.
+    /// How many rows and raw records would go, by all rules together.
     pub removed: Removed,
-    /// By which rule.
+    /// How much each rule takes out, by its number.
     pub tally: Tally,
     /// Partitions that stay as they are, by the versions of their files.
     pub untouched: BTreeMap<Partition, Versions>,
@@ -59,7 +59,7 @@ pub fn look(layout: &Layout) -> Result<(Option<Box<State>>, u64)> {
 }
 
 impl Plan {
-    /// Counts what would go.
+    /// Counts what would go by the rules in force and those that are asked for; changes nothing.
     pub fn make(job: &Job, erase: &Erase, key: Hash, origin: &Origin) -> Result<Self> {
         let (state, seen) = look(&job.layout)?;
         if let Some(state) = &state {
@@ -87,7 +87,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What must go.
+    /// The rules as rows are compared with them: the floor, and who has been erased.
     pub fn rules(&self) -> Result<Rules> {
         Ok(Rules { floor: self.erasures.floor_rule(), denied: self.erasures.denied()? })
     }
@@ -220,7 +220,7 @@ impl Likeness {
     }
 }
 
-/// Adds one tally to another.
+/// Adds one tally to another, rule by rule.
 pub fn add(tally: &mut Tally, more: &Tally) {
     for (number, taken) in more {
         let sum: &mut Taken = tally.entry(*number).or_default();

@@ -13,7 +13,7 @@ use crate::dataset::state::{Found as FoundState, State};
 use crate::error::Result;
 use crate::words::stop::Stop;
 
-/// `rejects`
+/// Runs `rollbook rejects`: lists the records that could not be read, and with `--try` reads them once more.
 pub fn rejects(setting: &Setting<'_>, global: &Global, rejects: &Rejects, stop: &Stop) -> Result<Told> {
     let Setting { config, environment, clock, .. } = setting;
     let mut destination = Destination::open(config, environment, &run_id(clock), true, stop)?;

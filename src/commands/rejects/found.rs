@@ -24,7 +24,7 @@ pub struct Record {
     pub now: Option<Now>,
 }
 
-/// All of them.
+/// The kept records of a dataset, and what else stands in their files.
 #[derive(Debug, Default)]
 pub struct Found {
     /// In the order of the runs, the newest first, then of pages.

@@ -20,7 +20,7 @@ const OF_REASON: usize = 10;
 pub struct Report<'a> {
     /// The dataset as a person would find it.
     pub dataset: &'a str,
-    /// What was found.
+    /// The records that are kept, and how many for which reason.
     pub found: &'a Found,
     /// Whether records were read once more.
     pub tries: bool,
@@ -94,7 +94,7 @@ fn record(text: &mut String, record: &Record, tries: bool) {
 /// Stands where the text of a record shows nothing.
 const NOT_WHOLE: &str = "can't be told, since the kept text is not whole";
 
-/// What a record would become.
+/// What a record would become, as in `a session with 2 participants and 3 timelogs`, or why no row.
 fn verdict(now: &Now) -> String {
     let Now { sessions, participants, timelogs, reason } = now;
     let left = reason.as_deref().map_or_else(String::new, |reason| format!(", not all of it read: {}", shown(reason)));

@@ -13,9 +13,9 @@ const CUT: &str = "cut_raw";
 pub struct Now {
     /// 1, or 0 where it would get no row.
     pub sessions: u64,
-    /// Rows of its participants.
+    /// How many rows of participants the record would become.
     pub participants: u64,
-    /// Rows of their timelogs.
+    /// How many rows of timelogs the record would become.
     pub timelogs: u64,
     /// What would still not be read; null where all of it would.
     pub reason: Option<String>,

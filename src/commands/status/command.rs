@@ -13,7 +13,7 @@ use crate::dataset::destination::Destination;
 use crate::error::{Error, Kind, Result};
 use crate::words::stop::Stop;
 
-/// `status`
+/// Runs `rollbook status`: what the dataset holds, how its last runs went; an error where `--max-age` is exceeded.
 pub fn status(setting: &Setting<'_>, global: &Global, status: &Status, stop: &Stop) -> Result<Told> {
     let Setting { config, environment, clock, .. } = setting;
     let mut destination = Destination::open(config, environment, &run_id(clock), true, stop)?;

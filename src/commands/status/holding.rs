@@ -17,9 +17,9 @@ use crate::store::Version;
 pub struct Holding {
     /// Rows of sessions, participants and timelogs; `None` where nobody knows.
     pub rows: Tables<Option<u64>>,
-    /// Files of the tables.
+    /// How many files of the tables are there; with a state, of those that the state names.
     pub files: u64,
-    /// Bytes in them.
+    /// The length of these files together.
     pub bytes: u64,
     /// Of its sessions; `None` where not all of their files can be read.
     pub open: Option<u64>,

@@ -21,13 +21,13 @@ pub struct Status {
     pub account: Option<String>,
     /// The version of the API, and its origin.
     pub source: Option<(String, String)>,
-    /// The version of the schema.
+    /// The version of the schema that the dataset was written in; `None` where no state tells.
     pub schema_version: Option<u32>,
-    /// How it is cut.
+    /// How the dataset is cut into partitions.
     pub by: PartitionBy,
     /// What is in its files.
     pub holding: Holding,
-    /// The last run.
+    /// The last run of which a receipt can be read, whatever its command and its end.
     pub last: Option<Run>,
     /// The last run that has shown that nothing was missed.
     pub proven: Option<Run>,
@@ -39,7 +39,7 @@ pub struct Status {
     pub rejects: u64,
     /// Sessions that the API no longer knows.
     pub gone: Option<u64>,
-    /// Rules of purges in force.
+    /// How many rules of purges are in force, as `purge --list` shows them.
     pub rules: Option<u64>,
     /// What a stopped run has left and the next one can go on with.
     pub stopped: Option<Waiting>,
@@ -47,7 +47,7 @@ pub struct Status {
     pub is_running: bool,
     /// What is not as it should be.
     pub notices: Vec<Notice>,
-    /// The present.
+    /// When the report was made: ages are counted up to here.
     pub now: i64,
 }
 
@@ -56,12 +56,12 @@ pub struct Status {
 pub struct Due {
     /// From then on; the present where it is due already.
     pub at: i64,
-    /// Why it is due already.
+    /// Why it is due already; `None` where it is due by the calendar only.
     pub why: Option<String>,
 }
 
 impl Status {
-    /// For a machine.
+    /// The report as one JSON object, for scripts; ends in a line break.
     pub fn json(&self) -> String {
         let Tables { sessions, participants, timelogs } = self.holding.rows;
         let document = Document {
@@ -122,9 +122,9 @@ struct Document<'a> {
     erasures: Option<u64>,
     stopped_run: Option<&'a str>,
     running: bool,
-    /// There are none yet.
+    /// Always null: no version keeps snapshots yet.
     snapshots: Option<()>,
-    /// Only where there are some.
+    /// The member is there only where there is a notice.
     #[serde(skip_serializing_if = "<[Notice]>::is_empty")]
     notices: &'a [Notice],
 }

@@ -15,9 +15,9 @@ use crate::words::timestamp;
 
 /// Characters of the message of a failed run that are shown.
 const MESSAGE: usize = 300;
-/// Microseconds of a day.
+/// A day in microseconds.
 const DAY: i64 = 86_400_000_000;
-/// Stands where nobody knows.
+/// Stands where neither the state nor the files tell.
 const UNKNOWN: &str = "not known";
 
 impl Status {

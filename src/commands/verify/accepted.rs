@@ -7,16 +7,16 @@ use serde::Serialize;
 /// What was accepted, or would be.
 #[derive(Debug, Clone, Serialize)]
 pub struct Accepted {
-    /// Whether nothing was done.
+    /// Whether it was a dry run, which changes nothing.
     pub is_dry: bool,
-    /// Relative to the dataset.
+    /// Paths of the files that the state names from now on as they are, relative to the dataset.
     pub files: Vec<String>,
     /// Files that were asked for and are not sound.
     pub refused: Vec<String>,
 }
 
 impl Accepted {
-    /// For a person.
+    /// What was accepted and what was not, for a person, a file a line; empty where no file was asked for.
     pub fn text(&self) -> String {
         let Self { is_dry, files, refused } = self;
         let mut text = String::new();

@@ -15,7 +15,7 @@ use crate::words::system::is_want;
 /// What a look at a file showed.
 #[derive(Debug, Default)]
 pub struct Looked {
-    /// Its length.
+    /// The file's length in bytes; 0 where the file can't be read to its end.
     pub bytes: u64,
     /// Its SHA-256, where it could be read to its end.
     pub sha256: Option<String>,
@@ -23,7 +23,7 @@ pub struct Looked {
     pub rows: Option<u64>,
     /// Whether it is of an older schema version, and will be upgraded.
     pub is_old: bool,
-    /// What is wrong with it.
+    /// What is wrong with the file, such as `the file is empty`; `None` where nothing is.
     pub damage: Option<String>,
 }
 

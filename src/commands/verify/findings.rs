@@ -11,15 +11,15 @@ use crate::error::Error;
 use crate::rows::partition::Partition;
 use crate::store::files::Obstacle;
 
-/// Sets bad files aside.
+/// The next step where files can be set aside.
 const REPAIR: &str = "rollbook verify --repair";
 
 /// Something that readers would stumble over, or that the next run would.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// Relative to the dataset.
+    /// The file or folder, relative to the dataset: `sessions/start_month=2026-11/part-0.parquet`.
     pub path: String,
-    /// What is wrong.
+    /// What is wrong, such as `the file is missing`.
     pub what: String,
     /// One step to take.
     pub next: String,
@@ -36,13 +36,13 @@ pub struct Damage {
 /// Something that does no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// Relative to the dataset.
+    /// The file or folder, relative to the dataset.
     pub path: String,
     /// What is worth knowing.
     pub what: String,
 }
 
-/// All of it.
+/// All damage and all notices of one look at a dataset.
 #[derive(Debug, Default)]
 pub struct Findings {
     damages: Vec<Damage>,
@@ -87,7 +87,7 @@ impl Findings {
         self.add(None, path, what, &format!("move it out of the dataset, or {REPAIR}"));
     }
 
-    /// Damage to the state.
+    /// Damage to the state, which an export sets aside.
     pub fn state(&mut self, what: &str) {
         self.add(None, &state::path(), what, "rollbook export (it sets the state aside and reads the whole list)");
     }
@@ -108,7 +108,7 @@ impl Findings {
         self.add(None, path, "it holds what is no record of a run, and runs pass over it", REPAIR);
     }
 
-    /// Bytes that no record knows.
+    /// A file whose bytes no record knows.
     pub fn unknown(&mut self, partition: Partition, path: &str) {
         let what = "no record knows its bytes: they were changed, and not by rollbook";
         let next = format!("{REPAIR}; or, if that was on purpose, rollbook verify --accept {path}");
@@ -118,7 +118,7 @@ impl Findings {
         }
     }
 
-    /// An older run's bytes.
+    /// A file with the bytes of an older run. `erasures`: the last purge, which such a file may be from before.
     pub fn restored(&mut self, path: &str, older: &Older, erasures: u64) {
         let purged =
             if older.erasures < erasures { "; it is from before a purge: run the same purge again" } else { "" };
@@ -141,7 +141,7 @@ impl Findings {
         self.notice(path, &format!("put in place by a run that was stopped, or is under way: {record}"));
     }
 
-    /// Whether a file is damaged.
+    /// Whether damage was found at this path.
     pub fn is_damaged(&self, path: &str) -> bool {
         self.damages.iter().any(|damage| damage.path == path)
     }

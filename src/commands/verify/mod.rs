@@ -55,17 +55,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is to be verified, and how.
 pub struct Verify<'a> {
-    /// The dataset.
+    /// Where the dataset is, and how it is cut.
     pub layout: &'a Layout,
-    /// The partition of this moment.
+    /// The partition of a session that starts now; sessions of a later one can't be had back by a range of dates.
     pub present: Partition,
     /// Look at the rows of about this share of the partitions only.
     pub share: Option<Share>,
     /// Partitions whose files somebody vouches for.
     pub vouched: BTreeSet<Partition>,
-    /// Ends it early.
+    /// Where a signal is noticed: the look then ends early, without a report.
     pub stop: &'a Stop,
-    /// What a person watches.
+    /// The progress that is shown on stderr.
     pub progress: &'a Progress,
 }
 
@@ -83,7 +83,7 @@ impl Doubt {
 type Readable = Tables<Option<u64>>;
 
 impl Verify<'_> {
-    /// Looks at everything.
+    /// Looks at the records, the files and the rows; begins anew where another run has published meanwhile.
     ///
     /// # Errors
     /// `Config` where the dataset is of a newer version or cut otherwise; `Destination` where it can't be reached; `Absent`;

@@ -90,7 +90,7 @@ impl Records {
         self.known.is_lost() && !self.names_files && !findings.is_damaged(&state::path())
     }
 
-    /// The last run that published.
+    /// The id of the last run that published, as far as the records tell.
     pub fn last_run(&self) -> Option<&str> {
         self.last_run.as_deref()
     }
@@ -105,7 +105,7 @@ impl Records {
         &self.moving
     }
 
-    /// Which bytes they know.
+    /// Which bytes the records know, by the paths of files.
     pub const fn known(&self) -> &Known {
         &self.known
     }

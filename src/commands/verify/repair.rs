@@ -24,7 +24,7 @@ use crate::words::redact::shown;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {
     partitions: BTreeSet<Partition>,
-    /// The partition of this moment.
+    /// The partition in which a session would be that starts now.
     present: Partition,
     /// Files in the order in which they go, and whether one was seen there.
     files: Vec<(String, bool)>,
@@ -34,11 +34,11 @@ pub struct Repair {
 /// What was set aside, or would be.
 #[derive(Debug, Clone, Serialize)]
 pub struct Done {
-    /// Whether nothing was done.
+    /// Whether it was a dry run, which changes nothing.
     pub is_dry: bool,
     /// Where the files are now, relative to the dataset.
     pub folder: String,
-    /// Where they were.
+    /// Where the files were, relative to the dataset: `sessions/start_month=2026-11/part-0.parquet`.
     pub set_aside: Vec<String>,
     /// What makes the dataset whole again.
     pub commands: Vec<String>,
@@ -74,7 +74,7 @@ pub fn plan(layout: &Layout, damages: &[Damage], present: Partition) -> Result<R
 }
 
 impl Repair {
-    /// Says what would be done.
+    /// Says what [`Repair::perform`] would set aside, of what was seen there.
     pub fn foretell(&self, layout: &Layout, run_id: &str) -> Done {
         let seen = self.files.iter().filter(|(_, seen)| *seen).map(|(path, _)| path.clone());
         let set_aside = seen.chain(self.state.then(state::path)).collect();
@@ -133,7 +133,7 @@ pub fn recovery(layout: &Layout, partitions: &BTreeSet<Partition>, present: Part
 }
 
 impl Done {
-    /// For a person.
+    /// For a person: what was set aside and where to, and the commands that make the dataset whole again.
     pub fn text(&self) -> String {
         let Self { is_dry, folder, set_aside, commands } = self;
         let begin = if *is_dry { "would be set aside, to" } else { "set aside, to" };

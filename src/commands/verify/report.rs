@@ -20,17 +20,17 @@ use crate::words::redact::shown;
 #[derive(Debug)]
 pub struct Report {
     dataset: String,
-    /// Partitions that are there.
+    /// How many partitions the dataset has.
     partitions: u64,
-    /// Files read.
+    /// How many published files were looked at.
     pub files: u64,
-    /// Their length in all.
+    /// Bytes of those files that could be read to their ends.
     pub bytes: u64,
-    /// Their rows by table.
+    /// Rows in these files, by their own account.
     pub rows: Tables<u64>,
     /// Partitions whose rows were looked at.
     pub checked: Vec<Partition>,
-    /// What is wrong.
+    /// What is wrong, by path; empty where the dataset is sound.
     pub damages: Vec<Damage>,
     /// What is only worth knowing.
     pub notices: Vec<Notice>,
@@ -43,22 +43,22 @@ pub struct Report {
 /// A file that is whole, and that no state names.
 #[derive(Debug, Clone)]
 pub struct Doubt {
-    /// Its partition.
+    /// The partition that the file belongs to.
     pub partition: Partition,
-    /// Its table.
+    /// The table that its rows are of.
     pub table: Table,
-    /// As it was read.
+    /// The version that was read: where the file has another one by now, it was replaced.
     pub version: Version,
     /// Its rows by its own account.
     pub rows: u64,
-    /// Its length.
+    /// The file's length in bytes.
     pub bytes: u64,
-    /// Its SHA-256.
+    /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
 }
 
 impl Report {
-    /// Nothing looked at yet.
+    /// A report before any file was looked at. `partitions`: how many there are.
     pub fn new(layout: &Layout, partitions: u64) -> Self {
         Self {
             dataset: layout.place().trim_end_matches('/').to_owned(),
@@ -75,7 +75,7 @@ impl Report {
         }
     }
 
-    /// All was looked at.
+    /// Takes over what was found, once all was looked at.
     pub fn finish(&mut self, findings: Findings) {
         (self.damages, self.notices) = findings.close();
     }
@@ -154,7 +154,7 @@ impl Report {
         format!("{text}\n")
     }
 
-    /// For a person.
+    /// The report for a person: a verdict, what was read, and all damage with its next step.
     pub fn text(&self) -> String {
         let verdict = if self.is_sound() { "sound" } else { "DAMAGED" };
         let mut text = format!("{verdict}: {}\n", self.dataset);
@@ -178,7 +178,7 @@ impl Report {
     }
 }
 
-/// Findings under their paths.
+/// Lists findings by path, each path once, with its next step behind the last finding.
 fn list<'a>(text: &mut String, name: &str, lines: impl Iterator<Item = (&'a String, &'a String, Option<&'a String>)>) {
     let lines: Vec<_> = lines.collect();
     for (at, (path, what, next)) in lines.iter().enumerate() {

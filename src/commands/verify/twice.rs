@@ -84,7 +84,7 @@ fn name(published: &[Published], partition: Partition, hash: u128) -> Result<Str
     Ok(name)
 }
 
-/// Tells it of both places.
+/// Tells of a session that is in two places, at both of them.
 fn tell(layout: &Layout, (a, b): (Partition, Partition), count: u64, id: &str, findings: &mut Findings) {
     let path = |partition| layout.relative(Table::Sessions, partition);
     let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };

@@ -27,7 +27,7 @@ pub struct Rules {
     pub denied: Option<Arc<Denied>>,
 }
 
-/// Which rows of a chunk stay.
+/// Which rows of a chunk stay when the rules of purges are applied.
 #[derive(Debug)]
 pub struct Selection {
     kept: Tables<Vec<bool>>,
@@ -110,7 +110,7 @@ impl Selection {
         self.robbed || self.removed() != Removed::default()
     }
 
-    /// How many rows do not stay.
+    /// How many rows of each table do not stay.
     pub fn removed(&self) -> Removed {
         let gone = self.kept.each_ref().map(|kept| kept.iter().filter(|kept| !**kept).count() as u64);
         let Tables { sessions, participants, timelogs } = gone;

@@ -27,7 +27,7 @@ pub enum What {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Match {
-    /// Character for character.
+    /// Character for character: `Ann Lee` is not `ann lee`.
     Exact,
     /// As it is in its normal form, so that `Ann Lee` also is `ann  lee` ([`crate::words::name`]).
     Normalised,
@@ -65,7 +65,7 @@ impl Taken {
         self == Self::default()
     }
 
-    /// How much it is beyond another.
+    /// How much more this has taken out than another, kind by kind; 0 where less.
     #[must_use]
     pub fn beyond(self, other: Self) -> Self {
         Self {
@@ -187,7 +187,7 @@ impl Rule {
         if self.what == What::Before { self.floor().is_some() } else { self.bytes().is_some() }
     }
 
-    /// Adds those whom it is about.
+    /// Adds whoever the rule is about to those who have been erased; a rule about starts adds nobody.
     pub fn deny(&self, denied: &mut Denied) {
         if let Some(hash) = self.bytes() {
             self.identifiers().iter().for_each(|by| denied.add(*by, hash, self.number));

@@ -11,18 +11,18 @@ use crate::rows::tables::Table;
 /// The sessions of a partition, at a glance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Glance {
-    /// How many there are.
+    /// How many sessions the partition has.
     pub sessions: u64,
     /// How many were still running when they were last seen.
     pub open: u64,
     /// The lowest start, in microseconds; `None` where none has one.
     pub first: Option<i64>,
-    /// The highest start.
+    /// The highest start, in microseconds; `None` where none has one.
     pub last: Option<i64>,
 }
 
 impl Published {
-    /// Its sessions at a glance.
+    /// How many sessions the partition has, how many run, and from when to when they started, by the end of the file.
     ///
     /// # Errors
     /// `Unreadable` where the file is damaged or of another version; `Raced`, `Destination`.
@@ -44,7 +44,7 @@ impl Published {
         Ok(open)
     }
 
-    /// The same by the rows.
+    /// The same by reading all rows, where the end of the file does not tell.
     fn count(&self) -> Result<Glance> {
         let mut all = Glance::default();
         self.each_session(|_, known| {
@@ -66,7 +66,7 @@ impl Published {
 }
 
 impl Glance {
-    /// Both together.
+    /// The sessions of both together, as of one partition.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

@@ -69,7 +69,7 @@ pub(super) struct Rows {
     pub reader: ParquetRecordBatchReader,
     pub table: Table,
     pub place: String,
-    /// The schema version of the file.
+    /// The schema version that the file was written in.
     pub version: u32,
     pub is_whole: bool,
 }

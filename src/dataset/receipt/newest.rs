@@ -11,21 +11,19 @@ use crate::error::Result;
 pub struct Run {
     /// The run, as its receipt is named.
     pub run_id: String,
-    /// Its command.
+    /// The command: `export`, `backfill`, `purge`, `demo` or `verify`.
     pub command: String,
     /// When it was over, RFC 3339.
     pub finished_at: String,
-    /// Its exit code.
+    /// The process's exit code: 0 where the run did all that it should.
     pub exit_code: u8,
     /// In a word: `proven`, or what failed.
     pub outcome: String,
-    /// The message of what failed.
+    /// The message of what failed, in one line; `None` where nothing did.
     #[serde(default)]
     pub error: Option<String>,
-    /// What it had to cover.
     #[serde(default)]
     goal: Goal,
-    /// What the walk showed.
     #[serde(default)]
     walk: Walk,
 }

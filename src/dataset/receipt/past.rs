@@ -34,15 +34,14 @@ pub struct Stored {
     /// When it was over, RFC 3339.
     #[serde(default)]
     pub finished_at: String,
-    /// Files that the run looked after.
+    /// The published files that the run looked after, changed or not.
     pub partitions: Vec<Named>,
-    /// The number of the last purge.
+    /// The number of the last purge that was in force; 0 for none.
     #[serde(default)]
     pub erasures: u64,
     /// The command that the run was of.
     #[serde(default)]
     command: String,
-    /// Where the run's sessions came from.
     api: Option<Source>,
 }
 

@@ -7,7 +7,7 @@ use crate::dataset::erasures::{Match, Taken, What};
 /// How many rows and raw records a purge has removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Removed {
-    /// Rows of `sessions`, whole sessions.
+    /// Rows of `sessions`: sessions that went whole, since they started before a date.
     pub sessions: u64,
     /// Rows of `participants`, those of whole sessions included.
     pub participants: u64,

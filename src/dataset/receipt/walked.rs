@@ -14,7 +14,7 @@ pub struct Walk {
     pub evidence: Evidence,
     /// What it rests on, or what speaks against it, in plain words.
     pub reasons: Vec<String>,
-    /// The figures of the walk.
+    /// How many requests there were, how many windows and joints, and how many repairs.
     #[serde(flatten)]
     pub counts: Counts,
     /// Different sessions that the list showed, those without a row included.
@@ -53,13 +53,13 @@ pub struct Vanished {
     pub missed: u64,
     /// Ids that the API no longer knows; their rows stay.
     pub gone: Vec<String>,
-    /// More than one run asks for.
+    /// Sessions that should have been listed and were left, since one run asks for so many only.
     pub unasked: u64,
     /// Running ones that are left for the next run.
     pub waiting: u64,
     /// Were asked for and not answered, so that it is not known what became of them.
     pub failed: u64,
-    /// More than usual vanished at once.
+    /// Whether more vanished at once than a few deleted sessions explain, which speaks against the proof.
     pub suspicious: bool,
     /// Those that failed: they are asked for first the next night.
     pub owed: Vec<Owes>,

@@ -9,7 +9,7 @@ use crate::error::Result;
 /// A record that could not become a row, or not all of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// The run that has kept it.
+    /// The run that has kept the record, by the name of its receipt.
     pub run_id: String,
     /// The page that it stood on, and its place there, from 0.
     pub page: u64,

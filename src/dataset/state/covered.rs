@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::walk::{Found, Key};
 use crate::words::timestamp;
 
-/// By what a list is sorted.
+/// By what a list is sorted, in which direction, and whether new sessions come in at its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     key: Key,
@@ -16,7 +16,7 @@ pub struct Order {
 const NEWEST_FIRST: Order = Order { key: Key::Start, descending: true, grows_at_the_head: true };
 
 impl Order {
-    /// Of what a walk has found.
+    /// The order that a walk has found.
     pub const fn of(Found { key, descending, grows_at_the_head, slack: _ }: Found) -> Self {
         Self { key, descending, grows_at_the_head }
     }
@@ -47,7 +47,7 @@ pub struct Covered {
     /// By what the last full walk found the list sorted. Older states say no more than `newest_first`.
     #[serde(default)]
     order: Option<Order>,
-    /// The pages are counted from 0.
+    /// Whether the API counts pages from 0 and not from 1.
     #[serde(default)]
     from_zero: bool,
     /// Nothing that started earlier was asked for.

@@ -48,7 +48,7 @@ impl Debt {
 }
 
 impl Owed {
-    /// What is owed of a session.
+    /// The debt of a session; `None` where no answer is owed.
     pub fn get(&self, id: &str) -> Option<&Debt> {
         self.0.get(id)
     }
@@ -87,7 +87,7 @@ impl Owed {
     }
 }
 
-/// All 5xx are one answer.
+/// Whether two failures are the same answer: all 5xx are one.
 fn is_same(one: Option<u16>, other: Option<u16>) -> bool {
     let is_broken = |status: Option<u16>| status.is_some_and(|status| status >= 500);
     one == other || is_broken(one) && is_broken(other)

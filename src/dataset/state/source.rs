@@ -10,7 +10,7 @@ use crate::config::{Api, ApiVersion};
 pub struct Source {
     /// The origin that is asked: `https://api.videosdk.live`, or `loopback` for all of this machine.
     pub base_url: String,
-    /// `v1` or `v2`.
+    /// Which version of the API the sessions are read from: `v1` or `v2`.
     pub api_version: String,
     /// The account that the credentials named, where they named one.
     pub account: Option<String>,
@@ -57,7 +57,7 @@ impl Source {
     }
 }
 
-/// The version as it is written.
+/// The name of a version in settings, states and receipts: `v1`.
 pub const fn version_name(version: ApiVersion) -> &'static str {
     match version {
         ApiVersion::V1 => "v1",
@@ -65,7 +65,7 @@ pub const fn version_name(version: ApiVersion) -> &'static str {
     }
 }
 
-/// The version that is written so.
+/// The version of that name; `None` for a name that this version of rollbook does not know.
 pub fn version_named(name: &str) -> Option<ApiVersion> {
     [ApiVersion::V1, ApiVersion::V2].into_iter().find(|version| version_name(*version) == name)
 }

@@ -14,15 +14,15 @@ use crate::rows::tables::time;
 /// Timelogs of several sessions, those of a session together: whose they are, and their facts.
 #[derive(Debug, Clone, Copy)]
 pub struct Logs<'a> {
-    /// `participant_id`
+    /// `participant_id`: the join identity of whoever joined; null where the entry has none.
     pub ids: &'a StringArray,
-    /// `participant_index`
+    /// `participant_index`: the position of the timelog's entry in the session's list, from 0.
     pub index: &'a Int32Array,
-    /// `started_at`
+    /// `started_at`: the join, in microseconds since 1970, UTC; null where missing or unreadable.
     pub joined: &'a TimestampMicrosecondArray,
-    /// `ended_at`
+    /// `ended_at`: the leave, in microseconds since 1970, UTC; null where none is listed, or one that can't be read.
     pub left: &'a TimestampMicrosecondArray,
-    /// `is_open`
+    /// `is_open`: whether no leave is listed; a leave that can't be read is listed all the same.
     pub is_open: &'a BooleanArray,
 }
 

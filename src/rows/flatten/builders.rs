@@ -23,7 +23,7 @@ impl Builders {
         }
     }
 
-    /// The three batches.
+    /// The rows of the page as three batches, each in the staged schema of its table.
     pub fn finish(self) -> Result<Tables<RecordBatch>, ArrowError> {
         let Self { sessions, participants, timelogs } = self;
         let batch = |table: Table, columns| RecordBatch::try_new(table.staged_schema(), columns);

@@ -62,13 +62,13 @@ impl Options {
 pub struct Entry {
     /// 128-bit hash of the id.
     pub id: u128,
-    /// The start.
+    /// When the session began, in microseconds since 1970, UTC; `None` where the start is missing or can't be read.
     pub start: Option<i64>,
-    /// Still running.
+    /// Whether the session still runs: no end is listed, and its `status` is not `ended`.
     pub is_open: bool,
     /// How much of it is filled in.
     pub facts: Facts,
-    /// Position in the page.
+    /// The session's place in the page's `data`, from 0.
     pub position: u32,
 }
 
@@ -93,9 +93,9 @@ pub struct Flat {
     pub unusable: u64,
     /// Records behind the last that is read.
     pub surplus: u64,
-    /// What to keep raw.
+    /// Records that are kept raw, since all or part of each could not become a row.
     pub rejects: Vec<Reject>,
-    /// Fields unknown to this version.
+    /// How often each field was read that this version does not know.
     pub unknown: Names,
 }
 
@@ -190,7 +190,7 @@ fn read_mended(mended: Mended, options: &Options) -> Result<Flat, Unread> {
 /// A body that could not become rows.
 #[derive(Debug)]
 pub struct Unread {
-    /// Why.
+    /// Why no row could be made of the body.
     pub error: FlattenError,
     /// The body, mended as far as was tried.
     pub body: Bytes,
@@ -292,7 +292,7 @@ fn some(sessions: &[Found<'_>]) -> Vec<String> {
 }
 
 struct Found<'a> {
-    /// In the lists.
+    /// Index of the session in the page's `Lists::sessions`.
     number: usize,
     hash: u128,
     id: Cow<'a, str>,

@@ -21,13 +21,13 @@ const CUT: &str = ",cut_raw";
 /// A raw record kept because all or part of it could not become a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
-    /// Position in the page.
+    /// The record's place in the page's `data`, from 0.
     pub index: usize,
     /// Why: names of anomalies, or `no_usable_id`; `cut_raw` besides where the record is not whole.
     pub reason: String,
     /// The record as the API sent it, but for those who have been erased; its beginning where it is very long.
     pub raw: String,
-    /// Whose it is.
+    /// The session that the record is of, or what it is known by where it has no usable id.
     pub of: Of,
 }
 
@@ -56,7 +56,7 @@ enum Whose {
 }
 
 impl Rejected {
-    /// Of a session.
+    /// The record of a session that has a row, though not all of the record could be read.
     pub fn of_session(found: &Found<'_>, reason: String) -> Self {
         Self { index: found.session.place as usize, reason, of: Whose::Session(found.id.clone().into_owned()) }
     }

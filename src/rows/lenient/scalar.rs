@@ -11,16 +11,16 @@ use crate::words::limits;
 /// A value that should be a text or a number.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Scalar<'a> {
-    /// No such field.
+    /// The object has no such field.
     #[default]
     Missing,
-    /// An explicit null.
+    /// The field is there, and its value is `null`.
     Null,
     /// A text; one that is not as it stands in the answer is longer than any column takes at most by a character.
     Text(Cow<'a, str>),
-    /// A whole number that fits.
+    /// A whole number that fits into 64 bits with a sign.
     Integer(i64),
-    /// A whole number beyond that.
+    /// A whole number above the range of `Integer` that fits into 64 bits without a sign.
     Large(u64),
     /// Any other number. A whole one of more digits is here, too, though not with all of them.
     Float(f64),

@@ -26,7 +26,7 @@ impl Time {
         self == Self::ABSENT
     }
 
-    /// There, and no time.
+    /// Whether the field is there and holds no time: another type, a text that can't be read, or a key that stands twice.
     pub fn is_bad(self) -> bool {
         self == Self::BAD
     }

@@ -57,7 +57,7 @@ impl Default for Limits {
 /// The records of a page by kind, each in the order of the text.
 #[derive(Debug, Default)]
 pub struct Lists<'a> {
-    /// The sessions.
+    /// The objects in `data`, each a session, with a usable id or without.
     pub sessions: Vec<Session<'a>>,
     /// The participants of all sessions.
     pub participants: Vec<Participant<'a>>,
@@ -67,7 +67,7 @@ pub struct Lists<'a> {
     pub no_objects: Vec<usize>,
     /// Records behind the last that is read.
     pub surplus: u64,
-    /// Fields unknown to this version.
+    /// Fields of these records that this version does not know.
     pub unknown: Unknown<'a>,
     /// Where a text should be there may be a whole number whose digits did not all fit; see [`crate::rows::mend::long_numbers`].
     pub has_long_numbers: bool,
@@ -77,7 +77,7 @@ pub struct Lists<'a> {
     reader: timestamp::Reader,
 }
 
-/// Where a session began.
+/// How far the lists were filled when a session began, and how much room there was.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
     participants: usize,

@@ -9,27 +9,27 @@ use crate::rows::tables::Table;
 /// One session as listed.
 #[derive(Debug, Clone, Default)]
 pub struct Session<'a> {
-    /// Its place in `data`.
+    /// The session's place in `data`, from 0.
     pub place: u32,
     /// `id`, or `_id` where that is absent.
     pub id: Scalar<'a>,
     /// `meetingId`, or `roomId` where that is absent.
     pub meeting_id: Scalar<'a>,
-    /// `start`
+    /// `start`: when the session began, in microseconds since 1970, UTC.
     pub start: Time,
-    /// `end`
+    /// `end`: when the session ended, in microseconds since 1970, UTC; absent while it runs.
     pub end: Time,
-    /// `status`
+    /// `status`: how the session stands in the API's own word, such as `ended` (v2).
     pub status: Scalar<'a>,
-    /// `customRoomId`
+    /// `customRoomId`: the account's own id of the room (v2).
     pub custom_room_id: Scalar<'a>,
-    /// `region`
+    /// `region`: the region by the API's name for it (v2).
     pub region: Scalar<'a>,
-    /// `chatLink`
+    /// `chatLink`: where the API keeps the session's chat. The link may grant access, and is never fetched.
     pub chat_link: Scalar<'a>,
-    /// `activeDuration`
+    /// `activeDuration`: a number whose unit the API does not document.
     pub active_duration: Scalar<'a>,
-    /// `participants`, in [`Lists::participants`]
+    /// `participants`: which of [`Lists::participants`] are the entries of this session.
     pub participants: Entries,
 }
 
@@ -134,11 +134,11 @@ fn refuse(field: &mut Scalar<'_>, seen: &mut Seen, keys: [u32; 2]) {
 /// One entry of a session's participants.
 #[derive(Debug, Clone, Default)]
 pub struct Participant<'a> {
-    /// `participantId`
+    /// `participantId`: a join identity, not a person: by default new at each join.
     pub id: Scalar<'a>,
-    /// `name`
+    /// `name`: the display name as given.
     pub name: Scalar<'a>,
-    /// `timelog`, in [`Lists::timelogs`]
+    /// `timelog`: which of [`Lists::timelogs`] are the stays of this entry.
     pub timelogs: Entries,
 }
 
@@ -179,12 +179,12 @@ impl<'de> Record<'de, Lists<'de>> for Participant<'de> {
     }
 }
 
-/// One join-leave interval.
+/// One stay of a participant in a session, from a join to the leave.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timelog {
-    /// `start`
+    /// `start`: the join, in microseconds since 1970, UTC.
     pub start: Time,
-    /// `end`
+    /// `end`: the leave, in microseconds since 1970, UTC; absent where none is listed.
     pub end: Time,
 }
 

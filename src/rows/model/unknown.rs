@@ -13,14 +13,14 @@ use crate::words::limits;
 /// How often fields of so many different names were read; names beyond those count together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// By their paths.
+    /// How often each name was read, by its path, such as `participants.timelog.device`.
     pub counts: BTreeMap<String, u64>,
-    /// Fields of further names.
+    /// How often fields were read whose names there was no more room for.
     pub more: u64,
 }
 
 impl Names {
-    /// Adds others.
+    /// Adds the names of another page; a name for which there is no more room counts in `more`.
     pub fn add(&mut self, other: &Self) {
         self.more += other.more;
         for (name, count) in &other.counts {

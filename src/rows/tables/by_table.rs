@@ -7,11 +7,11 @@ use super::Table;
 /// One value for each table: its rows, its number of files, or whatever else there is three of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tables<T> {
-    /// That of [`Table::Sessions`].
+    /// The value for [`Table::Sessions`].
     pub sessions: T,
-    /// That of [`Table::Participants`].
+    /// The value for [`Table::Participants`].
     pub participants: T,
-    /// That of [`Table::Timelogs`].
+    /// The value for [`Table::Timelogs`].
     pub timelogs: T,
 }
 
@@ -54,7 +54,7 @@ impl<T> Tables<T> {
         }
     }
 
-    /// References to them.
+    /// The same three values, borrowed.
     pub const fn each_ref(&self) -> Tables<&T> {
         Tables { sessions: &self.sessions, participants: &self.participants, timelogs: &self.timelogs }
     }

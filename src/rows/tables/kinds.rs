@@ -15,24 +15,24 @@ use crate::rows::anomaly::{self, Anomalies};
 /// The types in use; nanoseconds and unsigned numbers are not, since Spark refuses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    /// UTF-8 text.
+    /// A text in UTF-8, such as an id or a name.
     Text,
-    /// Microseconds since 1970, UTC-adjusted.
+    /// A moment, in microseconds since 1970; files mark the column as adjusted to UTC.
     Time,
-    /// 32-bit count.
+    /// A number of rows or people, or a position: a whole number of 32 bits with a sign.
     Count,
-    /// 64-bit milliseconds.
+    /// A length of time in milliseconds: a whole number of 64 bits with a sign.
     Millis,
-    /// 64-bit floating point.
+    /// A number that may have a fraction: floating point of 64 bits.
     Double,
-    /// True or false.
+    /// True or false, such as `is_open`.
     Flag,
-    /// A list of texts.
+    /// A list of texts, none of them null: the names of anomalies.
     Texts,
 }
 
 impl Type {
-    /// The Arrow type.
+    /// The Arrow type of a column of this type, in a batch and in a file: `Utf8` for a text.
     pub fn arrow(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8,
@@ -69,13 +69,13 @@ impl Type {
 
 /// A column's type as Rust knows it. An `Option` of one is the same where null occurs.
 pub trait Typed {
-    /// The type.
+    /// The same type as a value, for schemas.
     const TYPE: Type;
-    /// Whether null occurs.
+    /// Whether the column may hold nulls: true of an `Option`, false of all else.
     const NULLABLE: bool = false;
-    /// The column as published.
+    /// The Arrow array that a published column of this type is, such as [`StringArray`].
     type Array: Array;
-    /// The column in the making.
+    /// What takes the values of a column one after the other, such as [`StringBuilder`].
     type Builder;
 
     /// A published column as what it is.
@@ -119,7 +119,7 @@ impl<T: Typed> Typed for Option<T> {
     }
 }
 
-/// [`Type::Text`]
+/// [`Type::Text`] as a Rust type, for columns such as `session_id`.
 #[derive(Debug)]
 pub struct Text;
 
@@ -141,7 +141,7 @@ impl Typed for Text {
     }
 }
 
-/// [`Type::Flag`]
+/// [`Type::Flag`] as a Rust type, for columns such as `is_open`.
 #[derive(Debug)]
 pub struct Flag;
 
@@ -193,18 +193,18 @@ impl Typed for Texts {
 #[derive(Debug)]
 pub struct Number<P>(PhantomData<P>);
 
-/// [`Type::Time`]
+/// [`Type::Time`] as a Rust type: microseconds since 1970, UTC, as in `started_at`.
 pub type Time = Number<TimestampMicrosecondType>;
-/// [`Type::Count`]
+/// [`Type::Count`] as a Rust type: how many there are, as in `participant_count`, or which, as in `participant_index`.
 pub type Count = Number<Int32Type>;
-/// [`Type::Millis`]
+/// [`Type::Millis`] as a Rust type: a length of time in milliseconds, as in `attended_ms`.
 pub type Millis = Number<Int64Type>;
-/// [`Type::Double`]
+/// [`Type::Double`] as a Rust type: a number that may have a fraction, as in `active_duration`.
 pub type Double = Number<Float64Type>;
 
 /// How a type's numbers are in memory.
 pub trait Primitive: ArrowPrimitiveType {
-    /// The type.
+    /// The type of the columns whose numbers are these.
     const TYPE: Type;
 }
 

@@ -57,7 +57,7 @@ impl Table {
     /// All tables; a published session comes before its participants, those before their timelogs.
     pub const ALL: [Self; 3] = [Self::Sessions, Self::Participants, Self::Timelogs];
 
-    /// The table's folder.
+    /// The table's name, and that of its folder in the dataset: `sessions`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sessions => "sessions",
@@ -107,15 +107,15 @@ impl Table {
 /// A column: its name, type, whether it may be null, where its values come from, and what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// As readers see it.
+    /// The column's name in files and queries, such as `attended_ms`.
     pub name: &'static str,
-    /// Its type.
+    /// The type of the column's values in the published files; staged ones may have another ([`Type::staged`]).
     pub kind: Type,
-    /// Whether null occurs.
+    /// Whether the column may hold nulls.
     pub nullable: bool,
     /// Where its values come from.
     pub origin: Origin,
-    /// One line for `docs/schema.md`.
+    /// What the column says, in one line for `docs/schema.md`.
     pub doc: &'static str,
 }
 

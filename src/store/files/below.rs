@@ -34,7 +34,7 @@ impl Below {
         Ok([Some(folder.owner_here()?), owner].into_iter().flatten().collect())
     }
 
-    /// As a person would find it.
+    /// The path by which a person would find the folder.
     pub fn place(&self) -> PathBuf {
         if self.path.is_empty() { self.root.clone() } else { self.root.join(&self.path) }
     }

@@ -23,9 +23,9 @@ pub type Status = rustix::fs::Stat;
 
 /// Mode 0600: its owner may read and write it, nobody else anything.
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
-/// Of every file and folder: not through a link, without waiting for whoever else has a pipe open.
+/// How every file and folder is opened: not through a link, without waiting for whoever else has a pipe open.
 const PLAIN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
-/// Of every folder on the way.
+/// How every folder on the way is opened.
 const FOLDER: OFlags = OFlags::DIRECTORY.union(PLAIN);
 
 /// A folder that is held open. Paths below it have `/` between their names, and each name is looked up from here.
@@ -265,7 +265,7 @@ impl Folder {
         }
     }
 
-    /// Makes the names in it durable.
+    /// Flushes the folder to the disk, so that names that were made, moved or removed in it survive a power cut.
     ///
     /// # Errors
     /// Where the disk fails.

@@ -26,19 +26,19 @@ const STICKY: u32 = 0o1000;
 /// How somebody came by a settings file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// By looking in the usual places.
+    /// By looking in the usual places, such as `./rollbook.toml`.
     Found,
     /// By the name that somebody gave: `--config`, `ROLLBOOK_CONFIG`.
     Given,
 }
 
-/// Why a file is not read.
+/// Why a settings file, or a file with a secret, is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// It is not there, or can't be read; the system's own error.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
-    /// Somebody else may have written it.
+    /// Somebody else may have written the file.
     #[error("{why}")]
     Distrusted {
         /// To be read after "since".
@@ -48,7 +48,7 @@ pub enum Refusal {
     },
 }
 
-/// The text of a settings file.
+/// The text of a settings file; empty for `/dev/null`, which names no file on purpose.
 ///
 /// # Errors
 /// Where it can't be read, or others may have written it.

@@ -10,7 +10,7 @@ pub fn names(path: &str) -> io::Result<Vec<&str>> {
     path.split('/').map(checked).collect()
 }
 
-/// A name that leads nowhere else.
+/// The same name, if it stays within its folder: not empty, not `.` or `..`, without `/` or a zero byte.
 ///
 /// # Errors
 /// `InvalidInput` for any other.

@@ -10,14 +10,14 @@ use super::Folder;
 /// What a look into a folder finds, without following it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its own name, without a path.
+    /// The name within the folder, without a path: `part-0.parquet`.
     pub name: String,
     /// What it is, itself and not what it leads to.
     pub kind: FileType,
 }
 
 impl Item {
-    /// Whether it is a folder.
+    /// Whether it is a folder, not a link to one.
     pub fn is_folder(&self) -> bool {
         self.kind == FileType::Directory
     }

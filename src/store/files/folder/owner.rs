@@ -41,7 +41,7 @@ impl Folder {
         Ok(fstat(self.nameless()?)?.st_uid)
     }
 
-    /// Whose the folder is.
+    /// The number of the user to whom the folder belongs.
     ///
     /// # Errors
     /// Where that can't be told.
