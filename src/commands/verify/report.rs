@@ -34,13 +34,13 @@ pub struct Report {
     pub damages: Vec<Damage>,
     /// What is only worth knowing.
     pub notices: Vec<Notice>,
-    /// Files that no state names, by path.
+    /// Files whose bytes the state does not name, by path: the state names other bytes, or no such file.
     pub doubts: BTreeMap<String, Doubt>,
     repaired: Option<Done>,
     accepted: Option<Accepted>,
 }
 
-/// A file that is whole, and that no state names.
+/// A file that is whole, and whose bytes the state does not name.
 #[derive(Debug, Clone)]
 pub struct Doubt {
     /// The partition that the file belongs to.
