@@ -205,13 +205,13 @@ fn new_unknown_keys_on_every_page_are_counted_together() {
 #[test]
 fn a_stage_full_of_rejects_is_continued_one_after_the_other() {
     const EACH: usize = 1 << 20;
-    const RECORDS: u64 = 240;
+    const RECORDS: u64 = 320;
     let record = |number: u64| format!(r#"{{"id":"a{number}","start":"never","x":"{}"}}"#, "x".repeat(EACH));
     let account = Account::new(3, RECORDS, Shape::Plain);
     let listed =
         (0..RECORDS).fold(Script::new(), |script, number| script.before(1, Change::raw(number, record(number))));
     // A failure that is not tried again, so that a busy machine makes no other one of it.
-    let fails = listed.clone().answer_every(33, 1, Answer::status(402));
+    let fails = listed.clone().answer_every(44, 1, Answer::status(402));
     let mut bed = Bed::new(Options { script: fails, ..Options::new(account) });
     let run = |bed: &Bed| {
         let mut command = bed.command(&["export", "--full", "--json"]);
@@ -221,7 +221,8 @@ fn a_stage_full_of_rejects_is_continued_one_after_the_other() {
     assert_eq!(ran.code, 5, "{ran:.2000?}");
     let journal = bed.dataset().join("_rollbook/stage/journal");
     let held = std::fs::metadata(journal).unwrap().len();
-    assert!(held > 180 << 20, "{held} bytes are staged");
+    // Pages in flight at the end of the first run are not staged.
+    assert!(held > 176 << 20, "{held} bytes are staged");
     bed.serve(Options { script: listed, ..Options::new(account) });
     let (ran, figures) = run(&bed);
     assert!(ran.stderr.contains("a stopped run is continued: "), "{ran:.2000?}");
