@@ -117,16 +117,13 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             }
             Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
             Command::Check => tokio::select! {
-                checked = commands::check(setting, &cli.global, stop.clone()) => {
-                    let Told { text, error } = checked?;
-                    conclude(error.map_or(Ok(0), Err), text.as_bytes())
-                }
+                checked = commands::check(setting, &cli.global, stop.clone()) => told(checked),
                 stopped = stop.wait() => Err(stopped),
             },
             Command::Verify(verify) => {
-                let Told { text, error } = commands::verify(&setting, &cli.global, verify, &stop).await?;
+                let looked = commands::verify(&setting, &cli.global, verify, &stop).await;
                 setting.progress.finish();
-                conclude(error.map_or(Ok(0), Err), text.as_bytes())
+                told(looked)
             }
             Command::Status(status) => told(commands::status(&setting, &cli.global, status, &stop)),
             Command::Rejects(rejects) => told(commands::rejects(&setting, &cli.global, rejects, &stop)),

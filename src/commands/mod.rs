@@ -11,9 +11,11 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinError;
+
 use crate::config::{Config, Environment};
 use crate::dataset::receipt::Receipt;
-use crate::error::Error;
+use crate::error::{Error, Kind, Result};
 use crate::terminal::progress::Progress;
 use crate::words::clock::Clock;
 
@@ -68,4 +70,9 @@ pub struct Told {
     pub text: String,
     /// What ends the command with another code than 0.
     pub error: Option<Error>,
+}
+
+/// What a task or a thread of the runtime has brought; one that panicked is an error (`Unexpected`).
+fn joined<T>(result: Result<T, JoinError>) -> Result<T> {
+    result.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))
 }

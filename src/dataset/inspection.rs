@@ -13,7 +13,7 @@ use super::known::{Known, Older, Standing};
 use super::lanes::in_order;
 use super::layout::Layout;
 use super::published::{Published, Versions, damaged};
-use super::publishing::{self, Left};
+use super::publishing::{self, Left, Record};
 use super::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::rows::partition::Partition;
@@ -205,12 +205,22 @@ impl Inspection {
         self.known.left().iter().any(whole)
     }
 
+    /// Removes the record of this run, and those of dead ones where all others are kept out (`alone`): the state, which is stored,
+    /// names what is in place, so that no record need do so. Nothing is lost where one stays.
+    pub fn clear_records(&self, record: Record, state: &State, alone: bool) {
+        let ended = record.end(&self.layout);
+        let tidied = if alone { self.tidy(state) } else { Ok(()) };
+        if let Err(error) = ended.and(tidied) {
+            tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
+        }
+    }
+
     /// Removes the records of dead runs: those that were there when this run began and are still the same, if the state, which
     /// is stored, names what is now at every path that they name. Only for who keeps all others out.
     ///
     /// # Errors
     /// `Destination`.
-    pub fn tidy(&self, state: &State) -> Result<()> {
+    fn tidy(&self, state: &State) -> Result<()> {
         if self.left.is_empty() {
             return Ok(());
         }

@@ -101,17 +101,14 @@ impl Published {
         found: &mut BTreeMap<Partition, Versions>,
         mut each: impl FnMut(&[Self]) -> Result<T>,
     ) -> Result<T> {
-        let mut is_first = true;
-        unless_raced(
-            ROUNDS,
-            || layout.place(),
-            || {
-                if !std::mem::take(&mut is_first) {
-                    *found = Self::versions(layout)?;
-                }
-                each(&Self::of(layout, found)).map(Some)
-            },
-        )
+        let attempt = || match each(&Self::of(layout, found)) {
+            Err(error) if error.kind() == Kind::Raced => {
+                *found = Self::versions(layout)?;
+                Ok(None)
+            }
+            done => done.map(Some),
+        };
+        unless_raced(ROUNDS, || layout.place(), attempt)
     }
 
     /// The partition: a month, a day, or the one that holds all.

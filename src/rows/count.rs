@@ -67,14 +67,14 @@ pub struct Roll<'a> {
 }
 
 impl<'a> Roll<'a> {
-    /// What is listed in published rows; `offsets` say where each session's begin.
-    pub fn of_published(rows: &'a Tables<RecordBatch>, offsets: &'a [Vec<usize>; 2]) -> Self {
-        let lists = Tables {
-            sessions: sessions::anomalies(&rows.sessions),
-            participants: participants::anomalies(&rows.participants),
-            timelogs: timelogs::anomalies(&rows.timelogs),
-        };
-        let read = |(lists, read)| anomaly::sets(lists).into_iter().map(|set| set.among(read)).collect();
+    /// What is listed in rows, published or staged. `offsets`: where each session's begin; `ids`, `index`: whose each timelog is,
+    /// which staged rows do not repeat; `read`: what of each row could not be read.
+    pub fn new(
+        rows: &'a Tables<RecordBatch>,
+        offsets: &'a [Vec<usize>; 2],
+        (ids, index): (&'a StringArray, &'a Int32Array),
+        read: Tables<Vec<Anomalies>>,
+    ) -> Self {
         Self {
             started_at: sessions::started_at(&rows.sessions),
             ended_at: sessions::ended_at(&rows.sessions),
@@ -83,14 +83,26 @@ impl<'a> Roll<'a> {
             participant_index: participants::participant_index(&rows.participants),
             participant_id: participants::participant_id(&rows.participants),
             logs: Logs {
-                ids: timelogs::participant_id(&rows.timelogs),
-                index: timelogs::participant_index(&rows.timelogs),
+                ids,
+                index,
                 joined: timelogs::started_at(&rows.timelogs),
                 left: timelogs::ended_at(&rows.timelogs),
                 is_open: timelogs::is_open(&rows.timelogs),
             },
-            read: lists.zip(READ).map(read),
+            read,
         }
+    }
+
+    /// The same of published rows.
+    pub fn of_published(rows: &'a Tables<RecordBatch>, offsets: &'a [Vec<usize>; 2]) -> Self {
+        let lists = Tables {
+            sessions: sessions::anomalies(&rows.sessions),
+            participants: participants::anomalies(&rows.participants),
+            timelogs: timelogs::anomalies(&rows.timelogs),
+        };
+        let read = |(lists, read)| anomaly::sets(lists).into_iter().map(|set| set.among(read)).collect();
+        let whose = (timelogs::participant_id(&rows.timelogs), timelogs::participant_index(&rows.timelogs));
+        Self::new(rows, offsets, whose, lists.zip(READ).map(read))
     }
 
     fn bounds(&self, session: usize) -> Bounds {

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::drive::Source;
-use super::joined;
 use crate::api::{Body, Filter, Reply, Share};
+use crate::commands::joined;
 use crate::error::{Error, Kind, Result};
 use crate::list::{Request, Window};
 use crate::rows::flatten::{self, Flat};

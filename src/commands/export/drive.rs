@@ -11,10 +11,10 @@ use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
 use super::goal::Leg;
-use super::joined;
 use super::staged::Staged;
 use crate::api::{Client, Failed, Filter, Share};
 use crate::commands::fetch::{self, Fetched};
+use crate::commands::joined;
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
 use crate::error::{Error, Kind, Result};

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use crate::api::Client;
+use crate::commands::joined;
 use crate::config::{self, Config};
 use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
@@ -286,8 +287,4 @@ fn counted(plan: &Plan, earlier: Vec<u64>, own: Range<u64>) -> Vec<Range<u64>> {
 fn poorer(stage: &Stage, resolved: &Resolution) -> Result<Poorer> {
     let examples = resolved.examples.iter().map(|ordinal| stage.session_id(*ordinal)).collect::<Result<_>>()?;
     Ok(Poorer { sessions: resolved.poorer, examples })
-}
-
-fn joined<T>(result: Result<T, tokio::task::JoinError>) -> Result<T> {
-    result.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))
 }

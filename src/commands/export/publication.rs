@@ -111,36 +111,24 @@ impl Publication {
         }
         let stored = if parts.is_empty() { Ok(()) } else { self.state.store(&self.layout, &self.run_id) };
         if is_known && stored.is_ok() {
-            self.clear_records(record);
+            self.inspection.clear_records(record, &self.state, self.alone);
         }
         let restored = self.inspection.restored().clone();
         Done { parts, restored, result: published.and(stored).and_then(|()| self.stage.discard()) }
     }
 
-    /// The state names what is in place, so that no record need do so. Nothing is lost where one stays.
-    fn clear_records(&self, record: Record) {
-        let ended = record.end(&self.layout);
-        let tidied = if self.alone { self.inspection.tidy(&self.state) } else { Ok(()) };
-        if let Err(error) = ended.and(tidied) {
-            tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
-        }
-    }
-
     /// Publishes one partition after the other.
     fn partitions(&mut self, trail: &mut Trail) -> Result<()> {
         let mut finished = BTreeMap::new();
-        let mut is_stale = false;
         let place = self.layout.place();
         let attempt = || {
-            if is_stale {
-                self.look_again()?;
-            }
-            is_stale = true;
             self.refuse_if_purged()?;
-            Ok(match self.round(&mut finished, trail)? {
-                Round::Complete => Some(()),
-                Round::Stale => None,
-            })
+            match self.round(&mut finished, trail) {
+                Ok(Round::Complete) => return Ok(Some(())),
+                Err(error) if error.kind() != Kind::Raced => return Err(error),
+                Ok(Round::Stale) | Err(_) => self.look_again()?,
+            }
+            Ok(None)
         };
         unless_raced(ROUNDS, || place, attempt)?;
         // A purge that begins from now on finds what was published.

@@ -16,11 +16,12 @@ use std::time::Instant;
 
 use tokio::task::spawn_blocking;
 
+use crate::commands::joined;
 use crate::config::Config;
 use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::{Erase, Erasures, Origin, Tally};
-use crate::dataset::inspection::{self, Inspection};
+use crate::dataset::inspection;
 use crate::dataset::layout::Layout;
 use crate::dataset::lease::Lease;
 use crate::dataset::publish::Part;
@@ -28,7 +29,6 @@ use crate::dataset::publishing::Record;
 use crate::dataset::receipt::purged::Removed;
 use crate::dataset::receipt::{self, Ended, Receipt};
 use crate::dataset::rejects;
-use crate::dataset::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::Hash;
 use crate::stage::Stage;
@@ -212,8 +212,7 @@ fn tell_of_restored(receipt: &mut Receipt, plan: &Plan) -> bool {
 /// Does something on a thread that may wait.
 async fn on_thread<T: Send + 'static>(job: &Arc<Job>, work: impl FnOnce(&Job) -> T + Send + 'static) -> Result<T> {
     let job = Arc::clone(job);
-    let done = spawn_blocking(move || work(&job)).await;
-    done.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))
+    joined(spawn_blocking(move || work(&job)).await)
 }
 
 impl Job {
@@ -268,7 +267,7 @@ impl Job {
             }
             state.store(&self.layout, &self.run_id)?;
             if purged.is_ok() {
-                self.clear_records(record, &plan.inspection, state);
+                plan.inspection.clear_records(record, state, self.alone);
             }
         }
         let swept = self.sweep(&mut done.unreached);
@@ -276,14 +275,5 @@ impl Job {
         done.removed.rejects = rejects::purge(&self.layout, denied, rules.floor, &mut done.tally)?.records;
         done.unreached.extend(self.set_aside()?);
         purged.and(swept)
-    }
-
-    /// The state names what is in place. Nothing is lost where a record stays.
-    fn clear_records(&self, record: Record, inspection: &Inspection, state: &State) {
-        let ended = record.end(&self.layout);
-        let tidied = if self.alone { inspection.tidy(state) } else { Ok(()) };
-        if let Err(error) = ended.and(tidied) {
-            tracing::warn!("a record of what was published stays, which does no harm: {}", error.render());
-        }
     }
 }

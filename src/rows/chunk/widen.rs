@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Int32Array, RecordBatch};
 use arrow_schema::ArrowError;
 use arrow_select::take::take;
 
 use super::{Offsets, child_offsets, column, parents, rows_of};
 use crate::rows::anomaly;
-use crate::rows::count::{Logs, Roll, count};
-use crate::rows::tables::{Computed, Origin, SCHEMA_VERSION, Table, Tables, fill, participants, sessions, timelogs};
+use crate::rows::count::{Roll, count};
+use crate::rows::tables::{Computed, Origin, SCHEMA_VERSION, Table, Tables, fill, participants};
 
 /// The rows as published; `offsets` say where each session's begin.
 ///
@@ -27,7 +27,9 @@ pub fn widen(staged: &Tables<RecordBatch>, offsets: &Offsets) -> Result<Tables<R
     }
     let [participant_index, timelog_index] = places(participants::participant_index(&staged.participants), &joins);
     let participant_id = take(participants::participant_id(&staged.participants), &rows_of(&joins), None)?;
-    let counted = count(&roll(staged, offsets, participant_id.as_string(), &participant_index), SCHEMA_VERSION);
+    let read = staged.each_ref().map(|batch| anomaly::of_bits(column(batch, "anomalies")));
+    let roll = Roll::new(staged, offsets, (participant_id.as_string(), &participant_index), read);
+    let counted = count(&roll, SCHEMA_VERSION);
     let of_participant = [Arc::new(participant_index) as ArrayRef, participant_id, Arc::new(timelog_index)];
     let mut repeated = Tables {
         sessions: Vec::new(),
@@ -41,31 +43,6 @@ pub fn widen(staged: &Tables<RecordBatch>, offsets: &Offsets) -> Result<Tables<R
         participants: complete(Table::Participants, participants)?,
         timelogs: complete(Table::Timelogs, timelogs)?,
     })
-}
-
-/// What is listed in staged rows, with the participant of each timelog.
-fn roll<'a>(
-    staged: &'a Tables<RecordBatch>,
-    offsets: &'a Offsets,
-    ids: &'a StringArray,
-    index: &'a Int32Array,
-) -> Roll<'a> {
-    Roll {
-        started_at: sessions::started_at(&staged.sessions),
-        ended_at: sessions::ended_at(&staged.sessions),
-        is_open: sessions::is_open(&staged.sessions),
-        offsets,
-        participant_index: participants::participant_index(&staged.participants),
-        participant_id: participants::participant_id(&staged.participants),
-        logs: Logs {
-            ids,
-            index,
-            joined: timelogs::started_at(&staged.timelogs),
-            left: timelogs::ended_at(&staged.timelogs),
-            is_open: timelogs::is_open(&staged.timelogs),
-        },
-        read: staged.each_ref().map(|batch| anomaly::of_bits(column(batch, "anomalies"))),
-    }
 }
 
 /// Whose each timelog is, and where it stands among that participant's.
