@@ -154,7 +154,7 @@ fn publish(bencher: Bencher, sessions: u64) {
             Sources { stage: &stage, method, segments, lost: &lost, published: None, superseded: Bits::default() };
         let partition = Partition::UNDATED;
         let place = Place { layout: &layout, partition, versions: Versions::default(), change: Change::Adding };
-        let ready = place.prepare(|sink| Merge::new(sources)?.run(sink), false).unwrap();
+        let ready = place.prepare(|sink| Merge::new(sources)?.run(sink).map(drop), false).unwrap();
         ready.swap(|_| {}).unwrap();
         folder
     });

@@ -82,6 +82,10 @@ pub struct Resolution {
     pub examples: Vec<u64>,
     /// Different sessions that are staged with rows.
     pub sessions: u64,
+    /// Those of them that are in the dataset already.
+    pub known: u64,
+    /// Those of these of which the published version stays, since the staged one lacks something.
+    pub unchanged: u64,
     /// Sessions that are still running by their latest version.
     pub open: u64,
     /// What the verdict of each walk needs, in the order of [`Questions::walks`].
@@ -224,6 +228,8 @@ impl Resolution {
         let mut staged = versions.iter().filter(|version| version.has_row());
         if let Some(winner) = staged.next() {
             self.sessions += 1;
+            self.known += u64::from(is_known);
+            self.unchanged += u64::from(is_kept);
             self.open += u64::from(winner.is_open() && !is_kept);
             let settled = questions.settled.as_ref();
             let is_settled = settled.zip(winner.start()).is_some_and(|(settled, start)| settled.contains(&start));

@@ -3,6 +3,8 @@
 //! Works on runs of whole sessions, never on rows: where sources do not interleave, a run is a slice that is passed on
 //! without copying. A source is opened when the merge reaches it, so memory holds only those that overlap.
 
+mod alike;
+
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
@@ -15,6 +17,7 @@ use crate::rows::chunk::{Chunk, Key};
 use crate::rows::method::Method;
 use crate::rows::tables::{Table, Tables, sessions};
 use crate::stage::{Segment, Stage};
+use alike::Alike;
 
 /// What one partition is made of.
 pub struct Sources<'a> {
@@ -83,6 +86,7 @@ pub struct Merge<'a> {
     published_rows: u64,
     /// A published open session that a staged version supersedes: kept as stored when nothing else changed.
     held: Option<Run>,
+    alike: Alike,
 }
 
 /// Rows of the three tables that follow one another.
@@ -96,13 +100,13 @@ impl<'a> Merge<'a> {
             let (start, id) = (segment.first_start, segment.first_id.clone());
             heap.push(Reverse(Waiting { start, id, source: Source::Closed(index) }));
         }
-        let mut merge = Self { sources, heap, published_rows: 0, held: None };
+        let mut merge = Self { sources, heap, published_rows: 0, held: None, alike: Alike::default() };
         merge.next_published()?;
         Ok(merge)
     }
 
-    /// Passes every run on, in order.
-    pub fn run(mut self, mut each: impl FnMut(Run) -> Result<()>) -> Result<()> {
+    /// Passes every run on, in order; how many staged sessions say the same as what is published of them.
+    pub fn run(mut self, mut each: impl FnMut(Run) -> Result<()>) -> Result<u64> {
         while let Some(Reverse(Waiting { source, .. })) = self.heap.pop() {
             match source {
                 Source::Closed(index) => {
@@ -114,34 +118,34 @@ impl<'a> Merge<'a> {
                 Source::Published { chunk, row, first } => self.published(chunk, row, first, &mut each)?,
             }
         }
-        Ok(())
+        Ok(self.alike.same())
     }
 
     fn wait(&mut self, start: Option<i64>, id: String, source: Source) {
         self.heap.push(Reverse(Waiting { start, id, source }));
     }
 
-    /// Reads on to the next published chunk that has a row to wait for.
+    /// Reads on to the next published chunk.
     fn next_published(&mut self) -> Result<()> {
-        while let Some(chunks) = &mut self.sources.published {
-            let Some(chunk) = chunks.next_chunk()? else { break };
-            let first = self.published_rows;
-            self.published_rows += chunk.len() as u64;
-            if self.wait_published(chunk, 0, first) {
-                break;
-            }
-        }
+        let chunk = self.sources.published.as_mut().map(Chunks::next_chunk).transpose()?.flatten();
+        let Some(chunk) = chunk.filter(|chunk| !chunk.is_empty()) else { return Ok(()) };
+        let first = self.published_rows;
+        self.published_rows += chunk.len() as u64;
+        let superseded = |row: &usize| self.sources.superseded.has(first + *row as u64) && !chunk.is_open(*row);
+        self.alike.supersede(&chunk, (0..chunk.len()).filter(superseded));
+        self.wait_published(chunk, 0, first);
         Ok(())
     }
 
     /// Lets a chunk wait at its next row that has a say: one that stays, or an open one that may. Superseded rows are
-    /// passed over here, since each one that waited would cut the staged rows around it into runs of one session.
-    fn wait_published(&mut self, chunk: Chunk, from: usize, first: u64) -> bool {
+    /// passed over here, since each one that waited would cut the staged rows around it into runs of one session; but for the
+    /// last one, so that the next chunk is not read before its turn.
+    fn wait_published(&mut self, chunk: Chunk, from: usize, first: u64) {
         let superseded = |row: usize| self.sources.superseded.has(first + row as u64);
-        let Some(row) = (from..chunk.len()).find(|&row| !superseded(row) || chunk.is_open(row)) else { return false };
+        let row = (from..chunk.len()).find(|&row| !superseded(row) || chunk.is_open(row));
+        let row = row.unwrap_or(chunk.len() - 1);
         let (start, id) = owned(chunk.key(row));
         self.wait(start, id, Source::Published { chunk, row, first });
-        true
     }
 
     /// Lets a chunk wait at its next row that has not lost.
@@ -168,10 +172,17 @@ impl<'a> Merge<'a> {
         let alive = |row: usize| !self.sources.lost.has(first + row as u64);
         let mut next = row + 1;
         if let Some(held) = self.held.take_if(|held| is_same_session(held, &chunk, row)) {
-            each(if changed(&held, &chunk.rows(row, next)) { chunk.rows(row, next) } else { held })?;
+            let rows = chunk.rows(row, next);
+            if changed(&held, &rows) {
+                each(rows)?;
+            } else {
+                self.alike.count();
+                each(held)?;
+            }
         } else {
             // At an equal key the first of the two goes alone.
             next = self.run_end(&chunk, row, alive).max(next);
+            self.alike.stage(&chunk, row..next);
             each(chunk.rows(row, next))?;
         }
         self.wait_staged(chunk, next, first);
@@ -190,10 +201,14 @@ impl<'a> Merge<'a> {
         if alive(row) {
             next = self.run_end(&chunk, row, alive).max(row + 1);
             each(chunk.rows(row, next))?;
-        } else {
+        } else if chunk.is_open(row) {
             self.held = Some(chunk.rows(row, row + 1));
         }
-        if self.wait_published(chunk, next, first) { Ok(()) } else { self.next_published() }
+        if next < chunk.len() {
+            self.wait_published(chunk, next, first);
+            return Ok(());
+        }
+        self.next_published()
     }
 }
 

@@ -13,9 +13,10 @@ use serde::Serialize;
 
 use super::layout::Layout;
 use super::publish::Part;
-use super::state::version_name;
+use super::state::{State, version_name};
 use crate::config;
 use crate::error::{Error, Kind, Result};
+use crate::rows::tables::Table;
 use crate::store::{Access, Swap, raced};
 use crate::words::clock::Clock;
 use purged::{Near, Removed, Ruled};
@@ -53,10 +54,14 @@ pub struct Receipt {
     pub sessions: u64,
     /// Different sessions that are still running, of those in `sessions`.
     pub open_sessions: u64,
+    /// How many of `sessions` were new, other than before, or the same.
+    pub changes: Changes,
     /// How many records were kept raw, and why.
     pub rejects: Rejects,
     /// The published files that the run looked after, changed or not.
     pub partitions: Vec<File>,
+    /// What the whole dataset holds after the run.
+    pub dataset: Holds,
     /// Rows that a purge has removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removed>,
@@ -135,6 +140,38 @@ pub struct Rows {
     pub timelogs: u64,
 }
 
+/// What a run has changed: its different sessions by how they compare with the dataset before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Sessions that were not in the dataset.
+    pub new: u64,
+    /// Sessions that were in it and have other rows now, be it one number in one row.
+    pub updated: u64,
+    /// Sessions whose rows are what they were, but for when a running one was last seen. Of a dry run they count as updated.
+    pub unchanged: u64,
+}
+
+/// What a dataset holds, by its state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Holds {
+    /// Rows of `sessions`.
+    pub sessions: u64,
+    /// Rows of `participants`.
+    pub participants: u64,
+    /// Rows of `timelogs`.
+    pub timelogs: u64,
+    /// Files of the three tables.
+    pub files: u64,
+}
+
+impl Holds {
+    /// What the state says.
+    pub fn of(state: &State) -> Self {
+        let [sessions, participants, timelogs] = Table::ALL.map(|table| state.rows(table));
+        Self { sessions, participants, timelogs, files: state.files().len() as u64 }
+    }
+}
+
 /// How many records could not become a row, or not all of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rejects {
@@ -201,8 +238,10 @@ impl Receipt {
             rows: Rows::default(),
             sessions: 0,
             open_sessions: 0,
+            changes: Changes::default(),
             rejects: Rejects::default(),
             partitions: Vec::new(),
+            dataset: Holds::default(),
             removed: None,
             rules: Vec::new(),
             near_matches: Vec::new(),

@@ -18,7 +18,7 @@ use super::receipt::past;
 use crate::error::Result;
 use crate::rows::partition::{Partition, PartitionBy};
 use crate::rows::person::People;
-use crate::rows::tables::SCHEMA_VERSION;
+use crate::rows::tables::{SCHEMA_VERSION, Table};
 use crate::store::Version;
 use crate::words::limits;
 pub use covered::{Covered, Order};
@@ -128,6 +128,12 @@ impl State {
     /// Every published file by its path, as the state knows it.
     pub const fn files(&self) -> &BTreeMap<String, Recorded> {
         &self.files
+    }
+
+    /// Rows of a table, in all its files.
+    pub fn rows(&self, table: Table) -> u64 {
+        let of_table = self.files.iter().filter(|(path, _)| path.split('/').next() == Some(table.name()));
+        of_table.map(|(_, recorded)| recorded.rows).fold(0, u64::saturating_add)
     }
 
     /// Whose sessions the dataset holds, from which address and version of the API.

@@ -4,24 +4,23 @@ use std::fmt::Write as _;
 
 use crate::dataset::erasures::{Erasures, Match, Rule, Taken, What};
 use crate::dataset::receipt::purged::{Near, Removed, Ruled};
-use crate::dataset::receipt::{Goal, Receipt};
+use crate::dataset::receipt::{Changes, Goal, Holds, Receipt};
 use crate::words::name;
 use crate::words::redact::shown;
 
 /// The summary of a run, ending in a line break.
 pub fn of(receipt: &Receipt, dataset: &str, dry_run: bool) -> String {
     let verb = if dry_run { "read (dry run, nothing written)" } else { "exported" };
-    let mut text = format!(
-        "{verb}: {} ({} still running)\n",
-        counted(receipt.sessions, "session"),
-        grouped(receipt.open_sessions)
-    );
-    let _ = writeln!(text, "covered: {}", covered(receipt));
+    let mut text = format!("{verb}: {} ({})\n", counted(receipt.sessions, "session"), changes(receipt, dry_run));
+    let _ = writeln!(text, "read: {}", read(receipt));
     if !dry_run {
-        let bytes: u64 = receipt.partitions.iter().map(|file| file.bytes).sum();
-        let changed = grouped(receipt.partitions.iter().filter(|file| file.changed).count() as u64);
-        let files = counted(receipt.partitions.len() as u64, "file");
-        let _ = writeln!(text, "dataset: {dataset} ({files}, {changed} of them changed, {})", size(bytes));
+        let Holds { sessions, files, .. } = receipt.dataset;
+        let replaced: Vec<_> = receipt.partitions.iter().filter(|file| file.changed).collect();
+        let bytes = size(replaced.iter().map(|file| file.bytes).sum());
+        let (sessions, files) = (counted(sessions, "session"), counted(files, "file"));
+        let replaced = grouped(replaced.len() as u64);
+        let _ =
+            writeln!(text, "dataset: {dataset}, now {sessions} in {files}; written in this run: {replaced} ({bytes})");
     }
     let timing = receipt.timing;
     let _ = writeln!(
@@ -176,14 +175,26 @@ pub fn goal(goal: &Goal) -> String {
     text
 }
 
-/// What the run had to cover, and what it found besides.
-fn covered(receipt: &Receipt) -> String {
+/// How the sessions that were read compare with the dataset before.
+fn changes(receipt: &Receipt, dry_run: bool) -> String {
+    let Changes { new, updated, unchanged } = receipt.changes;
+    let [new, known, running] = [new, updated + unchanged, receipt.open_sessions].map(grouped);
+    if dry_run {
+        return format!("{new} new, {known} known before; {running} still running");
+    }
+    let [updated, unchanged] = [updated, unchanged].map(grouped);
+    format!("{new} new, {updated} updated, {unchanged} unchanged; {running} still running")
+}
+
+/// What the run had to read, and what it found besides.
+fn read(receipt: &Receipt) -> String {
     let mut text = goal(&receipt.goal);
     let vanished = &receipt.walk.vanished;
     if vanished.asked > 0 {
         let gone = vanished.gone.len();
         let asked = counted(vanished.asked, "session");
-        let _ = write!(text, "; {asked} asked for one by one, {gone} of them gone");
+        let _ =
+            write!(text, "; {asked} asked for one by one, {gone} of them no longer known to the API (their rows stay)");
     }
     if !vanished.unreachable.is_empty() {
         let _ = write!(text, "; unreachable: {}", counted(vanished.unreachable.len() as u64, "session"));

@@ -30,7 +30,7 @@ use crate::dataset::identity::{Questions, Resolution};
 use crate::dataset::inspection;
 use crate::dataset::lease::Lease;
 use crate::dataset::receipt::walked::Poorer;
-use crate::dataset::receipt::{self, Ended, Receipt};
+use crate::dataset::receipt::{self, Changes, Ended, Receipt};
 use crate::dataset::state::Covered;
 use crate::error::{Error, Kind, Result};
 use crate::stage::{Recalled, Stage};
@@ -132,15 +132,18 @@ impl Run {
         let begun = Instant::now();
         let checked = self.check(&mut scene, walked, receipt).await?;
         let (proof, erasures) = (checked.proof.clone(), scene.erasures);
+        let (sessions, known) = (checked.resolved.sessions, checked.resolved.known);
         let done =
             if self.destination.is_dry { scene.foretell(&checked)? } else { self.publish(scene, checked).await? };
-        let Done { parts, restored, result } = done;
+        let Done { parts, restored, unchanged, holds, result } = done;
         // What came between is missing until everything is read again.
         let proof = proof.unless(inspection::reasons(&restored, erasures));
         receipt.walk.prove(&proof);
         receipt.restored = restored.into_keys().collect();
         receipt.timing.publish_s = if self.destination.is_dry { 0.0 } else { begun.elapsed().as_secs_f64() };
         receipt.partitions = parts.iter().map(receipt::File::from).collect();
+        receipt.changes = Changes { new: sessions - known, updated: known.saturating_sub(unchanged), unchanged };
+        receipt.dataset = holds;
         result.map(|()| proof)
     }
 

@@ -3,6 +3,8 @@
 //! Others may publish at the same time: a lock or a lease should keep them away, but nothing rests on that. Whoever
 //! loses a swap looks at the dataset anew and publishes once more, until nothing has changed while it did.
 
+mod trail;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,18 +15,18 @@ use crate::dataset::known::Older;
 use crate::dataset::lanes::{in_order, lanes};
 use crate::dataset::layout::Layout;
 use crate::dataset::merge::{Merge, Sources};
-use crate::dataset::publish::{Change, Part, Place, Ready, Sink};
+use crate::dataset::publish::{Change, Part, Place, Sink};
 use crate::dataset::published::{Published, Versions};
-use crate::dataset::publishing::Record;
+use crate::dataset::receipt::Holds;
 use crate::dataset::state::{Covered, State};
 use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::Denied;
 use crate::rows::partition::Partition;
-use crate::rows::tables::Table;
 use crate::stage::Stage;
 use crate::store::{ROUNDS, unless_raced};
 use crate::terminal::progress::Progress;
 use crate::words::stop::Stop;
+use trail::{Made, Trail};
 
 /// Partitions that are put in place together.
 const TOGETHER: usize = 16;
@@ -63,6 +65,10 @@ pub struct Done {
     pub parts: Vec<Part>,
     /// Files that are an older run's.
     pub restored: BTreeMap<String, Older>,
+    /// Staged sessions that are in the dataset as they were before.
+    pub unchanged: u64,
+    /// What the dataset holds now.
+    pub holds: Holds,
     pub result: Result<()>,
 }
 
@@ -84,20 +90,12 @@ enum Round {
     Stale,
 }
 
-/// What this run leaves behind it as it goes.
-struct Trail {
-    /// Files in place, by partition and table.
-    parts: BTreeMap<(Partition, Table), Part>,
-    /// What is about to be swapped is written down here.
-    record: Record,
-}
-
 impl Publication {
     pub fn work(mut self) -> Done {
-        let mut trail = Trail { parts: BTreeMap::new(), record: Record::of(&self.record) };
+        let mut trail = Trail::new(&self.record);
         self.inspection.tell(&mut self.state);
         let published = self.partitions(&mut trail);
-        let Trail { parts, record } = trail;
+        let Trail { parts, record, unchanged } = trail;
         let parts: Vec<_> = parts.into_values().collect();
         // What is in place is recorded whatever happened after it.
         self.state.record(&parts);
@@ -115,7 +113,9 @@ impl Publication {
             self.inspection.clear_records(record, &self.state, self.alone);
         }
         let restored = self.inspection.restored().clone();
-        Done { parts, restored, result: published.and(stored).and_then(|()| self.stage.discard()) }
+        let unchanged = self.resolution.unchanged + unchanged.values().sum::<u64>();
+        let result = published.and(stored).and_then(|()| self.stage.discard());
+        Done { parts, restored, unchanged, holds: Holds::of(&self.state), result }
     }
 
     /// Publishes one partition after the other.
@@ -172,8 +172,8 @@ impl Publication {
         }
         let none_leaves = leaving.is_empty();
         for partition in leaving {
-            let ready = self.prepare(partition, Task::Release, true)?;
-            trail.put(&self.layout, vec![(partition, ready)], finished, || Ok(()))?;
+            let made = self.prepare(partition, Task::Release, true)?;
+            trail.put(&self.layout, vec![made], finished, || Ok(()))?;
         }
         Ok(if none_leaves || !self.has_moved(finished)? { Round::Complete } else { Round::Stale })
     }
@@ -187,12 +187,12 @@ impl Publication {
         trail: &mut Trail,
     ) -> Result<()> {
         let alone = partitions.len() <= lanes();
-        let make = |number: usize| (partitions[number], self.prepare(partitions[number], task, alone));
+        let make = |number: usize| self.prepare(partitions[number], task, alone);
         let mut left = partitions.len();
         let mut waiting = Vec::with_capacity(TOGETHER);
-        in_order(partitions.len(), make, |(partition, ready)| {
+        in_order(partitions.len(), make, |made| {
             left -= 1;
-            let failed = ready.map(|ready| waiting.push((partition, ready))).err();
+            let failed = made.map(|made| waiting.push(made)).err();
             if failed.is_none() && left > 0 && waiting.len() < TOGETHER && self.stop.requested().is_none() {
                 return Ok(());
             }
@@ -205,7 +205,7 @@ impl Publication {
         })
     }
 
-    fn prepare(&self, partition: Partition, task: Task, alone: bool) -> Result<Ready<'_>> {
+    fn prepare(&self, partition: Partition, task: Task, alone: bool) -> Result<Made<'_>> {
         let Resolution { superseded, leaving, kept, lost, .. } = &self.resolution;
         let of = |rows: &BTreeMap<Partition, Bits>| rows.get(&partition).cloned().unwrap_or_default();
         let (segments, gone, change): (&[_], _, _) = match task {
@@ -233,13 +233,16 @@ impl Publication {
         let _heavy = self.stage.is_heavy(partition).then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
         let place = Place { layout: &self.layout, partition, versions, change };
         let merge = Merge::new(sources)?;
+        let mut unchanged = 0;
         let heeding = |sink: Sink<'_>| {
-            merge.run(&mut |run| {
+            unchanged = merge.run(&mut |run| {
                 self.stop.check()?;
                 sink(run)
-            })
+            })?;
+            Ok(())
         };
-        place.prepare(heeding, alone)
+        let ready = place.prepare(heeding, alone)?;
+        Ok((partition, ready, (task == Task::Receive).then_some(unchanged)))
     }
 
     /// Sessions that change their partition are in both for a moment. Which is the old one is written down before that,
@@ -293,31 +296,5 @@ impl Publication {
         partitions.sort_unstable();
         partitions.dedup();
         partitions
-    }
-}
-
-impl Trail {
-    /// Puts partitions in place, until one is told to stop. What they will be is written down first, which takes as long for
-    /// several as for one.
-    fn put(
-        &mut self,
-        layout: &Layout,
-        ready: Vec<(Partition, Ready<'_>)>,
-        finished: &mut BTreeMap<Partition, Versions>,
-        mut go_on: impl FnMut() -> Result<()>,
-    ) -> Result<()> {
-        self.record.extend(layout, ready.iter().flat_map(|(_, ready)| ready.entries()).collect())?;
-        for (partition, ready) in ready {
-            let swapped = ready.swap(|part| self.placed(partition, part));
-            finished.insert(partition, swapped?);
-            go_on()?;
-        }
-        Ok(())
-    }
-
-    fn placed(&mut self, partition: Partition, mut part: Part) {
-        let key = (partition, part.table);
-        part.changed |= self.parts.get(&key).is_some_and(|before| before.changed);
-        self.parts.insert(key, part);
     }
 }

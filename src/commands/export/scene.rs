@@ -20,6 +20,7 @@ use crate::dataset::inspection::Inspection;
 use crate::dataset::layout::Layout;
 use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
+use crate::dataset::receipt::Holds;
 use crate::dataset::state::{Source as Origin, State};
 use crate::error::{Kind, Result};
 use crate::rows::erasure::Denied;
@@ -98,7 +99,13 @@ impl Scene {
         let touched: BTreeSet<_> = checked.stage.partitions().chain(checked.resolved.leaving.keys().copied()).collect();
         let layout = self.driver.layout.clone();
         waiting(&layout, || self.inspection.touch(&self.found, |partition| touched.contains(partition)))?;
-        Ok(Done { parts: Vec::new(), restored: self.inspection.restored().clone(), result: Ok(()) })
+        Ok(Done {
+            parts: Vec::new(),
+            restored: self.inspection.restored().clone(),
+            unchanged: 0,
+            holds: Holds::of(&self.before),
+            result: Ok(()),
+        })
     }
 
     /// Whether one of these sessions is in the dataset.

@@ -63,7 +63,7 @@ fn publish(layout: &Layout, stage: &Stage) {
             superseded,
         };
         let place = Place { layout, partition, versions: Versions::default(), change: Change::Adding };
-        place.prepare(|sink| Merge::new(sources)?.run(sink), true).unwrap().swap(|_| {}).unwrap();
+        place.prepare(|sink| Merge::new(sources)?.run(sink).map(drop), true).unwrap().swap(|_| {}).unwrap();
     }
 }
 
