@@ -100,6 +100,24 @@ impl Credentials {
             },
         }
     }
+
+    /// How long these credentials are good for, by the token's own word.
+    pub fn validity(&self) -> Validity {
+        let Self::Token(token) = self else { return Validity::Renewed };
+        let expires = claims(token.expose()).and_then(|claims| claims.get("exp")?.as_i64());
+        expires.map_or(Validity::Unstated, |expires| Validity::Until(expires.saturating_mul(1_000_000)))
+    }
+}
+
+/// How long a run's credentials are good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// Tokens are made of a key and renewed as needed.
+    Renewed,
+    /// A token up to this moment, in microseconds since 1970, UTC.
+    Until(i64),
+    /// A token that says nothing of its end.
+    Unstated,
 }
 
 /// The claims of a JWT, unverified; `None` where there are none to read.

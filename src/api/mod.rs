@@ -34,7 +34,7 @@ mod canned;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Credentials, Secret};
+pub use auth::{Credentials, Secret, Validity};
 pub use client::Client;
 pub use endpoint::Filter;
 pub use memory::{Memory, Share};

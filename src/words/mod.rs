@@ -1,5 +1,6 @@
 //! What every room says: small values and rules that know nothing of sessions, files or servers.
 
+pub mod ago;
 pub mod clock;
 pub mod foreign;
 pub mod id;

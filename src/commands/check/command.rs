@@ -2,13 +2,14 @@
 
 use tokio::task::block_in_place;
 
-use super::report::Would;
+use super::report::{Caller, Would};
 use crate::api::Client;
 use crate::cli::Global;
 use crate::commands::export::{self, Work};
 use crate::commands::run::{credentials, refuse_nonsense, run_id};
 use crate::commands::{Setting, Told};
 use crate::dataset::destination::Destination;
+use crate::dataset::state::version_name;
 use crate::error::Result;
 use crate::words::stop::Stop;
 
@@ -17,7 +18,7 @@ pub async fn check(setting: Setting<'_>, global: &Global, stop: Stop) -> Result<
     refuse_nonsense(&setting.config, setting.environment, &setting.clock)?;
     let credentials = credentials(&setting)?;
     let Setting { config, environment, clock, .. } = setting;
-    let account = credentials.account();
+    let (account, validity) = (credentials.account(), credentials.validity());
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let work = Work::Export { full: false, meetings: Vec::new() };
     let run_id = run_id(&clock);
@@ -26,14 +27,20 @@ pub async fn check(setting: Setting<'_>, global: &Global, stop: Stop) -> Result<
     let mut tried = if global.create_parents { Ok(()) } else { destination.refuse_missing_parents(&config) };
     tried = tried.and_then(|()| block_in_place(|| destination.try_out(&run_id)));
     let would = match &tried {
-        Ok(()) => Some(export::would(&config, layout, account, &work, &run_id, &clock)?),
+        Ok(()) => Some(export::would(&config, layout, account.clone(), &work, &run_id, &clock)?),
         Err(_) => None,
     };
     match (super::check(&client, config.api.per_page, config.walk.overlap.into()).await, tried) {
         (Ok(report), tried) => {
             let (place, error) = (config.dataset.url.to_string(), tried.err());
+            let base_url = config.api.base_url.origin().ascii_serialization();
+            let version = version_name(config.api.version);
+            let caller = Caller::new(&base_url, version, account.as_deref(), validity, clock.micros());
             let would = Would { place: &place, writable: error.is_none(), read: would.as_deref() };
-            Ok(Told { text: if global.json { report.json(&would) } else { report.text(&would) }, error })
+            Ok(Told {
+                text: if global.json { report.json(&caller, &would) } else { report.text(&caller, &would) },
+                error,
+            })
         }
         (Err(failed), Ok(())) => Err(failed),
         (Err(failed), Err(error)) => {

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::api::Validity;
 use crate::terminal::summary::grouped;
 use crate::walk::Evidence;
+use crate::words::redact::shown;
+use crate::words::{ago, timestamp};
 
 /// What was found. Field names are a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,6 +39,40 @@ pub struct Report {
     pub evidence: Evidence,
 }
 
+/// What a run is told: whom it asks, and as whom.
+#[derive(Debug, Clone, Serialize)]
+pub struct Caller<'a> {
+    /// The origin that is asked: `https://api.videosdk.live`.
+    pub base_url: &'a str,
+    /// Which version of the API is read: `v1` or `v2`.
+    pub api_version: &'static str,
+    /// The account that the credentials name; `None` where they name none.
+    pub account: Option<&'a str>,
+    /// When the token ends, RFC 3339; `None` where it says nothing of that, or tokens are made as needed.
+    pub token_expires_at: Option<String>,
+    /// The same for a person: `accepted, ends 2026-11-27T08:00:00Z, in 23 h`.
+    #[serde(skip)]
+    pub token: String,
+}
+
+impl<'a> Caller<'a> {
+    /// From the settings and the credentials; `now` in microseconds since 1970, UTC.
+    pub fn new(
+        base_url: &'a str,
+        api_version: &'static str,
+        account: Option<&'a str>,
+        validity: Validity,
+        now: i64,
+    ) -> Self {
+        let (token, token_expires_at) = match validity {
+            Validity::Renewed => ("accepted; made from the key and renewed as needed".to_owned(), None),
+            Validity::Unstated => ("accepted; the token says nothing of its end".to_owned(), None),
+            Validity::Until(end) => (format!("accepted; ends {}", ago::at(end, now)), Some(timestamp::text(end))),
+        };
+        Self { base_url, api_version, account, token_expires_at, token }
+    }
+}
+
 /// What a run would do with the dataset.
 #[derive(Debug, Clone, Copy)]
 pub struct Would<'a> {
@@ -49,9 +86,11 @@ pub struct Would<'a> {
 
 impl Report {
     /// The report as one JSON object, for scripts; ends in a line break.
-    pub fn json(&self, would: &Would<'_>) -> String {
+    pub fn json(&self, caller: &Caller<'_>, would: &Would<'_>) -> String {
         #[derive(Serialize)]
         struct Checked<'a> {
+            #[serde(flatten)]
+            caller: &'a Caller<'a>,
             #[serde(flatten)]
             report: &'a Report,
             dataset: &'a str,
@@ -59,13 +98,13 @@ impl Report {
             would: Option<&'a str>,
         }
         let Would { place, writable, read } = *would;
-        let checked = Checked { report: self, dataset: place, writable, would: read };
+        let checked = Checked { caller, report: self, dataset: place, writable, would: read };
         let text = serde_json::to_string_pretty(&checked).unwrap_or_default();
         format!("{text}\n")
     }
 
     /// The report for a person, a fact a line, such as `latency         82 ms`.
-    pub fn text(&self, would: &Would<'_>) -> String {
+    pub fn text(&self, caller: &Caller<'_>, would: &Would<'_>) -> String {
         let total = self.total.and_then(|total| u64::try_from(total).ok());
         let total = total.map_or_else(|| "not given".to_owned(), grouped);
         let stable = if self.total_is_stable { "the same in every answer" } else { "changing while it was asked for" };
@@ -83,7 +122,9 @@ impl Report {
         };
         let mut text = String::new();
         for (name, value) in [
-            ("token", "accepted".to_owned()),
+            ("api", format!("{}, {}", caller.base_url, caller.api_version)),
+            ("account", caller.account.map_or_else(|| "not named by the token".to_owned(), |account| shown(account))),
+            ("token", caller.token.clone()),
             ("sessions", format!("{total}, {stable}")),
             ("first page", self.first_page.to_string()),
             ("page 0", self.page_zero.clone()),

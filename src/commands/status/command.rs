@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::task::block_in_place;
 
-use super::ago;
 use super::report;
 use crate::cli::{Global, Status};
 use crate::commands::run::run_id;
 use crate::commands::{Setting, Told};
 use crate::dataset::destination::Destination;
 use crate::error::{Error, Kind, Result};
+use crate::words::ago;
 use crate::words::stop::Stop;
 
 /// Runs `rollbook status`: what the dataset holds, how its last runs went; an error where `--max-age` is exceeded.

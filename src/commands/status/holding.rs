@@ -56,7 +56,7 @@ pub fn look(layout: &Layout, state: Option<&State>, notices: &mut Vec<Notice>) -
         missing(layout, state, &there, notices);
     }
     Ok(Holding {
-        rows: state.map_or(rows, |state| Tables::from_fn(|table| Some(named_rows(state, table)))),
+        rows: state.map_or(rows, |state| Tables::from_fn(|table| Some(state.rows(table)))),
         files: there.len() as u64,
         bytes: there.values().map(Version::length).sum(),
         open,
@@ -82,11 +82,6 @@ fn partitions(layout: &Layout, there: &BTreeMap<String, Version>) -> BTreeMap<Pa
 
 fn table_of(path: &str) -> &str {
     path.split('/').next().unwrap_or_default()
-}
-
-fn named_rows(state: &State, table: Table) -> u64 {
-    let of_table = state.files().iter().filter(|(path, _)| table_of(path) == table.name());
-    of_table.map(|(_, recorded)| recorded.rows).fold(0, u64::saturating_add)
 }
 
 /// Adds what the ends of a partition's files say. The state knows the rows of its tables; without it, the files do.

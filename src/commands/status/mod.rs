@@ -9,7 +9,6 @@
 //! report    all of it, for a person and for a machine
 //! ```
 
-mod ago;
 pub mod command;
 mod holding;
 mod notice;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::ago;
 use super::report::{Due, Status};
 use super::runs;
 use crate::dataset::receipt::newest::Run;
@@ -10,6 +9,7 @@ use crate::rows::partition::PartitionBy;
 use crate::rows::tables::Tables;
 use crate::stage::Waiting;
 use crate::terminal::summary::{counted, grouped, size};
+use crate::words::ago;
 use crate::words::redact::{one_line, shown};
 use crate::words::timestamp;
 

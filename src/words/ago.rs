@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::words::timestamp;
+use super::timestamp;
 
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
