@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use clap::{CommandFactory, Parser};
 use rollbook::cli::{self, Cli, Command};
 use rollbook::commands::{self, Ended, Setting, Told};
 use rollbook::config::{self, Environment, Resolved};
@@ -22,7 +21,7 @@ use rollbook::words::system::{lack, remedy};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(defect));
-    let code = match Cli::try_parse() {
+    let code = match cli::parse(std::env::args_os()) {
         Ok(cli) => start(&cli).unwrap_or_else(|error| {
             complain(&error, cli.global.log_format);
             error.kind().exit_code()
@@ -123,7 +122,7 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Verify(verify) => {
                 let looked = commands::verify(&setting, &cli.global, verify, &stop).await;
                 setting.progress.finish();
-                told(looked)
+                told(looked.map(|told| if told.error.is_none() { told.unless(is_silent(cli)) } else { told }))
             }
             Command::Status(status) => told(commands::status(&setting, &cli.global, status, &stop)),
             Command::Rejects(rejects) => told(commands::rejects(&setting, &cli.global, rejects, &stop)),
@@ -149,10 +148,16 @@ fn told(told: Result<Told>) -> Result<u8> {
     conclude(error.map_or(Ok(0), Err), text.as_bytes())
 }
 
+/// Whether a success is not worth a word: with `--quiet`, unless the result is asked for as JSON.
+const fn is_silent(cli: &Cli) -> bool {
+    cli.global.quiet && !cli.global.json
+}
+
 /// Prints the result of a run, also of one that failed.
 fn ended(ended: Ended, cli: &Cli) -> Result<u8> {
     let Ended { receipt, text, error } = ended;
     let text = if cli.global.json { format!("{}\n", receipt.json()) } else { text };
+    let text = if error.is_none() && is_silent(cli) { String::new() } else { text };
     conclude(error.map_or(Ok(receipt.exit_code), Err), text.as_bytes())
 }
 
@@ -180,15 +185,14 @@ fn settings(resolved: &Resolved, json: bool) -> String {
 
 fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "rollbook", &mut script);
+    clap_complete::generate(shell, &mut cli::command(), "rollbook", &mut script);
     script
 }
 
 fn man(command: Option<&str>) -> Result<Vec<u8>> {
     let mut page = Vec::new();
-    let mut described = Cli::command();
+    let mut described = cli::command();
     if let Some(name) = command {
-        described.build();
         let found = described.find_subcommand(name).cloned();
         described = found.ok_or_else(|| {
             Error::new(Kind::Config, format!("no such command: {name}")).hint("`rollbook help` lists the commands")

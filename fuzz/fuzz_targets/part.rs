@@ -65,5 +65,5 @@ fn each_part(read: impl Fn(&Published) -> Result<()>) {
 fn merge(part: &Published) -> Result<()> {
     let (published, lost) = (Some(part.chunks()?), &Bits::default());
     let sources = Sources { stage: &STAGE, method: DATASET.layout.method(), segments: &[], lost, published, superseded: Bits::default() };
-    Merge::new(sources)?.run(|_| Ok(()))
+    Merge::new(sources)?.run(|_| Ok(())).map(drop)
 }

@@ -2,9 +2,11 @@
 //!
 //! Secrets are never taken from a flag, because other users of the machine can see those.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 mod export;
 mod purge;
@@ -73,25 +75,49 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+/// What is wrong with it, or the help that was asked for.
+pub fn parse(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))
+}
+
+/// The command line as it is described to people: the flags that every command takes stand on the first page alone.
+pub fn command() -> clap::Command {
+    const ELSEWHERE: &str =
+        "Flags that every command takes (--dest, --json, --dry-run, -q and others): rollbook --help";
+    let mut command = Cli::command();
+    command.build();
+    for page in command.get_subcommands_mut() {
+        let own = std::mem::take(page);
+        let end = own.get_after_help().map_or_else(|| ELSEWHERE.to_owned(), |end| format!("{end}\n\n{ELSEWHERE}"));
+        let is_everywhere = |flag: &clap::Arg| flag.is_global_set();
+        *page = own.mut_args(|flag| if is_everywhere(&flag) { flag.hide(true) } else { flag }).after_help(end);
+    }
+    command
+}
+
 /// Flags that every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 #[allow(clippy::struct_excessive_bools)] // each is a thing of its own
 pub struct Global {
     /// Settings file [default: ./rollbook.toml or ~/.config/rollbook/rollbook.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The dataset: a folder, or s3://, az:// or gs:// [default: ./rollbook-data]
-    #[arg(long, global = true, value_name = "PLACE")]
+    #[arg(long, global = true, value_name = "PLACE", value_hint = ValueHint::DirPath)]
     pub dest: Option<String>,
     /// Make the folders above the dataset, too; without this, one that is missing is an error
     #[arg(long, global = true)]
     pub create_parents: bool,
     /// Origin of the API.
-    #[arg(long, global = true, value_name = "URL", help = "Origin of the API [default: https://api.videosdk.live]")]
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url, help = "Origin of the API [default: https://api.videosdk.live]")]
     pub base_url: Option<String>,
     /// Version of the sessions API: v1 or v2 [default: v1]
-    #[arg(long, global = true, value_name = "VERSION")]
+    #[arg(long, global = true, value_name = "VERSION", value_parser = PossibleValuesParser::new(["v1", "v2"]), hide_possible_values = true)]
     pub api: Option<String>,
     /// Do all but write, and leave no change in the dataset; same exit codes
     #[arg(long, global = true)]
@@ -105,7 +131,7 @@ pub struct Global {
     /// Log more: -v for each request, -vv for connections too
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Log errors only, and show no progress
+    /// Print nothing unless something is wrong: no summary, no progress, log lines of errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Progress on stderr: a bar on a terminal, plain lines elsewhere
@@ -202,12 +228,10 @@ impl Cli {
 mod tests {
     use std::time::Duration;
 
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split(' '))
+        super::parse(line.split(' '))
     }
 
     fn settings(line: &str) -> Vec<(&'static str, String, String)> {
@@ -295,7 +319,7 @@ mod tests {
             ("purge", "--participant-name"),
         ] {
             for empty in ["", " ", "\n"] {
-                let error = Cli::try_parse_from(["rollbook", command, flag, empty]).unwrap_err();
+                let error = super::parse(["rollbook", command, flag, empty]).unwrap_err();
                 assert!(error.to_string().contains("it is empty; is a variable unset?"), "{error}");
                 assert_eq!(error.exit_code(), 2);
             }
@@ -360,6 +384,16 @@ Examples:
   rollbook config                                the settings in force and their sources
 ";
         assert_eq!(Cli::command().term_width(100).render_help().to_string(), expected);
+    }
+
+    #[test]
+    fn the_flags_of_all_commands_stand_on_the_first_page_alone() {
+        for page in super::command().get_subcommands_mut() {
+            let help = page.render_long_help().to_string();
+            assert!(!help.contains("--log-format") && !help.contains("--create-parents"), "{help}");
+            assert!(help.trim_end().ends_with("rollbook --help"), "{help}");
+        }
+        assert_eq!(parse("rollbook status --dest d --json").unwrap().global.dest.as_deref(), Some("d"));
     }
 
     #[test]

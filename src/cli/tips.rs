@@ -107,12 +107,11 @@ fn setting(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
 
     use super::*;
 
     fn told(line: &str) -> String {
-        let error = with_tips(Cli::try_parse_from(line.split(' ')).unwrap_err());
+        let error = with_tips(crate::cli::parse(line.split(' ')).unwrap_err());
         assert_eq!(error.exit_code(), 2);
         error.to_string()
     }

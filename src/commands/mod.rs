@@ -72,6 +72,14 @@ pub struct Told {
     pub error: Option<Error>,
 }
 
+impl Told {
+    /// The same without a text where that is not wanted.
+    #[must_use]
+    pub fn unless(self, is_silent: bool) -> Self {
+        if is_silent { Self { text: String::new(), ..self } } else { self }
+    }
+}
+
 /// What a task or a thread of the runtime has brought; one that panicked is an error (`Unexpected`).
 fn joined<T>(result: Result<T, JoinError>) -> Result<T> {
     result.map_err(|error| Error::new(Kind::Unexpected, "a worker failed").because(error))

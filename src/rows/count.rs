@@ -7,152 +7,25 @@
 
 mod identities;
 mod next_joins;
+mod roll;
 
 use std::ops::Range;
 
 use arrow_array::builder::{ArrayBuilder, StringBuilder};
-use arrow_array::{Array, BooleanArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
-use crate::rows::anomaly::{self, Anomalies, Anomaly};
+use crate::rows::anomaly::{Anomalies, Anomaly};
 use crate::rows::attendance::{self, Bounds, Moments, Span, Totals, millis};
 use crate::rows::method::Method;
-use crate::rows::person::{Entry, People};
-use crate::rows::tables::{Computed, Tables, participants, sessions, time, timelogs};
+use crate::rows::person::People;
+use crate::rows::tables::{Computed, Tables, participants, sessions, timelogs};
 use identities::Identities;
 pub use next_joins::Logs;
 use next_joins::NextJoins;
+pub use roll::Roll;
 
 /// The first schema version in which an open timelog ends with the next join of its participant. Before, it ended with its
 /// session only, and everybody who had joined and not left was present while that ran.
 const NEXT_JOINS_SINCE: u32 = 2;
-
-/// Anomalies that come of values which could not be read, and so don't follow from others; by table. A session's also hold
-/// those of its participants, theirs those of their timelogs.
-const READ: Tables<&[Anomaly]> = Tables {
-    sessions: &[
-        Anomaly::BadParticipants,
-        Anomaly::BadText,
-        Anomaly::BadTimestamp,
-        Anomaly::BadValue,
-        Anomaly::CutText,
-        Anomaly::LongId,
-        Anomaly::TooLarge,
-    ],
-    participants: &[
-        Anomaly::BadParticipants,
-        Anomaly::BadTimelog,
-        Anomaly::BadValue,
-        Anomaly::CutText,
-        Anomaly::LongId,
-    ],
-    timelogs: &[Anomaly::BadTimelog, Anomaly::BadTimestamp],
-};
-
-/// What is listed of some sessions, by column; the rows of a session stand together, those of an entry too.
-#[derive(Debug)]
-pub struct Roll<'a> {
-    /// `session_id` of each session.
-    pub session_id: &'a StringArray,
-    /// `started_at` of each session: when it began, in microseconds since 1970, UTC; null where missing or unreadable.
-    pub started_at: &'a TimestampMicrosecondArray,
-    /// `ended_at` of each session: when it ended; null while it runs, and where missing or unreadable.
-    pub ended_at: &'a TimestampMicrosecondArray,
-    /// `is_open` of each session: whether it still runs.
-    pub is_open: &'a BooleanArray,
-    /// Among the participants and among the timelogs: the first row of each session, and the number of rows at the end.
-    pub offsets: &'a [Vec<usize>; 2],
-    /// `participant_index` of each entry: its position in the session's list, from 0. Positions of erased entries are left out.
-    pub participant_index: &'a Int32Array,
-    /// `participant_id` of each entry: the join identity as listed; null where none is, and the entry stands for itself.
-    pub participant_id: &'a StringArray,
-    /// `name` of each entry as listed.
-    pub name: &'a StringArray,
-    /// The columns of the timelogs: whose they are, from when to when, and whether they are open.
-    pub logs: Logs<'a>,
-    /// What of each row could not be read.
-    pub read: Tables<Vec<Anomalies>>,
-}
-
-impl<'a> Roll<'a> {
-    /// What is listed in rows, published or staged. `offsets`: where each session's begin; `ids`, `index`: whose each timelog is,
-    /// which staged rows do not repeat; `read`: what of each row could not be read.
-    pub fn new(
-        rows: &'a Tables<RecordBatch>,
-        offsets: &'a [Vec<usize>; 2],
-        (ids, index): (&'a StringArray, &'a Int32Array),
-        read: Tables<Vec<Anomalies>>,
-    ) -> Self {
-        Self {
-            session_id: sessions::session_id(&rows.sessions),
-            started_at: sessions::started_at(&rows.sessions),
-            ended_at: sessions::ended_at(&rows.sessions),
-            is_open: sessions::is_open(&rows.sessions),
-            offsets,
-            participant_index: participants::participant_index(&rows.participants),
-            participant_id: participants::participant_id(&rows.participants),
-            name: participants::name(&rows.participants),
-            logs: Logs {
-                ids,
-                index,
-                joined: timelogs::started_at(&rows.timelogs),
-                left: timelogs::ended_at(&rows.timelogs),
-                is_open: timelogs::is_open(&rows.timelogs),
-            },
-            read,
-        }
-    }
-
-    /// The same of published rows.
-    pub fn of_published(rows: &'a Tables<RecordBatch>, offsets: &'a [Vec<usize>; 2]) -> Self {
-        let lists = Tables {
-            sessions: sessions::anomalies(&rows.sessions),
-            participants: participants::anomalies(&rows.participants),
-            timelogs: timelogs::anomalies(&rows.timelogs),
-        };
-        let read = |(lists, read)| anomaly::sets(lists).into_iter().map(|set| set.among(read)).collect();
-        let whose = (timelogs::participant_id(&rows.timelogs), timelogs::participant_index(&rows.timelogs));
-        Self::new(rows, offsets, whose, lists.zip(READ).map(read))
-    }
-
-    fn bounds(&self, session: usize) -> Bounds {
-        let [start, end] = [self.started_at, self.ended_at].map(|times| time(times, session));
-        Bounds { start, end, is_open: self.is_open.value(session) }
-    }
-
-    /// The rows of a session among the participants and among the timelogs.
-    fn children(&self, session: usize) -> [Range<usize>; 2] {
-        self.offsets.each_ref().map(|offsets| offsets[session]..offsets[session + 1])
-    }
-
-    fn id(&self, entry: usize) -> Option<&'a str> {
-        text(self.participant_id, entry)
-    }
-
-    /// Who is behind an entry of a session.
-    fn of_entry(&self, session: usize, row: usize) -> Entry<'a> {
-        Entry {
-            session_id: self.session_id.value(session),
-            index: self.participant_index.value(row),
-            participant_id: self.id(row),
-            name: text(self.name, row),
-        }
-    }
-
-    /// Who is behind a timelog whose entry is not there, as far as the timelog says.
-    fn of_stray(&self, session: usize, row: usize) -> Entry<'a> {
-        let (session_id, index) = (self.session_id.value(session), self.logs.index.value(row));
-        Entry { session_id, index, participant_id: text(self.logs.ids, row), name: None }
-    }
-
-    /// The timelogs of an entry among those of its session that are left; before them may be some whose entry is not there.
-    fn logs_of(&self, entry: usize, mut left: Range<usize>) -> Range<usize> {
-        let index = self.participant_index.value(entry);
-        let of = self.logs.index.values();
-        let from = left.find(|&row| of[row] >= index).unwrap_or(left.end);
-        let to = (from..left.end).find(|&row| of[row] != index).unwrap_or(left.end);
-        from..to
-    }
-}
 
 /// The computed columns of all rows. A timelog whose entry is not there counts for nothing but itself.
 pub fn count(roll: &Roll<'_>, method: &Method) -> Tables<Computed> {
@@ -371,10 +244,6 @@ impl<'a> Persons<'a> {
         let bytes = &self.of.values_slice()[bound(self.first + place)..bound(self.first + place + 1)];
         std::str::from_utf8(bytes).unwrap_or_default()
     }
-}
-
-fn text(column: &StringArray, row: usize) -> Option<&str> {
-    column.is_valid(row).then(|| column.value(row))
 }
 
 fn number(count: usize) -> i32 {

@@ -40,7 +40,11 @@ fn the_demo_needs_nothing_and_can_be_repeated() {
     assert_eq!((&receipt["command"], &receipt["exit_code"]), (&"demo".into(), &0.into()));
     assert!(receipt["partitions"].as_array().unwrap().iter().all(|file| file["changed"] == false), "{receipt:#}");
     let empty = run(folder.path(), &["demo", "--sessions", "0", "--dest", "empty"]);
-    assert!(empty.code == 0 && empty.stdout.contains("exported: 0 sessions (0 still running)\n"), "{empty:?}");
+    assert!(
+        empty.code == 0
+            && empty.stdout.contains("exported: 0 sessions (0 new, 0 updated, 0 unchanged; 0 still running)\n"),
+        "{empty:?}"
+    );
 }
 
 /// `rollbook simulate` until it is dropped, and where it listens.

@@ -47,6 +47,7 @@ mod quick;
 mod reader;
 mod readers;
 mod reasons;
+mod receipt_page;
 mod rejects;
 mod rerun;
 mod rows;

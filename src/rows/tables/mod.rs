@@ -137,11 +137,34 @@ fn schema_of<'a>(columns: impl IntoIterator<Item = &'a Column>, kind: impl Fn(Ty
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+/// What a reader must know before the first query.
+const READING: &str = "
+## Reading the files
+
+| `dataset.partition_by` | files of a table | partition column |
+|---|---|---|
+| `month` (default) | `<dataset>/sessions/*/*.parquet` | `start_month`, text such as `2026-11` |
+| `day` | `<dataset>/sessions/*/*.parquet` | `start_date`, a date such as `2026-11-23` |
+| `none` | `<dataset>/sessions/*.parquet` | none |
+
+- The partition is the month or day of the **session's** start, in UTC, in all three tables. A condition on the partition column
+  makes a query read fewer files.
+- The partition `start_month=1970-01` (`start_date=1970-01-01`) is always there and usually empty. It holds sessions without a start;
+  `WHERE started_at IS NOT NULL` leaves them out.
+- **Running sessions** (`is_open`) are as they were at `observed_at`, when the API last listed them. `attended_ms`, `gross_ms`,
+  `occupied_ms` and `total_attended_ms` count what is closed so far, so they grow from night to night; people who are present
+  (`is_present`, `last_left_at` null) do not add to them yet. `peak_participants`, `participant_count` and `person_count` count those
+  who are present, too. `observed_at` is null once a session has ended.
+- Where a purge has taken entries out of a session, `participant_index` has gaps: the others keep their positions.
+- A participant's time in a session is `attended_ms`; a person's time is the union over all rows of that `person`, never their sum.
+";
+
 /// `docs/schema.md`: every table and column, generated.
 pub fn document() -> String {
     let mut text = format!(
         "# The tables (schema version {SCHEMA_VERSION})\n\nGenerated from `src/rows/tables/`; a test fails when this page is stale.\n"
     );
+    text.push_str(READING);
     for table in Table::ALL {
         let _ = write!(text, "\n## `{}`\n\n", table.name());
         let _ = writeln!(text, "Sorted by `{}`.\n", table.sort_columns().join("`, `"));
