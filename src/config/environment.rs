@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use url::Url;
 
 use crate::error::{Error, Kind, Result};
+use crate::store::place::Service;
 
 use super::keys::{self, KEYS, Key};
 use super::source::{Override, Source};
@@ -38,7 +39,7 @@ impl Environment {
         let mut read = Self::default();
         for (name, value) in variables {
             let Some(name) = name.to_str() else { continue };
-            let is_for_others = is_of_store(name) || PROXIES.contains(&name);
+            let is_for_others = Service::reads(name) || PROXIES.contains(&name);
             let value = match value.into_string() {
                 Ok(value) => value,
                 Err(value) if OF_TERMINAL.contains(&name) => value.to_string_lossy().into_owned(),
@@ -67,10 +68,10 @@ impl Environment {
     /// # Errors
     /// [`Kind::Config`] for one that isn't Unicode.
     pub fn of_stores(&self) -> Result<Vec<(&str, &str)>> {
-        if let Some(name) = self.unreadable.iter().find(|name| is_of_store(name)) {
+        if let Some(name) = self.unreadable.iter().find(|name| Service::reads(name)) {
             return Err(not_unicode(name));
         }
-        let of_store = self.known.iter().filter(|(name, _)| is_of_store(name));
+        let of_store = self.known.iter().filter(|(name, _)| Service::reads(name));
         Ok(of_store.map(|(name, value)| (name.as_str(), value.as_str())).collect())
     }
 
@@ -126,11 +127,6 @@ fn is_proxy(value: &str) -> bool {
 
 fn concerns(name: &str) -> bool {
     name.starts_with("ROLLBOOK_") || name.starts_with("VIDEOSDK_") || OTHERS.contains(&name)
-}
-
-/// Whether an object store is configured or opened with it.
-fn is_of_store(name: &str) -> bool {
-    ["AWS_", "AZURE_", "AZURITE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Every `ROLLBOOK_` name that means something.

@@ -43,7 +43,7 @@ pub fn refuse_secrets<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>
     let is_secret = |service: Service, name: &str| matches!(form(service, name), Some(Form::Secret | Form::FreeSecret));
     for (name, value) in settings {
         let refuse = |what: &str| Error::new(Kind::Config, format!("`store.options` holds {what}: {name}"));
-        if [Service::S3, Service::Azure, Service::Google].into_iter().any(|service| is_secret(service, name)) {
+        if Service::all().any(|service| is_secret(service, name)) {
             return Err(refuse("a secret, and `rollbook config` would show it")
                 .hint(format!("set {} in the environment", name.to_uppercase())));
         }
@@ -125,11 +125,7 @@ fn refuse_plain_http(service: Service, options: &[Given]) -> Result<()> {
     let is_plain =
         |option: &&Given| form(service, &option.name) == Some(Form::Endpoint) && option.value.starts_with("http://");
     let Some(option) = options.iter().find(is_plain) else { return Ok(()) };
-    let prefix = match service {
-        Service::S3 => "aws",
-        Service::Azure => "azure",
-        Service::Google => "google",
-    };
+    let prefix = service.prefix();
     Err(Error::new(Kind::Config, format!("the object store's endpoint is without TLS: {}", option.called)).hint(format!(
         "give it with https://; or, where nobody can listen in, set {prefix}_allow_http=true in `store.options`, or {}_ALLOW_HTTP=true",
         prefix.to_uppercase()

@@ -8,8 +8,11 @@ use std::path::Path;
 
 use url::Url;
 
-/// A text in these ways is a place, to be read after "must be".
-const FORMS: &str = "the path of a folder, or s3://bucket/path, az://container/path or gs://bucket/path";
+/// How a place can be written, to be read after "must be".
+fn forms() -> String {
+    let [first @ .., last] = KNOWN.each_ref().map(|known| known.form);
+    format!("the path of a folder, or {} or {last}", first.join(", "))
+}
 
 /// Where a dataset is. Its text is the shortest way to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,31 +47,50 @@ pub enum Service {
     Google,
 }
 
+/// What there is to know of a service, once.
+struct Known {
+    service: Service,
+    /// How its places begin, in small letters; the first is how they are written here.
+    schemes: &'static [&'static str],
+    /// How a place is written, for messages.
+    form: &'static str,
+    /// How its variables begin in the environment; in small letters and without the underscore, how its options begin.
+    variables: &'static [&'static str],
+}
+
+const KNOWN: [Known; 3] = [
+    Known { service: Service::S3, schemes: &["s3", "s3a", "s3n"], form: "s3://bucket/path", variables: &["AWS_"] },
+    Known {
+        service: Service::Azure,
+        schemes: &["az", "abfs", "abfss"],
+        form: "az://container/path",
+        variables: &["AZURE_", "AZURITE_"],
+    },
+    Known { service: Service::Google, schemes: &["gs", "gcs"], form: "gs://bucket/path", variables: &["GOOGLE_"] },
+];
+
 impl Service {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KNOWN.iter().map(|known| known.service)
+    }
+
+    /// Whether a variable of the environment is read by one of them.
+    pub fn reads(variable: &str) -> bool {
+        KNOWN.iter().any(|known| known.variables.iter().any(|prefix| variable.starts_with(prefix)))
+    }
+
+    /// How its options begin, without the underscore: `aws`.
+    pub fn prefix(self) -> String {
+        self.known().variables[0].trim_end_matches('_').to_ascii_lowercase()
+    }
+
     fn of(scheme: &str) -> Option<Self> {
-        match scheme {
-            "s3" | "s3a" | "s3n" => Some(Self::S3),
-            "az" | "abfs" | "abfss" => Some(Self::Azure),
-            "gs" | "gcs" => Some(Self::Google),
-            _ => None,
-        }
+        KNOWN.iter().find(|known| known.schemes.contains(&scheme)).map(|known| known.service)
     }
 
-    /// How a place in such a store is written, for messages.
-    const fn form(self) -> &'static str {
-        match self {
-            Self::S3 => "s3://bucket/path",
-            Self::Azure => "az://container/path",
-            Self::Google => "gs://bucket/path",
-        }
-    }
-
-    const fn scheme(self) -> &'static str {
-        match self {
-            Self::S3 => "s3",
-            Self::Azure => "az",
-            Self::Google => "gs",
-        }
+    fn known(self) -> &'static Known {
+        KNOWN.iter().find(|known| known.service == self).unwrap_or(&KNOWN[0])
     }
 }
 
@@ -82,14 +104,16 @@ impl Place {
         match scheme(text) {
             None if text == "/" => Err("a folder below /".to_owned()),
             None => match text.split_once("//").and_then(|(scheme, _)| Service::of(scheme)) {
-                Some(service) => Err(format!("written as {} (a folder of this name begins with ./)", service.form())),
+                Some(service) => {
+                    Err(format!("written as {} (a folder of this name begins with ./)", service.known().form))
+                }
                 None => Ok(Self::Folder(text.to_owned())),
             },
             Some(("file", rest)) => file(text, rest).map(Self::Folder),
             Some((scheme, rest)) => match Service::of(scheme) {
                 Some(service) => Objects::parse(service, rest).map(Self::Objects),
-                None if rest.starts_with("//") => Err(FORMS.to_owned()),
-                None => Err(format!("{FORMS} (a folder with a colon in its name begins with ./)")),
+                None if rest.starts_with("//") => Err(forms()),
+                None => Err(format!("{} (a folder with a colon in its name begins with ./)", forms())),
             },
         }
     }
@@ -118,7 +142,7 @@ impl fmt::Display for Place {
 fn refuse_what_a_shell_would_read(text: &str) -> Result<(), String> {
     let refuse = |what: &str| Err(what.to_owned());
     match text {
-        "" | "-" => refuse(FORMS),
+        "" | "-" => Err(forms()),
         _ if text.chars().any(char::is_control) => refuse("a path without line breaks or other control characters"),
         _ if text.trim() != text => refuse("a path without white space around it"),
         _ if text.starts_with(['"', '\'']) => refuse("a path without quotes around it (an --env-file keeps them)"),
@@ -139,11 +163,11 @@ fn is_drive(text: &str) -> bool {
 /// The scheme of a text, in small letters and without the colon, and what follows.
 fn scheme(text: &str) -> Option<(&str, &str)> {
     // In place of a lookup by small letters: the few known ones in any case, all others as they are.
-    const KNOWN: [&str; 9] = ["s3", "s3a", "s3n", "az", "abfs", "abfss", "gs", "gcs", "file"];
     let (scheme, rest) = text.split_once(':')?;
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._@".contains(&byte);
     let begins = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
-    let known = KNOWN.iter().copied().find(|known| scheme.eq_ignore_ascii_case(known));
+    let mut known = KNOWN.iter().flat_map(|known| known.schemes.iter().copied()).chain(["file"]);
+    let known = known.find(|known| scheme.eq_ignore_ascii_case(known));
     (begins && scheme.bytes().all(is_name)).then(|| (known.unwrap_or(scheme), rest))
 }
 
@@ -157,7 +181,7 @@ fn file(text: &str, rest: &str) -> Result<String, String> {
 impl Objects {
     /// Reads what follows the scheme and its colon; an `Err` says how it must be written.
     fn parse(service: Service, rest: &str) -> Result<Self, String> {
-        let form = service.form();
+        let form = service.known().form;
         let rest = rest.strip_prefix("//").ok_or_else(|| format!("written as {form}"))?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (bucket, host) = match authority.split_once('@') {
@@ -200,7 +224,7 @@ fn is_azure_host(host: &str) -> bool {
 impl fmt::Display for Objects {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { service, bucket, host, path } = self;
-        write!(out, "{}://{bucket}", service.scheme())?;
+        write!(out, "{}://{bucket}", service.known().schemes[0])?;
         if let Some(host) = host {
             write!(out, "@{host}")?;
         }
@@ -261,7 +285,7 @@ mod tests {
     #[test]
     fn what_is_none_is_refused_with_the_right_form() {
         for (texts, allowed) in [
-            (&["", "-", "ftp://h/x", "http://h/x", "hdfs://h/x"][..], FORMS),
+            (&["", "-", "ftp://h/x", "http://h/x", "hdfs://h/x"][..], &*forms()),
             (&["host:/data", "user@host:data", "dbfs:/x", "memory:"], "begins with ./)"),
             (&["s3:", "s3:bucket", "s3:/bucket", "S3:bucket/x", "s3//bucket/x"], "written as s3://bucket/path"),
             (
