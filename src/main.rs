@@ -83,15 +83,7 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
         }
         Command::Completions { shell } => conclude(Ok(0), &completions(*shell)),
         Command::Man { command } => conclude(Ok(0), &man(command.as_deref())?),
-        Command::Export(_)
-        | Command::Backfill(_)
-        | Command::Purge(_)
-        | Command::Check
-        | Command::Verify(_)
-        | Command::Status(_)
-        | Command::Rejects(_)
-        | Command::Demo(_)
-        | Command::Simulate(_) => run(cli, resolved()?, environment, Arc::clone(progress)),
+        _ => run(cli, resolved()?, environment, Arc::clone(progress)),
     }
 }
 
@@ -156,7 +148,7 @@ const fn is_silent(cli: &Cli) -> bool {
 /// Prints the result of a run, also of one that failed.
 fn ended(ended: Ended, cli: &Cli) -> Result<u8> {
     let Ended { receipt, text, error } = ended;
-    let text = if cli.global.json { format!("{}\n", receipt.json()) } else { text };
+    let text = if cli.global.json { receipt.json() } else { text };
     let text = if error.is_none() && is_silent(cli) { String::new() } else { text };
     conclude(error.map_or(Ok(receipt.exit_code), Err), text.as_bytes())
 }

@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::rows::tables::Table;
 use crate::store::{Access, Swap, raced};
 use crate::words::clock::Clock;
+use crate::words::redact;
 use purged::{Near, Removed, Ruled};
 use walked::Walk;
 
@@ -265,15 +266,15 @@ impl Receipt {
         self.timing.total_s = took.as_secs_f64();
     }
 
-    /// As JSON over several lines, for people too.
+    /// As JSON over several lines, for people too; ends in a line break.
     pub fn json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        redact::document(self)
     }
 
     /// Stores it in the dataset, where no receipt of this run is yet.
     pub fn store(&self, layout: &Layout) -> Result<()> {
         let path = stored_at(&self.run_id);
-        let draft = layout.store().draft(&path, format!("{}\n", self.json()).as_bytes())?;
+        let draft = layout.store().draft(&path, self.json().as_bytes())?;
         match layout.store().swap(draft, None, Access::Usual)? {
             Swap::Done(_) => Ok(()),
             Swap::Lost => Err(raced(&layout.store().place(&path))),

@@ -2,6 +2,8 @@
 //!
 //! The one place that decides how a secret is found. It hides the secret and leaves the words around it. Pure.
 
+use serde::Serialize;
+
 /// Stands where a secret stood.
 const MARK: &str = "[redacted]";
 
@@ -73,9 +75,13 @@ pub fn shown(text: &str) -> String {
     one_line(text, SHOWN)
 }
 
-/// JSON as it may be printed, whoever wrote its texts: only in these can characters be that act on a terminal, and there they are
-/// written by their numbers. It reads as the same values.
-pub fn shown_json(json: &str) -> String {
+/// A report as JSON over several lines, ending in a line break, as it may be printed, whoever wrote its texts: only in these can
+/// characters be that act on a terminal, and there they are written by their numbers. It reads as the same values.
+pub fn document(report: &impl Serialize) -> String {
+    shown_json(&format!("{}\n", serde_json::to_string_pretty(report).unwrap_or_default()))
+}
+
+fn shown_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         if c == '\u{7f}' || !c.is_ascii() && (c.is_control() || is_unseen(c)) {

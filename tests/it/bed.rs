@@ -41,12 +41,14 @@ impl Bed {
         self.server = self.runtime.block_on(Server::start(options, "127.0.0.1:0".parse().unwrap())).unwrap();
     }
 
-    /// Changes the text of the dataset's state, and leaves it as an earlier version wrote it: without a sum of itself.
+    /// Changes the text of the dataset's state, which must not stay the same, and leaves it as an earlier version wrote it: without a sum of itself.
     pub fn edit_state(&self, change: impl FnOnce(&str) -> String) {
         let path = self.dataset().join("_rollbook/state.json");
         let text = std::fs::read_to_string(&path).unwrap();
         let (text, _) = text.split_once(",\n  \"sum\": ").unwrap();
-        std::fs::write(path, format!("{}\n}}\n", change(text))).unwrap();
+        let changed = change(text);
+        assert_ne!(changed, text, "nothing was changed");
+        std::fs::write(path, format!("{changed}\n}}\n")).unwrap();
     }
 
     /// The dataset's folder.

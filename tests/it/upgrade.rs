@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use rollbook::dataset::encode::SCHEMA_VERSION_KEY;
-use rollbook::rows::tables::Table;
+use rollbook::rows::tables::{SCHEMA_VERSION, Table};
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 
 use crate::bed::{Bed, Ran};
@@ -63,6 +63,11 @@ fn whole(path: &Path) -> (RecordBatch, Vec<KeyValue>) {
     (batches.next().unwrap().unwrap(), own)
 }
 
+/// A schema version as a state names it.
+pub fn version(number: u32) -> String {
+    format!("\"schema_version\": {number}")
+}
+
 /// Columns that the older version does not have.
 const NEWER: [&str; 6] = ["extra", "is_excluded", "region", "custom_room_id", "person", "person_count"];
 
@@ -87,7 +92,7 @@ fn downgrade(bed: &Bed) {
         }
         writer.close().unwrap();
     }
-    bed.edit_state(|text| text.replace("\"schema_version\": 2", "\"schema_version\": 1"));
+    bed.edit_state(|text| text.replace(&version(SCHEMA_VERSION), &version(1)));
     vouch(bed);
 }
 
@@ -200,7 +205,7 @@ fn whoever_writes_first_makes_of_version_1_what_a_fresh_export_writes() {
         assert_eq!(ran.code, 0, "{writer:?}: {ran:?}");
         assert!(ran.stdout.contains("\"changed\": true"), "{writer:?}: {ran:?}");
         let state = std::fs::read_to_string(bed.dataset().join("_rollbook/state.json")).unwrap();
-        assert!(state.contains("\"schema_version\": 2"), "{writer:?}: {state}");
+        assert!(state.contains(&version(SCHEMA_VERSION)), "{writer:?}: {state}");
         assert_eq!(attended(&bed), "68000");
         assert_fresh(&mut bed, &format!("{writer:?}"));
     }
@@ -263,7 +268,7 @@ fn what_an_upgrade_cannot_read_it_does_not_begin() {
 fn a_newer_dataset_is_refused() {
     let bed = Bed::new(options(vec![]));
     assert_eq!(bed.run(&[]).code, 0);
-    bed.edit_state(|text| text.replace("\"schema_version\": 2", "\"schema_version\": 3"));
+    bed.edit_state(|text| text.replace(&version(SCHEMA_VERSION), &version(SCHEMA_VERSION + 1)));
     let ran = bed.run(&[]);
     assert!(ran.code == 2 && ran.stderr.contains("a newer version of rollbook"), "{ran:?}");
 }

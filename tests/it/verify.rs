@@ -12,14 +12,14 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rollbook::dataset::encode::Encoder;
 use rollbook::rows::anomaly::{self, Anomalies};
 use rollbook::rows::method::Method;
-use rollbook::rows::tables::{Table, Tables};
+use rollbook::rows::tables::{SCHEMA_VERSION, Table, Tables};
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use serde_json::Value;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook, sha256};
 use crate::damage::everything;
 use crate::servers::ObjectStore;
-use crate::upgrade::{disguised, version_1};
+use crate::upgrade::{disguised, version, version_1};
 
 pub const MONTH: &str = "start_month=2026-11";
 
@@ -158,7 +158,7 @@ fn another_cut_is_refused_and_no_dataset_is_an_error() {
     let ran = Ran::of(command.output().unwrap());
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("partitioned otherwise") && ran.stderr.contains("hint: "), "{ran:?}");
-    bed.edit_state(|text| text.replace("\"schema_version\": 2", "\"schema_version\": 3"));
+    bed.edit_state(|text| text.replace(&version(SCHEMA_VERSION), &version(SCHEMA_VERSION + 1)));
     let ran = verify(&bed, &[]);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("newer version of rollbook"), "{ran:?}");

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::api::Validity;
 use crate::terminal::summary::grouped;
 use crate::walk::Evidence;
-use crate::words::redact::shown;
+use crate::words::redact::{self, shown};
 use crate::words::{ago, timestamp};
 
 /// What was found. Field names are a contract.
@@ -98,9 +98,7 @@ impl Report {
             would: Option<&'a str>,
         }
         let Would { place, writable, read } = *would;
-        let checked = Checked { caller, report: self, dataset: place, writable, would: read };
-        let text = serde_json::to_string_pretty(&checked).unwrap_or_default();
-        format!("{text}\n")
+        redact::document(&Checked { caller, report: self, dataset: place, writable, would: read })
     }
 
     /// The report for a person, a fact a line, such as `latency         82 ms`.

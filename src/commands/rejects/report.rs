@@ -9,7 +9,7 @@ use super::found::{Found, Record};
 use super::trial::Now;
 use crate::dataset::rejects::{DAYS, Kept};
 use crate::terminal::summary::{counted, grouped};
-use crate::words::redact::{one_line, shown, shown_json};
+use crate::words::redact::{self, one_line, shown};
 
 /// Characters of a record's text that a person is shown.
 const EXCERPT: usize = 160;
@@ -64,7 +64,7 @@ impl Report<'_> {
         let Self { dataset, found, tries: _ } = *self;
         let records: Vec<_> = found.records.iter().map(Line::of).collect();
         let not_listed = found.total() - records.len() as u64;
-        let document = Document {
+        redact::document(&Document {
             dataset,
             total: found.total(),
             not_listed,
@@ -72,9 +72,7 @@ impl Report<'_> {
             reasons: &found.reasons,
             rejects: records,
             damaged: &found.damaged,
-        };
-        let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-        format!("{}\n", shown_json(&text))
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::dataset::receipt::newest::Run;
 use crate::rows::partition::PartitionBy;
 use crate::rows::tables::Tables;
 use crate::stage::Waiting;
-use crate::words::redact::shown_json;
+use crate::words::redact;
 use crate::words::timestamp;
 
 /// What is known of a dataset. Times are in microseconds since 1970, UTC.
@@ -64,7 +64,7 @@ impl Status {
     /// The report as one JSON object, for scripts; ends in a line break.
     pub fn json(&self) -> String {
         let Tables { sessions, participants, timelogs } = self.holding.rows;
-        let document = Document {
+        redact::document(&Document {
             dataset: &self.dataset,
             account: self.account.as_deref(),
             api_version: self.source.as_ref().map(|(version, _)| version.as_str()),
@@ -88,9 +88,7 @@ impl Status {
             running: self.is_running,
             snapshots: None,
             notices: &self.notices,
-        };
-        let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-        format!("{}\n", shown_json(&text))
+        })
     }
 
     /// When the last run was over that has shown that nothing was missed.

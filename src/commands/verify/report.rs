@@ -150,8 +150,7 @@ impl Report {
             repaired: self.repaired.as_ref(),
             accepted: self.accepted.as_ref(),
         };
-        let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-        format!("{text}\n")
+        redact::document(&document)
     }
 
     /// The report for a person: a verdict, what was read, and all damage with its next step.
