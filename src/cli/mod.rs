@@ -374,7 +374,8 @@ Everywhere:
       --log-format <FORMAT>  How log lines on stderr are written [default: text] [possible values:
                              text, json]
   -v, --verbose...           Log more: -v for each request, -vv for connections too
-  -q, --quiet                Log errors only, and show no progress
+  -q, --quiet                Print nothing unless something is wrong: no summary, no progress, log
+                             lines of errors only
       --progress <WHEN>      Progress on stderr: a bar on a terminal, plain lines elsewhere
                              [default: auto] [possible values: auto, never]
 

@@ -20,16 +20,19 @@ use crate::dataset::receipt::Receipt;
 use crate::dataset::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::rows::tables::Table;
-use crate::sim::{Account, Options, Shape};
+use crate::sim::{Account, Options, Shape, Spacing};
 use crate::terminal::summary::{counted, grouped, size};
 use crate::words::stop::Stop;
 
+/// The time that the account's sessions cover, however many they are: 180 days, so that there are several months.
+const HALF_A_YEAR_MS: u64 = 180 * 86_400_000;
 /// Sessions shown of the attendance summary.
 const TOP: usize = 5;
 
 /// `demo`: a simulated account behind a real socket, exported like any other.
 pub async fn demo(mut setting: Setting<'_>, global: &Global, demo: &Demo, stop: Stop) -> Result<Ended> {
-    let account = Account::new(1, demo.sessions, Shape::Realistic);
+    let gap_ms = HALF_A_YEAR_MS / demo.sessions.max(1);
+    let account = Account::new(1, demo.sessions, Shape::Realistic).spaced(Spacing::every(gap_ms));
     let server = serve(Options::new(account), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     setting.config.api.base_url = server
         .base_url()
@@ -91,7 +94,7 @@ struct Attended {
 fn attendance(config: &Config) -> Result<String> {
     // From an object store all would have to be fetched once more.
     let Some(folder) = config.dataset.url.folder() else { return Ok(String::new()) };
-    let layout = Layout::local(folder, config.dataset.partition_by);
+    let layout = Layout::local(folder, config.dataset.partition_by).with_people(config.people.clone());
     let mut top: Vec<Attended> = Vec::new();
     for published in Published::all(&layout)? {
         let mut chunks = published.chunks()?;

@@ -199,7 +199,7 @@ fn bad_files_are_refused_by_name_and_line() {
         ("\n[apis]\n", "error: unknown section `apis`: file ./rollbook.toml:2\nhint: did you mean [api]?"),
         (
             "[privacy]",
-            "error: unknown section `privacy`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, store, stage",
+            "error: unknown section `privacy`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, people, store, stage",
         ),
         (
             "per_page = 5",

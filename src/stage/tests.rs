@@ -155,7 +155,7 @@ fn a_heavy_session_has_a_segment_of_its_own_and_a_page_of_them_many() {
         let (id, participant) = (id(number), id(7));
         format!(r#"{{"id":"{id}","participants":[{{"participantId":"{participant}","timelog":[{timelogs}]}}]}}"#)
     };
-    let sessions: Vec<_> = [3000, 1, 9000, 1, 1].into_iter().enumerate().map(|(at, logs)| session(at, logs)).collect();
+    let sessions: Vec<_> = [2000, 1, 9000, 1, 1].into_iter().enumerate().map(|(at, logs)| session(at, logs)).collect();
     let flat = flatten::page(format!(r#"{{"data":[{}]}}"#, sessions.join(",")), &Options::default()).unwrap();
     let mut stage = Stage::nameless(&below(&folder), 0).unwrap();
     stage.append(&flat, PartitionBy::Day, None).unwrap();

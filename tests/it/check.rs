@@ -139,12 +139,27 @@ fn it_is_read_by_people_too() {
     assert_eq!(bed.run(&[]).code, 0);
     let ran = Ran::of(bed.command(&["check"]).output().unwrap());
     for line in [
-        "token           accepted\n",
+        "api             http://127.0.0.1:",
+        "account         not named by the token\n",
+        "token           accepted; the token says nothing of its end\n",
         "sessions        450, the same in every answer\n",
         "would read      sessions since 2026-11-",
     ] {
         assert!(ran.stdout.contains(line), "{ran:?}");
     }
+    // A token of account `an-account` until the year 2100.
+    let claims = "eyJhcGlrZXkiOiJhbi1hY2NvdW50IiwiZXhwIjo0MTAyNDQ0ODAwfQ";
+    let token = format!("eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJl");
+    let fresh = Bed::new(Options::new(Account::new(4, 450, Shape::Plain)));
+    let told = |arguments: &[&str]| Ran::of(fresh.command(arguments).env("VIDEOSDK_TOKEN", &token).output().unwrap());
+    let ran = told(&["check"]);
+    assert!(
+        ran.stdout.contains("account         an-account\ntoken           accepted; ends 2100-01-01T00:00:00Z, in "),
+        "{ran:?}"
+    );
+    let report = told(&["check", "--json"]).receipt();
+    let said = [&report["account"], &report["token_expires_at"], &report["api_version"]];
+    assert_eq!(said, ["an-account", "2100-01-01T00:00:00Z", "v1"]);
     let refused = Bed::new(Options { auth: Auth::Token("another".to_owned()), ..Options::default() });
     assert_eq!(check(&refused).code, 4);
 }

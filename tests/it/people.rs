@@ -55,7 +55,7 @@ fn a_key_is_what_another_program_makes_of_the_raw_values() {
     assert_eq!(run(&bed, &["export"], BY_NAME).code, 0);
     let (entries, people) = check(&bed, BY_NAME);
     assert!(people > 600 && people * 5 < entries, "{people} of {entries}");
-    for rule in [["name", "", "false"], ["name", r"^(\w+) \w+$", "true"], ["participant_id", "", "true"]] {
+    for rule in [["name", "", "false"], ["name", "^([^ ]+) [^ ]+$", "true"], ["participant_id", "", "true"]] {
         let ran = run(&bed, &["export"], rule);
         assert_eq!(ran.code, 0, "{ran:?}");
         check(&bed, rule);
@@ -100,7 +100,7 @@ fn a_changed_rule_is_applied_to_every_file_by_the_next_export_of_all() {
         let mut command = bed.command(&["export", "-q"]);
         command.env("ROLLBOOK_PEOPLE_KEY", BY_USER[0]).env("ROLLBOOK_PEOPLE_PATTERN", BY_USER[1]);
         let died = !command.env("ROLLBOOK_TEST_FAULTS", format!("die:{step}")).status().unwrap().success();
-        let ran = Ran::of(bed.command(&["verify", "--wait", "9s"]).output().unwrap());
+        let ran = Ran::of(bed.command(&["verify"]).output().unwrap());
         assert!(ran.code == 0 || died && ran.code == 3, "step {step}: {ran:?}");
         if !died {
             break;

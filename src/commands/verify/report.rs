@@ -14,7 +14,7 @@ use crate::rows::partition::Partition;
 use crate::rows::tables::{Table, Tables};
 use crate::store::Version;
 use crate::terminal::summary::{grouped, size};
-use crate::words::redact::shown;
+use crate::words::redact::{self, shown};
 
 /// What was looked at, and what came of it.
 #[derive(Debug)]
