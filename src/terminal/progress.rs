@@ -14,6 +14,8 @@ use crate::terminal::outlet::Outlet;
 
 /// Time between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
+/// The columns of the bar, beside its facts.
+const BAR: usize = 16;
 /// Time between two pictures of the bar.
 const BETWEEN_TICKS: Duration = Duration::from_millis(200);
 
@@ -49,6 +51,8 @@ struct Count {
     done: u64,
     of: u64,
     sessions: u64,
+    /// Pages and sessions of these that an earlier run has read.
+    earlier: (u64, u64),
     since: Instant,
     last_line: Instant,
 }
@@ -58,7 +62,7 @@ impl Progress {
     #[must_use]
     pub fn new(mode: Mode, is_terminal: bool) -> Self {
         let now = Instant::now();
-        let count = Count { phase: "reading", done: 0, of: 0, sessions: 0, since: now, last_line: now };
+        let count = Count { phase: "reading", done: 0, of: 0, sessions: 0, earlier: (0, 0), since: now, last_line: now };
         let count = Arc::new(Mutex::new(count));
         let shown = match (mode, is_terminal) {
             (Mode::Never, _) => Shown::Nothing,
@@ -68,8 +72,15 @@ impl Progress {
         Self { shown, count }
     }
 
-    /// How many pages there will be in all, as far as is known by now.
+    /// Goes on from what an earlier run has read: so many pages, so many sessions.
+    pub fn go_on(&self, pages: u64, sessions: u64) {
+        let mut count = self.count();
+        *count = Count { done: pages, sessions, earlier: (pages, sessions), ..*count };
+    }
+
+    /// How many pages this run will read in all, as far as is known by now.
     pub fn expect(&self, pages: u64) {
+        let pages = pages + self.count().earlier.0;
         self.count().of = pages;
         if let Shown::Bar(bar) = &self.shown {
             begin(bar);
@@ -141,9 +152,13 @@ fn bar(count: &Arc<Mutex<Count>>) -> ProgressBar {
     let count = Arc::clone(count);
     let facts = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let count = { *lock(&count) };
-        let _ = out.write_str(&count.facts(state.elapsed(), state.eta()));
+        let facts = count.facts(state.elapsed(), state.eta());
+        // A line that is broken by the terminal is not taken off the screen as a whole.
+        let size = rustix::termios::tcgetwinsize(io::stderr());
+        let room = size.map_or(usize::MAX, |size| usize::from(size.ws_col).saturating_sub(BAR + 2));
+        let _ = out.write_str(facts.get(..room).unwrap_or(&facts));
     };
-    let style = ProgressStyle::with_template("{bar:16} {facts}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{facts}}")).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
         .with_style(style.with_key("facts", facts).progress_chars("=> "))
 }
@@ -199,7 +214,7 @@ impl Count {
     /// Sessions a second, rounded down; `elapsed` since the phase began.
     fn rate(self, elapsed: Duration) -> u64 {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.sessions.saturating_mul(1000) / millis
+        (self.sessions - self.earlier.1).saturating_mul(1000) / millis
     }
 }
 
@@ -261,6 +276,16 @@ mod tests {
         progress.phase("publishing", 12);
         progress.step();
         assert_eq!(facts(3725, 3), "publishing 1/12  1:02:05  0:03 left");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_counts_on() {
+        let progress = Progress::new(Mode::Never, true);
+        progress.go_on(40, 4_000);
+        progress.expect(3);
+        progress.page(100);
+        let facts = progress.count().facts(Duration::from_secs(10), Duration::from_secs(20));
+        assert_eq!(facts, "reading 41/43 pages  4,100 sessions  10/s  0:10  0:20 left");
     }
 
     #[test]

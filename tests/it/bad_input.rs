@@ -290,7 +290,7 @@ fn settings_and_credentials_are_refused_before_anything_is_done() {
         (&["export"], &[("VIDEOSDK_TOKEN", "VIDEOSDK_TOKEN=abc")], "begins with `VIDEOSDK_TOKEN=`: VIDEOSDK_TOKEN\n"),
         (&["export", "--base-url", "http://example.com"], &[("VIDEOSDK_TOKEN", "a")], "https"),
         (&["export", "--base-url", "https://u:p@example.com/x"], &[("VIDEOSDK_TOKEN", "a")], "api.base_url"),
-        (&["export", "--api", "v3"], &[("VIDEOSDK_TOKEN", "a")], "`v1` or `v2`"),
+        (&["export", "--api", "v3"], &[("VIDEOSDK_TOKEN", "a")], "possible values: v1, v2"),
         (&["export", "--dest", "ftp://host/x"], &[("VIDEOSDK_TOKEN", "a")], "dataset.url"),
         (&["export"], &[("VIDEOSDK_TOKEN", "a"), ("ROLLBOOK_API_PERPAGE", "7")], "ROLLBOOK_API_PERPAGE"),
         (&["export", "--config", "missing.toml"], &[("VIDEOSDK_TOKEN", "a")], "missing.toml"),

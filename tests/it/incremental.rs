@@ -47,6 +47,7 @@ fn a_nightly_run_reads_what_is_new_and_asks_for_what_was_running() {
     let first = nightly(&bed, &[]);
     assert_eq!(first.code, 0, "{first:?}");
     assert_eq!(first.receipt()["goal"]["why"], "nothing was covered before");
+    assert_eq!(first.receipt()["changes"], serde_json::json!({"new": 20_000, "updated": 0, "unchanged": 0}));
 
     let fresh: Vec<_> = (0..200)
         .map(|number| account.fresh(number, account.start(0) + i64::try_from(number).unwrap() * 60_000_000))
@@ -62,6 +63,10 @@ fn a_nightly_run_reads_what_is_new_and_asks_for_what_was_running() {
     // Three days back are 432 sessions, and 200 are new.
     assert!(receipt["walk"]["requests"].as_u64().unwrap() <= 15, "{receipt:#}");
     assert_eq!(receipt["walk"]["vanished"]["asked"], 1);
+    let unchanged = receipt["sessions"].as_u64().unwrap() - 201;
+    assert!(unchanged > 400, "{receipt:#}");
+    assert_eq!(receipt["changes"], serde_json::json!({"new": 200, "updated": 1, "unchanged": unchanged}));
+    assert_eq!(receipt["dataset"]["sessions"], 20_200);
     let exported = ids(&bed);
     assert_eq!(exported.len(), 20_200);
     assert!(fresh.iter().all(|session| exported.contains(&session.id)));

@@ -32,6 +32,7 @@ fn the_same_sessions_give_the_same_bytes() {
     assert!(first == bed.files(), "a rerun changed the files");
     let changed = again.receipt()["partitions"].as_array().unwrap().iter().any(|file| file["changed"] == true);
     assert!(!changed, "{again:?}");
+    assert_eq!(again.receipt()["changes"], serde_json::json!({"new": 0, "updated": 0, "unchanged": 3_000}));
 
     // Other pages, another way through the same list, another dataset.
     let other = Bed::new(Options { page_cap: Some(37), ..Options::new(account(3_000)) });

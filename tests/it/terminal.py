@@ -1,4 +1,4 @@
-"""Runs a command in a terminal of 100 columns and prints what it wrote there; ends with its exit code.
+"""Runs a command in a terminal of 100 columns, or TERMINAL_COLUMNS, and prints what it wrote there; ends with its exit code.
 
 `ctrl-c` as the first argument presses that once the command has written something, `answer:TEXT` types TEXT and the
 return key once it has asked a question, `ctrl-c?` presses that then.
@@ -16,8 +16,9 @@ cue = b"pages" if key == "ctrl-c" else b"[y/N] "
 press = {"": b"", "ctrl-c": b"\x03", "ctrl-c?": b"\x03"}.get(key, key.removeprefix("answer:").encode() + b"\r")
 pid, terminal = pty.fork()
 if pid == 0:
+    columns = int(os.environ.pop("TERMINAL_COLUMNS", "100"))
+    fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     os.execv(command[0], command)
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
 while True:
     try:
         written = os.read(terminal, 65536)

@@ -151,6 +151,7 @@ impl Run {
     async fn walk(&self, scene: &Scene, receipt: &mut Receipt) -> Result<Walked> {
         let (mut staged, recalled) = self.stage(scene)?;
         let open = recalled.iter().flat_map(|answer| answer.open.clone()).collect();
+        self.progress.go_on(recalled.len() as u64, staged.stage.sessions());
         let (mut walks, mut failure) = (Vec::new(), None);
         let is_from_zero = scene.before.covered().is_some_and(Covered::is_from_zero);
         for leg in scene.chosen.legs() {

@@ -95,3 +95,80 @@ fn same(published: &Chunk, at: usize, staged: &Chunk, row: usize, length: usize)
 fn is_same(published: &Run, staged: &Run) -> bool {
     Table::ALL.into_iter().all(|table| published[table].columns() == staged[table].columns())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rows::flatten::{self, Options};
+    use crate::rows::method::Method;
+    use crate::sim::{Account, Session, Shape, wire};
+
+    fn chunk(sessions: &[&Session]) -> Chunk {
+        let mut body = b"{\"data\":[".to_vec();
+        for (at, session) in sessions.iter().enumerate() {
+            body.extend_from_slice(if at > 0 { b"," } else { b"" });
+            wire::session(&mut body, session);
+        }
+        body.extend_from_slice(wire::PAGE_TAIL);
+        Chunk::widen(&flatten::page(body, &Options::default()).unwrap().batches, &Method::default()).unwrap()
+    }
+
+    /// What is listed now of a session that is published.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Now {
+        Same,
+        Changed,
+        Unlisted,
+        /// The same, and not superseded, as where the published version stays.
+        Kept,
+    }
+
+    proptest! {
+        #[test]
+        fn what_has_not_changed_is_counted_however_it_comes(
+            now in prop::collection::vec(
+                prop_oneof![
+                    6 => Just(Now::Same), 2 => Just(Now::Changed), 2 => Just(Now::Unlisted), 1 => Just(Now::Kept)
+                ],
+                0..40,
+            ),
+            published_at_once in 1..15_usize,
+            staged_at_once in 1..15_usize,
+            fresh in prop::collection::vec(any::<bool>(), 40),
+        ) {
+            // In the order of their keys.
+            let sessions: Vec<Session> = Account::new(5, 2 * now.len() as u64, Shape::Varied).sessions().collect();
+            let sessions: Vec<&Session> = sessions.iter().rev().collect();
+            let (published, others): (Vec<&Session>, Vec<&Session>) =
+                (sessions.iter().step_by(2).copied().collect(), sessions.iter().skip(1).step_by(2).copied().collect());
+            let changed: Vec<Session> = published
+                .iter()
+                .map(|session| Session { active_duration: session.active_duration + 1.0, ..(*session).clone() })
+                .collect();
+            let mut staged: Vec<&Session> = Vec::new();
+            for (at, now) in now.iter().enumerate() {
+                match now {
+                    Now::Same => staged.push(published[at]),
+                    Now::Changed => staged.push(&changed[at]),
+                    Now::Unlisted | Now::Kept => {}
+                }
+                staged.extend(Some(others[at]).filter(|_| fresh[at]));
+            }
+            let mut alike = Alike::default();
+            for (from, sessions) in (0..).step_by(published_at_once).zip(published.chunks(published_at_once)) {
+                let superseded = (0..sessions.len()).filter(|row| now[from + row] != Now::Kept);
+                alike.supersede(&chunk(sessions), superseded);
+            }
+            for sessions in staged.chunks(staged_at_once) {
+                let chunk = chunk(sessions);
+                let middle = chunk.len() / 2;
+                alike.stage(&chunk, 0..middle);
+                alike.stage(&chunk, middle..chunk.len());
+            }
+            let same = now.iter().filter(|now| **now == Now::Same).count() as u64;
+            prop_assert_eq!(alike.same(), same);
+        }
+    }
+}
