@@ -120,7 +120,12 @@ fn sums(chunk: &Chunk, methods: &Tables<Arc<Method>>) -> Vec<(Table, String)> {
         let by_method = numbers.iter().find(|(of, _)| *of == &**method);
         let difference = by_method.and_then(|(_, numbers)| numbers.difference(table, &chunk.batches()[table]));
         let Some(difference) = difference else { continue };
-        let source = if table == Table::Timelogs { "its times say" } else { "its timelogs add up to" };
+        let source = match (difference.column, table) {
+            ("person", _) => "its name and id make",
+            ("person_count", _) => "its participants add up to",
+            (_, Table::Timelogs) => "its times say",
+            _ => "its timelogs add up to",
+        };
         let what = format!("`{}` is not what {source}", difference.column);
         found.push(named(chunk, table, &what, difference.row));
     }
