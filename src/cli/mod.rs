@@ -16,6 +16,7 @@ mod status;
 mod text;
 mod tips;
 mod verify;
+mod views;
 
 use crate::config::{Override, Source};
 use crate::terminal::logging::Format;
@@ -27,6 +28,7 @@ pub use simulate::{Demo, Simulate};
 pub use status::Status;
 pub use tips::with_tips;
 pub use verify::Verify;
+pub use views::{Engine, Views};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -183,6 +185,12 @@ pub enum Command {
     /// that met it, the page and the place there, counted from 0. They may hold personal data. Needs no credentials, and
     /// writes nothing.
     Rejects(Rejects),
+    /// Print SQL that makes the tables and views over them in DuckDB or Spark
+    ///
+    /// The views answer what people ask of the tables: attendance, people, meetings, days, who is there when, and how the
+    /// runs went. They read the dataset's files where they are, and belong to the session that makes them. docs/queries.md shows
+    /// each. Reads no row, needs no credentials, and writes nothing.
+    Views(Views),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -348,6 +356,7 @@ Commands:
   verify       Check the dataset: its files against its records, its rows against each other
   status       Show what the dataset holds, how its last runs went and what waits
   rejects      List the records that could not be read, or not all of them
+  views        Print SQL that makes the tables and views over them in DuckDB or Spark
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   config       Print the settings in force and where each comes from

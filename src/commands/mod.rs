@@ -5,7 +5,7 @@
 //! purge     what must not come back       demo      an export of a simulated account
 //! verify    what a dataset is worth       simulate  the simulated API alone
 //! status    what it holds, and its runs   rejects   what could not be read
-//! run       the frame of a run that reads the API
+//! views     SQL that answers questions    run       the frame of a run that reads the API
 //! fetch     one page of the list as rows  shortfall why written data ends a run with 3
 //! ```
 
@@ -30,6 +30,7 @@ mod shortfall;
 pub mod simulate;
 pub mod status;
 pub mod verify;
+pub mod views;
 
 pub use check::command::check;
 pub use demo::demo;
@@ -39,6 +40,7 @@ pub use rejects::command::rejects;
 pub use simulate::simulate;
 pub use status::command::status;
 pub use verify::command::verify;
+pub use views::command::views;
 
 /// What every command gets from `main`, besides its own flags.
 pub struct Setting<'a> {

@@ -20,7 +20,7 @@ pub fn of(path: &str) -> Option<Form> {
 
 fn of_own(names: &[&str]) -> Option<Form> {
     match *names {
-        ["lock" | "swap" | "state.json" | "erasures.json"] => Some(Form::File),
+        ["lock" | "swap" | "state.json" | "erasures.json" | "gone.jsonl"] => Some(Form::File),
         ["runs" | "publishing" | "rejects" | "stage" | "damaged"] | ["stage", ASIDE] => Some(Form::Folder),
         ["runs" | "publishing", name] if name.strip_suffix(".json").is_some() => Some(Form::File),
         ["rejects", name] if name.strip_suffix(".jsonl").is_some() => Some(Form::File),

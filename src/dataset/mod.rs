@@ -6,6 +6,7 @@ pub mod encode;
 pub mod erasures;
 mod footer;
 pub mod forms;
+pub mod gone;
 pub mod identity;
 pub mod inspection;
 pub mod known;

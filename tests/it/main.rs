@@ -4,6 +4,7 @@
 #![allow(clippy::type_complexity)] // tables of cases
 #![allow(clippy::disallowed_methods)] // a test has its own clock and environment
 
+mod answers;
 mod attempts;
 mod bad_input;
 mod bed;
@@ -35,6 +36,7 @@ mod moves;
 mod moving;
 mod names;
 mod odd_lists;
+mod oddities;
 mod outputs;
 mod people;
 mod place;
@@ -63,6 +65,7 @@ mod tls;
 mod upgrade;
 mod verify;
 mod versions;
+mod views;
 mod watcher;
 mod without_id;
 mod world;

@@ -3,8 +3,9 @@
 use super::Scene;
 use super::asking::{Asked, Control, Fate};
 use super::lookup::Unseen;
+use crate::dataset::gone::Gone;
 use crate::dataset::receipt::walked::{Owes, Vanished};
-use crate::dataset::state::{Failure, Owed};
+use crate::dataset::state::{Covered, Failure, Owed};
 use crate::terminal::summary::counted;
 use crate::words::timestamp;
 
@@ -12,8 +13,8 @@ use crate::words::timestamp;
 const NAMED: usize = 10;
 
 impl Scene {
-    /// Takes the answers into account; returns what the receipt says.
-    pub(super) fn settle(&mut self, asked: Asked, unseen: &Unseen) -> Vanished {
+    /// Takes the answers into account; returns what the receipt says. `run_began_at`: RFC 3339.
+    pub(super) fn settle(&mut self, asked: Asked, unseen: &Unseen, run_began_at: &str) -> Vanished {
         let Asked { count, fates, control } = asked;
         let mut vanished = Vanished {
             asked: count,
@@ -36,6 +37,13 @@ impl Scene {
             books.enter(id, fate, unseen, &mut vanished);
         }
         books.close(&mut vanished, control);
+        let full_at = self.before.covered().and_then(Covered::full_at);
+        let noticed = |id: &String| Gone {
+            session_id: id.clone(),
+            noticed_at: Some(run_began_at.to_owned()),
+            last_listed_at: full_at.filter(|_| unseen.was_listed(id)).map(timestamp::text),
+        };
+        self.noticed = vanished.gone.iter().map(noticed).collect();
         self.before.lose(&vanished.gone, &unseen.back());
         self.before.ask_on_behind(unseen.asked_to());
         vanished

@@ -50,6 +50,8 @@ pub struct Ledger<'a> {
     pub dues: Dues,
     /// The running session that the run before asked for last, where it left some for this one.
     pub asked_to: Option<&'a str>,
+    /// When the last full walk began, in microseconds.
+    pub full_at: Option<i64>,
 }
 
 /// What earlier runs have published and this walk did not return.
@@ -65,6 +67,8 @@ pub struct Unseen {
     running: usize,
     /// Inside of it, or read by a stopped run while they were running.
     vanished: BTreeSet<String>,
+    /// Of these, those that the last full walk has returned: they had started before.
+    listed: BTreeSet<String>,
     reread: BTreeSet<String>,
     /// Should have been listed, by this walk or by the one that came to owe them.
     missing: BTreeSet<String>,
@@ -136,7 +140,11 @@ impl Unseen {
             }
         } else if is_covered {
             self.newly += 1;
-            self.more += u64::from(!add(&mut self.vanished, id, VANISHED));
+            let has_room = add(&mut self.vanished, id, VANISHED);
+            self.more += u64::from(!has_room);
+            if has_room && start.is_some_and(|start| Some(start) < ledger.full_at) {
+                self.listed.insert(id.to_owned());
+            }
         } else if is_open && looks_for(start) {
             self.running += 1;
             let is_behind = ledger.asked_to.is_none_or(|asked_to| id > asked_to);
@@ -184,6 +192,11 @@ impl Unseen {
     /// Whether the list should have held a session.
     pub fn is_missing(&self, id: &str) -> bool {
         self.missing.contains(id) || self.vanished.contains(id)
+    }
+
+    /// Whether the last full walk has shown a session that has vanished since.
+    pub fn was_listed(&self, id: &str) -> bool {
+        self.listed.contains(id)
     }
 
     /// Sessions that are owed and neither listed again nor removed from the dataset.

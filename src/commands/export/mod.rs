@@ -211,7 +211,7 @@ impl Run {
             staged.add(None, flat, &scene.driver.layout)
         };
         let asked = self.asking(scene, listed).all(ids, &mut keep).await?;
-        let vanished = scene.settle(asked, &unseen);
+        let vanished = scene.settle(asked, &unseen, &receipt.started_at);
         if has_found {
             (staged, resolved) = scene.resolve(staged, &questions).await?;
         }
@@ -234,7 +234,7 @@ impl Run {
     }
 
     async fn publish(&self, scene: Scene, checked: Checked) -> Result<Done> {
-        let Scene { chosen, before, driver, found, erasures, inspection, lease, .. } = scene;
+        let Scene { chosen, before, noticed, driver, found, erasures, inspection, lease, .. } = scene;
         let Checked { stage, resolved, verdict, proof } = checked;
         let covers = chosen.moves_fence && proof.evidence >= self.config.walk.accept;
         // If this run fails, the next one must know that no other has published since the stage was begun.
@@ -243,6 +243,7 @@ impl Run {
             layout: driver.layout,
             covered: covers.then(|| chosen.covered(&verdict, before.covered(), stage.begun_at())).flatten(),
             state: before,
+            noticed,
             found,
             stage,
             resolution: resolved,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dataset::erasures::Erasures;
+use crate::dataset::gone::{self, Gone};
 use crate::dataset::identity::{self, Bits, Moving, Questions, Resolution};
 use crate::dataset::inspection::Inspection;
 use crate::dataset::known::Older;
@@ -36,6 +37,8 @@ pub struct Publication {
     pub layout: Layout,
     pub stage: Stage,
     pub state: State,
+    /// Sessions that this run has found to be gone.
+    pub noticed: Vec<Gone>,
     /// What the dataset covers once all is in place.
     pub covered: Option<Covered>,
     /// The dataset's files, and what follows from them for the staged rows.
@@ -112,9 +115,10 @@ impl Publication {
         if is_known && stored.is_ok() {
             self.inspection.clear_records(record, &self.state, self.alone);
         }
+        let told = stored.and_then(|()| gone::follow(&self.layout, self.state.gone(), &self.noticed));
         let restored = self.inspection.restored().clone();
         let unchanged = self.resolution.unchanged + unchanged.values().sum::<u64>();
-        let result = published.and(stored).and_then(|()| self.stage.discard());
+        let result = published.and(told).and_then(|()| self.stage.discard());
         Done { parts, restored, unchanged, holds: Holds::of(&self.state), result }
     }
 

@@ -15,13 +15,14 @@ use super::{Checked, Run};
 use crate::commands::joined;
 use crate::config::Config;
 use crate::dataset::erasures::Erasures;
+use crate::dataset::gone::Gone;
 use crate::dataset::identity::{self, Questions, Resolution};
 use crate::dataset::inspection::Inspection;
 use crate::dataset::layout::Layout;
 use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::Holds;
-use crate::dataset::state::{Source as Origin, State};
+use crate::dataset::state::{Covered, Source as Origin, State};
 use crate::error::{Kind, Result};
 use crate::rows::erasure::Denied;
 use crate::rows::partition::Partition;
@@ -34,6 +35,8 @@ use crate::words::range::Kept;
 pub struct Scene {
     pub driver: Driver,
     pub before: State,
+    /// Sessions that this run has found to be gone.
+    pub noticed: Vec<Gone>,
     pub found: BTreeMap<Partition, Versions>,
     pub chosen: Chosen,
     /// The number of the last purge.
@@ -66,6 +69,7 @@ impl Run {
             driver: self.driver(layout, chosen.kept.since, erasures.denied()?),
             erasures: erasures.epoch(),
             before,
+            noticed: Vec::new(),
             found,
             chosen,
             inspection,
@@ -128,7 +132,8 @@ impl Scene {
             let looks_for = |start| self.chosen.looks_for(start, self.now, max_age);
             let (gone, owed) = (self.before.gone(), self.before.owed());
             let (asked_to, dues) = (self.before.asked_to(), self.chosen.dues());
-            let ledger = Ledger { span, is_empty, gone, owed, dues, asked_to };
+            let full_at = self.before.covered().and_then(Covered::full_at);
+            let ledger = Ledger { span, is_empty, gone, owed, dues, asked_to, full_at };
             let published = Published::of(&self.driver.layout, &self.found);
             match Unseen::find(&published, &resolved, &ledger, looks_for) {
                 // Rows are known by their number in the files that were found.
