@@ -51,7 +51,7 @@ impl Stage {
     fn read_segment(&self, segment: &Segment) -> Result<Tables<RecordBatch>, StageError> {
         let mut bytes = MutableBuffer::from_len_zeroed(segment.length);
         self.rows.read_exact_at(&mut bytes, segment.offset)?;
-        Ok(segment::read(bytes.into())?)
+        segment::read(bytes.into())
     }
 
     /// The id of the session in a row.

@@ -62,7 +62,8 @@ impl Progress {
     #[must_use]
     pub fn new(mode: Mode, is_terminal: bool) -> Self {
         let now = Instant::now();
-        let count = Count { phase: "reading", done: 0, of: 0, sessions: 0, earlier: (0, 0), since: now, last_line: now };
+        let count =
+            Count { phase: "reading", done: 0, of: 0, sessions: 0, earlier: (0, 0), since: now, last_line: now };
         let count = Arc::new(Mutex::new(count));
         let shown = match (mode, is_terminal) {
             (Mode::Never, _) => Shown::Nothing,
@@ -158,7 +159,8 @@ fn bar(count: &Arc<Mutex<Count>>) -> ProgressBar {
         let room = size.map_or(usize::MAX, |size| usize::from(size.ws_col).saturating_sub(BAR + 2));
         let _ = out.write_str(facts.get(..room).unwrap_or(&facts));
     };
-    let style = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{facts}}")).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{facts}}"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
         .with_style(style.with_key("facts", facts).progress_chars("=> "))
 }

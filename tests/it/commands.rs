@@ -227,7 +227,8 @@ fn a_terminal_shows_a_bar_with_pages_rate_and_time_left() {
 fn the_bar_keeps_to_a_narrow_terminal() {
     let (code, seen) = in_a_terminal("", &[("TERMINAL_COLUMNS", "40")]);
     assert_eq!(code, Some(0), "{seen:?}");
-    let bars: Vec<_> = seen.split(['\r', '\n']).filter(|line| line.contains("> ") && line.contains("reading ")).collect();
+    let bars: Vec<_> =
+        seen.split(['\r', '\n']).filter(|line| line.contains("> ") && line.contains("reading ")).collect();
     assert!(!bars.is_empty(), "{seen:?}");
     for bar in bars {
         let drawn = bar.trim_start_matches("\x1b[2K");

@@ -121,7 +121,7 @@ impl Report {
         let mut text = String::new();
         for (name, value) in [
             ("api", format!("{}, {}", caller.base_url, caller.api_version)),
-            ("account", caller.account.map_or_else(|| "not named by the token".to_owned(), |account| shown(account))),
+            ("account", caller.account.map_or_else(|| "not named by the token".to_owned(), shown)),
             ("token", caller.token.clone()),
             ("sessions", format!("{total}, {stable}")),
             ("first page", self.first_page.to_string()),
