@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::words::name;
@@ -40,10 +40,17 @@ impl Pattern {
     /// What is allowed, to be read after "must be".
     pub fn parse(text: &str) -> Result<Option<Self>, String> {
         const ALLOWED: &str = "a regular expression with exactly one group, such as `^(.+?)--`, or empty";
+        // A file names a pattern, too, and somebody may have written that file.
+        const LENGTH: usize = 1_000;
+        const COMPILED: usize = 1 << 20;
         if text.is_empty() {
             return Ok(None);
         }
-        let regex = Regex::new(text).map_err(|error| format!("{ALLOWED} ({})", reason(&error)))?;
+        if text.len() > LENGTH {
+            return Err(format!("{ALLOWED} (it has more than {LENGTH} bytes)"));
+        }
+        let built = RegexBuilder::new(text).size_limit(COMPILED).build();
+        let regex = built.map_err(|error| format!("{ALLOWED} ({})", reason(&error)))?;
         match regex.captures_len() - 1 {
             1 => Ok(Some(Self { regex })),
             groups => Err(format!("{ALLOWED} (it has {groups}; write `(?:...)` around what is no key)")),
@@ -239,6 +246,8 @@ mod tests {
             (".*", "it has 0;"),
             ("(a)(b)", "it has 2;"),
             ("(a", "unclosed group"),
+            (&format!("({})", "a".repeat(1_000)), "more than 1000 bytes"),
+            ("((?:a{1000}){1000})", "exceeds size limit"),
             (r"(\1)", "backreferences are not supported"),
             ("(?=a)(b)", "look-around, including look-ahead and look-behind, is not supported"),
         ] {

@@ -45,13 +45,14 @@ fn the_readme_and_the_page_of_queries_show_what_readers_print() {
     let demo = Ran::of(rollbook(folder.path()).args(["demo", "-q"]).output().unwrap());
     assert_eq!(demo.code, 0, "{demo:?}");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    run(reader("readme_check.py").arg(root.join("README.md")).current_dir(folder.path()));
     let views = ["views", "--engine", "duckdb", "--zone", "Asia/Kolkata", "--dest", "./rollbook-demo"];
     let views = Ran::of(rollbook(folder.path()).args(views).output().unwrap());
     assert_eq!(views.code, 0, "{views:?}");
     let printed = folder.path().join("views.sql");
     std::fs::write(&printed, views.stdout).unwrap();
-    run(reader("queries_check.py").arg(root.join("docs/queries.md")).arg(printed).current_dir(folder.path()));
+    for (script, page) in [("readme_check.py", "README.md"), ("queries_check.py", "docs/queries.md")] {
+        run(reader(script).arg(root.join(page)).arg(&printed).current_dir(folder.path()));
+    }
 }
 
 /// A script of this project in the tests' own Python.

@@ -70,8 +70,8 @@ fn what_is_gone_from_the_list_stays_and_what_changed_is_updated() {
     let mut bed = Bed::new(Options::new(account(300)));
     assert_eq!(bed.run(&[]).code, 0);
     let before = ids(&bed);
-    let open = bed.rows(Table::Sessions).iter().filter(|row| row[15].1 == "true").count();
-    assert!(open > 0);
+    let is_open = |state: &str| ("is_open".to_owned(), state.to_owned());
+    assert!(bed.rows(Table::Sessions).iter().any(|row| row.contains(&is_open("true"))));
     let changes: Vec<Change> = vec![Change::delete(200), Change::end(0, 1_800_000_000_000_000)];
     bed.serve(Options { script: Script::new().before(1, changes), ..Options::new(account(300)) });
     let ran = bed.run(&["--json"]);
@@ -79,7 +79,7 @@ fn what_is_gone_from_the_list_stays_and_what_changed_is_updated() {
     assert_eq!(ids(&bed), before);
     assert_eq!(ran.receipt()["walk"]["distinct"], 299);
     let newest = bed.rows(Table::Sessions).pop().unwrap();
-    assert_eq!(newest[15], ("is_open".to_owned(), "false".to_owned()));
+    assert!(newest.contains(&is_open("false")), "{newest:?}");
 }
 
 #[test]

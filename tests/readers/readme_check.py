@@ -1,4 +1,5 @@
-"""Runs the queries of README.md on the dataset that `demo` leaves, in the current folder, and compares their output."""
+"""Runs the queries of README.md on the dataset that `demo` leaves, in the current folder, with the views that were printed for DuckDB,
+and compares their output."""
 
 import contextlib
 import io
@@ -11,7 +12,8 @@ from pyspark.sql import SparkSession
 
 from checks import expect
 
-readme = pathlib.Path(sys.argv[1]).read_text()
+readme, views = (pathlib.Path(path).read_text() for path in sys.argv[1:])
+duckdb.execute(views)
 blocks = re.findall(r"```(sql|python)\n(.*?)```\n```text\n(.*?)```", readme, re.DOTALL)
 spark = (
     SparkSession.builder.master("local[2]")
@@ -30,4 +32,4 @@ for language, query, output in blocks:
             exec(query, {"spark": spark})
     expect(f"the output of {query}", shown.getvalue().strip(), output.strip())
 spark.stop()
-expect("queries in the README", [language for language, _, _ in blocks], ["sql", "python", "sql"])
+expect("queries in the README", [language for language, _, _ in blocks], ["sql", "sql", "python"])
