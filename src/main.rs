@@ -91,6 +91,7 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
         | Command::Verify(_)
         | Command::Status(_)
         | Command::Rejects(_)
+        | Command::Report(_)
         | Command::Demo(_)
         | Command::Simulate(_) => run(cli, resolved()?, environment, Arc::clone(progress)),
     }
@@ -127,6 +128,11 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             }
             Command::Status(status) => told(commands::status(&setting, &cli.global, status, &stop)),
             Command::Rejects(rejects) => told(commands::rejects(&setting, &cli.global, rejects, &stop)),
+            Command::Report(report) => {
+                let made = commands::report(&setting, &cli.global, report, &stop);
+                setting.progress.finish();
+                told(made)
+            }
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
             Command::Simulate(simulate) => {
                 let server = commands::simulate(&setting, simulate).await?;

@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 mod export;
 mod purge;
 mod rejects;
+mod report;
 mod simulate;
 mod status;
 mod text;
@@ -21,6 +22,7 @@ use crate::terminal::progress::Mode;
 pub use export::{Backfill, Export, Reading};
 pub use purge::Purge;
 pub use rejects::Rejects;
+pub use report::Report;
 pub use simulate::{Demo, Simulate};
 pub use status::Status;
 pub use tips::with_tips;
@@ -157,6 +159,13 @@ pub enum Command {
     /// that met it, the page and the place there, counted from 0. They may hold personal data. Needs no credentials, and
     /// writes nothing.
     Rejects(Rejects),
+    /// Write a page with the numbers: who met when, for how long, and what may be missing
+    ///
+    /// One HTML file that loads nothing and runs no script, with charts and their tables: sessions, persons and hours by day,
+    /// active time, hours of the week, meetings, people, timelines, anomalies and the state of the export. With --csv the
+    /// same numbers as files for a spreadsheet. The files hold personal data, and their owner alone may read them. Needs no
+    /// credentials, asks no API and leaves the dataset as it is.
+    Report(Report),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -324,6 +333,7 @@ Commands:
   verify       Check the dataset: its files against its records, its rows against each other
   status       Show what the dataset holds, how its last runs went and what waits
   rejects      List the records that could not be read, or not all of them
+  report       Write a page with the numbers: who met when, for how long, and what may be missing
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   config       Print the settings in force and where each comes from
