@@ -17,6 +17,7 @@ use rollbook::dataset::published::Versions;
 use rollbook::rows::attendance::{self, Bounds, Log, Moments, Span};
 use rollbook::rows::chunk::Chunk;
 use rollbook::rows::flatten::{self, Flat, Options};
+use rollbook::rows::method::Method;
 use rollbook::rows::model::{self, Limits};
 use rollbook::rows::partition::{Partition, PartitionBy};
 use rollbook::rows::tables::Table;
@@ -114,12 +115,12 @@ fn append_to_the_stage(bencher: Bencher, sessions: u64) {
 #[divan::bench(args = SIZES)]
 fn widen(bencher: Bencher, sessions: u64) {
     let staged = flat(0, sessions).batches;
-    bencher.counter(ItemsCount::new(sessions)).bench(|| Chunk::widen(&staged).unwrap());
+    bencher.counter(ItemsCount::new(sessions)).bench(|| Chunk::widen(&staged, &Method::default()).unwrap());
 }
 
 #[divan::bench(args = Table::ALL)]
 fn encode(bencher: Bencher, table: Table) {
-    let chunk = Chunk::widen(&flat(0, STAGED).batches).unwrap();
+    let chunk = Chunk::widen(&flat(0, STAGED).batches, &Method::default()).unwrap();
     let rows = chunk.batches()[table].clone();
     let mut batches = Vec::new();
     let mut keep = |batch| {
@@ -131,7 +132,7 @@ fn encode(bencher: Bencher, table: Table) {
     cutter.finish(&mut keep).unwrap();
     bencher.counter(BytesCount::new(rows.get_array_memory_size())).bench(|| {
         let file = tempfile::tempfile().unwrap();
-        let mut encoder = Encoder::new(table, &file).unwrap();
+        let mut encoder = Encoder::new(table, &Method::default(), &file).unwrap();
         for batch in &batches {
             encoder.write(batch).unwrap();
         }
@@ -148,7 +149,9 @@ fn publish(bencher: Bencher, sessions: u64) {
     bencher.counter(ItemsCount::new(STAGED)).with_inputs(folder).bench_values(|folder| {
         let layout = Layout::local(folder.path(), PartitionBy::None);
         let lost = identity::resolve(&stage, &[], &Questions::default()).unwrap().lost;
-        let sources = Sources { stage: &stage, segments, lost: &lost, published: None, superseded: Bits::default() };
+        let method = layout.method();
+        let sources =
+            Sources { stage: &stage, method, segments, lost: &lost, published: None, superseded: Bits::default() };
         let partition = Partition::UNDATED;
         let place = Place { layout: &layout, partition, versions: Versions::default(), change: Change::Adding };
         let ready = place.prepare(|sink| Merge::new(sources)?.run(sink), false).unwrap();

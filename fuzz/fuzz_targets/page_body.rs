@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use rollbook::dataset::destination::temporary;
 use rollbook::rows::flatten::{self, Options};
+use rollbook::rows::method::Method;
 use rollbook::rows::model::Limits;
 use rollbook::rows::partition::PartitionBy;
 use rollbook::stage::Stage;
@@ -32,7 +33,7 @@ fuzz_target!(|body: &[u8]| {
         let mut stage = Stage::nameless(&temporary(), 0).expect("there is room");
         stage.append(&flat, PartitionBy::Day, None).expect("there is room");
         let segments = stage.partitions().flat_map(|partition| stage.segments(partition));
-        let rows: usize = segments.map(|segment| stage.load(segment).expect("it was staged").len()).sum();
+        let rows: usize = segments.map(|segment| stage.load(segment, &Method::default()).expect("it was staged").len()).sum();
         assert_eq!(rows, flat.entries.len());
     }
 });

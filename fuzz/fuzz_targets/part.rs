@@ -64,6 +64,6 @@ fn each_part(read: impl Fn(&Published) -> Result<()>) {
 
 fn merge(part: &Published) -> Result<()> {
     let (published, lost) = (Some(part.chunks()?), &Bits::default());
-    let sources = Sources { stage: &STAGE, segments: &[], lost, published, superseded: Bits::default() };
+    let sources = Sources { stage: &STAGE, method: DATASET.layout.method(), segments: &[], lost, published, superseded: Bits::default() };
     Merge::new(sources)?.run(|_| Ok(()))
 }

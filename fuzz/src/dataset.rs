@@ -6,9 +6,10 @@ use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use rollbook::dataset::encode::{Encoder, SCHEMA_VERSION_KEY};
+use rollbook::dataset::encode::{PEOPLE_KEY, Encoder, SCHEMA_VERSION_KEY};
 use rollbook::dataset::layout::Layout;
 use rollbook::rows::chunk::Chunk;
+use rollbook::rows::method::Method;
 use rollbook::rows::partition::{Partition, PartitionBy};
 use rollbook::rows::tables::{SCHEMA_VERSION, Table, Tables};
 use tempfile::TempDir;
@@ -58,7 +59,7 @@ impl Default for Dataset {
 
 /// The parts of the page, by table: as they are published, and without compression, so that every byte of them counts.
 pub fn parts() -> [Tables<Vec<u8>>; 2] {
-    let chunk = Chunk::widen(&flat().batches).expect("what was flattened can be published");
+    let chunk = Chunk::widen(&flat().batches, &Method::default()).expect("what was flattened can be published");
     let rows = chunk.batches();
     [Tables::from_fn(|table| published(table, &rows[table])), rows.each_ref().map(plain)]
 }
@@ -66,7 +67,7 @@ pub fn parts() -> [Tables<Vec<u8>>; 2] {
 fn published(table: Table, rows: &RecordBatch) -> Vec<u8> {
     let place = tempfile::NamedTempFile::new().expect("there is a folder for temporary files");
     let file = File::create(place.path()).expect("it can be written to");
-    let mut encoder = Encoder::new(table, &file).expect("the schema can be written");
+    let mut encoder = Encoder::new(table, &Method::default(), &file).expect("the schema can be written");
     encoder.write(rows).expect("the rows are the table's");
     encoder.close().expect("there is room");
     fs::read(place.path()).expect("it is there")
@@ -74,7 +75,9 @@ fn published(table: Table, rows: &RecordBatch) -> Vec<u8> {
 
 fn plain(rows: &RecordBatch) -> Vec<u8> {
     let version = KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), SCHEMA_VERSION.to_string());
-    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![version])).build();
+    let people = serde_json::to_string(&Method::default().people).expect("a rule is text");
+    let metadata = vec![version, KeyValue::new(PEOPLE_KEY.to_owned(), people)];
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(metadata)).build();
     let mut bytes = Vec::new();
     let mut writer =
         ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties)).expect("the schema can be written");

@@ -10,6 +10,7 @@ use rollbook::dataset::merge::{Merge, Sources};
 use rollbook::error::Result;
 use rollbook::list::Window;
 use rollbook::rows::flatten::Flat;
+use rollbook::rows::method::Method;
 use rollbook::rows::partition::PartitionBy;
 use rollbook::stage::STAGED;
 use rollbook::stage::{Header, Recalled, Stage};
@@ -148,7 +149,7 @@ fn publish(stage: &Stage) -> Result<()> {
     for partition in stage.partitions() {
         let (segments, superseded) = (stage.segments(partition), Bits::default());
         stage.is_heavy(partition);
-        Merge::new(Sources { stage, segments, lost: &lost, published: None, superseded })?.run(|_| Ok(()))?;
+        Merge::new(Sources { stage, method: &Method::default(), segments, lost: &lost, published: None, superseded })?.run(|_| Ok(()))?;
     }
     Ok(())
 }

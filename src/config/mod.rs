@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::error;
 use crate::rows::partition::PartitionBy;
+use crate::rows::person::{self, Pattern, People};
 use crate::store::place::Place;
 use crate::walk::Evidence;
 
@@ -105,6 +106,8 @@ pub struct Config {
     pub walk: Walk,
     /// `[dataset]`: where the tables go.
     pub dataset: Dataset,
+    /// `[people]`: who is one human.
+    pub people: People,
     /// `[store]`: how an object store is reached.
     pub store: Store,
     /// `[stage]`: where rows wait.
@@ -146,6 +149,7 @@ impl Config {
             api: Api::read(values)?,
             walk: Walk::read(values)?,
             dataset: Dataset::read(values)?,
+            people: people(values)?,
             store: Store {
                 options: values.read("store.options", pairs)?,
                 retry_budget: values.read("store.retry_budget", timeout)?,
@@ -153,6 +157,12 @@ impl Config {
             stage: Stage { dir: values.read("stage.dir", optional_folder)? },
         })
     }
+}
+
+fn people(values: &Values) -> error::Result<People> {
+    let key = |text: &str| choice(text, &person::Key::ALL, "`name` or `participant_id`");
+    let key = values.read("people.key", key)?;
+    Ok(People::new(key, values.read("people.pattern", Pattern::parse)?, values.read("people.normalize", boolean)?))
 }
 
 impl Api {

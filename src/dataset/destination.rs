@@ -60,7 +60,7 @@ impl Destination {
             _ => error,
         })?;
         store.heed(stop);
-        let real = Layout::new(store, config.dataset.partition_by);
+        let real = Layout::new(store, config.dataset.partition_by).with_people(config.people.clone());
         let layout = if is_dry { real.dry() } else { real.clone() };
         let lease = for_tests(environment, "ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());

@@ -21,11 +21,14 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 use crate::rows::chunk::weight::of_published;
-use crate::rows::tables::{SCHEMA_VERSION, Table, Type};
+use crate::rows::method::Method;
+use crate::rows::tables::{Table, Type};
 use crate::words::stop::Stop;
 
-/// Key in every file's metadata; its value is [`SCHEMA_VERSION`].
+/// Key in every file's metadata: the schema version of the rows.
 pub const SCHEMA_VERSION_KEY: &str = "rollbook.schema_version";
+/// Key in every file's metadata: the rule for persons as JSON, by which the rows were counted.
+pub const PEOPLE_KEY: &str = "rollbook.people";
 
 /// Rows handed to the Parquet writer at a time; pages are cut at such borders.
 const BATCH_ROWS: usize = 8192;
@@ -153,10 +156,11 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// Begins a table's file: its schema, sort columns and metadata are set from here on.
-    pub fn new(table: Table, file: &'a File) -> Result<Self, ParquetError> {
+    /// Begins a table's file, for rows that were counted by this method: its schema, sort columns and metadata are set from
+    /// here on.
+    pub fn new(table: Table, method: &Method, file: &'a File) -> Result<Self, ParquetError> {
         let output = Hashing { inner: BufWriter::with_capacity(1 << 16, file), digest: Sha256::new(), bytes: 0 };
-        let writer = ArrowWriter::try_new(output, table.schema(), Some(properties(table)))?;
+        let writer = ArrowWriter::try_new(output, table.schema(), Some(properties(table, method)?))?;
         Ok(Self { writer, rows: 0 })
     }
 
@@ -219,19 +223,21 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-fn properties(table: Table) -> WriterProperties {
+fn properties(table: Table, method: &Method) -> Result<WriterProperties, ParquetError> {
     let sorting = table.sort_columns().iter().filter_map(|name| {
         let index = table.columns().iter().position(|column| column.name == *name)?;
         Some(SortingColumn { column_idx: i32::try_from(index).ok()?, descending: false, nulls_first: true })
     });
-    let version = KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), SCHEMA_VERSION.to_string());
+    let people = serde_json::to_string(&method.people).map_err(|error| ParquetError::External(error.into()))?;
+    let version = KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), method.schema_version.to_string());
+    let metadata = vec![version, KeyValue::new(PEOPLE_KEY.to_owned(), people)];
     let mut builder = WriterProperties::builder()
         .set_created_by("rollbook".to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_sorting_columns(Some(sorting.collect()))
-        .set_key_value_metadata(Some(vec![version]));
+        .set_key_value_metadata(Some(metadata));
     for column in table.columns() {
         let path = ColumnPath::from(column.name);
         let Form { encoding, compressed, statistics } = form(table, column.name, column.kind);
@@ -244,7 +250,7 @@ fn properties(table: Table) -> WriterProperties {
         }
         builder = builder.set_column_statistics_enabled(path, statistics);
     }
-    builder.build()
+    Ok(builder.build())
 }
 
 /// How a column is stored: encoding, compression, and how far least and greatest values are kept.
@@ -320,7 +326,8 @@ mod tests {
             format!(r#"{{"id":"{number:06}","status":"ended","chatLink":"{link}"}}"#)
         };
         let body = format!(r#"{{"data":[{}]}}"#, (0..10_000).map(record).collect::<Vec<_>>().join(","));
-        let chunk = Chunk::widen(&flatten::page(body, &Options::default()).unwrap().batches).unwrap();
+        let flat = flatten::page(body, &Options::default()).unwrap();
+        let chunk = Chunk::widen(&flat.batches, &Method::default()).unwrap();
         let rows = &chunk.batches().sessions;
         let whole = cut(rows, rows.num_rows());
         assert!(whole.len() > 3 && whole.iter().all(|batch| batch.num_rows() < BATCH_ROWS));

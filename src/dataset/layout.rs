@@ -8,21 +8,30 @@ use chrono::{DateTime, NaiveDate};
 
 use super::forms::{self, PART};
 use crate::error::{Error, Kind, Result};
+use crate::rows::method::Method;
 use crate::rows::partition::{Partition, PartitionBy};
+use crate::rows::person::People;
 use crate::rows::tables::Table;
 use crate::store::{Dry, Local, Store, Survey, Version};
 
-/// Where a dataset is and how it is cut.
+/// Where a dataset is, how it is cut, and by what its rows are counted.
 #[derive(Debug, Clone)]
 pub struct Layout {
     store: Arc<dyn Store>,
     by: PartitionBy,
+    method: Arc<Method>,
 }
 
 impl Layout {
-    /// The layout of the dataset in a store, cut into partitions so.
-    pub const fn new(store: Arc<dyn Store>, by: PartitionBy) -> Self {
-        Self { store, by }
+    /// The layout of the dataset in a store, cut into partitions so. A person is who is one by default.
+    pub fn new(store: Arc<dyn Store>, by: PartitionBy) -> Self {
+        Self { store, by, method: Arc::default() }
+    }
+
+    /// The same, where the key of a person is made so.
+    #[must_use]
+    pub fn with_people(self, people: People) -> Self {
+        Self { method: Arc::new(Method::current(people)), ..self }
     }
 
     /// The layout of a dataset in a folder that nobody else writes to.
@@ -33,13 +42,13 @@ impl Layout {
     /// The same, whose store swallows what is written.
     #[must_use]
     pub fn dry(&self) -> Self {
-        Self { store: Arc::new(Dry(Arc::clone(&self.store))), by: self.by }
+        Self { store: Arc::new(Dry(Arc::clone(&self.store))), ..self.clone() }
     }
 
     /// The same place, cut into partitions otherwise.
     #[must_use]
     pub fn cut(&self, by: PartitionBy) -> Self {
-        Self { store: Arc::clone(&self.store), by }
+        Self { by, ..self.clone() }
     }
 
     /// The folder or object store that the dataset is in.
@@ -68,6 +77,11 @@ impl Layout {
         let mut survey = self.store.survey(&folders, forms::of, sweep)?;
         survey.obstacles.retain(|(path, _)| !path.starts_with("_rollbook/damaged/"));
         Ok(survey)
+    }
+
+    /// By what the rows that are written are counted.
+    pub const fn method(&self) -> &Arc<Method> {
+        &self.method
     }
 
     /// How sessions are cut into partitions: none, month or day.

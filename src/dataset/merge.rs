@@ -12,6 +12,7 @@ use super::identity::Bits;
 use super::published::Chunks;
 use crate::error::Result;
 use crate::rows::chunk::{Chunk, Key};
+use crate::rows::method::Method;
 use crate::rows::tables::{Table, Tables, sessions};
 use crate::stage::{Segment, Stage};
 
@@ -19,6 +20,8 @@ use crate::stage::{Segment, Stage};
 pub struct Sources<'a> {
     /// The stage and its segments of the partition.
     pub stage: &'a Stage,
+    /// By what staged rows are counted.
+    pub method: &'a Method,
     /// The partition's segments of the stage, in any order.
     pub segments: &'a [Segment],
     /// Staged rows that lost against another version.
@@ -104,7 +107,7 @@ impl<'a> Merge<'a> {
             match source {
                 Source::Closed(index) => {
                     let segment = &self.sources.segments[index];
-                    let chunk = self.sources.stage.load(segment)?;
+                    let chunk = self.sources.stage.load(segment, self.sources.method)?;
                     self.wait_staged(chunk, 0, segment.first_ordinal);
                 }
                 Source::Staged { chunk, row, first } => self.staged(chunk, row, first, &mut each)?,

@@ -18,6 +18,7 @@ use super::merge::Run;
 use super::published::Versions;
 use super::publishing::Entry;
 use crate::error::{Error, Kind, Result};
+use crate::rows::method::Method;
 use crate::rows::partition::Partition;
 use crate::rows::tables::{Table, Tables};
 use crate::store::{Access, Draft, Store, Swap, Version, failed, raced};
@@ -88,7 +89,9 @@ impl<'a> Place<'a> {
     pub fn prepare(self, rows: impl FnOnce(Sink<'_>) -> Result<()>, alone: bool) -> Result<Ready<'a>> {
         let store = self.layout.store();
         let drafts = Tables::try_from_fn(|table| store.begin(&self.layout.relative(table, self.partition)))?;
-        let written = if alone { encode_side_by_side(rows, &drafts) } else { encode_in_turn(rows, &drafts) }?;
+        let method = self.layout.method();
+        let encode = if alone { encode_side_by_side } else { encode_in_turn };
+        let written = encode(rows, method, &drafts)?;
         let mut files = Vec::with_capacity(3);
         for (table, ((draft, written), version)) in drafts.zip(written).zip(self.versions) {
             let changed = !is_there(store, &draft, version.as_ref())?;
@@ -179,8 +182,13 @@ fn same_bytes(mut a: &File, mut b: File) -> io::Result<bool> {
 }
 
 /// Makes the rows and the files of them on this thread.
-fn encode_in_turn(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &Tables<Draft>) -> Result<Tables<Written>> {
-    let begin = |table| Encoder::new(table, drafts[table].writer()).map_err(|error| unwritten(&drafts[table], error));
+fn encode_in_turn(
+    rows: impl FnOnce(Sink<'_>) -> Result<()>,
+    method: &Method,
+    drafts: &Tables<Draft>,
+) -> Result<Tables<Written>> {
+    let begin =
+        |table| Encoder::new(table, method, drafts[table].writer()).map_err(|error| unwritten(&drafts[table], error));
     let mut encoders = Tables::try_from_fn(begin)?;
     cut(rows, |table, batch| encoders[table].write(&batch).map_err(|error| unwritten(&drafts[table], error)))?;
     let close = |(encoder, draft): (Encoder<'_>, &Draft)| encoder.close().map_err(|error| unwritten(draft, error));
@@ -188,11 +196,15 @@ fn encode_in_turn(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &Tables<Dra
 }
 
 /// Makes the rows on this thread, and files of them on a thread a table.
-fn encode_side_by_side(rows: impl FnOnce(Sink<'_>) -> Result<()>, drafts: &Tables<Draft>) -> Result<Tables<Written>> {
+fn encode_side_by_side(
+    rows: impl FnOnce(Sink<'_>) -> Result<()>,
+    method: &Method,
+    drafts: &Tables<Draft>,
+) -> Result<Tables<Written>> {
     thread::scope(|scope| {
         let (queues, encoders) = Tables::from_fn(|table| {
             let (sender, receiver) = sync_channel(QUEUE);
-            (sender, scope.spawn(move || encode_table(table, &drafts[table], &receiver)))
+            (sender, scope.spawn(move || encode_table(table, method, &drafts[table], &receiver)))
         })
         .unzip();
         let made = cut(rows, |table, batch| send(&queues[table], batch));
@@ -227,9 +239,9 @@ fn send(queue: &SyncSender<RecordBatch>, batch: RecordBatch) -> Result<()> {
     queue.send(batch).map_err(|_| Error::new(Kind::Destination, "a table could not be written"))
 }
 
-fn encode_table(table: Table, draft: &Draft, batches: &Receiver<RecordBatch>) -> Result<Written> {
+fn encode_table(table: Table, method: &Method, draft: &Draft, batches: &Receiver<RecordBatch>) -> Result<Written> {
     let write = || {
-        let mut encoder = Encoder::new(table, draft.writer())?;
+        let mut encoder = Encoder::new(table, method, draft.writer())?;
         for batch in batches {
             encoder.write(&batch)?;
         }

@@ -13,6 +13,7 @@ pub use glance::Glance;
 pub use part::{damaged, open, schema_version, strange};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
@@ -21,11 +22,11 @@ use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
 use crate::rows::chunk::Keys;
 use crate::rows::partition::Partition;
-use crate::rows::tables::{SCHEMA_VERSION, Table, Tables, sessions};
+use crate::rows::tables::{Table, Tables, sessions};
 use crate::store::{ROUNDS, Version, raced, unless_raced};
 use crate::words::foreign;
 use chunks::Children;
-use part::{Opened, Rows, next};
+use part::{Opened, Rows, method, next};
 
 /// How many sessions are read from a file at a time.
 const SESSIONS: usize = 2048;
@@ -126,9 +127,9 @@ impl Published {
         self.layout.partition(start)
     }
 
-    /// Whether it is of an older schema version. Its sessions are upgraded last, so they tell.
-    pub fn is_old(&self) -> Result<bool> {
-        Ok(self.open(Table::Sessions)?.is_some_and(|opened| opened.version < SCHEMA_VERSION))
+    /// Whether its rows were counted by another method than this run's. Its sessions are rewritten last, so they tell.
+    pub fn is_outdated(&self) -> Result<bool> {
+        Ok(self.open(Table::Sessions)?.is_some_and(|opened| opened.method != *self.layout.method()))
     }
 
     /// Calls with the number of every session and what identifies it.
@@ -171,11 +172,11 @@ impl Published {
         Table::ALL.into_iter().try_for_each(|table| self.open(table).map(|_| ()))
     }
 
-    /// The sessions with their rows, in order, as this schema version counts them.
+    /// The sessions with their rows, in order, as this run counts them.
     pub fn chunks(&self) -> Result<Chunks> {
         let chunks = self.chunks_as_stored()?;
-        let is_old = chunks.schema_versions().values().any(|version| *version < SCHEMA_VERSION);
-        Ok(Chunks { counts_anew: is_old, ..chunks })
+        let counts_anew = chunks.methods().values().any(|method| method != self.layout.method());
+        Ok(Chunks { counts_anew, ..chunks })
     }
 
     /// The sessions with their rows, in order, with the numbers that are in the files.
@@ -184,6 +185,7 @@ impl Published {
             sessions: self.rows(Table::Sessions, SESSIONS, ALL)?,
             waiting: None,
             children: [self.children(Table::Participants, ALL)?, self.children(Table::Timelogs, ALL)?],
+            method: Arc::clone(self.layout.method()),
             counts_anew: false,
             erased: None,
         })
@@ -194,7 +196,7 @@ impl Published {
     }
 
     fn rows(&self, table: Table, at_once: usize, columns: &[&str]) -> Result<Option<Rows>> {
-        let Some(Opened { place, mut builder, version }) = self.open(table)? else { return Ok(None) };
+        let Some(Opened { place, mut builder, method }) = self.open(table)? else { return Ok(None) };
         let is_whole = columns.is_empty();
         if !is_whole {
             let columns = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
@@ -202,7 +204,7 @@ impl Published {
         }
         let built = foreign::read(|| builder.with_batch_size(at_once).build());
         let reader = built.map_err(|error| damaged(&place, error))?;
-        Ok(Some(Rows { reader, table, place, version, is_whole }))
+        Ok(Some(Rows { reader, table, place, method, is_whole }))
     }
 
     /// Opens the file that was found, if one was.
@@ -217,7 +219,7 @@ impl Published {
             return Err(Error::new(Kind::Unreadable, format!("{what}: {place}"))
                 .hint("use the version of rollbook that wrote it, or set it aside with `rollbook verify --repair`"));
         }
-        let version = schema_version(&builder).unwrap_or_default();
-        Ok(Some(Opened { place, builder, version }))
+        let Some(method) = method(&builder) else { return Err(damaged(&place, "it does not say how it was counted")) };
+        Ok(Some(Opened { place, builder, method: Arc::new(method) }))
     }
 }

@@ -17,6 +17,7 @@ use super::publish::Part;
 use super::receipt::past;
 use crate::error::Result;
 use crate::rows::partition::{Partition, PartitionBy};
+use crate::rows::person::People;
 use crate::rows::tables::SCHEMA_VERSION;
 use crate::store::Version;
 use crate::words::limits;
@@ -36,6 +37,10 @@ pub struct State {
     source: Source,
     #[serde(deserialize_with = "listed::map")]
     files: BTreeMap<String, Recorded>,
+    /// The rule for persons by which all rows were counted, as in the metadata of the files; `None` before the first run that
+    /// finished by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    people: Option<String>,
     /// How far exports without a filter have covered the list; `None` before the first of them, and where nothing is
     /// settled any more.
     #[serde(default)]
@@ -105,6 +110,7 @@ impl State {
             partition_by,
             source,
             files: BTreeMap::new(),
+            people: None,
             covered: None,
             gone: BTreeSet::new(),
             owed: Owed::default(),
@@ -137,6 +143,11 @@ impl State {
     /// How the dataset is cut; `None` where no version that is known cuts one so.
     pub fn partition_by(&self) -> Option<PartitionBy> {
         PartitionBy::ALL.into_iter().find(|(name, _)| *name == self.partition_by).map(|(_, by)| by)
+    }
+
+    /// Remembers by which rule for persons all rows are counted now.
+    pub fn knows_people(&mut self, people: &People) {
+        self.people = serde_json::to_string(people).ok();
     }
 
     /// The files of [`State::files`], for who needs nothing else of the state.

@@ -14,6 +14,7 @@ use arrow_schema::ArrowError;
 use arrow_select::take::take;
 
 use crate::rows::count::Roll;
+use crate::rows::method::Method;
 use crate::rows::tables::{PARENT_COLUMNS, Table, Tables, sessions, time};
 
 /// A session's place in every table: start, nulls first, then id, bytewise.
@@ -74,9 +75,9 @@ impl Chunk {
     ///
     /// # Errors
     /// Where the rows are not as many as the sessions and participants say.
-    pub fn widen(staged: &Tables<RecordBatch>) -> Result<Self, ArrowError> {
+    pub fn widen(staged: &Tables<RecordBatch>, method: &Method) -> Result<Self, ArrowError> {
         let offsets = offsets(&staged.sessions);
-        Ok(Self::new(widen::widen(staged, &offsets)?, offsets))
+        Ok(Self::new(widen::widen(staged, &offsets, method)?, offsets))
     }
 
     /// The same sessions and children with other columns.

@@ -5,19 +5,22 @@
 //! [`crate::rows::attendance`], whoever asks: rows as they are published, rows that are compared with what they should be,
 //! and rows out of which participants were taken.
 
+mod identities;
 mod next_joins;
-mod persons;
 
 use std::ops::Range;
 
+use arrow_array::builder::{ArrayBuilder, StringBuilder};
 use arrow_array::{Array, BooleanArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use crate::rows::anomaly::{self, Anomalies, Anomaly};
 use crate::rows::attendance::{self, Bounds, Moments, Span, Totals, millis};
+use crate::rows::method::Method;
+use crate::rows::person::{Entry, People};
 use crate::rows::tables::{Computed, Tables, participants, sessions, time, timelogs};
+use identities::Identities;
 pub use next_joins::Logs;
 use next_joins::NextJoins;
-use persons::Persons;
 
 /// The first schema version in which an open timelog ends with the next join of its participant. Before, it ended with its
 /// session only, and everybody who had joined and not left was present while that ran.
@@ -48,6 +51,8 @@ const READ: Tables<&[Anomaly]> = Tables {
 /// What is listed of some sessions, by column; the rows of a session stand together, those of an entry too.
 #[derive(Debug)]
 pub struct Roll<'a> {
+    /// `session_id` of each session.
+    pub session_id: &'a StringArray,
     /// `started_at` of each session: when it began, in microseconds since 1970, UTC; null where missing or unreadable.
     pub started_at: &'a TimestampMicrosecondArray,
     /// `ended_at` of each session: when it ended; null while it runs, and where missing or unreadable.
@@ -58,8 +63,10 @@ pub struct Roll<'a> {
     pub offsets: &'a [Vec<usize>; 2],
     /// `participant_index` of each entry: its position in the session's list, from 0. Positions of erased entries are left out.
     pub participant_index: &'a Int32Array,
-    /// `participant_id` of each entry: the join identity as listed; null where none is, and the entry is a person by itself.
+    /// `participant_id` of each entry: the join identity as listed; null where none is, and the entry stands for itself.
     pub participant_id: &'a StringArray,
+    /// `name` of each entry as listed.
+    pub name: &'a StringArray,
     /// The columns of the timelogs: whose they are, from when to when, and whether they are open.
     pub logs: Logs<'a>,
     /// What of each row could not be read.
@@ -76,12 +83,14 @@ impl<'a> Roll<'a> {
         read: Tables<Vec<Anomalies>>,
     ) -> Self {
         Self {
+            session_id: sessions::session_id(&rows.sessions),
             started_at: sessions::started_at(&rows.sessions),
             ended_at: sessions::ended_at(&rows.sessions),
             is_open: sessions::is_open(&rows.sessions),
             offsets,
             participant_index: participants::participant_index(&rows.participants),
             participant_id: participants::participant_id(&rows.participants),
+            name: participants::name(&rows.participants),
             logs: Logs {
                 ids,
                 index,
@@ -116,7 +125,23 @@ impl<'a> Roll<'a> {
     }
 
     fn id(&self, entry: usize) -> Option<&'a str> {
-        self.participant_id.is_valid(entry).then(|| self.participant_id.value(entry))
+        text(self.participant_id, entry)
+    }
+
+    /// Who is behind an entry of a session.
+    fn of_entry(&self, session: usize, row: usize) -> Entry<'a> {
+        Entry {
+            session_id: self.session_id.value(session),
+            index: self.participant_index.value(row),
+            participant_id: self.id(row),
+            name: text(self.name, row),
+        }
+    }
+
+    /// Who is behind a timelog whose entry is not there, as far as the timelog says.
+    fn of_stray(&self, session: usize, row: usize) -> Entry<'a> {
+        let (session_id, index) = (self.session_id.value(session), self.logs.index.value(row));
+        Entry { session_id, index, participant_id: text(self.logs.ids, row), name: None }
     }
 
     /// The timelogs of an entry among those of its session that are left; before them may be some whose entry is not there.
@@ -129,10 +154,9 @@ impl<'a> Roll<'a> {
     }
 }
 
-/// The computed columns of all rows, by the rules of a schema version. A timelog whose entry is not there counts for nothing
-/// but itself.
-pub fn count(roll: &Roll<'_>, schema_version: u32) -> Tables<Computed> {
-    let mut counter = Counter::new(roll, schema_version);
+/// The computed columns of all rows. A timelog whose entry is not there counts for nothing but itself.
+pub fn count(roll: &Roll<'_>, method: &Method) -> Tables<Computed> {
+    let mut counter = Counter::new(roll, method);
     for session in 0..roll.started_at.len() {
         counter.session(session);
     }
@@ -143,6 +167,7 @@ pub fn count(roll: &Roll<'_>, schema_version: u32) -> Tables<Computed> {
 /// The columns so far, and scratch space that is kept from one session to the next.
 struct Counter<'a> {
     roll: &'a Roll<'a>,
+    people: &'a People,
     /// `None` where the rules know of no next join.
     next_joins: Option<NextJoins<'a>>,
     sessions: sessions::Counts,
@@ -152,11 +177,14 @@ struct Counter<'a> {
     entry: Vec<Span>,
     /// Those of the session at hand, united by entry.
     all: Vec<Span>,
-    /// The same with those who are present, united by person.
-    people: Vec<Span>,
-    /// Who has several entries in the session at hand, and their spans.
-    persons: Persons,
+    /// The same with those who are present, united by `participant_id`.
+    present: Vec<Span>,
+    /// Which ids have several entries in the session at hand, and the spans of those.
+    ids: Identities,
     shared: Vec<(usize, Span)>,
+    /// The person behind the entry at hand, and all persons of the session.
+    person: String,
+    persons: Identities,
     moments: Moments,
 }
 
@@ -164,8 +192,8 @@ struct Counter<'a> {
 struct OfSession {
     attended_ms: i64,
     anomalies: Anomalies,
-    /// Whether the spans by person are other than those by entry.
-    people_differ: bool,
+    /// Whether the spans by `participant_id` are other than those by entry.
+    ids_differ: bool,
 }
 
 /// What some timelogs come to, but for their spans.
@@ -177,18 +205,21 @@ struct OfLogs {
 }
 
 impl<'a> Counter<'a> {
-    fn new(roll: &'a Roll<'a>, schema_version: u32) -> Self {
+    fn new(roll: &'a Roll<'a>, method: &'a Method) -> Self {
         Self {
             roll,
-            next_joins: (schema_version >= NEXT_JOINS_SINCE).then(|| NextJoins::new(roll.logs)),
+            people: &method.people,
+            next_joins: (method.schema_version >= NEXT_JOINS_SINCE).then(|| NextJoins::new(roll.logs)),
             sessions: sessions::Counts::with_capacity(roll.started_at.len()),
             participants: participants::Counts::with_capacity(roll.participant_index.len()),
             timelogs: timelogs::Counts::with_capacity(roll.logs.joined.len()),
             entry: Vec::new(),
             all: Vec::new(),
-            people: Vec::new(),
-            persons: Persons::default(),
+            present: Vec::new(),
+            ids: Identities::default(),
             shared: Vec::new(),
+            person: String::new(),
+            persons: Identities::default(),
             moments: Moments::default(),
         }
     }
@@ -196,14 +227,17 @@ impl<'a> Counter<'a> {
     fn session(&mut self, row: usize) {
         let bounds = self.roll.bounds(row);
         let [entries, logs] = self.roll.children(row);
-        let mut session = OfSession { attended_ms: 0, anomalies: self.roll.read.sessions[row], people_differ: false };
+        let mut session = OfSession { attended_ms: 0, anomalies: self.roll.read.sessions[row], ids_differ: false };
         if bounds.is_backwards() {
             session.anomalies.add(Anomaly::EndBeforeStart);
         }
-        self.entries(bounds, entries.clone(), logs.clone(), &mut session);
+        let first = self.participants.person.len();
+        self.entries(row, entries.clone(), logs.clone(), &mut session);
+        let persons = Persons { of: &self.participants.person, first };
+        let person_count = self.persons.find(entries.len(), |place| Some(persons.at(place)));
         let swept = attendance::sweep(&self.all, &mut self.moments);
         let peak =
-            if session.people_differ { attendance::sweep(&self.people, &mut self.moments).most } else { swept.most };
+            if session.ids_differ { attendance::sweep(&self.present, &mut self.moments).most } else { swept.most };
 
         let counts = &mut self.sessions;
         counts.duration_ms.append_option(attendance::duration(bounds.start, bounds.end));
@@ -211,49 +245,60 @@ impl<'a> Counter<'a> {
         counts.total_attended_ms.append_value(session.attended_ms);
         counts.peak_participants.append_value(peak);
         counts.participant_count.append_value(number(entries.len()));
+        counts.person_count.append_value(number(person_count));
         counts.timelog_count.append_value(number(logs.len()));
         counts.anomalies.push(session.anomalies);
     }
 
-    /// Counts the rows of a session; leaves its spans, by entry and by person.
-    fn entries(&mut self, bounds: Bounds, entries: Range<usize>, logs: Range<usize>, session: &mut OfSession) {
+    /// Counts the rows of a session; leaves its spans, by entry and by `participant_id`.
+    fn entries(&mut self, row: usize, entries: Range<usize>, logs: Range<usize>, session: &mut OfSession) {
+        let bounds = self.roll.bounds(row);
         self.all.clear();
-        self.people.clear();
+        self.present.clear();
         self.shared.clear();
-        self.persons.find(entries.len(), |place| self.roll.id(entries.start + place));
+        self.ids.find(entries.len(), |place| self.roll.id(entries.start + place));
         if let Some(next_joins) = &mut self.next_joins {
             next_joins.session(logs.clone());
         }
         let mut next = logs.start;
         for (place, entry) in entries.enumerate() {
             let own = self.roll.logs_of(entry, next..logs.end);
-            self.logs(bounds, next..own.start);
+            self.strays(row, next..own.start);
             next = own.end;
-            self.entry(bounds, entry, own, self.persons.shared(place), session);
+            self.people.person(self.roll.of_entry(row, entry), &mut self.person);
+            self.entry(bounds, entry, own, self.ids.shared(place), session);
         }
-        self.logs(bounds, next..logs.end);
+        self.strays(row, next..logs.end);
         self.shared.sort_unstable();
         for spans in self.shared.chunk_by(|a, b| a.0 == b.0) {
             self.entry.clear();
             self.entry.extend(spans.iter().map(|(_, span)| *span));
             attendance::unite(&mut self.entry);
-            self.people.extend_from_slice(&self.entry);
+            self.present.extend_from_slice(&self.entry);
         }
     }
 
-    /// Counts an entry and its timelogs. `person`: who is behind it, where others are of the same.
+    /// Counts timelogs of a session whose entries are not there.
+    fn strays(&mut self, session: usize, logs: Range<usize>) {
+        for row in logs {
+            self.people.person(self.roll.of_stray(session, row), &mut self.person);
+            self.logs(self.roll.bounds(session), row..row + 1);
+        }
+    }
+
+    /// Counts an entry and its timelogs. `shared`: its `participant_id`, where others have the same.
     fn entry(
         &mut self,
         bounds: Bounds,
         row: usize,
         logs: Range<usize>,
-        person: Option<usize>,
+        shared: Option<usize>,
         session: &mut OfSession,
     ) {
         let join_count = number(logs.len());
         let OfLogs { totals, present_since, mut anomalies } = self.logs(bounds, logs);
         anomalies.merge(self.roll.read.participants[row]);
-        if person.is_some() {
+        if shared.is_some() {
             anomalies.add(Anomaly::RepeatedParticipant);
         }
         if attendance::unite(&mut self.entry) {
@@ -262,10 +307,11 @@ impl<'a> Counter<'a> {
         let attended_ms = millis(attendance::length(&self.entry));
         session.attended_ms = session.attended_ms.saturating_add(attended_ms);
         session.anomalies.merge(anomalies);
-        session.people_differ |= present_since.is_some() || person.is_some();
-        self.keep_spans(person, present_since);
+        session.ids_differ |= present_since.is_some() || shared.is_some();
+        self.keep_spans(shared, present_since);
 
         let counts = &mut self.participants;
+        counts.person.append_value(&self.person);
         counts.first_joined_at.append_option(totals.first_joined);
         counts.last_left_at.append_option(totals.last_left());
         counts.join_count.append_value(join_count);
@@ -276,15 +322,15 @@ impl<'a> Counter<'a> {
     }
 
     /// Adds the spans of the entry at hand, united, to those of its session.
-    fn keep_spans(&mut self, person: Option<usize>, present_since: Option<i64>) {
+    fn keep_spans(&mut self, shared: Option<usize>, present_since: Option<i64>) {
         self.all.extend_from_slice(&self.entry);
         if let Some(since) = present_since {
             self.entry.push(Span { start: since, end: Span::FOREVER });
             attendance::unite(&mut self.entry);
         }
-        match person {
-            Some(person) => self.shared.extend(self.entry.iter().map(|span| (person, *span))),
-            None => self.people.extend_from_slice(&self.entry),
+        match shared {
+            Some(id) => self.shared.extend(self.entry.iter().map(|span| (id, *span))),
+            None => self.present.extend_from_slice(&self.entry),
         }
     }
 
@@ -303,6 +349,7 @@ impl<'a> Counter<'a> {
             self.entry.extend(counted.effective);
 
             let counts = &mut self.timelogs;
+            counts.person.append_value(&self.person);
             counts.duration_ms.append_option(attendance::duration(log.start, log.end));
             counts.effective_started_at.append_option(counted.effective.map(|span| span.start));
             counts.effective_ended_at.append_option(counted.effective.map(|span| span.end));
@@ -310,6 +357,24 @@ impl<'a> Counter<'a> {
         }
         all
     }
+}
+
+/// The persons of a column in the making, from a row on.
+struct Persons<'a> {
+    of: &'a StringBuilder,
+    first: usize,
+}
+
+impl<'a> Persons<'a> {
+    fn at(&self, place: usize) -> &'a str {
+        let bound = |row: usize| usize::try_from(self.of.offsets_slice()[row]).unwrap_or_default();
+        let bytes = &self.of.values_slice()[bound(self.first + place)..bound(self.first + place + 1)];
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+fn text(column: &StringArray, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.value(row))
 }
 
 fn number(count: usize) -> i32 {

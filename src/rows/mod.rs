@@ -6,6 +6,7 @@
 //! facts     how much of a session is filled in  tables    the columns, each declared once
 //! anomaly   what was odd                        attendance  the intervals, and what of them counts
 //! chunk     whole sessions in Arrow             count     every computed column, from what is listed
+//! person    who is one human                    method    by which rules a file was counted
 //! recount   counts that are compared or renewed
 //! erasure   who must not come back              partition which partition a session belongs to
 //! ```
@@ -19,7 +20,9 @@ pub mod facts;
 pub mod flatten;
 pub mod lenient;
 pub mod mend;
+pub mod method;
 pub mod model;
 pub mod partition;
+pub mod person;
 pub mod recount;
 pub mod tables;

@@ -10,7 +10,8 @@ use arrow_schema::ArrowError;
 
 use crate::rows::chunk::{Chunk, column};
 use crate::rows::count::count;
-use crate::rows::tables::{Column, Computed, Origin, SCHEMA_VERSION, Table, Tables};
+use crate::rows::method::Method;
+use crate::rows::tables::{Column, Computed, Origin, Table, Tables};
 
 /// The computed columns of all rows of a chunk.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,10 +29,18 @@ pub struct Difference {
 }
 
 impl Numbers {
-    /// Computes them for the sessions of a chunk by the rules of a schema version. A timelog whose entry is not there counts
-    /// for nothing but itself.
-    pub fn of(chunk: &Chunk, schema_version: u32) -> Self {
-        Self { tables: count(&chunk.roll(), schema_version) }
+    /// Computes them for the sessions of a chunk, as far as a file that was counted so has them. Keys of persons by another
+    /// version of Unicode are not compared: some names may have another normal form here. A timelog whose entry is not there
+    /// counts for nothing but itself.
+    pub fn of(chunk: &Chunk, method: &Method) -> Self {
+        let mut tables = count(&chunk.roll(), method);
+        let is_there = |column: &Column| column.since <= method.schema_version;
+        let can_be_told =
+            |column: &Column| method.people.is_current() || !matches!(column.name, "person" | "person_count");
+        for table in Table::ALL {
+            tables[table].retain(|(column, _)| is_there(column) && can_be_told(column));
+        }
+        Self { tables }
     }
 
     /// The first row of a table in which the stored batch says otherwise.
@@ -73,13 +82,13 @@ fn first_difference(of: &'static Column, stored: &RecordBatch, computed: &ArrayR
     (0..computed.len()).find(differs).map(|row| Difference { row, column: of.name })
 }
 
-/// The rows of a chunk that an older schema version has counted, as this one counts them. The counts of rows stay, so that
-/// it still shows where some are missing: between the swaps of a run that was killed.
+/// The rows of a chunk that were counted by another method, as this one counts them. The counts of rows stay, so that it
+/// still shows where some are missing: between the swaps of a run that was killed.
 ///
 /// # Errors
 /// Where the rows are not those of the tables.
-pub fn anew(chunk: Chunk) -> Result<Chunk, ArrowError> {
-    let numbers = Numbers::of(&chunk, SCHEMA_VERSION);
+pub fn anew(chunk: Chunk, method: &Method) -> Result<Chunk, ArrowError> {
+    let numbers = Numbers::of(&chunk, method);
     let rows = numbers.put_some(chunk.batches(), |origin| origin != Origin::Rows)?;
     Ok(chunk.with(rows))
 }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 
+use arrow_array::{Array, RecordBatch};
 use arrow_buffer::MutableBuffer;
 
 use super::fault::StageError;
@@ -10,16 +11,23 @@ use super::leftover::set_aside;
 use super::{Identity, Segment, Stage, identity, segment};
 use crate::error::{Error, Result};
 use crate::rows::chunk::Chunk;
+use crate::rows::method::Method;
+use crate::rows::tables::{Tables, sessions};
 use crate::store::failed;
 use crate::words::foreign::{self, Cause};
 
 impl Stage {
-    /// Reads a segment back as published rows.
+    /// Reads a segment back as published rows, counted by this method.
     ///
     /// # Errors
     /// `Destination`. What can't be read because it is no segment is set aside.
-    pub fn load(&self, segment: &Segment) -> Result<Chunk> {
-        let read = foreign::read(|| Ok::<_, Cause>(self.read_segment(segment)));
+    pub fn load(&self, segment: &Segment, method: &Method) -> Result<Chunk> {
+        self.read(segment, |rows| Ok(Chunk::widen(&rows, method)?))
+    }
+
+    /// Reads a segment back, and does something with its rows.
+    fn read<T>(&self, segment: &Segment, then: impl FnOnce(Tables<RecordBatch>) -> Result<T, StageError>) -> Result<T> {
+        let read = foreign::read(|| Ok::<_, Cause>(self.read_segment(segment).and_then(then)));
         read.map_err(StageError::Foreign).flatten().map_err(|error| self.unreadable(error))
     }
 
@@ -40,10 +48,10 @@ impl Stage {
         )
     }
 
-    fn read_segment(&self, segment: &Segment) -> Result<Chunk, StageError> {
+    fn read_segment(&self, segment: &Segment) -> Result<Tables<RecordBatch>, StageError> {
         let mut bytes = MutableBuffer::from_len_zeroed(segment.length);
         self.rows.read_exact_at(&mut bytes, segment.offset)?;
-        Ok(Chunk::widen(&segment::read(bytes.into())?)?)
+        Ok(segment::read(bytes.into())?)
     }
 
     /// The id of the session in a row.
@@ -52,8 +60,10 @@ impl Stage {
         let segment = self.segments.values().flatten().filter(before).max_by_key(|segment| segment.first_ordinal);
         let Some(segment) = segment else { return Ok(String::new()) };
         let row = usize::try_from(ordinal - segment.first_ordinal).unwrap_or(usize::MAX);
-        let chunk = self.load(segment)?;
-        Ok(if row < chunk.len() { chunk.key(row).1.to_owned() } else { String::new() })
+        self.read(segment, |rows| {
+            let ids = sessions::session_id(&rows.sessions);
+            Ok(if row < ids.len() { ids.value(row).to_owned() } else { String::new() })
+        })
     }
 
     /// Reads all identities in order, a bounded number at a time.

@@ -200,6 +200,7 @@ mod tests {
     use super::*;
     use crate::rows::chunk::Chunk;
     use crate::rows::flatten;
+    use crate::rows::method::Method;
     use crate::sim::account::{Account, Shape};
 
     fn batches() -> Tables<RecordBatch> {
@@ -235,7 +236,7 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0xff;
             // Another value may be read, but nothing panics, nor does what is made of it.
-            let _ = read(Buffer::from(damaged.as_slice())).map(|rows| Chunk::widen(&rows));
+            let _ = read(Buffer::from(damaged.as_slice())).map(|rows| Chunk::widen(&rows, &Method::default()));
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::rows::chunk::Chunk;
 use crate::rows::flatten::{self, Options};
+use crate::rows::method::Method;
 use crate::rows::partition::{Partition, PartitionBy};
 use crate::words::range::{Kept, Range};
 
@@ -96,7 +97,7 @@ proptest! {
         let entries = (0..).zip(&flats).flat_map(|(response, flat)| flat.entries.iter().map(move |entry| (response, entry)));
         let wanted: Vec<_> = (0..).zip(entries).map(|(row, (response, entry))| Identity::of(entry, response, row)).collect();
         prop_assert_eq!(identities, wanted);
-        let rows = |partition| stage.segments(partition).iter().map(|segment| stage.load(segment).unwrap().len()).sum::<usize>();
+        let rows = |partition| stage.segments(partition).iter().map(|segment| stage.load(segment, &Method::default()).unwrap().len()).sum::<usize>();
         prop_assert_eq!(stage.partitions().map(rows).sum::<usize>() as u64, stage.sessions());
     }
 }
@@ -159,7 +160,8 @@ fn a_heavy_session_has_a_segment_of_its_own_and_a_page_of_them_many() {
     let mut stage = Stage::nameless(&below(&folder), 0).unwrap();
     stage.append(&flat, PartitionBy::Day, None).unwrap();
     let partition = Partition::UNDATED;
-    let chunks: Vec<_> = stage.segments(partition).iter().map(|segment| stage.load(segment).unwrap()).collect();
+    let chunks: Vec<_> =
+        stage.segments(partition).iter().map(|segment| stage.load(segment, &Method::default()).unwrap()).collect();
     assert_eq!(chunks.iter().map(Chunk::len).collect::<Vec<_>>(), [2, 1, 2]);
     let ids: Vec<_> = chunks.iter().flat_map(|chunk| (0..chunk.len()).map(|row| chunk.key(row).1.to_owned())).collect();
     assert_eq!(ids, (0..5).map(id).collect::<Vec<_>>());
@@ -299,7 +301,7 @@ fn a_segment_that_can_not_be_read_back_is_not_there_for_the_next_run() {
     assert_eq!(recalled, 1);
     let error = {
         let mut segments = stage.partitions().flat_map(|partition| stage.segments(partition));
-        segments.find_map(|segment| stage.load(segment).err()).unwrap()
+        segments.find_map(|segment| stage.load(segment, &Method::default()).err()).unwrap()
     };
     assert!(error.kind() == crate::error::Kind::Destination && error.render().contains("--fresh"), "{error:?}");
     assert!(folder.path().join("aside/rows").exists());

@@ -36,6 +36,7 @@ mod moving;
 mod names;
 mod odd_lists;
 mod outputs;
+mod people;
 mod place;
 mod poorer;
 mod probes;

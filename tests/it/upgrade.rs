@@ -38,20 +38,33 @@ pub fn version_1() -> Bed {
     bed
 }
 
-/// The rows of a file, as they are, in one that says it is of another version.
-pub fn labelled(path: &Path, version: u32) -> Vec<u8> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
-    let version = KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), version.to_string());
-    let properties = WriterProperties::builder().set_key_value_metadata(Some(vec![version])).build();
+/// The numbers of a file in one that says it is as `like`, which has the same rows: in the columns of that version, with what
+/// the file itself lacks of them.
+pub fn disguised(path: &Path, like: &Path) -> Vec<u8> {
+    let [(rows, _), (theirs, metadata)] = [path, like].map(whole);
+    let columns = theirs.schema_ref().fields().iter().zip(theirs.columns());
+    let columns = columns.map(|(field, theirs)| rows.column_by_name(field.name()).unwrap_or(theirs).clone());
+    let rows = RecordBatch::try_new(theirs.schema(), columns.collect()).unwrap();
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(metadata)).build();
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, builder.schema().clone(), Some(properties)).unwrap();
-    builder.build().unwrap().for_each(|batch| writer.write(&batch.unwrap()).unwrap());
+    let mut writer = ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties)).unwrap();
+    writer.write(&rows).unwrap();
     writer.close().unwrap();
     bytes
 }
 
+/// All rows of a file, and what rollbook's own metadata says of them.
+fn whole(path: &Path) -> (RecordBatch, Vec<KeyValue>) {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let metadata = builder.metadata().file_metadata().key_value_metadata().unwrap();
+    let own = metadata.iter().filter(|pair| pair.key.starts_with("rollbook.")).cloned().collect();
+    let rows = builder.metadata().file_metadata().num_rows();
+    let mut batches = builder.with_batch_size(usize::try_from(rows).unwrap()).build().unwrap();
+    (batches.next().unwrap().unwrap(), own)
+}
+
 /// Columns that the older version does not have.
-const NEWER: [&str; 4] = ["extra", "is_excluded", "region", "custom_room_id"];
+const NEWER: [&str; 6] = ["extra", "is_excluded", "region", "custom_room_id", "person", "person_count"];
 
 fn options(changes: Vec<Change>) -> Options {
     Options { script: Script::new().before(1, changes), ..Options::new(Account::new(5, 60, Shape::Plain)) }

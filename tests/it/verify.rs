@@ -11,14 +11,14 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UI
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rollbook::dataset::encode::Encoder;
 use rollbook::rows::anomaly::{self, Anomalies};
-use rollbook::rows::tables::{SCHEMA_VERSION, Table, Tables};
+use rollbook::rows::tables::{Table, Tables};
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use serde_json::Value;
 
 use crate::bed::{Bed, Ran, TOKEN, rollbook, sha256};
 use crate::damage::everything;
 use crate::servers::ObjectStore;
-use crate::upgrade::{labelled, version_1};
+use crate::upgrade::{disguised, version_1};
 
 pub const MONTH: &str = "start_month=2026-11";
 
@@ -425,7 +425,7 @@ fn numbers_are_held_against_the_rules_of_the_version_that_their_file_is_of() {
     let (old, new) = (version_1(), version_1());
     assert_eq!(new.run(&["-q"]).code, 0);
     for table in Table::ALL {
-        fs::write(part(&old, table, MONTH), labelled(&part(&new, table, MONTH), 1)).unwrap();
+        fs::write(part(&old, table, MONTH), disguised(&part(&new, table, MONTH), &part(&old, table, MONTH))).unwrap();
     }
     vouch(&old);
     let (code, [sessions, participants, timelogs]) = wrong(&old);
@@ -436,7 +436,7 @@ fn numbers_are_held_against_the_rules_of_the_version_that_their_file_is_of() {
     // And the other way round.
     let old = version_1();
     for table in Table::ALL {
-        fs::write(part(&new, table, MONTH), labelled(&part(&old, table, MONTH), SCHEMA_VERSION)).unwrap();
+        fs::write(part(&new, table, MONTH), disguised(&part(&old, table, MONTH), &part(&new, table, MONTH))).unwrap();
     }
     vouch(&new);
     let (code, [_, _, timelogs]) = wrong(&new);

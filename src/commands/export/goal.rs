@@ -32,6 +32,13 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// Whether it is about all meetings at all times.
+    pub const fn is_of_all(&self) -> bool {
+        matches!(self, Self::Export { meetings, .. } if meetings.is_empty())
+    }
+}
+
 /// What a run covers, once the state of the dataset and the settings have been asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {

@@ -69,7 +69,7 @@ pub struct Done {
 /// What is done to a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
-    /// It is of an older schema version, and gets the columns and the numbers of this one.
+    /// It was counted by an older schema version or another rule for persons, and gets the columns and numbers of this run.
     Upgrade,
     /// It gets the rows that are staged for it.
     Receive,
@@ -105,6 +105,7 @@ impl Publication {
         let is_known = published.as_ref().err().is_none_or(|error| error.kind().is_signal());
         if published.is_ok() {
             self.state.moves(&Moving::new());
+            self.state.knows_people(&self.layout.method().people);
             if let Some(covered) = self.covered.take() {
                 self.state.cover(covered);
             }
@@ -135,14 +136,14 @@ impl Publication {
         self.refuse_if_purged()
     }
 
-    /// Goes over all partitions: those of an older schema version are brought up to date, the newest first; then all get
+    /// Goes over all partitions: those that were counted otherwise are brought up to date, the newest first; then all get
     /// what is staged; and only when every session is in its new partition does it leave an old one.
     fn round(&mut self, finished: &mut BTreeMap<Partition, Versions>, trail: &mut Trail) -> Result<Round> {
         let (outdated, mut receiving) = (self.outdated()?, self.receiving());
         if !outdated.is_empty() {
             let count = outdated.len();
             tracing::info!(
-                "partitions of an older schema version, which are counted anew and rewritten first: {count}"
+                "partitions of an older schema version or other `[people]`, counted anew and rewritten first: {count}"
             );
         }
         let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
@@ -220,7 +221,14 @@ impl Publication {
         // What is kept must not keep whom a purge that was stopped has not taken out yet.
         let erased = self.erased.clone().filter(|_| of(kept).any());
         let chunks = old.chunks()?.without(erased);
-        let sources = Sources { stage: &self.stage, segments, lost, published: Some(chunks), superseded: gone };
+        let sources = Sources {
+            stage: &self.stage,
+            method: self.layout.method(),
+            segments,
+            lost,
+            published: Some(chunks),
+            superseded: gone,
+        };
         // One at a time: each takes memory that not all lanes may take at once.
         let _heavy = self.stage.is_heavy(partition).then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
         let place = Place { layout: &self.layout, partition, versions, change };
@@ -270,11 +278,11 @@ impl Publication {
         Ok(())
     }
 
-    /// The partitions of an older schema version, the newest first: a reader that takes its columns from the first file
+    /// The partitions that were counted otherwise, the newest first: a reader that takes its columns from the first file
     /// finds them in all others, too.
     fn outdated(&self) -> Result<Vec<Partition>> {
         let published = Published::of(&self.layout, &self.found);
-        let old = published.iter().rev().map(|old| Ok(old.is_old()?.then_some(old.partition())));
+        let old = published.iter().rev().map(|old| Ok(old.is_outdated()?.then_some(old.partition())));
         old.filter_map(Result::transpose).collect()
     }
 

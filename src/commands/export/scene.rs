@@ -50,6 +50,7 @@ impl Run {
         let layout = &self.destination.layout;
         let source = Origin::new(&self.config.api, self.account.clone());
         let before = State::load(layout, source, &self.run_id)?;
+        before.refuse_other_people(layout, self.work.is_of_all())?;
         let erasures = Erasures::load(layout, before.purges(layout)?)?;
         erasures.warn_of_unicode();
         if before.erasures() < erasures.last_made() {
@@ -163,6 +164,7 @@ pub fn would(
 ) -> Result<String> {
     let source = Origin::new(&config.api, account);
     let state = State::load(layout, source, run_id)?;
+    state.refuse_other_people(layout, work.is_of_all())?;
     Published::versions(layout)?;
     let erasures = Erasures::load(layout, state.purges(layout)?)?;
     let floor = goal::floor(&[config.dataset.since, erasures.floor()]);

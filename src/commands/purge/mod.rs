@@ -264,6 +264,7 @@ impl Job {
             state.record(&done.parts);
             if purged.is_ok() {
                 state.know(plan.erasures.epoch());
+                state.knows_people(&self.layout.method().people);
             }
             state.store(&self.layout, &self.run_id)?;
             if purged.is_ok() {

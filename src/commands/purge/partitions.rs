@@ -41,7 +41,7 @@ impl Job {
         Ok(())
     }
 
-    /// Counts what goes of a partition, and rewrites it if anything does, or if it is of an older schema version.
+    /// Counts what goes of a partition, and rewrites it if anything does, or if it was counted otherwise.
     fn partition(
         &self,
         rules: &Rules,
@@ -49,7 +49,7 @@ impl Job {
         record: &mut Record,
         done: &mut Done,
     ) -> Result<(Removed, Tally)> {
-        let (mut removed, mut tally, mut changes) = (Removed::default(), Tally::new(), published.is_old()?);
+        let (mut removed, mut tally, mut changes) = (Removed::default(), Tally::new(), published.is_outdated()?);
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
             self.stop.check()?;
@@ -67,7 +67,7 @@ impl Job {
             |sink| {
                 while let Some(chunk) = chunks.next_chunk()? {
                     self.stop.check()?;
-                    let rest = rules.select(&chunk, &mut Tally::new()).of(&chunk);
+                    let rest = rules.select(&chunk, &mut Tally::new()).of(&chunk, self.layout.method());
                     let rest =
                         rest.map_err(|error| failed("cannot rewrite the partition", self.layout.place(), error))?;
                     sink(rest.rows(0, rest.len()))?;

@@ -64,6 +64,7 @@ impl Plan {
         let (state, seen) = look(&job.layout)?;
         if let Some(state) = &state {
             state.check_files(&job.layout)?;
+            state.refuse_other_people(&job.layout, false)?;
         }
         // Damage ends the purge before its first change, and before any row is decoded.
         let mut inspection = Inspection::begin(&job.layout, &job.stop)?;
@@ -170,7 +171,7 @@ impl Counted {
     /// `before`: the near matches of the partitions before it.
     fn of(published: &Published, rules: &Rules, before: &Likeness, stop: &Stop) -> Result<Self> {
         let (mut removed, mut tally, mut likeness) = (Removed::default(), Tally::new(), before.clone());
-        let mut changes = published.is_old()?;
+        let mut changes = published.is_outdated()?;
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
             stop.check()?;

@@ -1,6 +1,6 @@
 //! A partition's tables side by side: every child has its parent, repeats it truly, and the numbers add up.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -9,6 +9,7 @@ use arrow_array::{Array, Int32Array, StringArray};
 use crate::dataset::published::Published;
 use crate::error::{Error, Kind, Result};
 use crate::rows::chunk::{Chunk, column};
+use crate::rows::method::Method;
 use crate::rows::recount::Numbers;
 use crate::rows::tables::{PARENT_COLUMNS, Table, Tables};
 use crate::words::stop::Stop;
@@ -19,7 +20,7 @@ use crate::words::stop::Stop;
 /// `Unreadable` where a table can't be read to its end; `Raced`, `Destination`; the signal's kind.
 pub fn check(part: &Published, rows: [u64; 2], stop: &Stop, found: &mut Vec<(Table, String)>) -> Result<()> {
     let mut chunks = part.chunks_as_stored()?;
-    let versions = chunks.schema_versions();
+    let methods = chunks.methods();
     let mut seen = [0, 0];
     while let Some(chunk) = chunks.next_chunk()? {
         stop.check()?;
@@ -27,7 +28,7 @@ pub fn check(part: &Published, rows: [u64; 2], stop: &Stop, found: &mut Vec<(Tab
         seen[1] += chunk.batches().timelogs.num_rows() as u64;
         // One of a kind is enough to know that the partition is bad.
         let of_chunk = [repeated(&chunk, Table::Participants)?, repeated(&chunk, Table::Timelogs)?, owners(&chunk)];
-        let of_chunk = of_chunk.into_iter().flatten().chain(sums(&chunk, versions));
+        let of_chunk = of_chunk.into_iter().flatten().chain(sums(&chunk, &methods));
         for finding in of_chunk {
             if !found.iter().any(|(table, what)| *table == finding.0 && kind(what) == kind(&finding.1)) {
                 found.push(finding);
@@ -108,13 +109,17 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Numbers that are not what comes out of the timelogs, by the rules of the schema version that each table's file is of.
-fn sums(chunk: &Chunk, versions: Tables<u32>) -> Vec<(Table, String)> {
-    let mut numbers = BTreeMap::new();
+/// Numbers that are not what comes out of the timelogs, by the method that each table's file says it was counted by.
+fn sums(chunk: &Chunk, methods: &Tables<Arc<Method>>) -> Vec<(Table, String)> {
+    let mut numbers: Vec<(&Method, Numbers)> = Vec::new();
     let mut found = Vec::new();
-    for (table, version) in versions {
-        let numbers = numbers.entry(version).or_insert_with(|| Numbers::of(chunk, version));
-        let Some(difference) = numbers.difference(table, &chunk.batches()[table]) else { continue };
+    for (table, method) in methods.each_ref() {
+        if !numbers.iter().any(|(of, _)| *of == &**method) {
+            numbers.push((method, Numbers::of(chunk, method)));
+        }
+        let by_method = numbers.iter().find(|(of, _)| *of == &**method);
+        let difference = by_method.and_then(|(_, numbers)| numbers.difference(table, &chunk.batches()[table]));
+        let Some(difference) = difference else { continue };
         let source = if table == Table::Timelogs { "its times say" } else { "its timelogs add up to" };
         let what = format!("`{}` is not what {source}", difference.column);
         found.push(named(chunk, table, &what, difference.row));

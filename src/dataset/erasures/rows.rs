@@ -15,8 +15,9 @@ use crate::dataset::erasures::Tally;
 use crate::dataset::receipt::purged::Removed;
 use crate::rows::chunk::Chunk;
 use crate::rows::erasure::Denied;
+use crate::rows::method::Method;
 use crate::rows::recount::Numbers;
-use crate::rows::tables::{SCHEMA_VERSION, Tables, participants, sessions, timelogs};
+use crate::rows::tables::{Tables, participants, sessions, timelogs};
 
 /// What must go, by all rules together.
 #[derive(Debug, Clone)]
@@ -121,14 +122,14 @@ impl Selection {
     ///
     /// # Errors
     /// Where the chunk is not the one that the rows were chosen from.
-    pub fn of(self, chunk: &Chunk) -> Result<Chunk, ArrowError> {
+    pub fn of(self, chunk: &Chunk, method: &Method) -> Result<Chunk, ArrowError> {
         let kept = chunk.batches().each_ref().zip(self.kept);
         let batches = kept.try_map(|(batch, kept)| filter_record_batch(batch, &BooleanArray::from(kept)))?;
         let rest = Chunk::new(batches, self.offsets);
         if !self.robbed {
             return Ok(rest);
         }
-        let batches = Numbers::of(&rest, SCHEMA_VERSION).put(rest.batches())?;
+        let batches = Numbers::of(&rest, method).put(rest.batches())?;
         Ok(rest.with(batches))
     }
 }

@@ -7,6 +7,7 @@ use crate::dataset::publish::{Change, Place};
 use crate::dataset::published::Versions;
 use crate::rows::erasure::Identifier;
 use crate::rows::flatten::{self, Options};
+use crate::rows::method::Method;
 use crate::rows::partition::PartitionBy;
 use crate::sim::{Account, Name, Session, Shape, wire};
 use crate::store::files::Below;
@@ -53,7 +54,14 @@ fn publish(layout: &Layout, stage: &Stage) {
     let resolution = resolve(stage, &[], &Questions::default()).unwrap();
     for partition in stage.partitions() {
         let (segments, superseded) = (stage.segments(partition), Bits::default());
-        let sources = Sources { stage, segments, lost: &resolution.lost, published: None, superseded };
+        let sources = Sources {
+            stage,
+            method: &Method::default(),
+            segments,
+            lost: &resolution.lost,
+            published: None,
+            superseded,
+        };
         let place = Place { layout, partition, versions: Versions::default(), change: Change::Adding };
         place.prepare(|sink| Merge::new(sources)?.run(sink), true).unwrap().swap(|_| {}).unwrap();
     }

@@ -12,8 +12,9 @@ use crate::dataset::erasures::rows::Rules;
 use crate::error::Result;
 use crate::rows::chunk::{Chunk, Key, Keys, weight};
 use crate::rows::erasure::Denied;
+use crate::rows::method::Method;
 use crate::rows::recount;
-use crate::rows::tables::{SCHEMA_VERSION, Table, Tables};
+use crate::rows::tables::{Table, Tables};
 use crate::words::foreign;
 use crate::words::limits;
 
@@ -23,7 +24,9 @@ pub struct Chunks {
     /// Sessions that were read and are not passed on yet.
     pub(super) waiting: Option<RecordBatch>,
     pub(super) children: [Children; 2],
-    /// Whether the numbers are those of an older schema version and are wanted as this one counts.
+    /// By what the rows are wanted to be counted.
+    pub(super) method: Arc<Method>,
+    /// Whether the numbers in the files are others.
     pub(super) counts_anew: bool,
     /// Participants whose entries are left out, as if they had never been listed.
     pub(super) erased: Option<Arc<Denied>>,
@@ -36,12 +39,12 @@ impl Chunks {
         Self { erased, ..self }
     }
 
-    /// The schema version of each table's file, by which its numbers were counted; this one's where there is no file.
-    /// They differ in a partition whose upgrade was stopped.
-    pub fn schema_versions(&self) -> Tables<u32> {
+    /// By what the numbers in each table's file were counted; the run's own method where there is no file. They differ in a
+    /// partition whose upgrade was stopped.
+    pub fn methods(&self) -> Tables<Arc<Method>> {
         let [participants, timelogs] = self.children.each_ref().map(|children| children.rows.as_ref());
         let files = Tables { sessions: self.sessions.as_ref(), participants, timelogs };
-        files.map(|rows| rows.map_or(SCHEMA_VERSION, |rows| rows.version))
+        files.map(|rows| Arc::clone(rows.map_or(&self.method, |rows| &rows.method)))
     }
 
     /// The next sessions with their rows, none at the end: as many as fit into memory together, or one.
@@ -68,11 +71,12 @@ impl Chunks {
         }
         let mut chunk = Chunk::new(batches, of.map(|of| of.offsets));
         if self.counts_anew {
-            chunk = foreign::read(|| recount::anew(chunk)).map_err(|error| damaged(&rows.place, error))?;
+            chunk =
+                foreign::read(|| recount::anew(chunk, &self.method)).map_err(|error| damaged(&rows.place, error))?;
         }
         if self.erased.is_some() {
             let rules = Rules { floor: None, denied: self.erased.clone() };
-            let rest = foreign::read(|| rules.select(&chunk, &mut Tally::new()).of(&chunk));
+            let rest = foreign::read(|| rules.select(&chunk, &mut Tally::new()).of(&chunk, &self.method));
             chunk = rest.map_err(|error| damaged(&rows.place, error))?;
         }
         Ok(Some(chunk))

@@ -1,17 +1,23 @@
 //! One file of a published partition, opened and read though somebody may have damaged it.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use crate::dataset::encode::SCHEMA_VERSION_KEY;
+use crate::dataset::encode::{PEOPLE_KEY, SCHEMA_VERSION_KEY};
 use crate::dataset::footer;
 use crate::error::{Error, Kind, Result};
+use crate::rows::method::Method;
+use crate::rows::person::People;
 use crate::rows::tables::{SCHEMA_VERSION, Table};
 use crate::store::failed;
 use crate::words::foreign;
 use crate::words::system::is_want;
+
+/// The first schema version whose files name the rule for persons.
+const PEOPLE_SINCE: u32 = 2;
 
 /// Opens a Parquet file that somebody may have damaged.
 ///
@@ -30,13 +36,29 @@ pub(super) fn next(reader: &mut ParquetRecordBatchReader) -> Result<Option<Recor
 pub(super) struct Opened {
     pub place: String,
     pub builder: ParquetRecordBatchReaderBuilder<File>,
-    pub version: u32,
+    pub method: Arc<Method>,
+}
+
+/// What the metadata of a file says under a key.
+fn said<'a>(builder: &'a ParquetRecordBatchReaderBuilder<File>, key: &str) -> Option<&'a str> {
+    let pairs = builder.metadata().file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
 }
 
 /// The schema version that a file says it is of.
 pub fn schema_version(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<u32> {
-    let pairs = builder.metadata().file_metadata().key_value_metadata()?;
-    pairs.iter().find(|pair| pair.key == SCHEMA_VERSION_KEY)?.value.as_ref()?.parse().ok()
+    said(builder, SCHEMA_VERSION_KEY)?.parse().ok()
+}
+
+/// By what the rows of a file were counted, as the file says; files of version 1 name no rule for persons.
+pub(super) fn method(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<Method> {
+    let schema_version = schema_version(builder)?;
+    let people = if schema_version < PEOPLE_SINCE {
+        People::default()
+    } else {
+        serde_json::from_str(said(builder, PEOPLE_KEY)?).ok()?
+    };
+    Some(Method { schema_version, people })
 }
 
 /// What keeps this version from reading a file of a table, if anything does. Older versions can be read.
@@ -46,6 +68,7 @@ pub fn strange(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) ->
         Some(version) if version > SCHEMA_VERSION => {
             Some(format!("the file is not of schema version {SCHEMA_VERSION} but {version}"))
         }
+        Some(_) if method(builder).is_none() => Some("the file names no rule for persons that can be read".to_owned()),
         Some(version) if !table.can_be_read(builder.schema(), version) => {
             Some(format!("the file has other columns than schema version {version}"))
         }
@@ -69,8 +92,8 @@ pub(super) struct Rows {
     pub reader: ParquetRecordBatchReader,
     pub table: Table,
     pub place: String,
-    /// The schema version that the file was written in.
-    pub version: u32,
+    /// By what the rows were counted.
+    pub method: Arc<Method>,
     pub is_whole: bool,
 }
 

@@ -11,7 +11,9 @@ use crate::dataset::receipt::past;
 use crate::dataset::sealed;
 use crate::error::{Error, Kind, Result};
 use crate::rows::partition::PartitionBy;
+use crate::rows::person::People;
 use crate::rows::tables::Table;
+use crate::words::name;
 
 impl State {
     /// Reads the state of a dataset and holds it against this run. A damaged one is set aside: a full export does not
@@ -37,9 +39,22 @@ impl State {
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
         let had_covered = state.covered.is_some();
-        let Self { files, covered, gone, owed, asked_to, last_run, erasures, moving, .. } = state;
+        let Self { files, people, covered, gone, owed, asked_to, last_run, erasures, moving, .. } = state;
         let version = Some(version);
-        Ok(Self { files, covered, gone, owed, asked_to, last_run, erasures, moving, version, had_covered, ..fresh })
+        Ok(Self {
+            files,
+            people,
+            covered,
+            gone,
+            owed,
+            asked_to,
+            last_run,
+            erasures,
+            moving,
+            version,
+            had_covered,
+            ..fresh
+        })
     }
 
     /// Reads the state for one who looks at the files and not at what they hold.
@@ -97,6 +112,30 @@ impl State {
             refusal
         } else {
             return Ok(());
+        };
+        Err(Error::new(Kind::Config, format!("{what}: {}", layout.place())).hint(hint))
+    }
+
+    /// Refuses settings for persons by which this run would count otherwise than the other rows are counted. `may_change`: of a
+    /// run that goes on to count all rows by its settings.
+    ///
+    /// # Errors
+    /// `Config` where the settings are others, or where a newer version has made the keys.
+    pub fn refuse_other_people(&self, layout: &Layout, may_change: bool) -> Result<()> {
+        let Some(text) = &self.people else { return Ok(()) };
+        let own = &layout.method().people;
+        let theirs = serde_json::from_str::<People>(text).ok().filter(|people| !name::is_later(&people.unicode));
+        let (what, hint) = match theirs {
+            None => (
+                "the dataset's persons are known by a rule of a newer version of rollbook".to_owned(),
+                "use the version that wrote this dataset, or export to a new folder with --dest".to_owned(),
+            ),
+            Some(theirs) if may_change || theirs.is_set_as(own) => return Ok(()),
+            Some(theirs) => (
+                format!("`[people]` is other than what the dataset was written with ({})", theirs.text()),
+                "use those settings, or first run `rollbook export` without a filter, which counts all rows by the new ones"
+                    .to_owned(),
+            ),
         };
         Err(Error::new(Kind::Config, format!("{what}: {}", layout.place())).hint(hint))
     }

@@ -12,7 +12,7 @@ use crate::words::limits;
 pub fn of_staged(batches: &Tables<RecordBatch>, offsets: &Offsets) -> Vec<usize> {
     let Tables { sessions, participants, .. } = batches;
     let (ids, meetings) = (sessions::session_id(sessions), sessions::meeting_id(sessions));
-    let participant_ids = participants::participant_id(participants);
+    let (participant_ids, names) = (participants::participant_id(participants), participants::name(participants));
     let joins = participants::join_count(participants).values();
     let mut weights = Vec::with_capacity(sessions.num_rows());
     for (session, entries) in offsets[0].windows(2).enumerate() {
@@ -22,7 +22,9 @@ pub fn of_staged(batches: &Tables<RecordBatch>, offsets: &Offsets) -> Vec<usize>
         weight += bytes(participants, entries[0], entries[1]);
         for entry in entries[0]..entries[1] {
             let timelogs = usize::try_from(joins[entry]).unwrap_or_default();
-            weight += timelogs * (limits::TIMELOG_ROW + parents + length(participant_ids, entry));
+            let id = length(participant_ids, entry);
+            let person = length(names, entry).max(id);
+            weight += person + timelogs * (limits::TIMELOG_ROW + parents + id + person);
         }
         weights.push(weight);
     }

@@ -12,13 +12,18 @@ use arrow_select::take::take;
 use super::{Offsets, child_offsets, column, parents, rows_of};
 use crate::rows::anomaly;
 use crate::rows::count::{Roll, count};
-use crate::rows::tables::{Computed, Origin, SCHEMA_VERSION, Table, Tables, fill, participants};
+use crate::rows::method::Method;
+use crate::rows::tables::{Computed, Origin, Table, Tables, fill, participants};
 
-/// The rows as published; `offsets` say where each session's begin.
+/// The rows as published, counted by a method of this schema version; `offsets` say where each session's begin.
 ///
 /// # Errors
 /// Where the rows are not as many as the sessions and participants say, or not those of the tables.
-pub fn widen(staged: &Tables<RecordBatch>, offsets: &Offsets) -> Result<Tables<RecordBatch>, ArrowError> {
+pub fn widen(
+    staged: &Tables<RecordBatch>,
+    offsets: &Offsets,
+    method: &Method,
+) -> Result<Tables<RecordBatch>, ArrowError> {
     let joins = child_offsets(participants::join_count(&staged.participants));
     let rows = staged.each_ref().map(RecordBatch::num_rows);
     let told = [(&offsets[0], rows.participants), (&offsets[1], rows.timelogs), (&joins, rows.timelogs)];
@@ -29,7 +34,7 @@ pub fn widen(staged: &Tables<RecordBatch>, offsets: &Offsets) -> Result<Tables<R
     let participant_id = take(participants::participant_id(&staged.participants), &rows_of(&joins), None)?;
     let read = staged.each_ref().map(|batch| anomaly::of_bits(column(batch, "anomalies")));
     let roll = Roll::new(staged, offsets, (participant_id.as_string(), &participant_index), read);
-    let counted = count(&roll, SCHEMA_VERSION);
+    let counted = count(&roll, method);
     let of_participant = [Arc::new(participant_index) as ArrayRef, participant_id, Arc::new(timelog_index)];
     let mut repeated = Tables {
         sessions: Vec::new(),

@@ -24,6 +24,7 @@ use crate::rows::erasure::Denied;
 use crate::rows::facts::Facts;
 use crate::rows::lenient::Scalar;
 use crate::rows::mend::{self, Mended};
+use crate::rows::method::Method;
 use crate::rows::model::{self, Limits, Names, Page, Session, ShapeError};
 use crate::rows::tables::{Tables, sessions};
 use crate::words::id;
@@ -252,9 +253,9 @@ fn named(batches: &Tables<RecordBatch>, rows: &[usize]) -> Result<Vec<(usize, St
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let offsets = chunk::offsets(&batches.sessions);
+    let (offsets, method) = (chunk::offsets(&batches.sessions), Method::default());
     let of = |row: &usize| {
-        let session = Chunk::widen(&chunk::slice(batches, &offsets, *row, row + 1))?;
+        let session = Chunk::widen(&chunk::slice(batches, &offsets, *row, row + 1), &method)?;
         let sets = anomaly::sets(sessions::anomalies(&session.batches().sessions));
         let names = sets.iter().flat_map(|set| set.iter().map(Anomaly::name));
         Ok((*row, names.collect::<Vec<_>>().join(",")))

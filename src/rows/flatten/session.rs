@@ -139,9 +139,11 @@ impl<'a> Flattener<'a> {
         let parents = id_length + length(&session.meeting_id, limits::ID);
         let row = |participant: &Participant<'_>| {
             let (id, timelogs) = (length(&participant.id, limits::ID), participant.timelogs.range());
-            let own = limits::PARTICIPANT_ROW + parents + id + length(&participant.name, limits::TEXT);
+            let name = length(&participant.name, limits::TEXT);
+            let person = name.max(id);
+            let own = limits::PARTICIPANT_ROW + parents + id + name + person;
             let unknown = lists.unknown.bytes(Table::Timelogs, timelogs.clone());
-            own + timelogs.len() * (limits::TIMELOG_ROW + parents + id) + unknown
+            own + timelogs.len() * (limits::TIMELOG_ROW + parents + id + person) + unknown
         };
         let unknown = lists.unknown.bytes(Table::Participants, session.participants.range());
         let rows = session.participants.of(&lists.participants).iter().map(row).sum::<usize>();

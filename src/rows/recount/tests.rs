@@ -22,11 +22,11 @@ fn body(sessions: &[Session]) -> Vec<u8> {
 }
 
 fn flattened(body: &[u8]) -> Chunk {
-    Chunk::widen(&flatten::page(body.to_vec(), &Options::default()).unwrap().batches).unwrap()
+    Chunk::widen(&flatten::page(body.to_vec(), &Options::default()).unwrap().batches, &Method::default()).unwrap()
 }
 
 fn check(chunk: &Chunk) -> Result<(), TestCaseError> {
-    let numbers = Numbers::of(chunk, SCHEMA_VERSION);
+    let numbers = Numbers::of(chunk, &Method::default());
     for (table, stored) in chunk.batches() {
         prop_assert_eq!(numbers.difference(table, stored), None, "{}", table.name());
     }
@@ -147,7 +147,7 @@ fn without(chunk: &Chunk, participant: usize) -> Chunk {
 
 /// The computed columns of a chunk, by table.
 fn computed(chunk: &Chunk) -> Tables<Computed> {
-    let numbers = Numbers::of(chunk, SCHEMA_VERSION).tables;
+    let numbers = Numbers::of(chunk, &Method::default()).tables;
     let stored = |table: Table| {
         let columns = numbers[table].iter().map(|(column, _)| *column);
         columns.map(|of| (of, Arc::clone(column(&chunk.batches()[table], of.name)))).collect()
@@ -184,14 +184,14 @@ proptest! {
         let whole = flattened(&body(std::slice::from_ref(&session)));
         session.participants.remove(chosen);
         let expected = computed(&flattened(&body(&[session])));
-        prop_assert_eq!(Numbers::of(&without(&whole, chosen), SCHEMA_VERSION), Numbers { tables: expected });
+        prop_assert_eq!(Numbers::of(&without(&whole, chosen), &Method::default()), Numbers { tables: expected });
     }
 
     #[test]
     fn rows_of_an_older_version_are_counted_anew_to_what_this_one_writes(session in busy_session()) {
         let current = flattened(&body(&[session]));
-        let older = Numbers::of(&current, 1).put(current.batches()).unwrap();
-        let renewed = anew(current.clone().with(older)).unwrap();
+        let older = Numbers::of(&current, &Method { schema_version: 1, ..Method::default() }).put(current.batches()).unwrap();
+        let renewed = anew(current.clone().with(older), &Method::default()).unwrap();
         prop_assert_eq!(renewed.batches(), current.batches());
     }
 
@@ -205,7 +205,7 @@ proptest! {
         let chosen = chosen % session.participants.len();
         session.participants.remove(chosen);
         let expected = computed(&flattened(&body(&[session])));
-        prop_assert_eq!(Numbers::of(&without(&whole, chosen), SCHEMA_VERSION), Numbers { tables: expected });
+        prop_assert_eq!(Numbers::of(&without(&whole, chosen), &Method::default()), Numbers { tables: expected });
     }
 }
 
@@ -213,7 +213,7 @@ proptest! {
 fn a_number_that_was_changed_is_found_in_its_row() {
     let account = Account::new(3, 50, Shape::Realistic);
     let chunk = flattened(&body(&account.sessions().collect::<Vec<_>>()));
-    let numbers = Numbers::of(&chunk, SCHEMA_VERSION);
+    let numbers = Numbers::of(&chunk, &Method::default());
     for (table, stored) in chunk.batches() {
         for (Column { name, .. }, _) in &numbers.tables[table] {
             let mut columns = stored.columns().to_vec();

@@ -14,7 +14,7 @@ use super::origin::{Making, Origin, Place, Slot};
 pub type Computed = Vec<(&'static Column, ArrayRef)>;
 
 macro_rules! table {
-    ($table:ident, $rows:literal: $($column:ident: $type:ty, $origin:ident, $meaning:literal;)*) => {
+    ($table:ident, $rows:literal: $($column:ident: $type:ty, $origin:ident $(since $version:literal)?, $meaning:literal;)*) => {
         #[doc = concat!("`", stringify!($table), "`: ", $rows, ".")]
         ///
         /// For each column there is a function that finds it in a batch of published rows, or of staged ones where its type
@@ -25,7 +25,7 @@ macro_rules! table {
 
             /// The columns in order.
             pub const COLUMNS: &[Column] =
-                &[$(Column::new::<$type>(stringify!($column), Origin::$origin, $meaning),)*];
+                &[$(Column::new::<$type>(stringify!($column), Origin::$origin, $meaning)$(.since($version))?,)*];
 
             /// The staged columns of rows in the making.
             pub struct Staged {
@@ -94,6 +94,7 @@ table! { sessions, "one row a session":
     total_attended_ms: Millis, Counted, "sum of the participants' `attended_ms`";
     peak_participants: Count, Counted, "most people present at one moment";
     participant_count: Count, Rows, "entries as listed: rows in `participants`";
+    person_count: Count, Counted since 2, "distinct `person` among them";
     timelog_count: Count, Rows, "intervals as listed: rows in `timelogs`";
     is_open: Flag, Listed, "no end yet";
     observed_at: Option<Time>, Listed, "when last seen; only while open";
@@ -109,6 +110,7 @@ table! { participants, "one row an entry in a session's list of participants":
     participant_index: Count, Listed, "position in the session's list, from 0";
     participant_id: Option<Text>, Listed, "a join identity, not a person: by default new at each join";
     name: Option<Text>, Listed, "display name as given";
+    person: Text, Counted since 2, "who is one human, by `[people]`: the name in its normal form; without one `id:` and the id, else `#` and the row's place";
     first_joined_at: Option<Time>, Counted, "earliest join, not clamped";
     last_left_at: Option<Time>, Counted, "latest leave, not clamped; null while present";
     join_count: Count, Rows, "intervals as listed";
@@ -127,6 +129,7 @@ table! { timelogs, "one row a join-leave interval":
     session_ended_at: Option<Time>, Session, "the session's end";
     participant_index: Count, Participant, "the participant's position in the session's list";
     participant_id: Option<Text>, Participant, "the participant's join identity";
+    person: Text, Counted since 2, "the participant's `person`";
     timelog_index: Count, Participant, "position in the participant's list, from 0";
     started_at: Option<Time>, Listed, "join, as listed";
     ended_at: Option<Time>, Listed, "leave, as listed";

@@ -29,7 +29,7 @@ const VERSIONS: [(u32, &str); 2] = [
     (
         2,
         "a timelog without an end counts up to the next join of its `participant_id`, and in a running session only the \
-         latest join is present; the columns are the same",
+         latest join is present; `person` and `person_count` are new",
     ),
 ];
 
@@ -115,13 +115,19 @@ pub struct Column {
     pub nullable: bool,
     /// Where its values come from.
     pub origin: Origin,
+    /// The first schema version that has the column.
+    pub since: u32,
     /// What the column says, in one line for `docs/schema.md`.
     pub doc: &'static str,
 }
 
 impl Column {
     const fn new<T: Typed>(name: &'static str, origin: Origin, doc: &'static str) -> Self {
-        Self { name, kind: T::TYPE, nullable: T::NULLABLE, origin, doc }
+        Self { name, kind: T::TYPE, nullable: T::NULLABLE, origin, since: 1, doc }
+    }
+
+    const fn since(self, since: u32) -> Self {
+        Self { since, ..self }
     }
 }
 
