@@ -2,12 +2,11 @@
 //!
 //! The numbers are those of the view `attendance`: a person's time is the union of the person's effective spans.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use arrow_array::{Array, StringArray};
 
-use super::person::person;
 use crate::rows::attendance::{Span, length, millis, unite};
 use crate::rows::chunk::Chunk;
 use crate::rows::tables::{participants, sessions, time, timelogs};
@@ -39,7 +38,7 @@ pub struct Session<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attendance<'a> {
     /// Who: a key, not to be shown.
-    pub person: Cow<'a, str>,
+    pub person: &'a str,
     /// The name, of the first entry that has one.
     pub name: Option<&'a str>,
     /// Intervals as listed.
@@ -114,7 +113,7 @@ impl<'a> Rows<'a> {
     pub fn attendances(&self, row: usize) -> Vec<Attendance<'a>> {
         let session = self.session(row);
         let [entries, logs] = self.chunk.children(row);
-        let (mut persons, places) = self.persons(&session, entries.clone());
+        let (mut persons, places) = self.persons(entries.clone());
         let batch = &self.chunk.batches().timelogs;
         let (index, excluded) = (timelogs::participant_index(batch), timelogs::is_excluded(batch));
         let of_entry = participants::participant_index(&self.chunk.batches().participants);
@@ -134,10 +133,10 @@ impl<'a> Rows<'a> {
     }
 
     /// The persons of some entries, without their times, and the place of each entry's person.
-    fn persons(&self, session: &Session<'a>, entries: Range<usize>) -> (Vec<Attendance<'a>>, Vec<Option<usize>>) {
+    fn persons(&self, entries: Range<usize>) -> (Vec<Attendance<'a>>, Vec<Option<usize>>) {
         let batch = &self.chunk.batches().participants;
-        let (names, ids) = (participants::name(batch), participants::participant_id(batch));
-        let (index, excluded) = (participants::participant_index(batch), participants::is_excluded(batch));
+        let (names, keys) = (participants::name(batch), participants::person(batch));
+        let excluded = participants::is_excluded(batch);
         let mut persons: Vec<Attendance<'a>> = Vec::new();
         let mut known = Known::default();
         let mut places = Vec::with_capacity(entries.len());
@@ -147,9 +146,9 @@ impl<'a> Rows<'a> {
                 continue;
             }
             let name = text(names, entry);
-            let key = person(name, text(ids, entry), session.id, index.value(entry));
-            let place = known.place(&key, &persons).unwrap_or_else(|| {
-                known.insert(&key, persons.len());
+            let key = keys.value(entry);
+            let place = known.place(key, &persons).unwrap_or_else(|| {
+                known.insert(key, persons.len());
                 persons.push(Attendance::new(key, name));
                 persons.len() - 1
             });
@@ -189,7 +188,7 @@ fn sum(person: &mut Attendance<'_>) {
 }
 
 impl<'a> Attendance<'a> {
-    const fn new(person: Cow<'a, str>, name: Option<&'a str>) -> Self {
+    const fn new(person: &'a str, name: Option<&'a str>) -> Self {
         Self {
             person,
             name,
@@ -207,27 +206,27 @@ impl<'a> Attendance<'a> {
 
 /// Which persons of a session are known already: few are looked through, many are looked up.
 #[derive(Default)]
-struct Known {
-    places: std::collections::HashMap<String, usize>,
+struct Known<'a> {
+    places: HashMap<&'a str, usize>,
 }
 
-impl Known {
+impl<'a> Known<'a> {
     /// Persons that are looked through rather than looked up.
     const FEW: usize = 16;
 
-    fn place(&mut self, key: &str, persons: &[Attendance<'_>]) -> Option<usize> {
+    fn place(&mut self, key: &str, persons: &[Attendance<'a>]) -> Option<usize> {
         if persons.len() <= Self::FEW {
             return persons.iter().position(|person| person.person == key);
         }
         if self.places.is_empty() {
-            self.places = persons.iter().enumerate().map(|(place, person)| (person.person.to_string(), place)).collect();
+            self.places = persons.iter().enumerate().map(|(place, person)| (person.person, place)).collect();
         }
         self.places.get(key).copied()
     }
 
-    fn insert(&mut self, key: &str, place: usize) {
+    fn insert(&mut self, key: &'a str, place: usize) {
         if !self.places.is_empty() {
-            self.places.insert(key.to_owned(), place);
+            self.places.insert(key, place);
         }
     }
 }

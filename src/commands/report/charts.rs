@@ -4,12 +4,12 @@
 //! on any ground where no style is in force. Nothing that others wrote is ever drawn: charts hold numbers, days and hours.
 
 use plotters::chart::ChartBuilder;
+use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::element::Rectangle;
-use plotters::coord::Shift;
+use plotters::prelude::SVGBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle, TRANSPARENT};
-use plotters_svg::SVGBackend;
+use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TRANSPARENT, TextStyle};
 
 use super::numbers::{Row, Week};
 use crate::error::{Error, Kind, Result};
@@ -28,10 +28,15 @@ const INKS: [Ink; 5] = [TEXT, GRID, FIRST, SECOND, MARK];
 /// The names of the days of the week, from Monday on.
 pub const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// Units of a chart; the page shows it at about a third of that.
-const SIZE: (u32, u32) = (1500, 520);
-const HEAT: (u32, u32) = (1500, 560);
-const FONT: u32 = 48;
+/// Units of a chart of columns; the page shows it at about a third of that.
+const HEIGHT: u32 = 460;
+const HEAT: (u32, u32) = (1180, 500);
+const FONT: u32 = 44;
+
+/// Units of a chart that has half of the page's width.
+pub const HALF: u32 = 1200;
+/// Units of a chart that has a third of it.
+pub const THIRD: u32 = 900;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = std::result::Result<(), DrawingAreaErrorKind<std::io::Error>>;
@@ -81,6 +86,8 @@ pub struct Columns<'a> {
     pub labels: &'a [(usize, String)],
     /// Whether it is drawn in the second colour.
     pub is_second: bool,
+    /// Units from left to right: [`HALF`] or [`THIRD`].
+    pub width: u32,
 }
 
 impl Columns<'_> {
@@ -88,14 +95,14 @@ impl Columns<'_> {
     pub fn chart(&self) -> Result<Chart> {
         let highest = self.values.iter().copied().fold(0.0, f64::max);
         let top = if highest > 0.0 { highest * 1.08 } else { 1.0 };
-        draw(SIZE, |area| self.onto(area, top))
+        draw((self.width, HEIGHT), |area| self.onto(area, top))
     }
 
     #[allow(clippy::cast_precision_loss, reason = "a chart has some hundred columns")]
     fn onto(&self, area: &Area<'_>, top: f64) -> Drawn {
         let count = self.values.len().max(1) as f64;
         let mut builder = ChartBuilder::on(area);
-        builder.margin_top(24).margin_right(36).x_label_area_size(72).y_label_area_size(130);
+        builder.margin_top(24).margin_right(36).x_label_area_size(66).y_label_area_size(115);
         let mut chart = builder.build_cartesian_2d(0.0..count, 0.0..top)?;
         let mut mesh = chart.configure_mesh();
         mesh.disable_x_mesh().x_labels(0).y_labels(if top < 4.0 { 3 } else { 5 }).axis_style(TRANSPARENT);
@@ -129,7 +136,7 @@ fn tick(value: f64) -> String {
 /// The hours of a week, the darker the more people are there on average.
 #[allow(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "places on a drawing")]
 pub fn heat_map(week: &Week) -> Result<Chart> {
-    let (left_edge, top_edge, width, height) = (130, 70, 56, 68);
+    let (left_edge, top_edge, width, height) = (120, 64, 44, 60);
     let present = |weekday, hour| week.present(weekday, hour);
     let all = (0..7).flat_map(|weekday| (0..24).map(move |hour| present(weekday, hour)));
     let highest = all.fold(0.0, f64::max);
@@ -153,16 +160,17 @@ pub fn heat_map(week: &Week) -> Result<Chart> {
 
 /// When one person was there: `within` is the width of the drawing.
 pub fn presence(row: &Row, within: Span) -> Result<Chart> {
-    const (WIDTH, HEIGHT): (i32, i32) = (2000, 32);
+    const WIDTH: i32 = 2000;
+    const LOW: i32 = 32;
     let at = |time: i64| place(time, within, WIDTH);
     let bar = |from: i64, to: i64, ink: Ink| {
         let (left, right) = (at(from), at(to));
-        Rectangle::new([(left, 5), (right.max(left + 3), HEIGHT - 5)], filled(ink))
+        Rectangle::new([(left, 5), (right.max(left + 3), LOW - 5)], filled(ink))
     };
     draw((2000, 32), |area| {
         for quarter in 0..=4 {
             let x = quarter * (WIDTH - 2) / 4;
-            area.draw(&Rectangle::new([(x, 0), (x + 2, HEIGHT)], filled(GRID)))?;
+            area.draw(&Rectangle::new([(x, 0), (x + 2, LOW)], filled(GRID)))?;
         }
         for span in &row.spans {
             area.draw(&bar(span.start, span.end, FIRST))?;
@@ -171,7 +179,7 @@ pub fn presence(row: &Row, within: Span) -> Result<Chart> {
             area.draw(&bar(since, within.end, SECOND))?;
         }
         for joined in row.joined.iter().map(|joined| at(*joined)) {
-            area.draw(&Rectangle::new([(joined, 0), (joined + 5, HEIGHT)], filled(MARK)))?;
+            area.draw(&Rectangle::new([(joined, 0), (joined + 5, LOW)], filled(MARK)))?;
         }
         Ok(())
     })
@@ -198,8 +206,13 @@ mod tests {
     #[test]
     fn colours_are_classes_and_nothing_else_is_left() {
         let labels = [(0, "01 Nov".to_owned())];
-        let chart = Columns { values: &[3.0, 0.0, 7.5], labels: &labels, is_second: false }.chart().unwrap();
-        assert!(chart.elements.contains("class=\"k-first\"") && chart.elements.contains("01 Nov"), "{}", chart.elements);
+        let chart =
+            Columns { values: &[3.0, 0.0, 7.5], labels: &labels, is_second: false, width: HALF }.chart().unwrap();
+        assert!(
+            chart.elements.contains("class=\"k-first\"") && chart.elements.contains("01 Nov"),
+            "{}",
+            chart.elements
+        );
         assert_eq!(chart.elements.matches("class=\"k-first\"").count(), 2, "{}", chart.elements);
         for written in ["#01", "#02", "#03", "#04", "#05", "<svg", "style="] {
             assert!(!chart.elements.contains(written), "{written}: {}", chart.elements);
@@ -208,7 +221,7 @@ mod tests {
 
     #[test]
     fn empty_charts_can_be_drawn() {
-        let columns = Columns { values: &[], labels: &[], is_second: true };
+        let columns = Columns { values: &[], labels: &[], is_second: true, width: THIRD };
         assert!(columns.chart().is_ok());
         assert!(heat_map(&Week { attended: [[0; 24]; 7], days: [0; 7] }).is_ok());
         assert!(bar(0, 0).is_ok());

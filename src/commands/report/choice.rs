@@ -103,7 +103,11 @@ mod tests {
         assert_eq!(choice.words(&zone), ["started at 2026-10-01 00:00 or later", "started before 2026-10-26 00:00"]);
         let choice = Choice::read(Some("2026-10-31T08:00:00+02:00"), None, &zone).unwrap();
         assert_eq!(choice.from, at("2026-10-31T06:00:00Z"));
-        assert!(!choice.is_in(None) && choice.is_in(at("2026-10-31T06:00:00Z")) && !choice.is_in(at("2026-10-31T05:59:59Z")));
+        assert!(
+            !choice.is_in(None)
+                && choice.is_in(at("2026-10-31T06:00:00Z"))
+                && !choice.is_in(at("2026-10-31T05:59:59Z"))
+        );
         assert!(Choice::default().is_in(None));
         for bad in ["", "2026", "2026-13", "2026-02-30", "20 26-10", "yesterday"] {
             assert_eq!(Choice::read(Some(bad), None, &zone).unwrap_err().kind(), Kind::Config, "{bad}");

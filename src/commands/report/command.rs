@@ -21,9 +21,8 @@ use crate::words::stop::Stop;
 /// Runs `rollbook report`: writes the page, and with `--csv` the files.
 pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &Stop) -> Result<Told> {
     let Setting { config, environment, clock, progress, .. } = setting;
-    let zone = Zone::named(&report.zone).map_err(|what| {
-        Error::new(Kind::Config, format!("`--zone` is not known: {}", report.zone)).hint(what)
-    })?;
+    let zone = Zone::named(&report.zone)
+        .map_err(|what| Error::new(Kind::Config, format!("`--zone` is not known: {}", report.zone)).hint(what))?;
     let mut choice = Choice::read(report.from.as_deref(), report.to.as_deref(), &zone)?;
     choice.meetings.clone_from(&report.meetings);
     choice.sessions.clone_from(&report.sessions);
@@ -59,7 +58,10 @@ fn write_csv(
     is_dry: bool,
 ) -> Result<Vec<(String, u64)>> {
     if is_dry {
-        return Ok(files.iter().map(|(name, text)| (path.join(name).display().to_string(), text.len() as u64)).collect());
+        return Ok(files
+            .iter()
+            .map(|(name, text)| (path.join(name).display().to_string(), text.len() as u64))
+            .collect());
     }
     let folder = OutputFolder::at(path, dataset)?;
     let write = |(name, text): (&str, String)| {
@@ -109,7 +111,9 @@ impl<'a> Made<'a> {
     fn text(&self) -> String {
         let verb = if self.dry_run { "would be written (dry run)" } else { "written" };
         let of = format!("{}, {}", counted(self.sessions, "session"), counted(self.persons, "person"));
-        let line = |Written { path, bytes }: &Written<'_>| format!("{verb}: {} ({})\n", crate::words::redact::shown(path), size(*bytes));
+        let line = |Written { path, bytes }: &Written<'_>| {
+            format!("{verb}: {} ({})\n", crate::words::redact::shown(path), size(*bytes))
+        };
         format!("report: {of}\n{}", self.files.iter().map(line).collect::<String>())
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A cell that a spreadsheet would take for a formula gets a `'` before it. Columns have the names that the views have.
 
+use std::fmt::Display;
+
 use super::numbers::{Day, Meeting, Numbers, Person, Row, Running, Timeline};
 use super::spread::Spread;
 use super::zone::{Zone, day};
@@ -59,7 +61,7 @@ fn optional(of: Option<&str>) -> Cell {
     of.map_or_else(|| Cell(String::new()), text)
 }
 
-fn number(number: impl ToString) -> Cell {
+fn number(number: impl Display + Copy) -> Cell {
     Cell(number.to_string())
 }
 
@@ -97,7 +99,7 @@ fn hours(numbers: &Numbers, zone: &Zone) -> String {
                 number(hour),
                 number(attended.div_euclid(1_000)),
                 number(days),
-                number(present),
+                Cell(present),
             ]);
         }
     }
@@ -115,7 +117,8 @@ fn spread(spread: &Spread) -> String {
 }
 
 fn meetings(meetings: &[Meeting]) -> String {
-    let heading = "meeting_id,sessions,first_started_at,last_started_at,duration_ms,occupied_ms,attended_ms,persons,peak";
+    let heading =
+        "meeting_id,sessions,first_started_at,last_started_at,duration_ms,occupied_ms,attended_ms,persons,peak";
     let mut lines = Lines::under(heading);
     for meeting in meetings {
         lines.add([

@@ -77,6 +77,14 @@ impl Fold {
         }
     }
 
+    /// Another bound of what is held in memory.
+    #[cfg(test)]
+    fn hold(&mut self, bytes: usize) {
+        self.meetings.hold(bytes);
+        self.people.hold(bytes);
+        self.members.hold(bytes);
+    }
+
     /// Counts a session of a chunk; sessions come in the order of their keys.
     ///
     /// # Errors
@@ -125,7 +133,7 @@ impl Fold {
             self.members.add((MEETINGS_OF_DAY | of_day, key), Member)?;
         }
         for attendance in attendances {
-            let person = hash(&attendance.person);
+            let person = hash(attendance.person);
             self.people.add(person, PersonTally::of(session, attendance))?;
             self.members.add((PERSONS_OF_DAY | of_day, person), Member)?;
             if let Some((meeting, _)) = meeting {
@@ -275,3 +283,6 @@ fn ranked_meetings(meetings: Groups<MeetingTally>) -> io::Result<(BTreeMap<u128,
     })?;
     Ok((best.into_values().collect(), all))
 }
+
+#[cfg(test)]
+mod tests;

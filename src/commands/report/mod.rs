@@ -20,12 +20,14 @@ mod fold;
 mod numbers;
 mod output;
 mod page;
-mod person;
 mod spill;
 mod spread;
 mod tally;
 mod timelines;
 mod zone;
+
+use std::sync::mpsc;
+use std::thread;
 
 use choice::Choice;
 use fold::Fold;
@@ -35,6 +37,7 @@ use zone::Zone;
 use crate::dataset::layout::Layout;
 use crate::dataset::published::Published;
 use crate::error::{Error, Kind, Result};
+use crate::rows::tables::SCHEMA_VERSION;
 use crate::store::files::Below;
 use crate::terminal::progress::Progress;
 use crate::words::stop::Stop;
@@ -43,7 +46,7 @@ use crate::words::stop::Stop;
 ///
 /// # Errors
 /// `Unreadable` where a file is damaged, `Destination` where one can't be read, or a private file not be written.
-pub fn count(
+fn count(
     layout: &Layout,
     choice: &Choice,
     zone: &Zone,
@@ -64,16 +67,33 @@ pub fn count(
     })
 }
 
-/// Adds the chosen sessions of a partition.
+/// Adds the chosen sessions of a partition. They are read ahead on a thread of its own, one chunk at most.
 fn add(fold: &mut Fold, part: &Published, choice: &Choice, stop: &Stop, folder: &Below) -> Result<()> {
-    let mut chunks = part.chunks()?;
-    while let Some(chunk) = chunks.next_chunk()? {
-        stop.check()?;
-        for row in (0..chunk.len()).filter(|row| choice.has(&chunk, *row)) {
-            fold.add(&chunk, row).map_err(|error| unwritten(error, folder))?;
+    // As stored, so that the numbers are those of the views, whatever the settings say of persons by now; an older version
+    // has no persons.
+    let stored = part.chunks_as_stored()?;
+    let is_old = stored.methods().values().any(|method| method.schema_version < SCHEMA_VERSION);
+    let mut chunks = if is_old { part.chunks()? } else { stored };
+    thread::scope(|scope| {
+        let (ready, arrived) = mpsc::sync_channel(1);
+        scope.spawn(move || {
+            while let Some(chunk) = chunks.next_chunk().transpose() {
+                // After an error there is no more to read, and whoever takes the chunks may be gone.
+                let is_last = chunk.is_err();
+                if ready.send(chunk).is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        for chunk in arrived {
+            let chunk = chunk?;
+            stop.check()?;
+            for row in (0..chunk.len()).filter(|row| choice.has(&chunk, *row)) {
+                fold.add(&chunk, row).map_err(|error| unwritten(error, folder))?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn unwritten(error: std::io::Error, folder: &Below) -> Error {

@@ -21,7 +21,8 @@ impl Output {
     /// be opened.
     pub fn at(path: &Path, dataset: Option<&Path>) -> Result<Self> {
         let name = path.file_name().and_then(|name| name.to_str()).filter(|name| checked(name).is_ok());
-        let name = name.ok_or_else(|| Error::new(Kind::Config, format!("not the name of a file: {}", path.display())))?;
+        let name =
+            name.ok_or_else(|| Error::new(Kind::Config, format!("not the name of a file: {}", path.display())))?;
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         refuse_dataset(above, dataset)?;
         Self::in_folder(Folder::at(above).map_err(|error| unwritten(path, error))?, name)

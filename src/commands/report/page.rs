@@ -135,7 +135,7 @@ impl Table<'_> {
 
     /// Behind a line that opens it.
     fn folded(&self, caption: &str) -> Markup {
-        html! { details { summary { "The numbers of this chart" span.soft { } } (self.scrolled(caption)) } }
+        html! { details { summary { "The numbers of this chart" } (self.scrolled(caption)) } }
     }
 
     fn scrolled(&self, caption: &str) -> Markup {

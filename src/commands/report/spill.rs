@@ -58,6 +58,12 @@ impl<G: Group> Groups<G> {
         Self { held: HashMap::new(), bytes: 0, most, folder: folder.clone(), runs: Vec::new() }
     }
 
+    /// Another bound.
+    #[cfg(test)]
+    pub fn hold(&mut self, bytes: usize) {
+        self.most = bytes;
+    }
+
     /// Adds to the group of a key, which begins with this if there is none.
     ///
     /// # Errors
@@ -317,11 +323,15 @@ mod tests {
     fn a_torn_file_is_an_error_and_no_end() {
         let folder = tempfile::tempdir().unwrap();
         let mut groups: Groups<Texts> = Groups::new(1 << 20, &Below::named(folder.path()));
-        groups.runs.push(groups.file(|file| {
-            file.write_all(&[1])?;
-            file.write_all(&3_i64.to_le_bytes())?;
-            file.write_all(&[0xff, 0xff, 0xff])
-        }).unwrap());
+        groups.runs.push(
+            groups
+                .file(|file| {
+                    file.write_all(&[1])?;
+                    file.write_all(&3_i64.to_le_bytes())?;
+                    file.write_all(&[0xff, 0xff, 0xff])
+                })
+                .unwrap(),
+        );
         assert_eq!(groups.finish(|_, _| Ok(())).unwrap_err().kind(), ErrorKind::InvalidData);
     }
 }

@@ -49,7 +49,8 @@ impl Group for MeetingTally {
     }
 
     fn write(key: u128, Self(meeting): &Self, to: &mut impl Write) -> io::Result<()> {
-        let Meeting { id, sessions, persons: _, first_started_at, last_started_at, duration_ms, occupied_ms, .. } = meeting;
+        let Meeting { id, sessions, persons: _, first_started_at, last_started_at, duration_ms, occupied_ms, .. } =
+            meeting;
         to.write_all(&key.to_le_bytes())?;
         let times = [*first_started_at, *last_started_at].map(|time| time.unwrap_or(NEVER));
         let sums = [sessions.cast_signed(), *duration_ms, *occupied_ms, meeting.attended_ms, i64::from(meeting.peak)];
@@ -94,7 +95,7 @@ impl PersonTally {
         let share = attendance.share(session);
         let seen = if attendance.is_present { session.observed_at } else { attendance.last_left_at };
         Self {
-            person: attendance.person.as_ref().into(),
+            person: attendance.person.into(),
             name: attendance.name.map(Into::into),
             sessions: 1,
             attended_ms: attendance.attended_ms,
@@ -219,6 +220,9 @@ mod tests {
         let later = PersonTally { name: Some("Ann".into()), ..person.clone() };
         let mut both = later;
         both.absorb(person);
-        assert_eq!((both.name.as_deref(), both.sessions, both.clone().finish().mean_share), (Some("Ann"), 2, Some(0.5)));
+        assert_eq!(
+            (both.name.as_deref(), both.sessions, both.clone().finish().mean_share),
+            (Some("Ann"), 2, Some(0.5))
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::rows::attendance::Span;
 /// Sessions that are drawn where none are asked for.
 const BUSIEST: usize = 3;
 /// Persons that are drawn of a session, those who were there longest.
-const PERSONS: usize = 40;
+const PERSONS: usize = 25;
 /// Spans, and joins, that are drawn of a person.
 const SPANS: usize = 200;
 

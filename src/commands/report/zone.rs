@@ -46,7 +46,8 @@ impl Zone {
     /// # Errors
     /// What a name of a zone looks like.
     pub fn named(name: &str) -> Result<Self, String> {
-        let rules = TimeZone::get(name).map_err(|_| "a zone is a name such as UTC, Europe/Berlin or Asia/Kolkata".to_owned())?;
+        let rules = TimeZone::get(name)
+            .map_err(|_| "a zone is a name such as UTC, Europe/Berlin or Asia/Kolkata".to_owned())?;
         Ok(Self { rules, kept: vec![None; KEPT] })
     }
 
@@ -60,7 +61,11 @@ impl Zone {
         let place = usize::try_from(at.div_euclid(SLOT).rem_euclid(64)).unwrap_or_default();
         match self.kept[place] {
             Some(hour) if hour.start <= at && at < hour.end => hour,
-            _ => *self.kept[place].insert(self.find(at)),
+            _ => {
+                let hour = self.find(at);
+                self.kept[place] = Some(hour);
+                hour
+            }
         }
     }
 
@@ -152,7 +157,8 @@ mod tests {
         let mut zone = Zone::named("Asia/Kolkata").unwrap();
         let at = timestamp::parse("2026-11-23T20:00:00Z").unwrap();
         assert_eq!((clock(&zone, at).as_str(), time_of_day(&zone, at).as_str()), ("2026-11-24 01:30", "01:30"));
-        assert_eq!((zone.name(), zone.hour(at).weekday()), ("Asia/Kolkata", 1));
+        assert_eq!(zone.hour(at).weekday(), 1);
+        assert_eq!(zone.name(), "Asia/Kolkata");
         assert_eq!(zone.midnight(2026, 11, 24), timestamp::parse("2026-11-23T18:30:00Z"));
         // Midnight is left out on this day.
         let cairo = Zone::named("Africa/Cairo").unwrap();

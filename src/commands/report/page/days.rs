@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Page, Table, figure, hours, length, number, svg};
-use crate::commands::report::charts::{Columns, DAYS, heat_map};
+use crate::commands::report::charts::{Columns, DAYS, HALF, THIRD, heat_map};
 use crate::commands::report::numbers::Day;
 use crate::commands::report::spread::Spread;
 use crate::commands::report::zone::day;
@@ -16,15 +16,17 @@ impl Page<'_> {
     pub(super) fn days(&self) -> Result<Markup> {
         let days = self.shown_days();
         let labels = labels(&days);
-        let chart = |title: &str, about: &str, values: &dyn Fn(&Day) -> f64, text: &dyn Fn(&Day) -> Markup| {
-            let heights: Vec<f64> = days.iter().map(|(_, of_day)| values(of_day)).collect();
-            let chart = Columns { values: &heights, labels: &labels, is_second: false }.chart()?;
-            let said = format!("{title} by day, {}", said(&days));
-            let rows = self.numbers.daily.iter().rev().take(SHOWN);
-            let rows = rows.map(|(at, of_day)| vec![day_name(*at), text(of_day)]).collect();
-            let table = Table { columns: &["day", &title.to_lowercase()], words: 1, rows };
-            Ok(figure(title, about, &svg(&chart, "chart", &said), &table))
-        };
+        let chart =
+            |title: &str, about: &str, values: &dyn Fn(&Day) -> f64, text: &dyn Fn(&Day) -> Markup| -> Result<Markup> {
+                let heights: Vec<f64> = days.iter().map(|(_, of_day)| values(of_day)).collect();
+                let chart = Columns { values: &heights, labels: &labels, is_second: false, width: HALF }.chart()?;
+                let said = format!("{title} by day, {}", said(&days));
+                let rows = self.numbers.daily.iter().rev().take(SHOWN);
+                let rows = rows.map(|(at, of_day)| vec![day_name(*at), text(of_day)]).collect();
+                let what = title.to_lowercase();
+                let table = Table { columns: &["day", &what], words: 1, rows };
+                Ok(figure(title, about, &svg(&chart, "chart", &said), &table))
+            };
         let dated = self.numbers.daily.iter().filter(|(day, _)| day.is_some()).count();
         Ok(html! {
             section id="days" aria-labelledby="days-title" {
@@ -61,7 +63,7 @@ impl Page<'_> {
             section id="punctuality" aria-labelledby="punctuality-title" {
                 h2 id="punctuality-title" { "How long, how late, how early" }
                 p { "How long somebody was there in a session, how long after its start persons came, and how long before its end they left." }
-                div.pair {
+                div.pair.three {
                     (spread("Active time of a session", "sessions", &numbers.active, false)?)
                     (spread("Late coming", "persons in sessions", &numbers.late, true)?)
                     (spread("Early leaving", "persons in sessions", &numbers.early, true)?)
@@ -104,10 +106,13 @@ impl Page<'_> {
 /// A chart of how lengths of time are spread.
 fn spread(title: &str, what: &str, spread: &Spread, is_second: bool) -> Result<Markup> {
     let heights: Vec<f64> = spread.counts.iter().map(|number| count(*number)).collect();
-    let labels: Vec<(usize, String)> = (0..spread.bounds.len()).step_by(2).map(|place| (place, short(spread, place))).collect();
-    let chart = Columns { values: &heights, labels: &labels, is_second }.chart()?;
+    let labels: Vec<(usize, String)> =
+        (0..spread.bounds.len()).step_by(2).map(|place| (place, short(spread, place))).collect();
+    let chart = Columns { values: &heights, labels: &labels, is_second, width: THIRD }.chart()?;
     let about = match (spread.minutes_at(0.5), spread.minutes_at(0.9)) {
-        (Some(half), Some(most)) => format!("Half under {}, nine in ten under {}", minutes(half + 1), minutes(most + 1)),
+        (Some(half), Some(most)) => {
+            format!("Half under {}, nine in ten under {}", minutes(half + 1), minutes(most + 1))
+        }
         _ => "There are none".to_owned(),
     };
     let rows = spread.counts.iter().enumerate();

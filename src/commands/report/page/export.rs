@@ -14,7 +14,9 @@ impl Page<'_> {
         let what = match (&status.last, is_good) {
             (None, _) => "No run has left a record, so nobody can say whether sessions are missing.",
             (Some(_), true) => "The last run has shown that no session was missed.",
-            (Some(_), false) if is_proven => "The last run has shown that no session was missed, but not all is as it should be.",
+            (Some(_), false) if is_proven => {
+                "The last run has shown that no session was missed, but not all is as it should be."
+            }
             (Some(_), false) => "The last run could not show that no session was missed, so some may be missing here.",
         };
         html! {

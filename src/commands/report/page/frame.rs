@@ -60,8 +60,8 @@ impl Page<'_> {
             ("persons", number(all.persons)),
             ("meetings", number(all.meetings)),
             ("attended", html! { (hours(all.attended_ms)) }),
-            ("with somebody there", html! { (hours(all.occupied_ms)) }),
-            ("at once in one session, at most", number(u64::try_from(all.peak).unwrap_or_default())),
+            ("active", html! { (hours(all.occupied_ms)) }),
+            ("at once, at most", number(u64::try_from(all.peak).unwrap_or_default())),
         ];
         html! {
             header {
@@ -80,7 +80,8 @@ impl Page<'_> {
         let zone = self.zone.name();
         match self.numbers.starts {
             Some((first, last)) => {
-                let [first, last] = [first, last].map(|time| clock(self.zone, time).chars().take(10).collect::<String>());
+                let [first, last] =
+                    [first, last].map(|time| clock(self.zone, time).chars().take(10).collect::<String>());
                 html! { "Sessions that started from " (first) " to " (last) ". Days and hours are those of " (zone) "." }
             }
             None => html! { "There are no sessions. Days and hours are those of " (zone) "." },

@@ -15,7 +15,7 @@ impl Page<'_> {
     pub(super) fn meetings(&self) -> Result<Markup> {
         let meetings = &self.numbers.meetings;
         let most = meetings.first().map_or(0, |meeting| meeting.attended_ms);
-        let row = |meeting: &Meeting| {
+        let row = |meeting: &Meeting| -> Result<Markup> {
             let drawn = stretched(&bar(meeting.attended_ms, most)?, &hours(meeting.attended_ms));
             Ok(html! {
                 tr {
@@ -37,7 +37,7 @@ impl Page<'_> {
                 @if rows.is_empty() { p { "There are none." } } @else {
                     div.card { table.rank aria-label="The busiest meetings" {
                         thead { tr {
-                            th scope="col" { "meeting" } th scope="col" { span.optional { "attended" } }
+                            th scope="col" { "meeting" } th.bar scope="col" { "attended" }
                             th.number scope="col" { "attended" } th.number scope="col" { "sessions" } th.number scope="col" { "persons" }
                             th.number.optional scope="col" { "peak" } th.number.optional scope="col" { "last" }
                         } }
@@ -51,7 +51,7 @@ impl Page<'_> {
     pub(super) fn people(&self) -> Result<Markup> {
         let people = &self.numbers.people;
         let most = people.first().map_or(0, |person| person.attended_ms);
-        let row = |person: &Person| {
+        let row = |person: &Person| -> Result<Markup> {
             let drawn = stretched(&bar(person.attended_ms, most)?, &hours(person.attended_ms));
             let share = person.mean_share.map(|share| format!("{:.0} %", share * 100.0)).unwrap_or_default();
             Ok(html! {
@@ -73,7 +73,7 @@ impl Page<'_> {
                 @if rows.is_empty() { p { "There are none." } } @else {
                     div.card { table.rank aria-label="The people who attend most" {
                         thead { tr {
-                            th scope="col" { "person" } th scope="col" { span.optional { "attended" } }
+                            th scope="col" { "person" } th.bar scope="col" { "attended" }
                             th.number scope="col" { "attended" } th.number scope="col" { "sessions" } th.number scope="col" { "share" }
                             th.number.optional scope="col" { "last seen" }
                         } }

@@ -30,8 +30,8 @@ impl Page<'_> {
     fn timeline(&self, timeline: &Timeline) -> Result<Markup> {
         let middle = timeline.span.start + timeline.span.length() / 2;
         let clocks = [timeline.span.start, middle, timeline.span.end].map(|at| time_of_day(self.zone, at));
-        let draw = |row: &Row| Ok((row, stretched(&presence(row, timeline.span)?, &self.written(row))));
-        let rows = timeline.rows.iter().map(draw).collect::<Result<Vec<_>>>()?;
+        let draw = |row: &Row| -> Result<Markup> { Ok(stretched(&presence(row, timeline.span)?, &self.written(row))) };
+        let drawn = timeline.rows.iter().map(draw).collect::<Result<Vec<_>>>()?;
         let about = self.about(timeline);
         Ok(html! {
             figure.card {
@@ -42,7 +42,7 @@ impl Page<'_> {
                         th scope="col" { div.hours { @for clock in &clocks { span { (clock) } } } }
                         th.number scope="col" { "attended" }
                     } }
-                    tbody { @for (row, drawn) in &rows { tr {
+                    tbody { @for (row, drawn) in timeline.rows.iter().zip(&drawn) { tr {
                         th scope="row" { (name(row.name.as_deref())) }
                         td { (drawn) }
                         td.number { (length(row.attended_ms)) }
@@ -56,14 +56,23 @@ impl Page<'_> {
 
     fn about(&self, timeline: &Timeline) -> String {
         let from = clock(self.zone, timeline.span.start);
-        let to = if timeline.is_open { "still running when last seen".to_owned() } else { time_of_day(self.zone, timeline.span.end) };
+        let to = if timeline.is_open {
+            "still running when last seen".to_owned()
+        } else {
+            time_of_day(self.zone, timeline.span.end)
+        };
         let persons = timeline.rows.len() + timeline.more;
-        format!("{from} to {to}, {persons} persons, {} at once, {} attended.", timeline.peak, hours(timeline.attended_ms))
+        format!(
+            "{from} to {to}, {persons} persons, {} at once, {} attended.",
+            timeline.peak,
+            hours(timeline.attended_ms)
+        )
     }
 
     fn table(&self, timeline: &Timeline) -> Table<'static> {
         let row = |row: &Row| {
-            let at = |time: Option<i64>, none: &str| time.map_or_else(|| none.to_owned(), |at| time_of_day(self.zone, at));
+            let at =
+                |time: Option<i64>, none: &str| time.map_or_else(|| none.to_owned(), |at| time_of_day(self.zone, at));
             vec![
                 name(row.name.as_deref()),
                 html! { (at(row.first_joined_at, "")) },
@@ -94,7 +103,13 @@ impl Page<'_> {
         let at = |time: Option<i64>| html! { (time.map(|at| clock(self.zone, at)).unwrap_or_default()) };
         let rows = running.iter().map(|session| {
             let present = number(session.present);
-            vec![id(Some(&session.id)), id(session.meeting.as_deref()), at(session.started_at), at(session.observed_at), present]
+            vec![
+                id(Some(&session.id)),
+                id(session.meeting.as_deref()),
+                at(session.started_at),
+                at(session.observed_at),
+                present,
+            ]
         });
         let columns = &["session", "meeting", "started", "last seen", "there"];
         let table = Table { columns, words: 4, rows: rows.collect() };
