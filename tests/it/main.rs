@@ -48,6 +48,7 @@ mod reader;
 mod readers;
 mod reasons;
 mod rejects;
+mod report;
 mod rerun;
 mod rows;
 mod secrets;

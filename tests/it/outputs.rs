@@ -158,6 +158,7 @@ fn a_result_that_cannot_be_printed_has_a_code_of_its_own() {
         &["config"][..],
         &["verify"],
         &["status"],
+        &["report"],
         &["rejects"],
         &["check"],
         &["man"],
@@ -233,6 +234,7 @@ fn beside_a_first_run_there_is_no_dataset_yet() {
         &["verify"][..],
         &["verify", "--repair"],
         &["status"],
+        &["report"],
         &["rejects"],
         &["purge", "--before", "2020-01-01"],
         &["purge", "--before", "2020-01-01", "--dry-run"],
@@ -244,7 +246,7 @@ fn beside_a_first_run_there_is_no_dataset_yet() {
     // Stopped before it has published, it has made none.
     signal(&child, "-TERM");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
-    for arguments in [&["verify"][..], &["status"], &["rejects"], &["purge", "--before", "2020-01-01"]] {
+    for arguments in [&["verify"][..], &["status"], &["rejects"], &["report"], &["purge", "--before", "2020-01-01"]] {
         let ran = Ran::of(bed.command(arguments).output().unwrap());
         assert!(ran.code == 6 && ran.stderr.contains("error: there is no dataset: "), "{arguments:?}: {ran:?}");
     }

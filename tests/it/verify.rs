@@ -11,6 +11,7 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UI
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rollbook::dataset::encode::Encoder;
 use rollbook::rows::anomaly::{self, Anomalies};
+use rollbook::rows::method::Method;
 use rollbook::rows::tables::{Table, Tables};
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use serde_json::Value;
@@ -68,7 +69,7 @@ fn read(path: &Path) -> RecordBatch {
 
 fn write(path: &Path, table: Table, batch: &RecordBatch) {
     let file = File::create(path).unwrap();
-    let mut encoder = Encoder::new(table, &file).unwrap();
+    let mut encoder = Encoder::new(table, &Method::default(), &file).unwrap();
     encoder.write(batch).unwrap();
     encoder.close().unwrap();
 }

@@ -60,15 +60,16 @@ EXPECTED = {
                round(avg(attended_ms / nullif(duration_ms, 0)), 6)
         FROM attendance GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT 1000""",
     "hours.csv": """
-        SELECT isodow(t), hour(t), sum(least(e, q + 900000000) - greatest(s, q))
-        FROM (SELECT s, e, unnest(range(s - s % 900000000, e, 900000000)) AS q FROM pieces), LATERAL (SELECT make_timestamptz(q) AS t)
-        GROUP BY ALL ORDER BY 1, 2""",
+        SELECT isodow(t), hour(t), sum(least(e, q + 900000000) - greatest(s, q)) FROM (
+          SELECT s, e, q, timezone('UTC', make_timestamp(q)) AS t
+          FROM (SELECT s, e, unnest(range(s - s % 900000000, e, 900000000)) AS q FROM pieces)
+        ) GROUP BY 1, 2 ORDER BY 1, 2""",
     "open_sessions.csv": """
         SELECT session_id, coalesce(meeting_id, ''), epoch_us(started_at), epoch_us(observed_at), coalesce(any_value(n), 0)
         FROM sessions LEFT JOIN (SELECT session_id, count(*) AS n FROM attendance WHERE is_present GROUP BY 1) USING (session_id)
-        WHERE is_open GROUP BY ALL ORDER BY started_at DESC NULLS LAST, session_id DESC LIMIT 50""",
+        WHERE is_open GROUP BY ALL ORDER BY 3 DESC NULLS LAST, session_id DESC LIMIT 50""",
     "anomaly_counts.csv": " UNION ALL ".join(
-        f"SELECT '{table}' AS t, unnest(anomalies) AS a, count(*) FROM {table} GROUP BY ALL"
+        f"SELECT '{table}' AS t, a, count(*) FROM (SELECT unnest(anomalies) AS a FROM {table}) GROUP BY a"
         for table in ["sessions", "participants", "timelogs"]
     ),
 }
