@@ -241,8 +241,9 @@ fn files_are_private_and_nothing_else_is_overwritten() {
 #[test]
 fn of_many_sessions() {
     let bed = exported(Options::new(Account::new(38, 100_000, Shape::Realistic)));
-    let mut command = bed.command(&["report", "-q", "--csv", "csv"]);
-    command.env("TMPDIR", bed.folder.path());
+    let folder = bed.folder.path();
+    let mut command = bed.command(&["report", "-q"]);
+    command.arg("--csv").arg(folder.join("csv")).arg("-o").arg(page(&bed)).env("TMPDIR", folder);
     let (ran, Figures { wall_s, cpu_s, peak_mib }) = measured(&command);
     assert_eq!(ran.code, 0, "{ran:?}");
     let bytes = fs::metadata(page(&bed)).unwrap().len();
