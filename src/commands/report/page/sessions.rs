@@ -39,7 +39,7 @@ impl Page<'_> {
                 table.timeline aria-label="Who was there when" {
                     thead { tr {
                         th scope="col" { "person" }
-                        th scope="col" { div.hours { @for clock in &clocks { span { (clock) } } } }
+                        th scope="col" { div.hours { @for clock in &clocks { span { (clock) } " " } } }
                         th.number scope="col" { "attended" }
                     } }
                     tbody { @for (row, drawn) in timeline.rows.iter().zip(&drawn) { tr {
