@@ -101,6 +101,7 @@ pub struct Meeting {
 
 /// A person: a row of the view `people`.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[allow(clippy::struct_field_names, reason = "as the view names it")]
 pub struct Person {
     /// The key.
     pub person: String,

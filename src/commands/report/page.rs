@@ -66,17 +66,11 @@ fn foreign(text: &str) -> Markup {
 
 /// An id: text of others that is no word.
 fn id(text: Option<&str>) -> Markup {
-    match text {
-        Some(text) => html! { code { (foreign(text)) } },
-        None => html! { span.soft { "none" } },
-    }
+    text.map_or_else(|| html! { span.soft { "none" } }, |text| html! { code { (foreign(text)) } })
 }
 
 fn name(text: Option<&str>) -> Markup {
-    match text {
-        Some(text) => foreign(text),
-        None => html! { span.soft { "no name" } },
-    }
+    text.map_or_else(|| html! { span.soft { "no name" } }, foreign)
 }
 
 /// A drawing with what it shows in words.

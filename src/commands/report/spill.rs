@@ -69,16 +69,13 @@ impl<G: Group> Groups<G> {
     /// # Errors
     /// Where a file can't be written.
     pub fn add(&mut self, key: G::Key, group: G) -> io::Result<()> {
-        match self.held.get_mut(&key) {
-            Some(held) => {
-                let before = held.weight();
-                held.absorb(group);
-                self.bytes = (self.bytes + held.weight()).saturating_sub(before);
-            }
-            None => {
-                self.bytes += group.weight() + Self::SIZE;
-                self.held.insert(key, group);
-            }
+        if let Some(held) = self.held.get_mut(&key) {
+            let before = held.weight();
+            held.absorb(group);
+            self.bytes = (self.bytes + held.weight()).saturating_sub(before);
+        } else {
+            self.bytes += group.weight() + Self::SIZE;
+            self.held.insert(key, group);
         }
         if self.bytes > self.most { self.spill() } else { Ok(()) }
     }

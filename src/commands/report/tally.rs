@@ -161,7 +161,7 @@ impl Group for PersonTally {
 
     fn read(from: &mut impl Read) -> io::Result<(u128, Self)> {
         let key = number(from)?;
-        let [first, last, sessions, attended_ms, shares, shared] = numbers(from)?;
+        let [first, last, sessions, attended_ms, sum_of_shares, shared] = numbers(from)?;
         let tally = Self {
             person: read_text(from)?.unwrap_or_default(),
             name: read_text(from)?,
@@ -169,7 +169,7 @@ impl Group for PersonTally {
             attended_ms,
             first_seen_at: known(first),
             last_seen_at: known(last),
-            shares: f64::from_bits(shares.cast_unsigned()),
+            shares: f64::from_bits(sum_of_shares.cast_unsigned()),
             shared: shared.cast_unsigned(),
         };
         Ok((key, tally))

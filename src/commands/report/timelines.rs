@@ -32,8 +32,8 @@ impl Timelines {
     pub fn add(&mut self, session: &Session<'_>, attended_ms: i64, persons: Vec<Attendance<'_>>) {
         if self.wants_busiest {
             let last = self.found.keys().next_back().filter(|_| self.found.len() >= BUSIEST);
-            let (Reverse(least), _) = last.cloned().unwrap_or((Reverse(0), String::new()));
-            if attended_ms <= least {
+            let (Reverse(lowest), _) = last.cloned().unwrap_or((Reverse(0), String::new()));
+            if attended_ms <= lowest {
                 return;
             }
         } else {

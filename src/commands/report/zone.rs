@@ -14,6 +14,7 @@ const KEPT: usize = 64;
 
 /// An hour as clocks show it, or a part of one where the clocks are changed in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "the hour of an hour has no other name")]
 pub struct Hour {
     /// The moment at which it begins, in microseconds since 1970, UTC.
     pub start: i64,

@@ -78,14 +78,11 @@ impl Page<'_> {
 
     fn range(&self) -> Markup {
         let zone = self.zone.name();
-        match self.numbers.starts {
-            Some((first, last)) => {
-                let [first, last] =
-                    [first, last].map(|time| clock(self.zone, time).chars().take(10).collect::<String>());
-                html! { "Sessions that started from " (first) " to " (last) ". Days and hours are those of " (zone) "." }
-            }
-            None => html! { "There are no sessions. Days and hours are those of " (zone) "." },
-        }
+        let Some((first, last)) = self.numbers.starts else {
+            return html! { "There are no sessions. Days and hours are those of " (zone) "." };
+        };
+        let [first, last] = [first, last].map(|time| clock(self.zone, time).chars().take(10).collect::<String>());
+        html! { "Sessions that started from " (first) " to " (last) ". Days and hours are those of " (zone) "." }
     }
 
     pub(super) fn footer(&self) -> Markup {
