@@ -119,6 +119,11 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Status(status) => told(commands::status(&setting, &cli.global, status, &stop)),
             Command::Rejects(rejects) => told(commands::rejects(&setting, &cli.global, rejects, &stop)),
             Command::Views(views) => told(commands::views(&setting, views, &stop)),
+            Command::Report(report) => {
+                let made = commands::report(&setting, &cli.global, report, &stop);
+                setting.progress.finish();
+                told(made)
+            }
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
             Command::Simulate(simulate) => {
                 let server = commands::simulate(&setting, simulate).await?;

@@ -11,12 +11,14 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, 
 mod export;
 mod purge;
 mod rejects;
+mod report;
 mod simulate;
 mod status;
 mod text;
 mod tips;
 mod verify;
 mod views;
+mod zone;
 
 use crate::config::{Override, Source};
 use crate::terminal::logging::Format;
@@ -24,6 +26,7 @@ use crate::terminal::progress::Mode;
 pub use export::{Backfill, Export, Reading};
 pub use purge::Purge;
 pub use rejects::Rejects;
+pub use report::Report;
 pub use simulate::{Demo, Simulate};
 pub use status::Status;
 pub use tips::with_tips;
@@ -191,6 +194,13 @@ pub enum Command {
     /// runs went. They read the dataset's files where they are, and belong to the session that makes them. docs/queries.md shows
     /// each. Reads no row, needs no credentials, and writes nothing.
     Views(Views),
+    /// Write a page with the numbers: who met when, for how long, and what may be missing
+    ///
+    /// One HTML file that loads nothing and runs no script, with charts and their tables: sessions, persons and hours by day,
+    /// active time, hours of the week, meetings, people, timelines, anomalies and the state of the export. With --csv the
+    /// same numbers as files for a spreadsheet. The files hold personal data, and their owner alone may read them. Needs no
+    /// credentials, asks no API and leaves the dataset as it is.
+    Report(Report),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -357,6 +367,7 @@ Commands:
   status       Show what the dataset holds, how its last runs went and what waits
   rejects      List the records that could not be read, or not all of them
   views        Print SQL that makes the tables and views over them in DuckDB or Spark
+  report       Write a page with the numbers: who met when, for how long, and what may be missing
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   config       Print the settings in force and where each comes from

@@ -5,7 +5,8 @@
 //! purge     what must not come back       demo      an export of a simulated account
 //! verify    what a dataset is worth       simulate  the simulated API alone
 //! status    what it holds, and its runs   rejects   what could not be read
-//! views     SQL that answers questions    run       the frame of a run that reads the API
+//! views     SQL that answers questions    report    a page and files with the numbers
+//! run       the frame of a run that reads the API
 //! fetch     one page of the list as rows  shortfall why written data ends a run with 3
 //! ```
 
@@ -25,6 +26,7 @@ pub mod export;
 mod fetch;
 pub mod purge;
 pub mod rejects;
+pub mod report;
 mod run;
 mod shortfall;
 pub mod simulate;
@@ -37,6 +39,7 @@ pub use demo::demo;
 pub use export::command::{backfill, export};
 pub use purge::command::{purge, rules};
 pub use rejects::command::rejects;
+pub use report::command::report;
 pub use simulate::simulate;
 pub use status::command::status;
 pub use verify::command::verify;

@@ -51,6 +51,7 @@ mod readers;
 mod reasons;
 mod receipt_page;
 mod rejects;
+mod report;
 mod rerun;
 mod rows;
 mod secrets;

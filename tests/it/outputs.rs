@@ -158,6 +158,7 @@ fn a_result_that_cannot_be_printed_has_a_code_of_its_own() {
         &["config"][..],
         &["verify"],
         &["status"],
+        &["report"],
         &["rejects"],
         &["check"],
         &["man"],
@@ -233,6 +234,7 @@ fn beside_a_first_run_there_is_no_dataset_yet() {
         &["verify"][..],
         &["verify", "--repair"],
         &["status"],
+        &["report"],
         &["rejects"],
         &["views", "--engine", "spark"],
         &["purge", "--before", "2020-01-01"],
@@ -249,6 +251,7 @@ fn beside_a_first_run_there_is_no_dataset_yet() {
         &["verify"][..],
         &["status"],
         &["rejects"],
+        &["report"],
         &["views", "--engine", "spark"],
         &["purge", "--before", "2020-01-01"],
     ] {

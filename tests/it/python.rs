@@ -15,6 +15,11 @@ pub fn python_with_s3() -> PathBuf {
     environment("requirements-s3.txt", "python-s3")
 }
 
+/// One with the driver of a browser.
+pub fn python_with_browser() -> PathBuf {
+    environment("requirements-browser.txt", "python-browser")
+}
+
 fn environment(requirements: &str, folder: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let requirements = root.join("tests/readers").join(requirements);

@@ -29,7 +29,8 @@ use crate::rows::partition::PartitionBy;
 use crate::stage::{Stage, Waiting};
 use crate::words::clock::Clock;
 use notice::Notice;
-use report::{Due, Status};
+use report::Due;
+pub use report::Status;
 use runs::Runs;
 
 /// Looks at a dataset, however it is cut.

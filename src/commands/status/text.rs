@@ -34,7 +34,8 @@ impl Status {
         text
     }
 
-    fn lines(&self) -> Vec<(&'static str, String)> {
+    /// What is told, line by line: its subject, and what is to be said of it. A line that goes on with the one before has none.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
         let Tables { sessions, participants, timelogs } = self.holding.rows.map(number);
         let mut lines = vec![
             ("dataset", self.dataset()),
@@ -43,7 +44,7 @@ impl Status {
             ("participants", participants),
             ("timelogs", timelogs),
             ("size", format!("{} in {}", size(self.holding.bytes), counted(self.holding.files, "file"))),
-            ("last run", self.run(self.last.as_ref(), "none that has left a receipt")),
+            ("last run", self.last_run()),
         ];
         lines.extend(self.failure().map(|line| ("", line)));
         lines.push(("last proven", self.run(self.proven.as_ref(), "none has shown that nothing was missed")));
@@ -89,6 +90,11 @@ impl Status {
         let by = run.evidence().filter(|_| run.exit_code == 0);
         let by = by.map_or_else(String::new, |evidence| format!(" by {}", shown(evidence)));
         format!("{} {when}: exit {}, {}{by}", shown(&run.command), run.exit_code, shown(&run.outcome))
+    }
+
+    /// How the last run ended.
+    pub fn last_run(&self) -> String {
+        self.run(self.last.as_ref(), "none that has left a receipt")
     }
 
     /// What the last run failed of.
