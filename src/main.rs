@@ -102,7 +102,10 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
         let setting = Setting { config, addressed_by, environment, clock: Clock::new(now), progress };
         match &cli.command {
             Command::Export(export) => ended(commands::export(setting, &cli.global, export, stop).await?, cli),
-            Command::Backfill(backfill) => ended(commands::backfill(setting, &cli.global, backfill, stop).await?, cli),
+            Command::Backfill(backfill) => {
+                let run = Box::pin(commands::backfill(setting, &cli.global, backfill, stop));
+                ended(run.await?, cli)
+            }
             Command::Purge(purge) if purge.list => {
                 conclude(Ok(0), commands::rules(&setting, cli.global.json, &stop)?.as_bytes())
             }
@@ -114,7 +117,7 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Verify(verify) => {
                 let looked = commands::verify(&setting, &cli.global, verify, &stop).await;
                 setting.progress.finish();
-                told(looked.map(|told| if told.error.is_none() { told.unless(is_silent(cli)) } else { told }))
+                told(looked.map(|told| told.unless(is_silent(cli))))
             }
             Command::Status(status) => told(commands::status(&setting, &cli.global, status, &stop)),
             Command::Rejects(rejects) => told(commands::rejects(&setting, &cli.global, rejects, &stop)),
@@ -122,7 +125,7 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Report(report) => {
                 let made = commands::report(&setting, &cli.global, report, &stop);
                 setting.progress.finish();
-                told(made)
+                told(made.map(|told| told.unless(is_silent(cli))))
             }
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
             Command::Simulate(simulate) => {

@@ -78,10 +78,10 @@ pub struct Told {
 }
 
 impl Told {
-    /// The same without a text where that is not wanted.
+    /// The same; a success without a text where none is wanted.
     #[must_use]
     pub fn unless(self, is_silent: bool) -> Self {
-        if is_silent { Self { text: String::new(), ..self } } else { self }
+        if is_silent && self.error.is_none() { Self { text: String::new(), ..self } } else { self }
     }
 }
 

@@ -135,13 +135,13 @@ impl Declared {
             "Option" => format!("{} or null", self.kind(&inner[0], path, below)),
             "Vec" => format!("list: {}", self.kind(&inner[0], path, below)),
             "BTreeMap" => format!("object: {} by name", self.kind(&inner[1], path, below)),
-            _ => match self.enums.get(&name) {
-                Some(values) => values.iter().map(|(value, _)| format!("`{value}`")).collect::<Vec<_>>().join(", "),
-                None => {
-                    below.push_back((path.to_owned(), name));
-                    format!("object, [below](#{})", path.replace(['.', '`'], ""))
+            _ => {
+                if let Some(values) = self.enums.get(&name) {
+                    return values.iter().map(|(value, _)| format!("`{value}`")).collect::<Vec<_>>().join(", ");
                 }
-            },
+                below.push_back((path.to_owned(), name));
+                format!("object, [below](#{})", path.replace(['.', '`'], ""))
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use crate::commands::{Setting, Told};
 use crate::dataset::destination::{self, Destination};
 use crate::error::{Error, Kind, Result};
 use crate::terminal::summary::{counted, size};
+use crate::words::redact;
 use crate::words::stop::Stop;
 
 /// Runs `rollbook report`: writes the page, and with `--csv` the files.
@@ -104,8 +105,7 @@ impl<'a> Made<'a> {
     }
 
     fn json(&self) -> String {
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        format!("{}\n", crate::words::redact::shown_json(&text))
+        redact::document(self)
     }
 
     fn text(&self) -> String {
