@@ -227,7 +227,7 @@ fn files_are_private_and_nothing_else_is_overwritten() {
     assert_eq!(report(&bed, &["--csv", "data/timelogs"]).code, 2);
     assert_eq!(bed.files(), before);
     for (arguments, hint) in [
-        (["--zone", "Mars"], "hint: a zone is a name such as UTC"),
+        (["--zone", "Mars"], "a time zone is UTC, or an area and a place"),
         (["--from", "yesterday"], "`--from` must be a day"),
         (["--session", ""], "it is empty"),
     ] {
