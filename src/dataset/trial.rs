@@ -32,7 +32,8 @@ pub fn refuse_missing_parent(what: &str, folder: &Path) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Ok(()), // told when it is used
         Err(_) => {}
     }
-    if fs::symlink_metadata(folder).is_ok() {
+    // Another run may have made the folder meanwhile.
+    if fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()) {
         return refused(
             "a symbolic link leads to nothing",
             folder,
