@@ -16,7 +16,7 @@ use rollbook::sim::{Account, Change, Options, Script, Session, Shape, Spacing};
 use serde_json::{Value, json};
 
 use crate::answers::{Answers, Seen, Zone, answers, row};
-use crate::bed::{Bed, Ran, TOKEN, rollbook};
+use crate::bed::{Bed, Ran, TOKEN, number, rollbook};
 use crate::oddities::made_odd;
 use crate::place::copy;
 use crate::python::{python, python_with_s3, run};
@@ -199,9 +199,11 @@ fn export(bed: &Bed, dataset: &str, environment: &[(String, String)], by: &str) 
     ran.receipt()
 }
 
-/// 20,000 sessions over 300 days of 2026, both nights on which clocks change in New York among them.
+/// So many sessions, or as many as `ROLLBOOK_TEST_VIEWS` says, over 300 days of 2026, both nights on which clocks change in New York
+/// among them. Spark takes minutes of CPU for 20,000.
 fn account() -> Account {
-    Account::new(77, 20_000, Shape::Realistic).spaced(Spacing::every(1_296_000))
+    let sessions = number("ROLLBOOK_TEST_VIEWS").unwrap_or(4_000);
+    Account::new(77, sessions, Shape::Realistic).spaced(Spacing::every(300 * 86_400_000 / sessions))
 }
 
 /// A case, and what its views must say; the views that can't be made have nothing to say.
