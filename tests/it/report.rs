@@ -239,6 +239,20 @@ fn files_are_private_and_nothing_else_is_overwritten() {
 }
 
 #[test]
+fn a_run_that_reads_no_list_is_no_proof() {
+    let bed = exported(Options::new(Account::new(36, 20, Shape::Plain)));
+    let said = |json: bool, text: &str| {
+        let ran = report(&bed, &["--json"]);
+        assert_eq!((ran.code, &ran.receipt()["proven"]), (0, &json!(json)), "{ran:?}");
+        assert!(fs::read_to_string(page(&bed)).unwrap().contains(text), "{text}");
+    };
+    said(true, "The last run has shown that no session was missed.");
+    let purged = Ran::of(bed.command(&["purge", "--before", "1990-01-01", "-q"]).output().unwrap());
+    assert_eq!(purged.code, 0, "{purged:?}");
+    said(false, "The last run was none that can show that no session was missed");
+}
+
+#[test]
 fn of_many_sessions() {
     let bed = exported(Options::new(Account::new(38, 100_000, Shape::Realistic)));
     let folder = bed.folder.path();

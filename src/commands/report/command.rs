@@ -1,5 +1,7 @@
 //! `report`: from what was typed to a page, and to files for a spreadsheet.
 
+use std::path::Path;
+
 use serde::Serialize;
 use tokio::task::block_in_place;
 
@@ -22,8 +24,9 @@ use crate::words::stop::Stop;
 /// Runs `rollbook report`: writes the page, and with `--csv` the files.
 pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &Stop) -> Result<Told> {
     let Setting { config, environment, clock, progress, .. } = setting;
+    // What was typed is a name of the database.
     let zone = Zone::named(&report.zone)
-        .map_err(|what| Error::new(Kind::Config, format!("`--zone` is not known: {}", report.zone)).hint(what))?;
+        .ok_or_else(|| Error::new(Kind::Unexpected, format!("no rules are known of the time zone: {}", report.zone)))?;
     let mut choice = Choice::read(report.from.as_deref(), report.to.as_deref(), &zone)?;
     choice.meetings.clone_from(&report.meetings);
     choice.sessions.clone_from(&report.sessions);
@@ -52,12 +55,7 @@ pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &St
 }
 
 /// Writes the files, and says where they are and how long.
-fn write_csv(
-    path: &std::path::Path,
-    dataset: Option<&std::path::Path>,
-    files: Vec<csv::File>,
-    is_dry: bool,
-) -> Result<Vec<(String, u64)>> {
+fn write_csv(path: &Path, dataset: Option<&Path>, files: Vec<csv::File>, is_dry: bool) -> Result<Vec<(String, u64)>> {
     if is_dry {
         return Ok(files
             .iter()
@@ -99,7 +97,7 @@ impl<'a> Made<'a> {
             persons: numbers.all.persons,
             meetings: numbers.all.meetings,
             attended_ms: numbers.all.attended_ms,
-            proven: status.last.as_ref().is_some_and(|last| last.exit_code == 0),
+            proven: status.last_is_proof(),
             dry_run,
         }
     }
@@ -111,9 +109,8 @@ impl<'a> Made<'a> {
     fn text(&self) -> String {
         let verb = if self.dry_run { "would be written (dry run)" } else { "written" };
         let of = format!("{}, {}", counted(self.sessions, "session"), counted(self.persons, "person"));
-        let line = |Written { path, bytes }: &Written<'_>| {
-            format!("{verb}: {} ({})\n", crate::words::redact::shown(path), size(*bytes))
-        };
+        let line =
+            |Written { path, bytes }: &Written<'_>| format!("{verb}: {} ({})\n", redact::shown(path), size(*bytes));
         format!("report: {of}\n{}", self.files.iter().map(line).collect::<String>())
     }
 }

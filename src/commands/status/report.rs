@@ -61,6 +61,11 @@ pub struct Due {
 }
 
 impl Status {
+    /// Whether the last run, whatever it was, has shown that nothing was missed.
+    pub fn last_is_proof(&self) -> bool {
+        self.last.as_ref().is_some_and(Run::is_proof)
+    }
+
     /// The report as one JSON object, for scripts; ends in a line break.
     pub fn json(&self) -> String {
         let Tables { sessions, participants, timelogs } = self.holding.rows;

@@ -8,7 +8,7 @@ impl Page<'_> {
     /// In one sentence, at the top.
     pub(super) fn verdict(&self) -> Markup {
         let status = self.status;
-        let is_proven = status.last.as_ref().is_some_and(|last| last.exit_code == 0);
+        let is_proven = status.last_is_proof();
         let is_good = is_proven && status.notices.is_empty();
         let run = status.last_run();
         let what = match (&status.last, is_good) {
@@ -16,6 +16,9 @@ impl Page<'_> {
             (Some(_), true) => "The last run has shown that no session was missed.",
             (Some(_), false) if is_proven => {
                 "The last run has shown that no session was missed, but not all is as it should be."
+            }
+            (Some(last), false) if last.exit_code == 0 => {
+                "The last run was none that can show that no session was missed; the state of the export tells of the last that could."
             }
             (Some(_), false) => "The last run could not show that no session was missed, so some may be missing here.",
         };

@@ -30,22 +30,17 @@ impl Page<'_> {
             })
         };
         let rows = meetings.iter().take(SHOWN).map(row).collect::<Result<Vec<_>>>()?;
-        Ok(html! {
-            section id="meetings" aria-labelledby="meetings-title" {
-                h2 id="meetings-title" { "The busiest meetings" }
-                p { "By attended time. Of " (number(self.numbers.all.meetings)) " meetings." }
-                @if rows.is_empty() { p { "There are none." } } @else {
-                    div.card { table.rank aria-label="The busiest meetings" {
-                        thead { tr {
-                            th scope="col" { "meeting" } th.bar scope="col" { "attended" }
-                            th.number scope="col" { "attended" } th.number scope="col" { "sessions" } th.number scope="col" { "persons" }
-                            th.number.optional scope="col" { "peak" } th.number.optional scope="col" { "last" }
-                        } }
-                        tbody { @for row in &rows { (row) } }
-                    } }
-                }
-            }
-        })
+        let heads = [
+            ("", "meeting"),
+            ("bar", "attended"),
+            ("number", "attended"),
+            ("number", "sessions"),
+            ("number", "persons"),
+            ("number optional", "peak"),
+            ("number optional", "last"),
+        ];
+        let about = html! { "By attended time. Of " (number(self.numbers.all.meetings)) " meetings." };
+        Ok(ranking("meetings", "The busiest meetings", &about, &heads, &rows))
     }
 
     pub(super) fn people(&self) -> Result<Markup> {
@@ -66,25 +61,38 @@ impl Page<'_> {
             })
         };
         let rows = people.iter().take(SHOWN).map(row).collect::<Result<Vec<_>>>()?;
-        Ok(html! {
-            section id="people" aria-labelledby="people-title" {
-                h2 id="people-title" { "The people who attend most" }
-                p { "By attended time. Of " (number(self.numbers.all.persons)) " persons. The share is that of a session's length, on average." }
-                @if rows.is_empty() { p { "There are none." } } @else {
-                    div.card { table.rank aria-label="The people who attend most" {
-                        thead { tr {
-                            th scope="col" { "person" } th.bar scope="col" { "attended" }
-                            th.number scope="col" { "attended" } th.number scope="col" { "sessions" } th.number scope="col" { "share" }
-                            th.number.optional scope="col" { "last seen" }
-                        } }
-                        tbody { @for row in &rows { (row) } }
-                    } }
-                }
-            }
-        })
+        let heads = [
+            ("", "person"),
+            ("bar", "attended"),
+            ("number", "attended"),
+            ("number", "sessions"),
+            ("number", "share"),
+            ("number optional", "last seen"),
+        ];
+        let about = html! {
+            "By attended time. Of " (number(self.numbers.all.persons)) " persons. The share is that of a session's length, on average."
+        };
+        Ok(ranking("people", "The people who attend most", &about, &heads, &rows))
     }
 
     fn date(&self, at: Option<i64>) -> String {
         at.map(|at| clock(self.zone, at).chars().take(10).collect()).unwrap_or_default()
+    }
+}
+
+/// A section with a table of rows that are drawn; `heads`: the class and the name of each column.
+fn ranking(id: &str, title: &str, about: &Markup, heads: &[(&'static str, &str)], rows: &[Markup]) -> Markup {
+    let class = |class: &'static str| Some(class).filter(|class| !class.is_empty());
+    html! {
+        section id=(id) aria-labelledby={ (id) "-title" } {
+            h2 id={ (id) "-title" } { (title) }
+            p { (about) }
+            @if rows.is_empty() { p { "There are none." } } @else {
+                div.card { table.rank aria-label=(title) {
+                    thead { tr { @for (kind, name) in heads { th class=[class(kind)] scope="col" { (name) } } } }
+                    tbody { @for row in rows { (row) } }
+                } }
+            }
+        }
     }
 }
