@@ -3,22 +3,18 @@
 python docs/pictures/make.py target/release/rollbook: with the packages of tests/readers/requirements-browser.txt and Debian's chromium.
 """
 
-import fcntl
 import html
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 COLUMNS = 112
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent
 STYLE = """
 body { margin: 0; background: #1b1e24; color: #e6e6e6; }
 pre { margin: 0; padding: 20px 24px; font: 15px/1.45 'DejaVu Sans Mono', monospace; display: inline-block; }
@@ -28,23 +24,9 @@ pre { margin: 0; padding: 20px 24px; font: 15px/1.45 'DejaVu Sans Mono', monospa
 
 def in_terminal(command, folder):
     """What a command leaves on the screen: lines that were drawn over are gone."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 60, COLUMNS, 0, 0))
-        os.environ.update(TERM="xterm", NO_COLOR="1")
-        os.execv(command[0], command)
-    seen = b""
-    while True:
-        try:
-            read = os.read(terminal, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not read:
-            break
-        seen += read
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert code == 0, (code, seen)
+    terminal = [sys.executable, FOLDER.parents[1] / "tests/it/terminal.py", "", *command]
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "TERMINAL_COLUMNS": str(COLUMNS)}
+    seen = subprocess.run(terminal, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE).stdout
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).split("\n")
     last = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines]
     # The simulated account listens somewhere else each time.
