@@ -12,11 +12,12 @@ use rollbook::cli::{self, Cli, Command};
 use rollbook::commands::{self, Ended, Setting, Told};
 use rollbook::config::{self, Environment, Resolved};
 use rollbook::error::{Error, Kind, Result};
+use rollbook::sim::Server;
 use rollbook::terminal::logging::{Format, Logging};
 use rollbook::terminal::outlet::STDERR;
 use rollbook::terminal::progress::{Mode, Progress};
 use rollbook::words::clock::Clock;
-use rollbook::words::stop;
+use rollbook::words::stop::{self, Stop};
 use rollbook::words::system::{lack, remedy};
 
 fn main() -> ExitCode {
@@ -128,19 +129,21 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
                 told(made.map(|told| told.unless(is_silent(cli))))
             }
             Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
-            Command::Simulate(simulate) => {
-                let server = commands::simulate(&setting, simulate).await?;
-                let line = format!("the simulated API listens: {}", server.base_url());
-                if print(format!("{line}\n").as_bytes()).is_err() {
-                    tracing::warn!("{line}"); // it serves all the same
-                }
-                stop.wait().await;
-                server.stop().await;
-                Ok(0)
-            }
+            Command::Simulate(simulate) => serve(commands::simulate(&setting, simulate).await?, &stop).await,
             Command::Config | Command::Completions { .. } | Command::Man { .. } => Ok(0),
         }
     })
+}
+
+/// Says where the simulated API listens, and lets it serve until a signal comes.
+async fn serve(server: Server, stop: &Stop) -> Result<u8> {
+    let line = format!("the simulated API listens: {}", server.base_url());
+    if print(format!("{line}\n").as_bytes()).is_err() {
+        tracing::warn!("{line}"); // it serves all the same
+    }
+    stop.wait().await;
+    server.stop().await;
+    Ok(0)
 }
 
 /// Prints what a command has found out, also where that is an error.

@@ -98,8 +98,7 @@ pub fn command() -> clap::Command {
     for page in command.get_subcommands_mut() {
         let own = std::mem::take(page);
         let end = own.get_after_help().map_or_else(|| ELSEWHERE.to_owned(), |end| format!("{end}\n\n{ELSEWHERE}"));
-        let is_everywhere = |flag: &clap::Arg| flag.is_global_set();
-        *page = own.mut_args(|flag| if is_everywhere(&flag) { flag.hide(true) } else { flag }).after_help(end);
+        *page = own.mut_args(|flag| if flag.is_global_set() { flag.hide(true) } else { flag }).after_help(end);
     }
     command
 }

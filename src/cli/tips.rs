@@ -107,7 +107,6 @@ fn setting(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     fn told(line: &str) -> String {

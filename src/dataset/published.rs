@@ -10,7 +10,7 @@ mod part;
 
 pub use chunks::Chunks;
 pub use glance::Glance;
-pub use part::{damaged, open, schema_version, strange};
+pub use part::{damaged, method, open};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::rows::tables::{Table, Tables, sessions};
 use crate::store::{ROUNDS, Version, raced, unless_raced};
 use crate::words::foreign;
 use chunks::Children;
-use part::{Opened, Rows, method, next};
+use part::{Opened, Rows, next};
 
 /// How many sessions are read from a file at a time.
 const SESSIONS: usize = 2048;
@@ -215,11 +215,10 @@ impl Published {
         let found = self.layout.store().open(&path)?;
         let Some((file, _)) = found.filter(|(_, version)| version == wanted) else { return Err(raced(&place)) };
         let builder = open(file).map_err(|error| damaged(&place, error))?;
-        if let Some(what) = strange(&builder, table) {
-            return Err(Error::new(Kind::Unreadable, format!("{what}: {place}"))
-                .hint("use the version of rollbook that wrote it, or set it aside with `rollbook verify --repair`"));
-        }
-        let Some(method) = method(&builder) else { return Err(damaged(&place, "it does not say how it was counted")) };
+        let method = method(&builder, table).map_err(|what| {
+            Error::new(Kind::Unreadable, format!("{what}: {place}"))
+                .hint("use the version of rollbook that wrote it, or set it aside with `rollbook verify --repair`")
+        })?;
         Ok(Some(Opened { place, builder, method: Arc::new(method) }))
     }
 }

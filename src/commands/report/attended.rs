@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use arrow_array::{Array, StringArray};
+use arrow_array::Array;
 
 use crate::rows::attendance::{Span, length, millis, unite};
 use crate::rows::chunk::Chunk;
-use crate::rows::tables::{participants, sessions, time, timelogs};
+use crate::rows::tables::{participants, sessions, text, time, timelogs};
 
 /// A session's own columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,8 +229,4 @@ impl<'a> Known<'a> {
             self.places.insert(key, place);
         }
     }
-}
-
-fn text(texts: &StringArray, row: usize) -> Option<&str> {
-    texts.is_valid(row).then(|| texts.value(row))
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
 use crate::dataset::encode;
-use crate::dataset::published::{self, damaged, schema_version, strange};
+use crate::dataset::published::{self, damaged};
 use crate::error::Result;
 use crate::rows::tables::{SCHEMA_VERSION, Table};
 use crate::store::{Store, Version, raced};
@@ -60,6 +60,6 @@ fn rows(mut file: File, bytes: u64, table: Table) -> Result<(u64, bool), Cause> 
     let builder =
         published::open(file).map_err(|error| format!("the file is no Parquet file, or was cut off: {error}"))?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows())?;
-    let is_old = schema_version(&builder).is_some_and(|version| version < SCHEMA_VERSION);
-    strange(&builder, table).map_or(Ok((rows, is_old)), |what| Err(what.into()))
+    let method = published::method(&builder, table)?;
+    Ok((rows, method.schema_version < SCHEMA_VERSION))
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::rows::chunk::{Chunk, column};
 use crate::rows::method::Method;
 use crate::rows::recount::Numbers;
-use crate::rows::tables::{PARENT_COLUMNS, Table, Tables};
+use crate::rows::tables::{PARENT_COLUMNS, Table, Tables, text};
 use crate::words::stop::Stop;
 
 /// Reads a partition whose tables are in order. `rows`: of participants and timelogs, by the files' own account.
@@ -105,7 +105,7 @@ impl<'a> Entries<'a> {
     }
 
     fn id(&self, row: usize) -> Option<&str> {
-        self.ids.is_valid(row).then(|| self.ids.value(row))
+        text(self.ids, row)
     }
 }
 
@@ -114,12 +114,11 @@ fn sums(chunk: &Chunk, methods: &Tables<Arc<Method>>) -> Vec<(Table, String)> {
     let mut numbers: Vec<(&Method, Numbers)> = Vec::new();
     let mut found = Vec::new();
     for (table, method) in methods.each_ref() {
-        if !numbers.iter().any(|(of, _)| *of == &**method) {
+        let known = numbers.iter().position(|(of, _)| *of == &**method).unwrap_or_else(|| {
             numbers.push((method, Numbers::of(chunk, method)));
-        }
-        let by_method = numbers.iter().find(|(of, _)| *of == &**method);
-        let difference = by_method.and_then(|(_, numbers)| numbers.difference(table, &chunk.batches()[table]));
-        let Some(difference) = difference else { continue };
+            numbers.len() - 1
+        });
+        let Some(difference) = numbers[known].1.difference(table, &chunk.batches()[table]) else { continue };
         let source = match (difference.column, table) {
             ("person", _) => "its name and id make",
             ("person_count", _) => "its participants add up to",

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::{Array, BooleanArray, StringArray};
+use arrow_array::{Array, BooleanArray};
 use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 
@@ -17,7 +17,7 @@ use crate::rows::chunk::Chunk;
 use crate::rows::erasure::Denied;
 use crate::rows::method::Method;
 use crate::rows::recount::Numbers;
-use crate::rows::tables::{Tables, participants, sessions, timelogs};
+use crate::rows::tables::{Tables, participants, sessions, text, timelogs};
 
 /// What must go, by all rules together.
 #[derive(Debug, Clone)]
@@ -81,10 +81,6 @@ fn lacks_rows(chunk: &Chunk, session: usize) -> bool {
     let counts = [sessions::participant_count(sessions), sessions::timelog_count(sessions)];
     let mut counted = chunk.children(session).into_iter().zip(counts);
     counted.any(|(rows, count)| usize::try_from(count.value(session)) != Ok(rows.len()))
-}
-
-fn text(column: &StringArray, row: usize) -> Option<&str> {
-    column.is_valid(row).then(|| column.value(row))
 }
 
 impl Selection {

@@ -81,15 +81,14 @@ impl Superseded {
 
 /// How many of so many sessions are the same on both sides.
 fn same(published: &Chunk, at: usize, staged: &Chunk, row: usize, length: usize) -> u64 {
-    if length == 0 {
-        return 0;
-    }
-    if is_same(&published.rows(at, at + length), &staged.rows(row, row + length)) {
+    if length == 0 || is_same(&published.rows(at, at + length), &staged.rows(row, row + length)) {
         return length as u64;
     }
+    if length == 1 {
+        return 0;
+    }
     let half = length / 2;
-    same(published, at, staged, row, half)
-        + if half == 0 { 0 } else { same(published, at + half, staged, row + half, length - half) }
+    same(published, at, staged, row, half) + same(published, at + half, staged, row + half, length - half)
 }
 
 fn is_same(published: &Run, staged: &Run) -> bool {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{Array, Int32Array, RecordBatch, TimestampMicrosecondArray};
 
 use super::chunks::Children;
 use super::{Published, ROWS};
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::rows::chunk::{Key, Keys, column};
 use crate::rows::erasure::Denied;
 use crate::rows::facts::{Facts, Own};
-use crate::rows::tables::{Table, Tables, time};
+use crate::rows::tables::{Table, Tables, text, time};
 
 /// The columns that are read of each table, besides those of its keys.
 const COLUMNS: Tables<&[&str]> = Tables {
@@ -121,17 +121,13 @@ fn count_entries(
     let texts = |name| participants.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     let (ids, names) = (texts("participant_id"), texts("name"));
     for row in rows {
-        let (id, name) = (text(ids, row), text(names, row));
+        let [id, name] = [ids, names].map(|texts| text(texts?, row));
         if erased.is_some_and(|erased| erased.has(id, name)) {
             gone.push(index.value(row));
         } else {
             facts.participant(id, name);
         }
     }
-}
-
-fn text(texts: Option<&StringArray>, row: usize) -> Option<&str> {
-    texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row))
 }
 
 /// `gone`: the entries that do not count, in order. `last`: the entry of the timelog before.

@@ -45,35 +45,29 @@ fn said<'a>(builder: &'a ParquetRecordBatchReaderBuilder<File>, key: &str) -> Op
     pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
 }
 
-/// The schema version that a file says it is of.
-pub fn schema_version(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<u32> {
-    said(builder, SCHEMA_VERSION_KEY)?.parse().ok()
-}
-
-/// By what the rows of a file were counted, as the file says; files of version 1 name no rule for persons.
-pub(super) fn method(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<Method> {
-    let schema_version = schema_version(builder)?;
-    let people = if schema_version < PEOPLE_SINCE {
-        People::default()
-    } else {
-        serde_json::from_str(said(builder, PEOPLE_KEY)?).ok()?
-    };
-    Some(Method { schema_version, people })
-}
-
-/// What keeps this version from reading a file of a table, if anything does. Older versions can be read.
-pub fn strange(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) -> Option<String> {
-    match schema_version(builder) {
-        None => Some("the file was not written by rollbook".to_owned()),
-        Some(version) if version > SCHEMA_VERSION => {
-            Some(format!("the file is not of schema version {SCHEMA_VERSION} but {version}"))
-        }
-        Some(_) if method(builder).is_none() => Some("the file names no rule for persons that can be read".to_owned()),
-        Some(version) if !table.can_be_read(builder.schema(), version) => {
-            Some(format!("the file has other columns than schema version {version}"))
-        }
-        Some(_) => None,
+/// The rule for persons that a file names; files of version 1 name none.
+fn people(builder: &ParquetRecordBatchReaderBuilder<File>, schema_version: u32) -> Option<People> {
+    if schema_version < PEOPLE_SINCE {
+        return Some(People::default());
     }
+    serde_json::from_str(said(builder, PEOPLE_KEY)?).ok()
+}
+
+/// By what the rows of a file were counted, as the file says. Older versions can be read.
+///
+/// # Errors
+/// What keeps this version from reading a file of the table.
+pub fn method(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) -> Result<Method, String> {
+    let schema_version = said(builder, SCHEMA_VERSION_KEY).and_then(|version| version.parse().ok());
+    let schema_version = schema_version.ok_or("the file was not written by rollbook")?;
+    if schema_version > SCHEMA_VERSION {
+        return Err(format!("the file is not of schema version {SCHEMA_VERSION} but {schema_version}"));
+    }
+    let people = people(builder, schema_version).ok_or("the file names no rule for persons that can be read")?;
+    if !table.can_be_read(builder.schema(), schema_version) {
+        return Err(format!("the file has other columns than schema version {schema_version}"));
+    }
+    Ok(Method { schema_version, people })
 }
 
 /// The error of a file that can't be read: damage, unless it is this machine that lacks something.

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use arrow_array::{Array, BooleanArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{BooleanArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
 use super::Logs;
 use crate::rows::anomaly::{self, Anomalies, Anomaly};
 use crate::rows::attendance::Bounds;
 use crate::rows::person::Entry;
-use crate::rows::tables::{Tables, participants, sessions, time, timelogs};
+use crate::rows::tables::{Tables, participants, sessions, text, time, timelogs};
 
 /// Anomalies that come of values which could not be read, and so don't follow from others; by table. A session's also hold
 /// those of its participants, theirs those of their timelogs.
@@ -136,8 +136,4 @@ impl<'a> Roll<'a> {
         let to = (from..left.end).find(|&row| of[row] != index).unwrap_or(left.end);
         from..to
     }
-}
-
-fn text(column: &StringArray, row: usize) -> Option<&str> {
-    column.is_valid(row).then(|| column.value(row))
 }

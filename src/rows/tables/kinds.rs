@@ -242,6 +242,11 @@ impl<P: Primitive> Typed for Number<P> {
     }
 }
 
+/// A text of a column.
+pub fn text(texts: &StringArray, row: usize) -> Option<&str> {
+    texts.is_valid(row).then(|| texts.value(row))
+}
+
 /// A time of a column, in microseconds.
 pub fn time(times: &TimestampMicrosecondArray, row: usize) -> Option<i64> {
     times.is_valid(row).then(|| times.value(row))

@@ -16,7 +16,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 
 pub use by_table::Tables;
 pub use columns::{Computed, participants, sessions, timelogs};
-pub use kinds::{Type, Typed, time};
+pub use kinds::{Type, Typed, text, time};
 pub use origin::Origin;
 pub(crate) use upgrade::fill;
 
