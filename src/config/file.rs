@@ -14,6 +14,7 @@ use crate::store::files::named::{Origin, Refusal};
 use super::environment::Environment;
 use super::keys::{self, Form, KEYS, Key};
 use super::source::{Override, Source};
+use super::value;
 
 /// A settings file that was found.
 pub(super) struct File {
@@ -88,6 +89,7 @@ impl File {
             Form::Text => "text in quotes",
             Form::Number => "a number without quotes",
             Form::Flag => "`true` or `false` without quotes",
+            Form::List => "texts in quotes between brackets, such as [\"a\", \"b\"]",
         };
         let text = match (key.form, value.get_ref()) {
             (Form::Text, DeValue::String(text)) => Some(text.to_string()),
@@ -96,6 +98,7 @@ impl File {
             }
             (Form::Number, DeValue::Float(number)) => Some(number.as_str().to_owned()),
             (Form::Flag, DeValue::Boolean(flag)) => Some(flag.to_string()),
+            (Form::List, DeValue::Array(items)) => texts(items).map(|texts| value::list_text(&texts)),
             _ => None,
         };
         let place = self.at(value.span().start);
@@ -145,4 +148,9 @@ impl File {
         let line = self.text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1;
         format!("{}:{line}", self.path.display())
     }
+}
+
+/// The texts of a list; `None` where one of its items is something else.
+fn texts<'a>(items: &'a [Spanned<DeValue<'_>>]) -> Option<Vec<&'a str>> {
+    items.iter().map(|item| if let DeValue::String(text) = item.get_ref() { Some(&**text) } else { None }).collect()
 }

@@ -11,6 +11,8 @@ pub(super) enum Form {
     Number,
     /// `true` or `false`, without quotes.
     Flag,
+    /// Texts in brackets: `["name", "participant_id"]`.
+    List,
 }
 
 /// One setting: its name, form and default, and what it is for.
@@ -29,7 +31,7 @@ const fn key(name: &'static str, form: Form, default: &'static str, doc: &'stati
     Key { name, form, default, doc }
 }
 
-use Form::{Flag, Number, Text};
+use Form::{Flag, List, Number, Text};
 
 /// Every setting, by section, in the order in which they are shown.
 #[rustfmt::skip]

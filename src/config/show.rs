@@ -41,6 +41,6 @@ fn typed(setting: &Setting) -> Value {
     let text = || Value::from(setting.value.clone());
     match setting.key.form {
         Form::Text => text(),
-        Form::Number | Form::Flag => serde_json::from_str(&setting.value).unwrap_or_else(|_| text()),
+        Form::Number | Form::Flag | Form::List => serde_json::from_str(&setting.value).unwrap_or_else(|_| text()),
     }
 }

@@ -35,6 +35,22 @@ pub(super) fn boolean(text: &str) -> Read<bool> {
     text.parse().map_err(|_| "`true` or `false`".to_owned())
 }
 
+/// Texts in brackets, as in JSON; a text without brackets is a list of that one, and an empty one a list of none.
+pub(super) fn list(text: &str) -> Read<Vec<String>> {
+    match text.trim() {
+        "" => Ok(Vec::new()),
+        list if list.starts_with('[') => {
+            serde_json::from_str(list).map_err(|_| "a list of texts such as `[\"a\", \"b\"]`".to_owned())
+        }
+        one => Ok(vec![one.to_owned()]),
+    }
+}
+
+/// A list as a text that [`list`] reads.
+pub(super) fn list_text(texts: &[&str]) -> String {
+    serde_json::json!(texts).to_string()
+}
+
 /// One of the named values; `allowed` lists them for a person.
 pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)], allowed: &str) -> Read<T> {
     let found = choices.iter().find(|(name, _)| *name == text);
@@ -127,6 +143,19 @@ mod tests {
         ] {
             assert!(origin(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn lists() {
+        for (text, expected) in
+            [("", &[][..]), ("[]", &[]), ("a, b", &["a, b"]), (r#" ["a,\n", "b"] "#, &["a,\n", "b"]), ("[]x", &["!"])]
+        {
+            match list(text) {
+                Ok(texts) => assert_eq!(texts, expected, "{text}"),
+                Err(allowed) => assert!(expected == ["!"] && allowed.contains("a list of texts"), "{text}"),
+            }
+        }
+        assert_eq!(list(&list_text(&["a\"", "b"])).unwrap(), ["a\"", "b"]);
     }
 
     #[test]
