@@ -13,7 +13,7 @@ use url::Url;
 
 use super::attempt::Judge;
 use super::auth::Credentials;
-use super::body::quote;
+use super::body::{Hidden, quote};
 use super::connect::connect;
 use super::endpoint::{Endpoint, Filter, label};
 use super::failure::{Failure, Passing, tell_again};
@@ -22,7 +22,7 @@ use super::memory::Memory;
 use super::reply::{Body, Failed, Reply, Word};
 use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
-use crate::config;
+use crate::config::{self, Config};
 use crate::error::{Error, Kind, Result};
 use crate::list::{Asking, Request, Silence};
 use crate::words::clock::Clock;
@@ -44,13 +44,16 @@ struct Shared {
     memory: Memory,
     /// Length of the last page, as a guess for the next.
     usual: AtomicUsize,
+    /// Whether no error may show how an answer begins.
+    hides_bodies: bool,
 }
 
 impl Client {
-    /// A client for `settings`; nothing is sent yet. An unsafe `base_url`, an impossible rate or a token that can't be sent
-    /// are [`Kind::Config`].
-    pub fn new(settings: &config::Api, credentials: Credentials, clock: Clock) -> Result<Self> {
-        Self::with_backoff(settings, credentials, clock, Backoff::standard())
+    /// A client for these settings; nothing is sent yet. An unsafe `base_url`, an impossible rate or a token that can't be sent
+    /// are [`Kind::Config`]. Where columns are protected, no error shows how an answer begins.
+    pub fn new(settings: &Config, credentials: Credentials, clock: Clock) -> Result<Self> {
+        let hides_bodies = settings.privacy.columns.protect_any();
+        Self::with_backoff(&settings.api, credentials, clock, Backoff::standard(), hides_bodies)
     }
 
     /// As [`Client::new`], with other waits between attempts.
@@ -59,6 +62,7 @@ impl Client {
         credentials: Credentials,
         clock: Clock,
         backoff: Backoff,
+        hides_bodies: bool,
     ) -> Result<Self> {
         let endpoint = Endpoint::new(&settings.base_url, settings.version)?;
         Ok(Self(Arc::new(Shared {
@@ -73,6 +77,7 @@ impl Client {
             limit: settings.max_body_bytes,
             memory: Memory::new(usize::try_from(settings.max_body_bytes / 2).unwrap_or(usize::MAX)),
             usual: AtomicUsize::new(0),
+            hides_bodies,
         })))
     }
 
@@ -125,7 +130,7 @@ impl Client {
 
     /// A body as an error quotes it: the message in it, or how it begins; one short line without secrets.
     pub fn quote(&self, body: &[u8]) -> String {
-        quote(body, &self.0.tokens.secrets())
+        quote(body, &Hidden { secrets: self.0.tokens.secrets(), bodies: self.0.hides_bodies })
     }
 
     /// A request for a window as messages name it: its page and its size are in it.
@@ -186,8 +191,15 @@ impl Shared {
     /// Sends the request once. Whoever is answered was not too fast.
     async fn attempt(&self, url: &Url, token: &Token, deadline: Instant) -> Result<Body, Failure> {
         let (sent, usual) = (Instant::now(), self.usual.load(Ordering::Relaxed));
-        let judge =
-            Judge { url, tokens: &self.tokens, clock: &self.clock, limit: self.limit, usual, memory: &self.memory };
+        let judge = Judge {
+            url,
+            tokens: &self.tokens,
+            clock: &self.clock,
+            limit: self.limit,
+            usual,
+            memory: &self.memory,
+            hides_bodies: self.hides_bodies,
+        };
         let request = self.http.get(url.clone()).header(AUTHORIZATION, token.header.clone());
         let ended = timeout_at(deadline, async { judge.judge(request.send().await).await })
             .await

@@ -47,7 +47,7 @@ fn client(settings: &Api) -> Client {
 
 fn client_with(settings: &Api, credentials: Credentials) -> Client {
     let backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(2), random: seeded(1) };
-    Client::with_backoff(settings, credentials, clock(), backoff).unwrap()
+    Client::with_backoff(settings, credentials, clock(), backoff, false).unwrap()
 }
 
 /// Asks for the first page as a run does that can't do without it.

@@ -8,6 +8,7 @@
 //! views     SQL that answers questions    report    a page and files with the numbers
 //! run       the frame of a run that reads the API
 //! fetch     one page of the list as rows  shortfall why written data ends a run with 3
+//! sweep     what must not stay, wherever it may be
 //! ```
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ mod run;
 mod shortfall;
 pub mod simulate;
 pub mod status;
+mod sweep;
 pub mod verify;
 pub mod views;
 

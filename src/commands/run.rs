@@ -52,10 +52,11 @@ pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials,
     let Setting { config, clock, progress, environment, .. } = setting;
     refuse_nonsense(&config, environment, &clock)?;
     let account = credentials.account();
-    let client = Client::new(&config.api, credentials, clock.clone())?;
+    let client = Client::new(&config, credentials, clock.clone())?;
     let dataset = config.dataset.url.to_string();
     let run_id = run_id(&clock);
-    let mut destination = Destination::open(&config, environment, &run_id, dry_run, &stop)?;
+    let destination = Destination::open(&config, environment, &run_id, dry_run, &stop)?;
+    let mut destination = destination.with_key(&config, environment)?;
     if !create_parents {
         destination.refuse_missing_parents(&config)?;
     }

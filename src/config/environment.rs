@@ -16,6 +16,9 @@ use super::source::{Override, Source};
 /// Names outside `ROLLBOOK_` and `VIDEOSDK_` that are read.
 const OTHERS: [&str; 3] = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"];
 
+/// The variable with the key of the tokens of `[privacy]`, which is a secret.
+pub(super) const PSEUDONYM_KEY: &str = "ROLLBOOK_PSEUDONYM_KEY";
+
 /// Names of how a terminal is: never worth an error.
 const OF_TERMINAL: [&str; 2] = ["NO_COLOR", "TERM"];
 
@@ -131,7 +134,7 @@ fn concerns(name: &str) -> bool {
 
 /// Every `ROLLBOOK_` name that means something.
 fn known() -> impl Iterator<Item = String> {
-    KEYS.iter().map(Key::variable).chain(["ROLLBOOK_CONFIG".to_owned(), "ROLLBOOK_LOG".to_owned()])
+    KEYS.iter().map(Key::variable).chain(["ROLLBOOK_CONFIG", "ROLLBOOK_LOG", PSEUDONYM_KEY].map(str::to_owned))
 }
 
 /// Whether a name is meant as a setting but is none: one of a known section, or a letter or two off a known name.

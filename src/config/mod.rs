@@ -16,6 +16,7 @@ use crate::walk::Evidence;
 mod environment;
 mod file;
 mod keys;
+mod privacy;
 mod resolve;
 mod show;
 mod source;
@@ -23,6 +24,7 @@ mod value;
 
 pub use environment::Environment;
 pub use keys::{KEYS, Key, example};
+pub use privacy::Privacy;
 pub use resolve::{Resolved, Setting, resolve};
 pub use source::{Override, Source};
 pub use value::is_loopback;
@@ -108,6 +110,8 @@ pub struct Config {
     pub dataset: Dataset,
     /// `[people]`: who is one human.
     pub people: People,
+    /// `[privacy]`: what of a session reaches the disk.
+    pub privacy: Privacy,
     /// `[store]`: how an object store is reached.
     pub store: Store,
     /// `[stage]`: where rows wait.
@@ -150,6 +154,7 @@ impl Config {
             walk: Walk::read(values)?,
             dataset: Dataset::read(values)?,
             people: people(values)?,
+            privacy: Privacy::read(values)?,
             store: Store {
                 options: values.read("store.options", pairs)?,
                 retry_budget: values.read("store.retry_budget", timeout)?,

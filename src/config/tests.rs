@@ -76,7 +76,8 @@ fn the_readme_lists_every_setting_with_its_default() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, walk, dataset, people, store, stage } = with_files(None, &[], &[], vec![]).unwrap().config;
+    let Config { api, walk, dataset, people, privacy, store, stage } =
+        with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
         base_url: "https://api.videosdk.live".parse().unwrap(),
@@ -101,6 +102,7 @@ fn the_defaults_are_the_documented_ones() {
     };
     assert_eq!(dataset, expected);
     assert_eq!(people, People::new(person::Key::Name, None, true));
+    assert!(privacy.rule(None).is_open() && privacy.key_file.is_none());
     assert_eq!(store, Store { options: Vec::new(), retry_budget: Duration::from_secs(150) });
     assert_eq!(stage.dir, None);
     assert_eq!(
@@ -198,8 +200,8 @@ fn bad_files_are_refused_by_name_and_line() {
         ),
         ("\n[apis]\n", "error: unknown section `apis`: file ./rollbook.toml:2\nhint: did you mean [api]?"),
         (
-            "[privacy]",
-            "error: unknown section `privacy`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, people, store, stage",
+            "[security]",
+            "error: unknown section `security`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, people, privacy, store, stage",
         ),
         (
             "per_page = 5",
@@ -347,10 +349,10 @@ fn the_table_is_aligned() {
     let table = resolved.table();
     let lines: Vec<_> = table.lines().collect();
     assert_eq!(lines.len(), KEYS.len() + 1);
-    assert_eq!(lines[0], "setting                      value                      source");
-    assert_eq!(lines[2], "api.base_url                 https://api.videosdk.live  default");
-    assert_eq!(lines[3], "api.per_page                 20                         file ./rollbook.toml:2");
-    assert_eq!(lines[KEYS.len()], "stage.dir                    \"\"                         default");
+    assert_eq!(lines[0], "setting                       value                      source");
+    assert_eq!(lines[2], "api.base_url                  https://api.videosdk.live  default");
+    assert_eq!(lines[3], "api.per_page                  20                         file ./rollbook.toml:2");
+    assert_eq!(lines[KEYS.len()], "stage.dir                     \"\"                         default");
 }
 
 #[test]

@@ -46,6 +46,15 @@ pub(super) fn list(text: &str) -> Read<Vec<String>> {
     }
 }
 
+/// Some of the named values: a list, or the names with commas between them.
+pub(super) fn choices<T: Copy>(text: &str, choices: &[(&str, T)]) -> Read<Vec<T>> {
+    let names = choices.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let allowed = || format!("a list of some of these: {names}");
+    let texts = list(text).map_err(|_| allowed())?;
+    let named = texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|name| !name.is_empty());
+    named.map(|name| choice(name, choices, "").map_err(|_| allowed())).collect()
+}
+
 /// A list as a text that [`list`] reads.
 pub(super) fn list_text(texts: &[&str]) -> String {
     serde_json::json!(texts).to_string()

@@ -41,6 +41,7 @@ mod outputs;
 mod people;
 mod place;
 mod poorer;
+mod privacy;
 mod probes;
 mod proxy;
 mod purge;

@@ -101,7 +101,7 @@ impl Quick {
             command: "export",
             work: Work::Export { full: false, meetings: Vec::new() },
             account: credentials.account(),
-            client: Client::new(&config.api, credentials, clock.clone()).unwrap(),
+            client: Client::new(&config, credentials, clock.clone()).unwrap(),
             config,
             destination,
             fresh: false,

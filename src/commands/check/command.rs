@@ -19,10 +19,10 @@ pub async fn check(setting: Setting<'_>, global: &Global, stop: Stop) -> Result<
     let credentials = credentials(&setting)?;
     let Setting { config, environment, clock, .. } = setting;
     let (account, validity) = (credentials.account(), credentials.validity());
-    let client = Client::new(&config.api, credentials, clock.clone())?;
+    let client = Client::new(&config, credentials, clock.clone())?;
     let work = Work::Export { full: false, meetings: Vec::new() };
     let run_id = run_id(&clock);
-    let destination = Destination::open(&config, environment, &run_id, true, &stop)?;
+    let destination = Destination::open(&config, environment, &run_id, true, &stop)?.with_key(&config, environment)?;
     let Destination { layout, .. } = &destination;
     let mut tried = if global.create_parents { Ok(()) } else { destination.refuse_missing_parents(&config) };
     tried = tried.and_then(|()| block_in_place(|| destination.try_out(&run_id)));

@@ -21,6 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::list::{Answer, Asking, Outcome, Request};
 use crate::rows::erasure::Denied;
 use crate::rows::flatten::{self, Flat};
+use crate::rows::method::Method;
 use crate::rows::model::Limits;
 use crate::terminal::progress::Progress;
 use crate::walk::{Contract, Plan};
@@ -56,6 +57,8 @@ pub struct Source {
     pub meeting: Option<Arc<str>>,
     /// Participants whom a purge has erased: they get no rows.
     pub denied: Option<Arc<Denied>>,
+    /// What may be written down, and who is one human.
+    pub method: Arc<Method>,
 }
 
 /// A request, and the page that came of it or why none did.
@@ -168,13 +171,14 @@ fn stager(leg: Leg, staged: Staged, layout: Layout) -> (mpsc::Sender<Waiting>, J
 impl Source {
     /// What rows depend on besides the answer.
     pub(super) fn options(&self) -> flatten::Options {
-        let Self { client, keep_unknown_fields, kept, meeting, denied, .. } = self;
+        let Self { client, keep_unknown_fields, kept, meeting, denied, method, .. } = self;
         flatten::Options {
             limits: Limits::of(limits::PAGE, client.body_limit(), *keep_unknown_fields),
             kept: *kept,
             meeting: meeting.clone(),
             observed_at: self.clock.micros(),
             denied: denied.clone(),
+            method: Arc::clone(method),
         }
     }
 

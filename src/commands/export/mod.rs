@@ -8,6 +8,7 @@ pub mod command;
 mod debts;
 mod drive;
 mod goal;
+mod guard;
 mod lookup;
 mod proof;
 mod publication;
