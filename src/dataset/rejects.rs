@@ -268,8 +268,17 @@ pub fn protect(layout: &Layout, privacy: &Privacy) -> Result<()> {
         let raw = shape(line.raw.as_deref()?, privacy.columns());
         Some(Line { hash: Some(line.hash.unwrap_or_else(|| format!("{hash:x}"))), raw: Some(raw), ..line })
     };
-    let kept = layout.store().list(&Layout::own(FOLDER))?;
-    kept.iter().try_for_each(|(path, version)| rewrite(layout, path, version, protected))
+    for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
+        let mut is_protected = true;
+        let is_whole = each(layout, &path, |line| {
+            is_protected &= protected(line.clone()).as_ref() == Some(&line);
+            Ok(())
+        })?;
+        if !(is_protected && is_whole) {
+            rewrite(layout, &path, &version, protected)?;
+        }
+    }
+    Ok(())
 }
 
 /// The start of a raw record, in microseconds.

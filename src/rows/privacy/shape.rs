@@ -9,6 +9,9 @@ use crate::rows::mend;
 use crate::words::limits;
 use crate::words::timestamp;
 
+/// The name of a field whose own is not shown begins so.
+const UNKNOWN: &str = "unknown_";
+
 /// What a record, or a part of one, may hold that is known.
 enum Known {
     /// A record, an entry of its participants, or a timelog of such an entry.
@@ -49,7 +52,7 @@ const PARTICIPANT: Known = Object(&[
 const TIMELOG: Known = Object(&[("start", Time), ("end", Time)]);
 
 /// A raw record of a session in which only those scalars are left that a table has as they are. Every other value gives way to its
-/// type and length, such as `string(7)`, and the name of every field that is not known to a number.
+/// type and length, such as `string(7)`, and the name of every field that is not known to a number. A shape has itself as shape.
 pub fn shape(raw: &str, columns: &Columns) -> String {
     // As a number, an id of many digits would lose some of them.
     let quoted = mend::quote_long(raw, usize::MAX).unwrap_or(Cow::Borrowed(raw).into_owned());
@@ -81,7 +84,8 @@ fn object(fields: Map<String, Value>, known: &[(&str, Known)], columns: &Columns
             return (name, shaped(value, known, columns));
         }
         unknown += 1;
-        (format!("unknown_{unknown}"), hidden(&value))
+        let is_shape = name.strip_prefix(UNKNOWN).is_some_and(is_number);
+        (if is_shape { name } else { format!("{UNKNOWN}{unknown}") }, hidden(&value))
     };
     fields.into_iter().map(field).collect()
 }
@@ -91,10 +95,21 @@ fn hidden(value: &Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(number) => format!("number({})", number.to_string().len()).into(),
+        Value::String(text) if is_hidden(text) => value.clone(),
         Value::String(text) => format!("string({})", text.len()).into(),
         Value::Array(items) => format!("array({})", items.len()).into(),
         Value::Object(fields) => format!("object({})", fields.len()).into(),
     }
+}
+
+/// Whether a text stands for a value that was hidden before.
+fn is_hidden(text: &str) -> bool {
+    let length = |kind| text.strip_prefix(kind)?.strip_prefix('(')?.strip_suffix(')');
+    ["number", "string", "array", "object", "unreadable"].into_iter().find_map(length).is_some_and(is_number)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -132,6 +147,9 @@ mod tests {
         let by_id = of(raw, &[Column::ParticipantId], &[]);
         assert!(by_id.contains("\"name\":\"Ann Lee\"") && by_id.contains("\"end\":\"string(7)\""), "{by_id}");
         assert_eq!(by_id.matches("Ann").count(), 1, "{by_id}");
+        for (shape, tokens) in [(by_name, Column::Name), (by_id, Column::ParticipantId)] {
+            assert_eq!(of(&shape, &[tokens], &[]), shape);
+        }
     }
 
     #[test]
