@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rollbook::cli::{self, Cli, Command};
+use rollbook::commands::watch::Watch;
 use rollbook::commands::{self, Ended, Setting, Told};
 use rollbook::config::{self, Environment, Resolved};
 use rollbook::error::{Error, Kind, Result};
@@ -100,17 +101,26 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
         resolved.tell();
         let addressed_by = resolved.addressed_by().map(ToString::to_string);
         let config = resolved.config;
-        let setting = Setting { config, addressed_by, environment, clock: Clock::new(now), progress };
+        let clock = Clock::new(now);
+        let run_id = commands::run_id(&clock);
+        let setting = Setting { config, addressed_by, environment, clock, run_id, progress };
+        let is_dry = cli.global.dry_run;
         match &cli.command {
-            Command::Export(export) => ended(commands::export(setting, &cli.global, export, stop).await?, cli),
+            Command::Export(export) => {
+                let watch = Watch::over("export", &setting, is_dry, &stop);
+                watched(watch, commands::export(setting, &cli.global, export, stop.clone()), cli).await
+            }
             Command::Backfill(backfill) => {
-                let run = Box::pin(commands::backfill(setting, &cli.global, backfill, stop));
-                ended(run.await?, cli)
+                let watch = Watch::over("backfill", &setting, is_dry, &stop);
+                watched(watch, commands::backfill(setting, &cli.global, backfill, stop.clone()), cli).await
             }
             Command::Purge(purge) if purge.list => {
                 conclude(Ok(0), commands::rules(&setting, cli.global.json, &stop)?.as_bytes())
             }
-            Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
+            Command::Purge(purge) => {
+                let watch = Watch::over("purge", &setting, is_dry, &stop);
+                watched(watch, commands::purge(setting, &cli.global, purge, stop.clone()), cli).await
+            }
             Command::Check => tokio::select! {
                 checked = commands::check(setting, &cli.global, stop.clone()) => told(checked),
                 stopped = stop.wait() => Err(stopped),
@@ -133,6 +143,17 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Config | Command::Completions { .. } | Command::Man { .. } => Ok(0),
         }
     })
+}
+
+/// Runs a command with a receipt, prints its result, and then tells those who are to be told how it ended.
+async fn watched(watch: Watch<'_>, run: impl Future<Output = Result<Ended>>, cli: &Cli) -> Result<u8> {
+    watch.begin();
+    let (receipt, result) = match Box::pin(run).await {
+        Ok(run) => (Some(run.receipt.clone()), ended(run, cli)),
+        Err(error) => (None, Err(error)),
+    };
+    watch.end(receipt, &result).await;
+    result
 }
 
 /// Says where the simulated API listens, and lets it serve until a signal comes.

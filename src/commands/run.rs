@@ -49,12 +49,11 @@ pub fn refuse_nonsense(config: &Config, environment: &Environment, clock: &Clock
 /// Runs a task with these credentials, and says what to print of the end.
 pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
     let Task { command, work, dry_run, create_parents, fresh, wait } = task;
-    let Setting { config, clock, progress, environment, .. } = setting;
+    let Setting { config, clock, run_id, progress, environment, .. } = setting;
     refuse_nonsense(&config, environment, &clock)?;
     let account = credentials.account();
     let client = Client::new(&config.api, credentials, clock.clone())?;
     let dataset = config.dataset.url.to_string();
-    let run_id = run_id(&clock);
     let mut destination = Destination::open(&config, environment, &run_id, dry_run, &stop)?;
     if !create_parents {
         destination.refuse_missing_parents(&config)?;

@@ -3,7 +3,7 @@
 //! It holds credentials too, so it can't be printed.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use url::Url;
 
@@ -22,10 +22,15 @@ const OF_TERMINAL: [&str; 2] = ["NO_COLOR", "TERM"];
 /// The proxies between this machine and others, in the order in which they are looked for.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
+/// Names of variables that hold a secret, besides those of object stores.
+const SECRETS: [&str; 3] = ["VIDEOSDK_TOKEN", "VIDEOSDK_SECRET_KEY", "VIDEOSDK_SECRET"];
+
 /// The variables that rollbook reads. One that is empty counts as not set.
 #[derive(Default)]
 pub struct Environment {
     known: BTreeMap<String, String>,
+    /// Where programs are looked for: `PATH`, which need not be Unicode.
+    path: Option<OsString>,
     /// Names of variables for other hosts whose values are not Unicode: an error once one of them is needed.
     unreadable: Vec<String>,
 }
@@ -39,6 +44,10 @@ impl Environment {
         let mut read = Self::default();
         for (name, value) in variables {
             let Some(name) = name.to_str() else { continue };
+            if name == "PATH" {
+                read.path = Some(value);
+                continue;
+            }
             let is_for_others = Service::reads(name) || PROXIES.contains(&name);
             let value = match value.into_string() {
                 Ok(value) => value,
@@ -61,6 +70,20 @@ impl Environment {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.known.get(name).map(String::as_str)
+    }
+
+    /// Where programs are looked for: `PATH`.
+    #[must_use]
+    pub fn path(&self) -> Option<&OsStr> {
+        self.path.as_deref()
+    }
+
+    /// The values of all variables that hold a secret. Nothing of them may be shown.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let is_secret = |name: &str| SECRETS.contains(&name) || Service::reads(name);
+        let secrets = self.known.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.trim().to_owned());
+        secrets.filter(|secret| !secret.is_empty()).collect()
     }
 
     /// The usual variables of object stores, with their values. They may be secrets.

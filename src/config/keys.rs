@@ -63,6 +63,8 @@ pub const KEYS: &[Key] = &[
     key("store.options", Text, "", "Options of the object store, name=value and commas: \"aws_endpoint=https://s3.example\"; no secrets."),
     key("store.retry_budget", Text, "150s", "For one request to an object store with all its attempts and the waiting between them."),
     key("stage.dir", Text, "", "A local folder where rows wait to be published; empty is beside the dataset, or the state folder."),
+    key("notify.command", List, "[]", "A program and its arguments, run after a run that did not end with 0; its receipt is on stdin."),
+    key("notify.timeout", Text, "30s", "How long that program may take before it is ended."),
 ];
 
 impl Key {

@@ -28,7 +28,7 @@ pub use source::{Override, Source};
 pub use value::is_loopback;
 
 use resolve::Values;
-use value::{boolean, choice, decimal, optional_folder, optional_moment, origin, pairs, period, whole};
+use value::{boolean, choice, decimal, optional_folder, optional_moment, origin, pairs, period, program, whole};
 
 /// Which version of the sessions API is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,6 +112,8 @@ pub struct Config {
     pub store: Store,
     /// `[stage]`: where rows wait.
     pub stage: Stage,
+    /// `[notify]`: who is told how a run ended.
+    pub notify: Notify,
 }
 
 /// `[store]`: how an object store is reached.
@@ -128,6 +130,15 @@ pub struct Store {
 pub struct Stage {
     /// A folder of this machine; beside the dataset when `None`.
     pub dir: Option<PathBuf>,
+}
+
+/// `[notify]`: who is told how a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// The program that is run after a run that did not end with 0, and its arguments; empty for none.
+    pub command: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -155,6 +166,10 @@ impl Config {
                 retry_budget: values.read("store.retry_budget", timeout)?,
             },
             stage: Stage { dir: values.read("stage.dir", optional_folder)? },
+            notify: Notify {
+                command: values.read("notify.command", program)?,
+                timeout: values.read("notify.timeout", timeout)?,
+            },
         })
     }
 }

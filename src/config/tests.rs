@@ -76,7 +76,8 @@ fn the_readme_lists_every_setting_with_its_default() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, walk, dataset, people, store, stage } = with_files(None, &[], &[], vec![]).unwrap().config;
+    let Config { api, walk, dataset, people, store, stage, notify } =
+        with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
         base_url: "https://api.videosdk.live".parse().unwrap(),
@@ -103,6 +104,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(people, People::new(person::Key::Name, None, true));
     assert_eq!(store, Store { options: Vec::new(), retry_budget: Duration::from_secs(150) });
     assert_eq!(stage.dir, None);
+    assert_eq!(notify, Notify { command: Vec::new(), timeout: Duration::from_secs(30) });
     assert_eq!(
         walk,
         Walk {

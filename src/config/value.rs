@@ -46,6 +46,13 @@ pub(super) fn list(text: &str) -> Read<Vec<String>> {
     }
 }
 
+/// A program and its arguments, or none where the list is empty. No text of them may hold a NUL, which no system hands on.
+pub(super) fn program(text: &str) -> Read<Vec<String>> {
+    let words = list(text).ok().filter(|words| words.first().is_none_or(|program| !program.trim().is_empty()));
+    let words = words.filter(|words| words.iter().all(|word| !word.contains('\0')));
+    words.ok_or_else(|| "a program and its arguments, such as `[\"/usr/local/bin/tell\", \"--quiet\"]`".to_owned())
+}
+
 /// A list as a text that [`list`] reads.
 pub(super) fn list_text(texts: &[&str]) -> String {
     serde_json::json!(texts).to_string()

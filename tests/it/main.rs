@@ -67,6 +67,7 @@ mod upgrade;
 mod verify;
 mod versions;
 mod views;
+mod watched;
 mod watcher;
 mod without_id;
 mod world;
