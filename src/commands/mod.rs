@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinError;
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, Variables};
 use crate::dataset::receipt::Receipt;
 use crate::error::{Error, Kind, Result};
 use crate::terminal::progress::Progress;
@@ -54,6 +54,8 @@ pub struct Setting<'a> {
     pub config: Config,
     /// Who has the API asked at another address than the usual one, if somebody has.
     pub addressed_by: Option<String>,
+    /// The variables that the credentials of the API are in.
+    pub variables: Variables,
     /// The variables of the process's environment.
     pub environment: &'a Environment,
     /// The clock by which runs are named and times are judged; tests hand in one of their own.

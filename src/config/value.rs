@@ -104,6 +104,12 @@ pub(super) fn optional_folder(text: &str) -> Read<Option<PathBuf>> {
     }
 }
 
+/// A file on this machine, or none where the text is empty.
+pub(super) fn optional_file(text: &str) -> Read<Option<PathBuf>> {
+    let names_a_file = text.is_empty() || !text.ends_with(['/', '.']);
+    optional_folder(text).ok().filter(|_| names_a_file).ok_or_else(|| "the path of a local file".to_owned())
+}
+
 /// A moment in microseconds, or none where the text is empty.
 pub(super) fn optional_moment(text: &str) -> Read<Option<i64>> {
     let moment = range::moment(text);

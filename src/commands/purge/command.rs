@@ -27,6 +27,7 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
             Task::Erase { erase: what_to_erase(purge, clock.micros())?, key: fresh_key()?, consent: consent(purge.yes) }
         }
     };
+    tracing::info!("this run is called: {run_id}");
     let dataset = config.dataset.url.to_string();
     let mut destination = Destination::open(&config, environment, &run_id, global.dry_run, &stop)?;
     destination.terms.wait = purge.wait;

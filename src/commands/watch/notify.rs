@@ -55,7 +55,7 @@ pub fn warn_if_missing(notify: &Notify, environment: &Environment) {
 }
 
 /// Runs the program, if there is one, and waits for its end.
-pub async fn tell(notify: &Notify, environment: &Environment, receipt: &Receipt, stop: &Stop) {
+pub async fn tell(notify: &Notify, environment: &Environment, secrets: &[String], receipt: &Receipt, stop: &Stop) {
     let Some((program, arguments)) = notify.command.split_first() else { return };
     let begun = Instant::now();
     let mut command = Command::new(program);
@@ -70,7 +70,7 @@ pub async fn tell(notify: &Notify, environment: &Environment, receipt: &Receipt,
     };
     let heard = Arc::new(Mutex::new(Heard::default()));
     let end = attend(child, receipt.json(), &heard, notify.timeout, stop).await;
-    let output = heard.lock().unwrap_or_else(PoisonError::into_inner).shown(&environment.secrets());
+    let output = heard.lock().unwrap_or_else(PoisonError::into_inner).shown(secrets);
     let took = format!("{:.1} s", begun.elapsed().as_secs_f64());
     match end {
         End::Exited(status) if status.success() => {
