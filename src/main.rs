@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rollbook::cli::{self, Cli, Command};
+use rollbook::cli::{self, Cli, Command, Global};
+use rollbook::commands::watch::Watch;
 use rollbook::commands::{self, Ended, Setting, Told};
 use rollbook::config::{self, Environment, Resolved};
 use rollbook::error::{Error, Kind, Result};
 use rollbook::sim::Server;
-use rollbook::terminal::logging::{Format, Logging};
+use rollbook::terminal::logging::{self, Format, Logging};
 use rollbook::terminal::outlet::STDERR;
 use rollbook::terminal::progress::{Mode, Progress};
 use rollbook::words::clock::Clock;
@@ -74,7 +75,10 @@ fn start(cli: &Cli) -> Result<u8> {
 }
 
 fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> Result<u8> {
-    let resolved = || config::resolve(cli.global.config.as_deref(), environment, cli.settings());
+    let resolved = || {
+        let Global { config, profile, .. } = &cli.global;
+        config::resolve(config.as_deref(), profile.as_deref(), environment, cli.settings())
+    };
     match &cli.command {
         Command::Config => {
             let resolved = resolved()?;
@@ -99,18 +103,30 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
         let stop = stop::listen()?;
         resolved.tell();
         let addressed_by = resolved.addressed_by().map(ToString::to_string);
-        let config = resolved.config;
-        let setting = Setting { config, addressed_by, environment, clock: Clock::new(now), progress };
+        let (config, variables) = (resolved.config, resolved.variables);
+        let clock = Clock::new(now);
+        let run_id = commands::run_id(&clock);
+        let setting = Setting { config, addressed_by, variables, environment, clock, run_id, progress };
+        let is_dry = cli.global.dry_run;
+        if matches!(cli.command, Command::Export(_) | Command::Backfill(_) | Command::Purge(_) | Command::Demo(_)) {
+            logging::call_run(&setting.run_id);
+        }
         match &cli.command {
-            Command::Export(export) => ended(commands::export(setting, &cli.global, export, stop).await?, cli),
+            Command::Export(export) => {
+                let watch = Watch::over("export", &setting, is_dry, &stop);
+                watched(watch, commands::export(setting, &cli.global, export, stop.clone()), cli).await
+            }
             Command::Backfill(backfill) => {
-                let run = Box::pin(commands::backfill(setting, &cli.global, backfill, stop));
-                ended(run.await?, cli)
+                let watch = Watch::over("backfill", &setting, is_dry, &stop);
+                watched(watch, commands::backfill(setting, &cli.global, backfill, stop.clone()), cli).await
             }
             Command::Purge(purge) if purge.list => {
                 conclude(Ok(0), commands::rules(&setting, cli.global.json, &stop)?.as_bytes())
             }
-            Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
+            Command::Purge(purge) => {
+                let watch = Watch::over("purge", &setting, is_dry, &stop);
+                watched(watch, commands::purge(setting, &cli.global, purge, stop.clone()), cli).await
+            }
             Command::Check => tokio::select! {
                 checked = commands::check(setting, &cli.global, stop.clone()) => told(checked),
                 stopped = stop.wait() => Err(stopped),
@@ -133,6 +149,20 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Config | Command::Completions { .. } | Command::Man { .. } => Ok(0),
         }
     })
+}
+
+/// Runs a command with a receipt, prints its result, and then tells those who are to be told how it ended.
+async fn watched(mut watch: Watch<'_>, run: impl Future<Output = Result<Ended>>, cli: &Cli) -> Result<u8> {
+    let ran = match watch.begin().await {
+        Ok(()) => Box::pin(run).await,
+        Err(error) => Err(error),
+    };
+    let (receipt, result) = match ran {
+        Ok(run) => (Some(run.receipt.clone()), ended(run, cli)),
+        Err(error) => (None, Err(error)),
+    };
+    watch.end(receipt, &result).await;
+    result
 }
 
 /// Says where the simulated API listens, and lets it serve until a signal comes.

@@ -19,6 +19,7 @@ use super::endpoint::{Endpoint, Filter, label};
 use super::failure::{Failure, Passing, tell_again};
 use super::gate::Gate;
 use super::memory::Memory;
+use super::quota::{Quota, Used};
 use super::reply::{Body, Failed, Reply, Word};
 use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
@@ -41,6 +42,7 @@ struct Shared {
     permits: Semaphore,
     budget: Duration,
     limit: u64,
+    quota: Quota,
     memory: Memory,
     /// Length of the last page, as a guess for the next.
     usual: AtomicUsize,
@@ -75,6 +77,7 @@ impl Client {
             permits: Semaphore::new(settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             budget: settings.retry_budget,
             limit: settings.max_body_bytes,
+            quota: Quota::new(settings.max_requests),
             memory: Memory::new(usize::try_from(settings.max_body_bytes / 2).unwrap_or(usize::MAX)),
             usual: AtomicUsize::new(0),
             hides_bodies,
@@ -85,7 +88,8 @@ impl Client {
     ///
     /// # Errors
     /// For a documented request, a failure that other requests would share: refused credentials, an account that must pay,
-    /// a redirect, a body of another shape or beyond the cap, a limit that is not to be kept. For a probe that is refused
+    /// a redirect, a body of another shape or beyond the cap, a limit that is not to be kept. For any request,
+    /// [`Kind::Capped`] where no more may be sent. For a probe that is refused
     /// with 401 or 403, a first page that is refused too, or fails.
     pub async fn list(&self, request: Request, filter: &Filter) -> Result<Result<Body, Failed>> {
         let url = self.0.endpoint.list(request, filter);
@@ -94,6 +98,7 @@ impl Client {
             Err(failed) => failed,
         };
         match request.asking {
+            _ if failed.error.kind() == Kind::Capped => return Err(failed.error),
             Asking::Documented if failed.ends_run => return Err(failed.error),
             Asking::Probe if failed.is_unauthorized() => self.confirm(request, filter).await?,
             Asking::WrongToken if failed.is_unauthorized() => return Ok(Err(Failed { word: Word::Denied, ..failed })),
@@ -143,7 +148,13 @@ impl Client {
     pub async fn rest(&self, request: Request, filter: &Filter, failed: u32, cause: &str) {
         let wait = self.0.backoff.wait(failed);
         tell_again(&self.label(request, filter), request.asking, failed, wait, cause);
+        self.0.quota.retry();
         sleep(wait).await;
+    }
+
+    /// What has been asked for so far, by this client and its clones.
+    pub fn used(&self) -> Used {
+        self.0.quota.used()
     }
 
     /// Decoded bytes that a body may have at most.
@@ -159,11 +170,13 @@ impl Shared {
         let mut deadline = Instant::now() + self.budget;
         let mut failed = 0;
         let (mut may_renew, mut may_follow) = (asking != Asking::WrongToken, true);
+        let mut is_retry = false;
         loop {
             let arrived = Instant::now();
             let sent = self.gate.pass().await;
             deadline += sent - arrived;
             let token = if asking == Asking::WrongToken { Token::wrong() } else { self.tokens.current()? };
+            self.quota.take(std::mem::replace(&mut is_retry, true))?;
             match self.attempt(&url, &token, deadline).await {
                 Ok(body) => return Ok(body),
                 Err(Failure::Unauthorized(_)) if may_renew && self.tokens.renew(&token) => {

@@ -27,6 +27,7 @@ fn settings(server: &Canned) -> Api {
         per_page: 100,
         concurrency: 8,
         requests_per_second: 0.0,
+        max_requests: 0,
         connect_timeout: Duration::from_secs(10),
         read_timeout: Duration::from_secs(10),
         request_timeout: Duration::from_secs(20),

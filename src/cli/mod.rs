@@ -44,8 +44,10 @@ Environment:
   VIDEOSDK_TOKEN            the account's token; or VIDEOSDK_TOKEN_FILE, or
                             VIDEOSDK_API_KEY with VIDEOSDK_SECRET_KEY
   ROLLBOOK_CONFIG           the settings file
+  ROLLBOOK_PROFILE          a profile of the settings file
   ROLLBOOK_<SECTION>_<KEY>  any setting, such as ROLLBOOK_API_PER_PAGE=200
   ROLLBOOK_LOG              a log filter, such as rollbook=debug
+  ROLLBOOK_HEALTHCHECK_URL  a monitor that is told when a run begins and how it ended
   NO_COLOR                  no colours
   HTTPS_PROXY, NO_PROXY     a proxy; which hosts are reached without it
   SSL_CERT_FILE             CA certificates in place of the system's
@@ -111,6 +113,9 @@ pub struct Global {
     /// Settings file [default: ./rollbook.toml or ~/.config/rollbook/rollbook.toml]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
+    /// Profile of the settings file: one of several accounts, each with its settings and credentials
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
     /// The dataset: a folder, or s3://, az:// or gs:// [default: ./rollbook-data]
     #[arg(long, global = true, value_name = "PLACE", value_hint = ValueHint::DirPath)]
     pub dest: Option<String>,
@@ -229,12 +234,20 @@ impl Cli {
     #[must_use]
     pub fn settings(&self) -> Vec<Override> {
         let Global { dest, base_url, api, .. } = &self.global;
+        let metrics = match &self.command {
+            Command::Export(Export { reading, .. }) | Command::Backfill(Backfill { reading, .. }) => {
+                &reading.metrics_file
+            }
+            Command::Purge(purge) => &purge.metrics_file,
+            _ => &None,
+        };
         let demo = matches!(self.command, Command::Demo(_)).then(|| "./rollbook-demo".to_owned());
         let values = [
             ("dataset.url", demo, Source::Command("demo")),
             ("dataset.url", dest.clone(), Source::Flag("--dest")),
             ("api.base_url", base_url.clone(), Source::Flag("--base-url")),
             ("api.version", api.clone(), Source::Flag("--api")),
+            ("notify.metrics_file", metrics.clone(), Source::Flag("--metrics-file")),
         ];
         let given = |(name, value, source)| Option::map(value, |value| Override { name, value, source });
         values.into_iter().filter_map(given).collect()
@@ -278,8 +291,9 @@ mod tests {
     fn the_demo_has_a_dataset_of_its_own() {
         use crate::config::{Environment, resolve};
         let environment = Environment::new([("ROLLBOOK_DATASET_URL".into(), "/real".into())]).unwrap();
-        let url =
-            |line| resolve(None, &environment, parse(line).unwrap().settings()).unwrap().config.dataset.url.to_string();
+        let url = |line| {
+            resolve(None, None, &environment, parse(line).unwrap().settings()).unwrap().config.dataset.url.to_string()
+        };
         assert_eq!(url("rollbook export"), "/real");
         assert_eq!(url("rollbook demo"), "./rollbook-demo");
         assert_eq!(url("rollbook demo --dest /mine"), "/mine");
@@ -381,6 +395,8 @@ Options:
 Everywhere:
       --config <FILE>        Settings file [default: ./rollbook.toml or
                              ~/.config/rollbook/rollbook.toml]
+      --profile <NAME>       Profile of the settings file: one of several accounts, each with its
+                             settings and credentials
       --dest <PLACE>         The dataset: a folder, or s3://, az:// or gs:// [default:
                              ./rollbook-data]
       --create-parents       Make the folders above the dataset, too; without this, one that is

@@ -41,6 +41,7 @@ pub const KEYS: &[Key] = &[
     key("api.per_page", Number, "100", "Sessions asked for in one page, 1 to 10000; larger is faster where the server allows it."),
     key("api.concurrency", Number, "8", "Requests in flight at most, 1 to 256."),
     key("api.requests_per_second", Number, "0", "Requests started in a second at most; 0 sets no limit."),
+    key("api.max_requests", Number, "0", "Requests that one run may send, each attempt counted; 0 sets no limit."),
     key("api.connect_timeout", Text, "10s", "For the TCP and TLS handshake."),
     key("api.read_timeout", Text, "30s", "The longest silence while a response is read."),
     key("api.request_timeout", Text, "60s", "For one attempt as a whole."),
@@ -56,6 +57,7 @@ pub const KEYS: &[Key] = &[
     key("dataset.since", Text, "", "Sessions that started earlier get no rows: a day, a month or a time, UTC: \"2026-01-01\"; empty is all."),
     key("dataset.max_rejects", Number, "0", "Unreadable records that a run may have before it exits with 3: new ones, and all without an id."),
     key("dataset.max_partitions", Number, "5000", "Partitions that one run may make: more are most likely dates that no session has."),
+    key("dataset.keep_receipts", Text, "400d", "How long receipts are kept at least; 0s keeps all. Those that something rests on stay longer."),
     key("dataset.keep_unknown_fields", Flag, "false", "Whether fields unknown to this version are kept, as JSON in the column extra."),
     key("people.key", Text, "name", "By what one human is known: \"name\", or \"participant_id\" where your application gives its users lasting ids."),
     key("people.pattern", Text, "", "A regular expression with one group that cuts the key out of the name or id: '^(.+?)--'; empty is the whole value."),
@@ -67,6 +69,9 @@ pub const KEYS: &[Key] = &[
     key("store.options", Text, "", "Options of the object store, name=value and commas: \"aws_endpoint=https://s3.example\"; no secrets."),
     key("store.retry_budget", Text, "150s", "For one request to an object store with all its attempts and the waiting between them."),
     key("stage.dir", Text, "", "A local folder where rows wait to be published; empty is beside the dataset, or the state folder."),
+    key("notify.command", List, "[]", "A program and its arguments, run after a run that did not end with 0; its receipt is on stdin."),
+    key("notify.timeout", Text, "30s", "How long that program may take before it is ended."),
+    key("notify.metrics_file", Text, "", "A file that gets the numbers of each run, for the node exporter's textfile collector; empty is none."),
 ];
 
 impl Key {

@@ -86,9 +86,10 @@ impl Driver {
         let filter = Arc::new(leg.filter.clone());
         let meeting = leg.filter.meeting.as_deref().map(Arc::from);
         let source = Source { kept: leg.kept, meeting, ..self.source.clone() };
-        let mut flights = JoinSet::new();
+        let (mut flights, mut capped) = (JoinSet::new(), None);
         loop {
-            for request in plan.next(self.concurrency.saturating_sub(flights.len())) {
+            let room = if capped.is_none() { self.concurrency.saturating_sub(flights.len()) } else { 0 };
+            for request in plan.next(room) {
                 flights.spawn(source.clone().fetch(request, Arc::clone(&filter)));
             }
             let landed = tokio::select! {
@@ -97,7 +98,13 @@ impl Driver {
                 landed = flights.join_next() => landed,
             };
             let Some(landed) = landed else { break };
-            let arrived = joined(landed)??;
+            let arrived = match joined(landed)? {
+                Err(error) if error.kind() == Kind::Capped => {
+                    capped = Some(error); // what is in flight still lands, and is kept
+                    continue;
+                }
+                arrived => arrived?,
+            };
             let request = arrived.request;
             let Some(outcome) = self.outcome(arrived, &queue, receipt, failure).await else {
                 break; // The stager has failed, and says why when it is joined.
@@ -112,7 +119,8 @@ impl Driver {
             }
         }
         drop(queue);
-        joined(worker.await)?
+        let staged = joined(worker.await)??;
+        capped.map_or(Ok(staged), Err)
     }
 
     /// Hands the rows of an answer to the stage; what the answer is for the plan. `None` where the stage takes nothing any more.

@@ -8,7 +8,6 @@ use tokio::task::block_in_place;
 use super::Task;
 use super::consent::Consent;
 use crate::cli::{Global, Purge};
-use crate::commands::run::run_id;
 use crate::commands::{Ended, Setting, shortfall};
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::{self, Erase};
@@ -23,14 +22,14 @@ use crate::words::stop::Stop;
 
 /// Runs `rollbook purge`: takes sessions or participants out of the dataset, or takes a rule back.
 pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: Stop) -> Result<Ended> {
-    let Setting { config, environment, clock, progress, .. } = setting;
+    let Setting { config, environment, clock, run_id, progress, .. } = setting;
     let task = match purge.take_back {
         Some(number) => Task::TakeBack(number),
         None => {
             Task::Erase { erase: what_to_erase(purge, clock.micros())?, key: fresh_key()?, consent: consent(purge.yes) }
         }
     };
-    let run_id = run_id(&clock);
+    tracing::info!("this run is called: {run_id}");
     let dataset = config.dataset.url.to_string();
     let destination = Destination::open(&config, environment, &run_id, global.dry_run, &stop)?;
     let mut destination = destination.with_key(&config, environment)?;
@@ -47,8 +46,8 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
 
 /// `purge --list`: the rules in force.
 pub fn rules(setting: &Setting<'_>, json: bool, stop: &Stop) -> Result<String> {
-    let Setting { config, environment, clock, .. } = setting;
-    let destination = Destination::open(config, environment, &run_id(clock), true, stop)?;
+    let Setting { config, environment, clock, run_id, .. } = setting;
+    let destination = Destination::open(config, environment, run_id, true, stop)?;
     let erasures = block_in_place(|| super::rules(&destination, clock))?;
     Ok(if json {
         summary::rules_json(&erasures)
