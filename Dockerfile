@@ -7,7 +7,9 @@ WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --profile dist --locked && packages/image target/dist/rollbook /image
+    cargo build --profile dist --locked && \
+    packages/share target/dist/rollbook /made && \
+    packages/image target/dist/rollbook /made /image
 
 # No shell, no package manager, nothing that is not needed to run.
 FROM scratch
