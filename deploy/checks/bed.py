@@ -135,7 +135,8 @@ def run(*command: str | Path, env: dict[str, str] | None = None, code: int = 0, 
         [str(word) for word in command], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, **options
     )
     if done.returncode != code:
-        raise AssertionError(f"{' '.join(map(str, command))}: exit code {done.returncode}, not {code}\n{done.stdout}")
+        shown = " ".join("..." if "\n" in str(word) else str(word) for word in command)
+        raise AssertionError(f"{shown}: exit code {done.returncode}, not {code}\n{done.stdout}")
     return done.stdout
 
 
