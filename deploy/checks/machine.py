@@ -44,7 +44,7 @@ printf 'root:x:0:0:root:/root:/bin/sh\n' >etc/passwd
 printf 'root:x:0:\n' >etc/group
 printf 'passwd: files\ngroup: files\n' >etc/nsswitch.conf
 printf 'machine\n' >etc/hostname
-: >etc/machine-id
+printf '%032x\n' 1 >etc/machine-id
 # The usual units of an early start look after the kernel's modules and devices, which are not the machine's own.
 rm -r usr/lib/systemd/system/sysinit.target.wants usr/lib/systemd/system/local-fs.target.wants
 printf '[Unit]\nWants=systemd-journald.service\n' >etc/systemd/system/check.target
@@ -56,8 +56,9 @@ umount --lazy before
 rmdir before
 # Credentials of a service are mounted where only the service sees them, and come to it by this.
 mount --make-rshared /
-systemd-sysusers
-mkdir -p /run/log/journal && systemd-tmpfiles --create --prefix=/run/log/journal
+systemd-sysusers >/dev/null 2>&1
+mkdir /run/log /run/log/journal
+systemd-tmpfiles --create --prefix=/run/log/journal
 exec /lib/systemd/systemd --unit=check.target --log-target=journal --show-status=no
 """
 NAMESPACES = ["--pid", "--mount", "--uts", "--ipc", "--cgroup"]
