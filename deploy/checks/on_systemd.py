@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import pages
 from bed import DEPLOY, TOKEN, Api, contains, equal, run
 from machine import Machine
 
@@ -26,20 +27,17 @@ def exposure(_: Path, __: Path) -> None:
 
 
 class Service:
-    """A machine in which everything is installed as the Debian package does it, and the administrator has done the rest."""
+    """A machine in which somebody has followed docs/systemd.md up to the first night."""
 
     def __init__(self, machine: Machine, rollbook: Path) -> None:
         self.machine = machine
-        machine.put(rollbook, "/usr/bin/rollbook", "0755")
-        for unit in UNITS:
-            machine.put(FOLDER / unit, f"/usr/lib/systemd/system/{unit}")
-        machine.put(FOLDER / "rollbook.sysusers", "/usr/lib/sysusers.d/rollbook.conf")
-        machine.put(FOLDER / "rollbook.toml", "/etc/rollbook/rollbook.toml")
         machine.put(SENDMAIL, "/usr/sbin/sendmail", "0755")
-        self.token(TOKEN)
+        pages.lay_checkout(machine, rollbook)
+        pages.follow(machine, "systemd", "Install")
+        pages.follow(machine, "systemd", "The token", typed=f"{TOKEN}\n")
         # Tries are a second apart, not fifteen minutes.
         machine.put("[Service]\nRestartSec=1s\n", "/etc/systemd/system/rollbook.service.d/check.conf")
-        machine.sh("systemd-sysusers >/dev/null 2>&1; mkdir -p /var/lib/prometheus/node-exporter; systemctl daemon-reload")
+        machine.sh("mkdir -p /var/lib/prometheus/node-exporter; systemctl daemon-reload")
 
     def token(self, token: str) -> None:
         self.machine.put(f"{token}\n", "/etc/rollbook/token", "0600")
@@ -86,21 +84,22 @@ def service(rollbook: Path, _: Path) -> None:
     with Machine() as machine, Api(rollbook, *flags) as api, Api(rollbook, *flags, "--reject-every", "50") as odd:
         it = Service(machine, rollbook)
         it.api(api.port)
-        paths = [f"/usr/lib/systemd/system/{unit}" for unit in UNITS]
+        paths = [f"/etc/systemd/system/{unit}" for unit in UNITS]
         equal(machine.run("systemd-analyze", "verify", *paths).stderr, "", "remarks of systemd-analyze verify")
 
-        it.start()
+        journal = pages.follow(machine, "systemd", "The first night")
+        contains(journal, "complete: the answers overlap without a gap", "rollbook.timer")
         it.ended("inactive", 0, mails=0)
-        journal = machine.sh("journalctl -u rollbook.service --no-pager")
-        contains(journal, "complete: the answers overlap without a gap")
         equal(it.exit_codes(), [0], "exit codes of the first run")
         if "WARN" in journal:
             raise AssertionError(journal)
+        pages.follow(machine, "systemd", "The message")
+        contains(it.ended("inactive", 0, mails=1), "Subject: rollbook has failed on machine", "complete: the answers")
         sandbox(it)
 
         it.api(odd.port)
         it.start()
-        contains(it.ended("failed", 3, mails=1), "Subject: rollbook.service has failed on machine", "could not be read whole")
+        contains(it.ended("failed", 3, mails=1), "Subject: rollbook has failed on machine", "could not be read whole")
 
         it.api(api.port)
         it.token("another-token")
