@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import enum
+import http.server
 import json
+import os
 import re
+import socket
+import subprocess
+import time
 import types
 import typing
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import yaml
@@ -14,7 +21,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from bed import DEPLOY, equal, run
+from bed import DEPLOY, HELD, TOKEN, Api, Served, equal, run
 
 RULES = DEPLOY / "prometheus/rollbook.rules.yml"
 DASHBOARD = DEPLOY / "grafana/rollbook.json"
@@ -126,4 +133,102 @@ def mistyped(value: object, hint: object, path: str) -> list[str]:
     return [fault for name, one in declared.items() for fault in mistyped(getattr(value, name), one, f"{path}/{name}")]
 
 
-CHECKS = [rules, dashboard]
+def live(rollbook: Path, folder: Path) -> None:
+    """Prometheus reads what three runs have written: alerts fire for 3 and 4, and each panel of the dashboard has data."""
+    files = {name: folder / f"{name}.prom" for name in ("good", "odd", "refused")}
+
+    def night(name: str, api: Api, code: int, token: str = TOKEN) -> None:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "VIDEOSDK_TOKEN": token}
+        flags = ["--base-url", api.url, "--dest", folder / name, "--metrics-file", files[name]]
+        run(rollbook, "export", *flags, env=environment, code=code)
+
+    with Api(rollbook, "--sessions", "300") as api, Api(rollbook, "--sessions", "300", "--reject-every", "50") as odd:
+        night("good", api, 0)
+        night("odd", api, 0)
+        night("odd", odd, 3)
+        night("refused", api, 0)
+        night("refused", api, 4, token="another-token")
+    for file in files.values():
+        told = file.read_text()
+        run("promtool", "check", "metrics", input=told)
+        equal(set(re.findall(r"^(\w+)\{", told, re.MULTILINE)), METRICS, f"metrics in {file.name}")
+
+    with Exporter(folder) as exporter, Prometheus(folder, exporter, files) as prometheus:
+        # The records that can't be read were sessions before, so that the list also lacks sessions.
+        odd_ones = {("RollbookNewRejects", "odd"), ("RollbookNotProven", "odd")}
+        prometheus.until_fires(odd_ones | {("RollbookCredentialsRefused", "refused")})
+        for panel in json.loads(DASHBOARD.read_text())["panels"]:
+            for target in panel["targets"]:
+                found = prometheus.ask("query", query=target["expr"].replace("$dataset", ".*"))["result"]
+                equal(len(found) >= 3, True, f"{panel['title']}: {target['expr']} has data of all datasets: {found}")
+
+
+class Exporter(Served):
+    """Stands for the node exporter: the files of a folder, each under its name."""
+
+    def __init__(self, folder: Path) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = (folder / Path(self.path).name).read_bytes()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(Handler)
+
+
+class Prometheus:
+    """A Prometheus with the rules, which reads once a second."""
+
+    def __init__(self, folder: Path, exporter: Exporter, files: dict[str, Path]) -> None:
+        self.folder = folder
+        jobs = [
+            {"job_name": name, "metrics_path": f"/{file.name}", "static_configs": [{"targets": [f"127.0.0.1:{exporter.port}"]}]}
+            for name, file in files.items()
+        ]
+        every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        config = {"global": every, "rule_files": [str(RULES)], "scrape_configs": jobs}
+        (folder / "prometheus.yml").write_text(json.dumps(config))
+        run("promtool", "check", "config", folder / "prometheus.yml")
+
+    def __enter__(self) -> Prometheus:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/api/v1"
+        place = [f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/tsdb"]
+        with (self.folder / "prometheus.log").open("w") as log:
+            command = [*HELD, "prometheus", *place, f"--web.listen-address=127.0.0.1:{port}"]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, what: str, **parameters: str) -> dict:
+        address = f"{self.url}/{what}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return json.load(answer)["data"]
+
+    def until_fires(self, expected: set[tuple[str, str]]) -> None:
+        """Until all three files have been read and these alerts fire, by name and dataset, and no other ones."""
+        fired: set[tuple[str, str]] = set()
+        for _ in range(120):
+            time.sleep(0.5)
+            try:
+                alerts = self.ask("alerts")["alerts"]
+            except OSError:
+                continue
+            firing = [alert["labels"] for alert in alerts if alert["state"] == "firing"]
+            fired = {(labels["alertname"], Path(labels["dataset"]).name) for labels in firing}
+            if fired == expected and self.ask("query", query="count(up == 1) == 3")["result"]:
+                return
+        raise AssertionError(f"alerts that fire: {fired}, not {expected}\n{(self.folder / 'prometheus.log').read_text()}")
+
+
+CHECKS = [rules, live, dashboard]
