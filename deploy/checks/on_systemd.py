@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import re
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pages
-from bed import DEPLOY, TOKEN, Api, contains, equal, run
+from bed import DEPLOY, TOKEN, Api, Served, contains, equal, run
 from machine import Machine
 
 FOLDER = DEPLOY / "systemd"
@@ -188,4 +189,64 @@ def timer(it: Service, api: Api) -> None:
         raise AssertionError(f"the timer's next time is in {ahead} s")
 
 
-CHECKS = [exposure, service]
+def watched(rollbook: Path, _: Path) -> None:
+    """docs/monitoring.md within the sandbox of the service: the health check, the program that tells, the metrics file."""
+    flags = ["--sessions", "300"]
+    with Machine() as machine, Calls() as calls, Api(rollbook, *flags) as api, Api(rollbook, *flags, "--reject-every", "50") as odd:
+        it = Service(machine, rollbook)
+        address = f"http://127.0.0.1:{calls.port}"
+
+        def night(api: Api) -> None:
+            calls.seen.clear()
+            it.api(api.port)
+            ping = {"https://health.example/ping/0000": f"{address}/ping"}
+            pages.follow(machine, "monitoring", "A health check service", instead=ping)
+            hook = {"https://chat.example/hooks/0000": f"{address}/hook"}
+            pages.follow(machine, "monitoring", "A program of yours", instead=hook)
+            pages.follow(machine, "monitoring", "Prometheus")
+            it.start()
+
+        def code_by_metrics() -> str:
+            file = "/var/lib/prometheus/node-exporter/rollbook.prom"
+            # As the node exporter, a user of its own, reads it.
+            reading = f"setpriv --reuid nobody --regid nogroup --clear-groups cat {file}"
+            [code] = re.findall(r"^rollbook_last_run_exit_code\{.*\} (\d+)$", machine.sh(reading), re.MULTILINE)
+            return code
+
+        night(api)
+        it.ended("inactive", 0, mails=0)
+        equal(calls.seen, [("/ping/start", ""), ("/ping", "")], "calls in a good night")
+        equal(code_by_metrics(), "0", "exit code by the metrics")
+        night(odd)
+        it.ended("failed", 3, mails=1)
+        equal(calls.seen[0], ("/ping/start", ""), "first call in a night with exit code 3")
+        equal(sorted(path for path, _ in calls.seen), ["/hook", "/ping/3", "/ping/start"], "calls in a night with exit code 3")
+        contains(dict(calls.seen)["/hook"], "rollbook export ended with 3 (")
+        equal(code_by_metrics(), "3", "exit code by the metrics")
+        journal = machine.sh("journalctl -u rollbook.service --no-pager")
+        contains(journal, "`notify.command` was told how the run ended")
+
+
+class Calls(Served):
+    """Stands for the services that are called: keeps path and body of each call."""
+
+    def __init__(self) -> None:
+        seen = self.seen = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                seen.append((self.path, body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_POST = do_GET
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(Handler)
+
+
+CHECKS = [exposure, service, watched]

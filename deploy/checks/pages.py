@@ -29,11 +29,14 @@ def lay_checkout(machine: Machine, rollbook: Path) -> None:
     machine.put('#!/bin/sh\nexec "$@"\n', "/usr/bin/sudo", "0755")
 
 
-def follow(machine: Machine, name: str, heading: str, typed: str = "") -> str:
-    """Runs what stands under a heading of a page; returns what it printed."""
+def follow(machine: Machine, name: str, heading: str, typed: str = "", instead: dict[str, str] | None = None) -> str:
+    """Runs what stands under a heading of a page, with some texts of it replaced; returns what it printed."""
     found = commands(name, heading)
     if not found:
         raise AssertionError(f"no commands under {heading!r} of {name}.md")
+    for example, real in (instead or {}).items():
+        equal(example in "".join(found), True, f"{example!r} is under {heading!r} of {name}.md")
+        found = [block.replace(example, real) for block in found]
     return "".join(machine.run("sh", "-euc", f"cd /checkout\n{block}", stdin=typed).stdout for block in found)
 
 
