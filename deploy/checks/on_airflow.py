@@ -21,6 +21,8 @@ def nights(rollbook: Path, folder: Path) -> None:
         "HOME": str(folder),
         "AIRFLOW_HOME": str(folder / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # Airflow would tell its makers that it was started.
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     run("airflow", "db", "migrate", env=environment)
