@@ -48,11 +48,11 @@ pub(super) fn list(text: &str) -> Read<Vec<String>> {
 
 /// Some of the named values: a list, or the names with commas between them.
 pub(super) fn choices<T: Copy>(text: &str, choices: &[(&str, T)]) -> Read<Vec<T>> {
-    let names = choices.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let allowed = || format!("a list of some of these: {names}");
+    let all = choices.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let allowed = || format!("a list of some of these: {all}");
     let texts = list(text).map_err(|_| allowed())?;
-    let named = texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|name| !name.is_empty());
-    named.map(|name| choice(name, choices, "").map_err(|_| allowed())).collect()
+    let typed = texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|name| !name.is_empty());
+    typed.map(|name| choice(name, choices, "").map_err(|_| allowed())).collect()
 }
 
 /// A program and its arguments, or none where the list is empty. No text of them may hold a NUL, which no system hands on.

@@ -11,7 +11,10 @@ impl Job {
     /// # Errors
     /// `Destination` with the first thing that can't be removed, after all others are.
     pub(super) fn sweep(&self, unreached: &mut Vec<String>) -> Result<()> {
-        let erased = self.stages.iter().fold(Ok(()), |result: Result<()>, folder| result.and(Stage::erase(folder)));
+        let mut erased = Ok(());
+        for folder in &self.stages {
+            erased = erased.and(Stage::erase(folder));
+        }
         let swept = sweep::sweep(&self.layout, &self.stages, unreached);
         erased.and(swept)
     }
