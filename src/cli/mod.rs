@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 mod export;
+mod init;
 mod purge;
 mod rejects;
 mod report;
@@ -24,6 +25,7 @@ use crate::config::{Override, Source};
 use crate::terminal::logging::Format;
 use crate::terminal::progress::Mode;
 pub use export::{Backfill, Export, Reading};
+pub use init::Init;
 pub use purge::Purge;
 pub use rejects::Rejects;
 pub use report::Report;
@@ -209,6 +211,11 @@ pub enum Command {
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
     Simulate(Simulate),
+    /// Write a settings file to begin with, from answers or from flags
+    ///
+    /// Asks on a terminal for what no flag says, and writes ./rollbook.toml, or the file that --config names, with every setting
+    /// and its meaning. No secret is asked for. Where credentials are set, `check` is run afterwards.
+    Init(Init),
     /// Print the settings in force and where each comes from
     #[command(after_help = "Examples:\n  rollbook config\n  rollbook config --json | jq '.settings[\"api.per_page\"]'")]
     Config,
@@ -383,6 +390,7 @@ Commands:
   report       Write a page with the numbers: who met when, for how long, and what may be missing
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
+  init         Write a settings file to begin with, from answers or from flags
   config       Print the settings in force and where each comes from
   completions  Print a completion script for a shell
   man          Print the manual page

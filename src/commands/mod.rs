@@ -6,7 +6,7 @@
 //! verify    what a dataset is worth       simulate  the simulated API alone
 //! status    what it holds, and its runs   rejects   what could not be read
 //! views     SQL that answers questions    report    a page and files with the numbers
-//! watch     who is told how a run ended
+//! watch     who is told how a run ended       init      a settings file to begin with
 //! run       the frame of a run that reads the API
 //! fetch     one page of the list as rows  shortfall why written data ends a run with 3
 //! sweep     what must not stay, wherever it may be
@@ -26,6 +26,7 @@ pub mod check;
 pub mod demo;
 pub mod export;
 mod fetch;
+pub mod init;
 pub mod purge;
 pub mod rejects;
 pub mod report;

@@ -97,6 +97,14 @@ pub async fn run(task: Task, setting: Setting<'_>, stop: Stop) -> Result<Ended> 
     Box::pin(execute(task, setting, credentials, stop)).await
 }
 
+/// Whether the environment has any credentials, be they good or not.
+pub fn has_credentials(setting: &Setting<'_>) -> bool {
+    let Setting { environment, variables, .. } = setting;
+    let Variables { token, token_file, api_key, secret_keys } = variables;
+    let mut names = token.iter().chain(token_file).chain(api_key).chain(secret_keys);
+    names.any(|name| environment.named(name).map_or(true, |value| value.is_some()))
+}
+
 /// The credentials of the environment. Says whom they are shown to, where that is not whom they are for.
 pub fn credentials(setting: &Setting<'_>) -> Result<Credentials> {
     let Setting { config, environment, addressed_by, variables, .. } = setting;

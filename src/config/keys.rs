@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::source::Override;
+
 /// How a setting is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -126,6 +128,30 @@ pub fn example() -> String {
         }
         let quote = if key.form == Text { "\"" } else { "" };
         let _ = writeln!(text, "# {}\n{} = {quote}{}{quote}", key.doc, key.field(), key.default);
+    }
+    text
+}
+
+/// A settings file to begin with: these settings as they are given, every other one as a comment with its default.
+#[must_use]
+pub fn written(chosen: &[Override]) -> String {
+    let mut text = String::from(
+        "# The settings of rollbook, to begin with. A setting behind a `#` has its default; take the `#` away to change it.\n\
+         # The environment (ROLLBOOK_<SECTION>_<KEY>) and flags win over this file. `rollbook config` shows what is in force.\n\
+         # Credentials don't belong here: they come from the environment (VIDEOSDK_TOKEN, or VIDEOSDK_API_KEY with\n\
+         # VIDEOSDK_SECRET_KEY). Keep this file writable for its owner alone.\n",
+    );
+    let mut section = "";
+    for key in KEYS {
+        if section != key.section() {
+            section = key.section();
+            let _ = writeln!(text, "\n[{section}]");
+        }
+        let given = chosen.iter().rev().find(|setting| setting.name == key.name);
+        let (mark, value) = given.map_or(("# ", key.default), |setting| ("", setting.value.as_str()));
+        // Texts of TOML are those of JSON, as far as these go.
+        let value = if key.form == Text { serde_json::json!(value).to_string() } else { value.to_owned() };
+        let _ = writeln!(text, "# {}\n{mark}{} = {value}", key.doc, key.field());
     }
     text
 }

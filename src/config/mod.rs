@@ -24,7 +24,7 @@ mod source;
 mod value;
 
 pub use environment::{Environment, HEALTHCHECK};
-pub use keys::{KEYS, Key, example};
+pub use keys::{KEYS, Key, example, written};
 pub use privacy::Privacy;
 pub use profile::Variables;
 pub use resolve::{Resolved, Setting, resolve};

@@ -30,6 +30,7 @@ mod hostile_files;
 mod hostile_settings;
 mod ids;
 mod incremental;
+mod init;
 mod known;
 mod left_open;
 mod logged;

@@ -164,7 +164,7 @@ fn everybody_may_read_the_file_and_nothing_else_is_left() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(names, [path.clone()]);
+    assert_eq!(names, std::slice::from_ref(&path));
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(r#"rollbook_last_run_exit_code{dataset="odd \"data"} 0"#), "{text}");
 }

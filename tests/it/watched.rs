@@ -65,7 +65,7 @@ fn a_run_that_failed_tells_with_its_receipt_and_without_a_secret() {
     let run_id = ran.receipt()["run_id"].as_str().unwrap().to_owned();
     let home = format!("HOME={}", bed.folder.path().display());
     assert_eq!(lines, [home.as_str(), "PATH=/usr/bin:/bin", &format!("ROLLBOOK_RUN_ID={run_id}")]);
-    let last = ran.stderr.lines().filter(|line| !line.starts_with("hint")).last().unwrap();
+    let last = ran.stderr.lines().rfind(|line| !line.starts_with("hint")).unwrap();
     assert!(!last.contains("notify"), "the error is not the last word: {ran:?}");
 }
 
