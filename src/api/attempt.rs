@@ -5,10 +5,10 @@ use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::body::{self, Hidden, Unread};
+use super::ended::{Body, Failed, Word};
 use super::endpoint::{is_slash_away, label};
 use super::failure::{Failure, Passing};
 use super::memory::Memory;
-use super::reply::{Body, Failed, Word};
 use super::retry::{answered_at, retry_after};
 use super::status::Meaning;
 use super::token::Tokens;

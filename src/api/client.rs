@@ -15,12 +15,12 @@ use super::attempt::Judge;
 use super::auth::Credentials;
 use super::body::{Hidden, quote};
 use super::connect::connect;
+use super::ended::{Body, Failed, Single, Word};
 use super::endpoint::{Endpoint, Filter, label};
 use super::failure::{Failure, Passing, tell_again};
 use super::gate::Gate;
 use super::memory::Memory;
 use super::quota::{Quota, Used};
-use super::reply::{Body, Failed, Reply, Word};
 use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
 use crate::config::{self, Config};
@@ -121,12 +121,12 @@ impl Client {
     }
 
     /// Asks for one session; refused where the API says that there is none (402, 404, 410).
-    pub async fn session(&self, id: &str) -> Result<Reply> {
+    pub async fn session(&self, id: &str) -> Result<Single> {
         match self.0.request(self.0.endpoint.session(id)?, Asking::Documented).await {
-            Ok(body) => Ok(Reply::Found(body)),
+            Ok(body) => Ok(Single::Found(body)),
             Err(Failed { error, .. }) => match error.status() {
                 Some(status @ (402 | 404 | 410)) => {
-                    Ok(Reply::Refused { status, message: error.source().map(ToString::to_string).unwrap_or_default() })
+                    Ok(Single::Refused { status, message: error.source().map(ToString::to_string).unwrap_or_default() })
                 }
                 _ => Err(error),
             },

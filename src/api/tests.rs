@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::canned::Canned;
 use super::retry::{Backoff, seeded};
-use super::{Body, Client, Credentials, Failed, Filter, Reply, Secret, Word};
+use super::{Body, Client, Credentials, Failed, Filter, Secret, Single, Word};
 use crate::config::{Api, ApiVersion};
 use crate::error::{Error, Result};
 use crate::list::{Asking, Request, Silence, Window};

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::drive::Source;
-use crate::api::{Body, Filter, Reply, Share};
+use crate::api::{Body, Filter, Share, Single};
 use crate::commands::joined;
 use crate::error::{Error, Kind, Result};
 use crate::list::{Request, Window};
@@ -224,8 +224,8 @@ const QUOTED: usize = 4096;
 impl Source {
     async fn look(&self, id: &str) -> Result<Look<Rows>> {
         let Body { bytes, mut share, .. } = match self.client.session(id).await? {
-            Reply::Found(body) => body,
-            Reply::Refused { status, message } => return Ok(Look::NotFound { status, message }),
+            Single::Found(body) => body,
+            Single::Refused { status, message } => return Ok(Look::NotFound { status, message }),
         };
         let options = self.options();
         let options = flatten::Options { limits: options.limits.single(), ..options };

@@ -171,10 +171,10 @@ impl Run {
                 earlier.push(response);
                 plan.recall(*window, *info, rows.clone(), *unusable);
             }
-            let begin = staged.stage.responses();
+            let begin = staged.stage.answers();
             let is_known = |ids: &[u128]| scene.knows(ids);
             staged = scene.driver.drive(&mut plan, &leg, staged, receipt, &mut failure, is_known).await?;
-            walks.push((counted(&plan, earlier, begin..staged.stage.responses()), plan));
+            walks.push((counted(&plan, earlier, begin..staged.stage.answers()), plan));
         }
         receipt.walk.filter(staged.filtered(&scene.chosen.legs()));
         let failure = failure.map(|error| error.line());

@@ -16,7 +16,7 @@ use crate::dataset::known::Older;
 use crate::dataset::lanes::{in_order, lanes};
 use crate::dataset::layout::Layout;
 use crate::dataset::merge::{Merge, Sources};
-use crate::dataset::publish::{Change, Part, Place, Sink};
+use crate::dataset::publish::{Change, Part, Rewrite, Sink};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::Holds;
 use crate::dataset::state::{Covered, State};
@@ -236,7 +236,7 @@ impl Publication {
         };
         // One at a time: each takes memory that not all lanes may take at once.
         let _heavy = self.stage.is_heavy(partition).then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
-        let place = Place { layout: &self.layout, partition, versions, change };
+        let rewrite = Rewrite { layout: &self.layout, partition, versions, change };
         let merge = Merge::new(sources)?;
         let mut unchanged = 0;
         let heeding = |sink: Sink<'_>| {
@@ -246,7 +246,7 @@ impl Publication {
             })?;
             Ok(())
         };
-        let ready = place.prepare(heeding, alone)?;
+        let ready = rewrite.prepare(heeding, alone)?;
         Ok((partition, ready, (task == Task::Receive).then_some(unchanged)))
     }
 

@@ -98,7 +98,7 @@ impl Staged {
             self.look(
                 leg,
                 Shown { listed: &flat.listed, cut: &flat.cut, foreign: flat.foreign },
-                self.stage.responses(),
+                self.stage.answers(),
             )?;
             self.remember(&flat.some);
         }

@@ -48,7 +48,7 @@ pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &St
         if let Some(path) = &report.csv {
             written.extend(write_csv(path, dataset, csv::files(numbers, status, zone), global.dry_run)?);
         }
-        let made = Made::of(&written, numbers, status, global.dry_run);
+        let made = Printed::of(&written, numbers, status, global.dry_run);
         Ok(Told { text: if global.json { made.json() } else { made.text() }, error: None })
     })
 }
@@ -72,7 +72,7 @@ fn write_csv(path: &Path, dataset: Option<&Path>, files: Vec<csv::File>, is_dry:
 
 /// What was made.
 #[derive(Serialize)]
-struct Made<'a> {
+struct Printed<'a> {
     files: Vec<Written<'a>>,
     sessions: u64,
     persons: u64,
@@ -88,7 +88,7 @@ struct Written<'a> {
     bytes: u64,
 }
 
-impl<'a> Made<'a> {
+impl<'a> Printed<'a> {
     fn of(written: &'a [(String, u64)], numbers: &Numbers, status: &Status, dry_run: bool) -> Self {
         Self {
             files: written.iter().map(|(path, bytes)| Written { path, bytes: *bytes }).collect(),

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 
 use super::Column;
 use super::kinds::{Count, Double, Flag, Millis, Text, Texts, Time, Typed};
-use super::origin::{Making, Origin, Place, Slot};
+use super::origin::{Maker, Making, Origin, Slot};
 
 /// Computed columns and their values, in the order of the table.
 pub type Computed = Vec<(&'static Column, ArrayRef)>;
@@ -35,12 +35,12 @@ macro_rules! table {
             impl Staged {
                 /// No rows yet, and room for so many; texts grow as needed.
                 pub fn with_capacity(rows: usize) -> Self {
-                    Self { $($column: Place::<{ Origin::$origin.is_staged() }>::begin::<$type>(rows),)* }
+                    Self { $($column: Maker::<{ Origin::$origin.is_staged() }>::begin::<$type>(rows),)* }
                 }
 
                 /// The columns in order.
                 pub fn finish(self) -> Vec<ArrayRef> {
-                    let columns = [$(Place::<{ Origin::$origin.is_staged() }>::end::<$type>(
+                    let columns = [$(Maker::<{ Origin::$origin.is_staged() }>::end::<$type>(
                         self.$column,
                         <$type as Typed>::staged,
                     ),)*];
@@ -56,12 +56,12 @@ macro_rules! table {
             impl Counts {
                 /// No rows yet, and room for so many.
                 pub fn with_capacity(rows: usize) -> Self {
-                    Self { $($column: Place::<{ Origin::$origin.is_counted() }>::begin::<$type>(rows),)* }
+                    Self { $($column: Maker::<{ Origin::$origin.is_counted() }>::begin::<$type>(rows),)* }
                 }
 
                 /// The columns in order.
                 pub fn finish(self) -> Computed {
-                    let columns = [$(Place::<{ Origin::$origin.is_counted() }>::end::<$type>(
+                    let columns = [$(Maker::<{ Origin::$origin.is_counted() }>::end::<$type>(
                         self.$column,
                         <$type as Typed>::published,
                     ),)*];

@@ -41,7 +41,7 @@ impl Origin {
 }
 
 /// A column in the making where it is made, else nothing.
-pub type Slot<const IS_MADE: bool, T> = <Place<IS_MADE> as Making>::Slot<T>;
+pub type Slot<const IS_MADE: bool, T> = <Maker<IS_MADE> as Making>::Slot<T>;
 
 /// The column is not made here: there is nothing to add to.
 #[derive(Debug)]
@@ -49,9 +49,9 @@ pub struct Elsewhere;
 
 /// A place in which a column is made, or is not.
 #[derive(Debug)]
-pub struct Place<const IS_MADE: bool>;
+pub struct Maker<const IS_MADE: bool>;
 
-/// What of a column is made in a [`Place`].
+/// What of a column is made in a [`Maker`].
 pub trait Making {
     /// The column's builder, or [`Elsewhere`].
     type Slot<T: Typed>;
@@ -63,7 +63,7 @@ pub trait Making {
     fn end<T: Typed>(slot: Self::Slot<T>, finish: fn(T::Builder) -> ArrayRef) -> Option<ArrayRef>;
 }
 
-impl Making for Place<true> {
+impl Making for Maker<true> {
     type Slot<T: Typed> = T::Builder;
 
     fn begin<T: Typed>(rows: usize) -> T::Builder {
@@ -75,7 +75,7 @@ impl Making for Place<true> {
     }
 }
 
-impl Making for Place<false> {
+impl Making for Maker<false> {
     type Slot<T: Typed> = Elsewhere;
 
     fn begin<T: Typed>(_: usize) -> Elsewhere {
