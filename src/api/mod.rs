@@ -9,8 +9,8 @@
 //! retry     what is tried again, and when     body      bytes in bounds, and what may be shown of them
 //! memory    of all answers in flight          coding   gzip
 //! client    one request, over attempts       attempt   one of them, and what its end means
-//! status    what each status means
-//! connect   TLS, proxies, connections
+//! status    what each status means            quota    how many requests may go out
+//! connect   TLS, proxies, connections         ping     a monitor that is told of a run
 //! ```
 
 mod attempt;
@@ -24,6 +24,8 @@ mod endpoint;
 mod failure;
 mod gate;
 mod memory;
+mod ping;
+mod quota;
 mod reply;
 mod retry;
 mod status;
@@ -38,4 +40,6 @@ pub use auth::{Credentials, Secret, Validity};
 pub use client::Client;
 pub use endpoint::Filter;
 pub use memory::{Memory, Share};
+pub use ping::Monitor;
+pub use quota::Used;
 pub use reply::{Body, Failed, Reply, Word};

@@ -33,6 +33,9 @@ pub struct Header {
     pub run_id: String,
     /// The last run that had published before it.
     pub last_run: Option<String>,
+    /// What may be written down of a session: [`crate::rows::method::Method::staged`].
+    #[serde(default)]
+    pub rule: String,
 }
 
 /// A record of a response that could not become a row, or not all of one.

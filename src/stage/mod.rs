@@ -41,7 +41,7 @@ pub use identity::Identity;
 use journal::Journal;
 pub use journal::{Header, Recalled};
 use keys::Keys;
-use leftover::{is_left, remove};
+use leftover::{is_left, keep_only, remove};
 use record::{Record, SegmentRecord, Unstaged};
 pub use waiting::Waiting;
 
@@ -170,6 +170,15 @@ impl Stage {
     /// `Destination` where a file can't be removed; `Unreadable` where no folder is there.
     pub fn erase(folder: &Below) -> Result<()> {
         let removed = folder.open().and_then(|folder| folder.as_ref().map_or(Ok(()), remove));
+        removed.map_err(|error| failed("cannot remove the stage", folder.place().display(), error))
+    }
+
+    /// Removes whatever is staged in a folder by another rule than this one ([`Header::rule`]), also what was set aside there.
+    ///
+    /// # Errors
+    /// `Destination` where a file can't be removed; `Unreadable` where no folder is there.
+    pub fn keep_only(folder: &Below, rule: &str) -> Result<()> {
+        let removed = folder.open().and_then(|folder| folder.as_ref().map_or(Ok(()), |folder| keep_only(folder, rule)));
         removed.map_err(|error| failed("cannot remove the stage", folder.place().display(), error))
     }
 

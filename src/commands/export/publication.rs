@@ -78,7 +78,8 @@ pub struct Done {
 /// What is done to a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
-    /// It was counted by an older schema version or another rule for persons, and gets the columns and numbers of this run.
+    /// Its rows were made by an older schema version, or by other settings for persons and privacy, and are made as this run makes
+    /// them.
     Upgrade,
     /// It gets the rows that are staged for it.
     Receive,
@@ -147,7 +148,7 @@ impl Publication {
         if !outdated.is_empty() {
             let count = outdated.len();
             tracing::info!(
-                "partitions of an older schema version or other `[people]`, counted anew and rewritten first: {count}"
+                "partitions of an older schema version, other `[people]` or other `[privacy]`, made anew first: {count}"
             );
         }
         let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();

@@ -212,6 +212,7 @@ impl Run {
             begun_at: scene.now,
             run_id: self.run_id.clone(),
             last_run: before.last_run().map(str::to_owned),
+            rule: layout.method().staged(),
         };
         let folder = &self.destination.stage;
         let (stage, recalled) = Stage::open(folder, layout.by(), &header, self.fresh)?;

@@ -12,7 +12,6 @@ use super::output::{Output, OutputFolder};
 use super::page::Page;
 use super::zone::Zone;
 use crate::cli::{Global, Report};
-use crate::commands::run::run_id;
 use crate::commands::status::{self, Status};
 use crate::commands::{Setting, Told};
 use crate::dataset::destination::{self, Destination};
@@ -23,7 +22,7 @@ use crate::words::stop::Stop;
 
 /// Runs `rollbook report`: writes the page, and with `--csv` the files.
 pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &Stop) -> Result<Told> {
-    let Setting { config, environment, clock, progress, .. } = setting;
+    let Setting { config, environment, clock, run_id, progress, .. } = setting;
     // What was typed is a name of the database.
     let zone = Zone::named(&report.zone)
         .ok_or_else(|| Error::new(Kind::Unexpected, format!("no rules are known of the time zone: {}", report.zone)))?;
@@ -32,7 +31,7 @@ pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &St
     choice.sessions.clone_from(&report.sessions);
     let dataset = config.dataset.url.folder();
     let output = Output::at(&report.output, dataset)?;
-    let mut destination = Destination::open(config, environment, &run_id(clock), true, stop)?;
+    let mut destination = Destination::open(config, environment, run_id, true, stop)?;
     block_in_place(|| {
         let status = status::look(&mut destination, config, clock)?;
         let folder = destination::temporary();

@@ -70,14 +70,17 @@ impl Chunks {
             self.waiting = Some(sessions.slice(taken, keys.len() - taken));
         }
         let mut chunk = Chunk::new(batches, of.map(|of| of.offsets));
-        if self.counts_anew {
-            chunk =
-                foreign::read(|| recount::anew(chunk, &self.method)).map_err(|error| damaged(&rows.place, error))?;
-        }
+        let place = rows.place.clone();
+        // Before names and ids are protected, by which somebody is found.
         if self.erased.is_some() {
             let rules = Rules { floor: None, denied: self.erased.clone() };
             let rest = foreign::read(|| rules.select(&chunk, &mut Tally::new()).of(&chunk, &self.method));
-            chunk = rest.map_err(|error| damaged(&rows.place, error))?;
+            chunk = rest.map_err(|error| damaged(&place, error))?;
+        }
+        if self.counts_anew {
+            let from = self.methods();
+            chunk =
+                foreign::read(|| recount::anew(chunk, &from, &self.method)).map_err(|error| damaged(&place, error))?;
         }
         Ok(Some(chunk))
     }

@@ -19,19 +19,24 @@ pub enum Origin {
     Odd,
     /// What is listed, by the rules of [`crate::rows::count`].
     Counted,
-    /// Nowhere yet: zero, false or empty in each row.
-    Reserved,
+    /// Who is behind the row: counted from the name and the id as listed. Staged and kept where these are protected.
+    Personal,
 }
 
 impl Origin {
     /// Whether the stage has the column.
     pub const fn is_staged(self) -> bool {
-        matches!(self, Self::Listed | Self::Rows | Self::Odd)
+        matches!(self, Self::Listed | Self::Rows | Self::Odd | Self::Personal)
+    }
+
+    /// Whether the stage may lack a value that a published row has.
+    pub const fn may_wait(self) -> bool {
+        matches!(self, Self::Personal)
     }
 
     /// Whether the values are computed from others, and can be compared with what comes out anew.
     pub const fn is_counted(self) -> bool {
-        matches!(self, Self::Rows | Self::Odd | Self::Counted)
+        matches!(self, Self::Rows | Self::Odd | Self::Counted | Self::Personal)
     }
 }
 
