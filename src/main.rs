@@ -98,9 +98,8 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
 /// Writes a settings file, and tries what is in it.
 fn begin(cli: &Cli, init: &Init, environment: &Environment, progress: Arc<Progress>) -> Result<u8> {
     runtime()?.block_on(async {
-        let (stop, clock) = (stop::listen()?, Clock::new(now));
-        let run_id = commands::run_id(&clock);
-        let Begun { path, text } = commands::init::write(&cli.global, init, cli.settings(), &run_id, &stop).await?;
+        let stop = stop::listen()?;
+        let Begun { path, text } = commands::init::write(&cli.global, init, cli.settings(), &stop).await?;
         if cli.global.dry_run {
             return conclude(Ok(0), text.as_bytes());
         }
@@ -108,9 +107,7 @@ fn begin(cli: &Cli, init: &Init, environment: &Environment, progress: Arc<Progre
             return conclude(Ok(0), format!("{}\n", serde_json::json!({ "file": path })).as_bytes());
         }
         let resolved = config::resolve(Some(&path), None, environment, Vec::new())?;
-        let addressed_by = resolved.addressed_by().map(ToString::to_string);
-        let (config, variables) = (resolved.config, resolved.variables);
-        let setting = Setting { config, addressed_by, variables, environment, clock, run_id, progress };
+        let setting = setting(resolved, environment, progress);
         let next = commands::init::try_out(setting, &cli.global, &path, stop).await;
         let text = format!("written: {}\n{}", path.display(), next.as_deref().unwrap_or_default());
         conclude(next.map(|_| 0), if is_silent(cli) { b"" } else { text.as_bytes() })
@@ -126,16 +123,21 @@ fn runtime() -> Result<Runtime> {
     })
 }
 
+/// What a command gets, with a name for the run that it may become.
+fn setting(resolved: Resolved, environment: &Environment, progress: Arc<Progress>) -> Setting<'_> {
+    let addressed_by = resolved.addressed_by().map(ToString::to_string);
+    let Resolved { config, variables, .. } = resolved;
+    let clock = Clock::new(now);
+    let run_id = commands::run_id(&clock);
+    Setting { config, addressed_by, variables, environment, clock, run_id, progress }
+}
+
 /// Runs a command that takes time, until it ends or a signal stops it.
 fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<Progress>) -> Result<u8> {
     runtime()?.block_on(async {
         let stop = stop::listen()?;
         resolved.tell();
-        let addressed_by = resolved.addressed_by().map(ToString::to_string);
-        let (config, variables) = (resolved.config, resolved.variables);
-        let clock = Clock::new(now);
-        let run_id = commands::run_id(&clock);
-        let setting = Setting { config, addressed_by, variables, environment, clock, run_id, progress };
+        let setting = setting(resolved, environment, progress);
         let is_dry = cli.global.dry_run;
         if matches!(cli.command, Command::Export(_) | Command::Backfill(_) | Command::Purge(_) | Command::Demo(_)) {
             logging::call_run(&setting.run_id);

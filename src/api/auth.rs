@@ -49,10 +49,9 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Finds the one source of credentials in the environment: usually `VIDEOSDK_TOKEN`, the file named by
-    /// `VIDEOSDK_TOKEN_FILE`, or `VIDEOSDK_API_KEY` with `VIDEOSDK_SECRET_KEY` (or `VIDEOSDK_SECRET`).
-    /// Empty values count as unset, and surrounding white space is dropped. No source, two sources, half
-    /// a source or a token that can't be sent are [`Kind::Config`].
+    /// Finds the one source of credentials in the environment: usually `VIDEOSDK_TOKEN`, the file named by `VIDEOSDK_TOKEN_FILE`,
+    /// or `VIDEOSDK_API_KEY` with `VIDEOSDK_SECRET_KEY`. Empty values count as unset, and surrounding white space is dropped. No
+    /// source, two sources, half a source or a token that can't be sent are [`Kind::Config`].
     pub fn resolve(
         variables: &Variables,
         get: impl Fn(&str) -> Option<String>,
@@ -64,8 +63,7 @@ impl Credentials {
         match (found(token), found(token_file), found(api_key), secret_key(secret_keys, get)?) {
             (Some((name, token)), None, None, None) => checked_token(&token, &name),
             (None, Some((name, path)), None, None) => {
-                let text =
-                    read_file(Path::new(&path)).map_err(|refusal| unread(&redact(&path, &[]), &name, refusal))?;
+                let text = read_file(Path::new(&path)).map_err(|refusal| unread(&path, &name, refusal))?;
                 checked_token(text.trim_start_matches('\u{feff}').trim(), &name)
             }
             (None, None, Some((key_name, api_key)), Some((secret_name, secret))) => {
@@ -75,10 +73,7 @@ impl Credentials {
             }
             (None, None, Some((name, _)), None) => Err(half(&name, secret_keys.first(), variables)),
             (None, None, None, Some((name, _))) => Err(half(&name, api_key.as_ref(), variables)),
-            (None, None, None, None) => {
-                Err(config("no credentials are set")
-                    .hint(format!("set {variables}; one that is empty counts as not set")))
-            }
+            (None, None, None, None) => Err(none(variables)),
             (token, file, key, secret) => Err(ambiguous([token, file, key, secret], variables)),
         }
     }
@@ -178,10 +173,13 @@ fn refuse_what_no_key_has(key: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
+fn none(variables: &Variables) -> Error {
+    config("no credentials are set").hint(format!("set {variables}; one that is empty counts as not set"))
+}
+
 fn half(there: &str, missing: Option<&String>, variables: &Variables) -> Error {
     let missing = missing.map_or("the other half", String::as_str);
-    let error = config(format!("{there} is set, but not {missing}"));
-    error.hint(match &variables.token {
+    config(format!("{there} is set, but not {missing}")).hint(match &variables.token {
         Some(token) => format!("set both, or {token} alone"),
         None => "set both".to_owned(),
     })
@@ -197,8 +195,9 @@ fn config(what: impl Into<String>) -> Error {
     Error::new(Kind::Config, what)
 }
 
-/// Why the token's file is not read. `path`: as it may be shown.
+/// Why the token's file is not read. A token may be in place of its path.
 fn unread(path: &str, name: &str, refusal: Refusal) -> Error {
+    let path = redact(path, &[]);
     match refusal {
         Refusal::Unreadable(error) => config(format!("cannot read the file named by {name}: {path}"))
             .because(error)

@@ -27,9 +27,9 @@ pub fn refuse(path: &Path, force: bool) -> Result<()> {
 ///
 /// # Errors
 /// [`Kind::Config`]; then nothing has changed.
-pub fn write(path: &Path, text: &str, force: bool, run_id: &str) -> Result<()> {
+pub fn write(path: &Path, text: &str, force: bool) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{run_id}.tmp"));
+    let draft = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let written = write_draft(&draft, text).and_then(|()| {
         if force {
             return fs::rename(&draft, path);

@@ -29,7 +29,7 @@ pub struct Begun {
 ///
 /// # Errors
 /// `Config` where a file is there already, can't be written, or an answer makes no sense; a signal, before anything is written.
-pub async fn write(global: &Global, init: &Init, given: Vec<Override>, run_id: &str, stop: &Stop) -> Result<Begun> {
+pub async fn write(global: &Global, init: &Init, given: Vec<Override>, stop: &Stop) -> Result<Begun> {
     let path = global.config.clone().unwrap_or_else(|| USUAL.into());
     if !global.dry_run {
         file::refuse(&path, init.force)?;
@@ -40,7 +40,7 @@ pub async fn write(global: &Global, init: &Init, given: Vec<Override>, run_id: &
     let text = config::written(&chosen);
     if !global.dry_run {
         stop.check()?;
-        file::write(&path, &text, init.force, run_id)?;
+        file::write(&path, &text, init.force)?;
     }
     Ok(Begun { path, text })
 }
