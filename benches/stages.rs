@@ -12,7 +12,7 @@ use rollbook::dataset::encode::{Cutter, Encoder};
 use rollbook::dataset::identity::{self, Bits, Questions};
 use rollbook::dataset::layout::Layout;
 use rollbook::dataset::merge::{Merge, Sources};
-use rollbook::dataset::publish::{Change, Place};
+use rollbook::dataset::publish::{Change, Rewrite};
 use rollbook::dataset::published::Versions;
 use rollbook::rows::attendance::{self, Bounds, Log, Moments, Span};
 use rollbook::rows::chunk::Chunk;
@@ -153,7 +153,7 @@ fn publish(bencher: Bencher, sessions: u64) {
         let sources =
             Sources { stage: &stage, method, segments, lost: &lost, published: None, superseded: Bits::default() };
         let partition = Partition::UNDATED;
-        let place = Place { layout: &layout, partition, versions: Versions::default(), change: Change::Adding };
+        let place = Rewrite { layout: &layout, partition, versions: Versions::default(), change: Change::Adding };
         let ready = place.prepare(|sink| Merge::new(sources)?.run(sink).map(drop), false).unwrap();
         ready.swap(|_| {}).unwrap();
         folder

@@ -4,174 +4,24 @@
 //! protect. Rows that were published by a weaker rule are brought under this one by [`published`]. A token is a pseudonym:
 //! who has the key and the files can try names.
 
+mod columns;
 mod key;
+mod patterns;
 mod published;
 mod shape;
 
 use std::borrow::Cow;
 
-use regex::{RegexSet, RegexSetBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::rows::person::{Entry, People};
 use crate::words::name;
+pub use columns::{Column, Columns, Shown};
 pub use key::Key;
 use key::Tokens;
+pub use patterns::Patterns;
 pub use published::protect;
 pub use shape::shape;
-
-/// A column that may be protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Column {
-    /// `participants.name`.
-    Name,
-    /// `participant_id` of participants and timelogs.
-    ParticipantId,
-    /// `sessions.custom_room_id`.
-    CustomRoomId,
-    /// `sessions.chat_link`.
-    ChatLink,
-    /// `extra` of sessions and participants.
-    Extra,
-}
-
-impl Column {
-    /// Those that can be kept as tokens, by their names.
-    pub const TOKENS: [(&'static str, Self); 3] =
-        [("name", Self::Name), ("participant_id", Self::ParticipantId), ("custom_room_id", Self::CustomRoomId)];
-    /// Those that need not be kept at all, by their names.
-    pub const DROPS: [(&'static str, Self); 4] = [
-        ("name", Self::Name),
-        ("chat_link", Self::ChatLink),
-        ("custom_room_id", Self::CustomRoomId),
-        ("extra", Self::Extra),
-    ];
-
-    /// The column's name in files and settings: `participant_id`.
-    pub fn name(self) -> &'static str {
-        let mut all = Self::TOKENS.into_iter().chain(Self::DROPS);
-        all.find(|(_, column)| *column == self).map_or("", |(name, _)| name)
-    }
-}
-
-/// How the values of a column are kept, the weakest protection first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
-pub enum Shown {
-    /// As they are listed.
-    #[default]
-    Raw,
-    /// As tokens.
-    Token,
-    /// Not at all: null.
-    Dropped,
-}
-
-impl Shown {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Raw => "as it is listed",
-            Self::Token => "as tokens",
-            Self::Dropped => "not at all",
-        }
-    }
-}
-
-/// How the columns are kept that may be protected.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Columns {
-    tokens: Vec<Column>,
-    dropped: Vec<Column>,
-}
-
-impl Columns {
-    /// `privacy.pseudonymize` and `privacy.drop`.
-    ///
-    /// # Errors
-    /// The name of a column that is in both.
-    pub fn new(mut tokens: Vec<Column>, mut dropped: Vec<Column>) -> Result<Self, &'static str> {
-        for columns in [&mut tokens, &mut dropped] {
-            columns.sort_unstable();
-            columns.dedup();
-        }
-        match tokens.iter().find(|column| dropped.contains(column)) {
-            Some(column) => Err(column.name()),
-            None => Ok(Self { tokens, dropped }),
-        }
-    }
-
-    /// How a column is kept. Under any protection `extra` is not: nobody knows what is in it.
-    pub fn shown(&self, column: Column) -> Shown {
-        if self.dropped.contains(&column) || column == Column::Extra && self.protect_any() {
-            Shown::Dropped
-        } else if self.tokens.contains(&column) {
-            Shown::Token
-        } else {
-            Shown::Raw
-        }
-    }
-
-    /// Whether anything is protected.
-    pub const fn protect_any(&self) -> bool {
-        !(self.tokens.is_empty() && self.dropped.is_empty())
-    }
-
-    /// Whether somebody could be told from others by what is not kept: then a `person` is a token, too.
-    pub fn protect_people(&self) -> bool {
-        [Column::Name, Column::ParticipantId].iter().any(|column| self.shown(*column) != Shown::Raw)
-    }
-}
-
-/// Participants who are kept and flagged, and count for nothing: `privacy.exclude_participants`.
-#[derive(Debug, Clone, Default)]
-pub struct Patterns {
-    texts: Vec<String>,
-    set: Option<RegexSet>,
-}
-
-impl Patterns {
-    /// Reads some.
-    ///
-    /// # Errors
-    /// What is allowed, to be read after "must be".
-    pub fn parse(texts: Vec<String>) -> Result<Self, String> {
-        const ALLOWED: &str = "a list of regular expressions such as `[\"^Recorder$\"]`";
-        // A file names them, too, and somebody may have written that file.
-        const LENGTH: usize = 10_000;
-        const COMPILED: usize = 1 << 20;
-        if texts.is_empty() {
-            return Ok(Self::default());
-        }
-        if texts.iter().any(String::is_empty) {
-            return Err(format!("{ALLOWED} (one of them is empty, and would exclude everybody)"));
-        }
-        if texts.iter().any(|text| text.contains(char::is_control)) {
-            return Err(format!(
-                "{ALLOWED} (one of them has a control character, which can be written as `\\t` or `\\x07`)"
-            ));
-        }
-        if texts.iter().map(String::len).sum::<usize>() > LENGTH {
-            return Err(format!("{ALLOWED} (they have more than {LENGTH} bytes together)"));
-        }
-        let set = RegexSetBuilder::new(&texts).size_limit(COMPILED).build();
-        let set = set.map_err(|error| {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            format!("{ALLOWED} ({reason})")
-        })?;
-        Ok(Self { texts, set: Some(set) })
-    }
-
-    fn match_any(&self, id: Option<&str>, name: Option<&str>) -> bool {
-        self.set.as_ref().is_some_and(|set| [id, name].into_iter().flatten().any(|text| set.is_match(text)))
-    }
-}
-
-impl PartialEq for Patterns {
-    fn eq(&self, other: &Self) -> bool {
-        self.texts == other.texts
-    }
-}
 
 /// `[privacy]`: what may be written down. The rule of a dataset is in its state and in each of its files.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -355,9 +205,58 @@ impl Privacy {
     fn made(&self, column: &str, value: &str) -> String {
         self.tokens.as_ref().map(|tokens| tokens.of(column, value)).unwrap_or_default()
     }
+}
 
-    /// Whether something is to be protected, and there is no key for it.
-    pub const fn lacks_key(&self) -> bool {
-        self.columns.protect_any() && self.tokens.is_none()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    fn rule(tokens: &[Column], dropped: &[Column], excluded: &[&str]) -> Privacy {
+        let excluded = Patterns::parse(excluded.iter().map(|text| (*text).to_owned()).collect()).unwrap();
+        Privacy::new(Columns::new(tokens.to_vec(), dropped.to_vec()).unwrap(), excluded, Key::parse(HEX).ok().as_ref())
+    }
+
+    #[test]
+    fn protection_grows_and_never_shrinks() {
+        let open = rule(&[], &[], &[]);
+        let by_name = rule(&[Column::Name], &[], &[]);
+        let dropped = rule(&[Column::ParticipantId], &[Column::Name], &[]);
+        let chat = rule(&[], &[Column::ChatLink], &["bot"]);
+        for (stricter, than) in [(&by_name, &open), (&dropped, &by_name), (&chat, &open)] {
+            assert!(stricter.is_stricter_than(than) && stricter.refusal(than).is_none(), "{stricter:?} {than:?}");
+            assert!(than.refusal(stricter).is_some(), "{stricter:?} {than:?}");
+        }
+        assert!(open.is_open() && !chat.is_open() && !rule(&[], &[], &["x"]).is_open());
+        // `extra` goes with any protection, so even one that leaves names alone is stricter.
+        assert!(chat.is_stricter_than(&by_name) && by_name.refusal(&chat).is_some());
+        assert_eq!(chat.columns().shown(Column::Extra), Shown::Dropped);
+    }
+
+    #[test]
+    fn a_rule_is_read_back_as_it_was_written_and_names_no_pattern_that_may_be_a_name() {
+        for (rule, shows) in
+            [(rule(&[Column::Name], &[], &["^Ann$"]), false), (rule(&[Column::CustomRoomId], &[], &["^Ann$"]), true)]
+        {
+            let text = serde_json::to_string(&rule).unwrap();
+            assert_eq!(text.contains("Ann"), shows, "{text}");
+            assert_eq!(rule.text().contains("Ann"), shows, "{}", rule.text());
+            let read: Privacy = serde_json::from_str(&text).unwrap();
+            assert!(read == rule);
+            assert_eq!(read.excludes(None, Some("Ann")), shows);
+            assert!(rule.excludes(None, Some("Ann")) && rule.excludes(Some("Ann"), None) && !rule.excludes(None, None));
+        }
+        assert_ne!(rule(&[Column::Name], &[], &["a"]), rule(&[Column::Name], &[], &["b"]));
+    }
+
+    #[test]
+    fn a_person_that_says_nothing_of_anybody_stays() {
+        let rule = rule(&[Column::Name], &[], &[]);
+        assert_eq!(rule.person("#s/3"), "#s/3");
+        let (by_id, by_name) = (rule.person("id:x"), rule.person("x"));
+        assert!(by_id.starts_with("id:") && by_id.len() == 25 && by_name.len() == 22 && !by_id.ends_with(&by_name));
+        assert_eq!(rule.token(Column::Name, " ANN  lee"), rule.token(Column::Name, "ann lee"));
+        assert_ne!(rule.token(Column::Name, "ann lee"), by_name);
     }
 }

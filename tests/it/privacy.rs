@@ -114,7 +114,7 @@ fn telling() -> Options {
         session("b", 4, &people(r#","Quellwort lose",{"name":{"first":"Quellwort"},"participantId":["rohkennung"]}"#)),
         session("c", 3, r#""participants":{"Quellwort":"rohkennung"},"activeDuration":"Quellwort""#),
         r#"{"participants":[{"name":"Quellwort without","participantId":"rohkennung-5"}],"chatLink":"rohkette","customRoomId":"rohraum"}"#.to_owned(),
-        r#"{"id":"d","start":"Quellwort","participants":[{"name":"Quellwort","timelog":"rohkennung"}]}"#.to_owned(),
+        r#"{"id":"d","start":"Quellwort","end":"2026-03-03T09:00:00Z","participants":[{"name":"Quellwort","timelog":"rohkennung"}]}"#.to_owned(),
         r#""Quellwort rohkennung""#.to_owned(),
     ];
     let number = records.len() as u64;
