@@ -74,8 +74,8 @@ class Rollbook(BaseOperator):
                 # Airflow ends a task by an exception: after a timeout, or where somebody has cleared the task.
                 self.on_kill()
             receipt.seek(0)
-            text = receipt.read()
-        return code, json.loads(text) if text.strip() else {}, error
+            # After 10 it is not whole.
+            return code, json.load(receipt) if code in {0, 3} else {}, error
 
     def on_kill(self) -> None:
         """Stops a run that is under way. The run cleans up and ends about a second later; the next one goes on there."""
@@ -119,12 +119,12 @@ def rollbook() -> None:
         retry_exponential_backoff=2,
         max_retry_delay=timedelta(hours=1),
         execution_timeout=timedelta(hours=12),
-        on_failure_callback=mail("rollbook has failed", "{{ exception }}"),
+        on_failure_callback=mail("rollbook has failed", "{{ exception | e }}"),
     )
 
     @task(
         retries=0,
-        on_skipped_callback=mail("rollbook: not shown to be complete", "{{ ti.xcom_pull(task_ids='export')['error'] }}"),
+        on_skipped_callback=mail("rollbook: not shown to be complete", "{{ ti.xcom_pull(task_ids='export')['error'] | e }}"),
     )
     def proven(verdict: dict) -> None:
         if verdict["exit_code"] == 3:

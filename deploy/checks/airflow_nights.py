@@ -23,7 +23,7 @@ def loaded():
     """The DAG as Airflow reads it from the folder."""
     from airflow.dag_processing.dagbag import BundleDagBag
 
-    folder = bed.DEPLOY / "airflow"
+    folder = HOME / "dags"
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
     bed.equal(dict(bag.import_errors), {}, "import errors")
     bed.equal(list(bag.dags), ["rollbook"], "DAGs")

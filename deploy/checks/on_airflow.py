@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from bed import DEPLOY, contains, equal, run
+from bed import DEPLOY, TOKEN, Api, contains, equal, run
+from pages import commands
 
 
 def nights(rollbook: Path, folder: Path) -> None:
@@ -19,11 +20,13 @@ def nights(rollbook: Path, folder: Path) -> None:
         "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(folder),
         "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DEPLOY / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # Airflow would tell its makers that it was started.
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     run("airflow", "db", "migrate", env=environment)
+    follow_page(rollbook, folder, environment)
     told = folder / "told.json"
     log = run(sys.executable, DEPLOY / "checks/airflow_nights.py", rollbook, told, env=environment)
     nights = json.loads(told.read_text())
@@ -46,6 +49,20 @@ def nights(rollbook: Path, folder: Path) -> None:
     contains(refused, "rollbook has failed", "exit code 4: the API answered 401")
     [slow] = ended("slow", "failed", "failed", "upstream_failed", 1, [143])
     contains(slow, "rollbook has failed")
+
+
+def follow_page(rollbook: Path, folder: Path, environment: dict[str, str]) -> None:
+    """Runs the commands of docs/airflow.md, in a folder with a token, as in a checkout."""
+    (folder / "token").write_text(TOKEN)
+    (folder / "deploy").symlink_to(DEPLOY)
+    (folder / "airflow/dags").mkdir()
+    with Api(rollbook, "--sessions", "300") as api:
+        settings = {"ROLLBOOK_API_BASE_URL": api.url, "ROLLBOOK_DATASET_URL": str(folder / "page")}
+        printed = ""
+        for heading in ("Install", "The first night"):
+            for block in commands("airflow", heading):
+                printed += run("bash", "-euc", block, env=environment | settings, cwd=folder)
+    contains(printed, "No data found", "rollbook has ended with exit code 0")
 
 
 CHECKS = [nights]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import re
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from bed import DEPLOY, TOKEN, Api, contains, equal, run
+import pages
+from bed import DEPLOY, TOKEN, Api, Served, contains, equal, run
 from machine import Machine
 
 FOLDER = DEPLOY / "systemd"
@@ -26,20 +28,17 @@ def exposure(_: Path, __: Path) -> None:
 
 
 class Service:
-    """A machine in which everything is installed as the Debian package does it, and the administrator has done the rest."""
+    """A machine in which somebody has followed docs/systemd.md up to the first night."""
 
     def __init__(self, machine: Machine, rollbook: Path) -> None:
         self.machine = machine
-        machine.put(rollbook, "/usr/bin/rollbook", "0755")
-        for unit in UNITS:
-            machine.put(FOLDER / unit, f"/usr/lib/systemd/system/{unit}")
-        machine.put(FOLDER / "rollbook.sysusers", "/usr/lib/sysusers.d/rollbook.conf")
-        machine.put(FOLDER / "rollbook.toml", "/etc/rollbook/rollbook.toml")
         machine.put(SENDMAIL, "/usr/sbin/sendmail", "0755")
-        self.token(TOKEN)
+        pages.lay_checkout(machine, rollbook)
+        pages.follow(machine, "systemd", "Install")
+        pages.follow(machine, "systemd", "The token", typed=f"{TOKEN}\n")
         # Tries are a second apart, not fifteen minutes.
         machine.put("[Service]\nRestartSec=1s\n", "/etc/systemd/system/rollbook.service.d/check.conf")
-        machine.sh("systemd-sysusers >/dev/null 2>&1; mkdir -p /var/lib/prometheus/node-exporter; systemctl daemon-reload")
+        machine.sh("mkdir -p /var/lib/prometheus/node-exporter; systemctl daemon-reload")
 
     def token(self, token: str) -> None:
         self.machine.put(f"{token}\n", "/etc/rollbook/token", "0600")
@@ -86,21 +85,22 @@ def service(rollbook: Path, _: Path) -> None:
     with Machine() as machine, Api(rollbook, *flags) as api, Api(rollbook, *flags, "--reject-every", "50") as odd:
         it = Service(machine, rollbook)
         it.api(api.port)
-        paths = [f"/usr/lib/systemd/system/{unit}" for unit in UNITS]
+        paths = [f"/etc/systemd/system/{unit}" for unit in UNITS]
         equal(machine.run("systemd-analyze", "verify", *paths).stderr, "", "remarks of systemd-analyze verify")
 
-        it.start()
+        journal = pages.follow(machine, "systemd", "The first night")
+        contains(journal, "complete: the answers overlap without a gap", "rollbook.timer")
         it.ended("inactive", 0, mails=0)
-        journal = machine.sh("journalctl -u rollbook.service --no-pager")
-        contains(journal, "complete: the answers overlap without a gap")
         equal(it.exit_codes(), [0], "exit codes of the first run")
         if "WARN" in journal:
             raise AssertionError(journal)
+        pages.follow(machine, "systemd", "The message")
+        contains(it.ended("inactive", 0, mails=1), "Subject: rollbook has failed on machine", "complete: the answers")
         sandbox(it)
 
         it.api(odd.port)
         it.start()
-        contains(it.ended("failed", 3, mails=1), "Subject: rollbook.service has failed on machine", "could not be read whole")
+        contains(it.ended("failed", 3, mails=1), "Subject: rollbook has failed on machine", "could not be read whole")
 
         it.api(api.port)
         it.token("another-token")
@@ -181,7 +181,8 @@ def timer(it: Service, api: Api) -> None:
     it.machine.sh("systemctl daemon-reload; systemctl reset-failed; systemctl enable --quiet --now rollbook.timer; sleep 2")
     it.wait()
     equal(it.exit_codes()[before:], [0], "exit codes of runs that the timer has started")
-    it.machine.sh("systemctl stop rollbook.timer; rm -r /run/systemd/system/rollbook.timer.d; systemctl daemon-reload; systemctl start rollbook.timer")
+    it.machine.sh("systemctl stop rollbook.timer; rm -r /run/systemd/system/rollbook.timer.d")
+    it.machine.sh("systemctl daemon-reload; systemctl start rollbook.timer")
     told = it.machine.sh("systemctl show -P NextElapseUSecRealtime rollbook.timer").strip()
     next_time = datetime.strptime(told, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=timezone.utc)
     ahead = next_time.timestamp() - time.time()
@@ -189,4 +190,64 @@ def timer(it: Service, api: Api) -> None:
         raise AssertionError(f"the timer's next time is in {ahead} s")
 
 
-CHECKS = [exposure, service]
+def watched(rollbook: Path, _: Path) -> None:
+    """docs/monitoring.md within the sandbox of the service: the health check, the program that tells, the metrics file."""
+    flags = ["--sessions", "300"]
+    with Machine() as machine, Calls() as calls, Api(rollbook, *flags) as api, Api(rollbook, *flags, "--reject-every", "50") as odd:
+        it = Service(machine, rollbook)
+        address = f"http://127.0.0.1:{calls.port}"
+
+        def night(api: Api) -> None:
+            calls.seen.clear()
+            it.api(api.port)
+            ping = {"https://health.example/ping/0000": f"{address}/ping"}
+            pages.follow(machine, "monitoring", "A health check service", instead=ping)
+            hook = {"https://chat.example/hooks/0000": f"{address}/hook"}
+            pages.follow(machine, "monitoring", "A program of yours", instead=hook)
+            pages.follow(machine, "monitoring", "Prometheus")
+            it.start()
+
+        def code_by_metrics() -> str:
+            file = "/var/lib/prometheus/node-exporter/rollbook.prom"
+            # As the node exporter, a user of its own, reads it.
+            reading = f"setpriv --reuid nobody --regid nogroup --clear-groups cat {file}"
+            [code] = re.findall(r"^rollbook_last_run_exit_code\{.*\} (\d+)$", machine.sh(reading), re.MULTILINE)
+            return code
+
+        night(api)
+        it.ended("inactive", 0, mails=0)
+        equal(calls.seen, [("/ping/start", ""), ("/ping", "")], "calls in a good night")
+        equal(code_by_metrics(), "0", "exit code by the metrics")
+        night(odd)
+        it.ended("failed", 3, mails=1)
+        equal(calls.seen[0], ("/ping/start", ""), "first call in a night with exit code 3")
+        equal(sorted(path for path, _ in calls.seen), ["/hook", "/ping/3", "/ping/start"], "calls in a night with exit code 3")
+        contains(dict(calls.seen)["/hook"], "rollbook export ended with 3 (")
+        equal(code_by_metrics(), "3", "exit code by the metrics")
+        journal = machine.sh("journalctl -u rollbook.service --no-pager")
+        contains(journal, "`notify.command` was told how the run ended")
+
+
+class Calls(Served):
+    """Stands for the services that are called: keeps path and body of each call."""
+
+    def __init__(self) -> None:
+        seen = self.seen = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                seen.append((self.path, body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_POST = do_GET
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(Handler)
+
+
+CHECKS = [exposure, service, watched]
