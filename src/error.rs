@@ -25,6 +25,8 @@ pub enum Kind {
     Credentials,
     /// The API failed: retries spent, or a final status.
     Source,
+    /// As many requests were sent as one run may send.
+    Capped,
     /// The dataset could not be read or written.
     Destination,
     /// A published file is missing, or is not what it should be.
@@ -62,7 +64,7 @@ impl Kind {
             Self::Config => 2,
             Self::Unproven | Self::Rejected => 3,
             Self::Credentials => 4,
-            Self::Source => 5,
+            Self::Source | Self::Capped => 5,
             Self::Destination | Self::Unreadable | Self::Raced | Self::Absent => 6,
             Self::Lease => 7,
             Self::Contract => 8,
@@ -94,6 +96,7 @@ impl Kind {
             Self::Rejected => "rejects",
             Self::Credentials => "credentials_refused",
             Self::Source => "source_failed",
+            Self::Capped => "request_limit",
             Self::Destination | Self::Unreadable | Self::Raced | Self::Absent => "destination_failed",
             Self::Lease => "lease_held",
             Self::Contract => "contract_broken",

@@ -8,17 +8,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rollbook::cli::{self, Cli, Command};
+use rollbook::cli::{self, Cli, Command, Global, Init};
+use rollbook::commands::init::Begun;
+use rollbook::commands::watch::Watch;
 use rollbook::commands::{self, Ended, Setting, Told};
 use rollbook::config::{self, Environment, Resolved};
 use rollbook::error::{Error, Kind, Result};
 use rollbook::sim::Server;
-use rollbook::terminal::logging::{Format, Logging};
+use rollbook::terminal::logging::{self, Format, Logging};
 use rollbook::terminal::outlet::STDERR;
 use rollbook::terminal::progress::{Mode, Progress};
 use rollbook::words::clock::Clock;
 use rollbook::words::stop::{self, Stop};
 use rollbook::words::system::{lack, remedy};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(defect));
@@ -74,7 +77,10 @@ fn start(cli: &Cli) -> Result<u8> {
 }
 
 fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> Result<u8> {
-    let resolved = || config::resolve(cli.global.config.as_deref(), environment, cli.settings());
+    let resolved = || {
+        let Global { config, profile, .. } = &cli.global;
+        config::resolve(config.as_deref(), profile.as_deref(), environment, cli.settings())
+    };
     match &cli.command {
         Command::Config => {
             let resolved = resolved()?;
@@ -84,33 +90,72 @@ fn dispatch(cli: &Cli, environment: &Environment, progress: &Arc<Progress>) -> R
         }
         Command::Completions { shell } => conclude(Ok(0), &completions(*shell)),
         Command::Man { command } => conclude(Ok(0), &man(command.as_deref())?),
+        Command::Init(init) => begin(cli, init, environment, Arc::clone(progress)),
         _ => run(cli, resolved()?, environment, Arc::clone(progress)),
     }
 }
 
-/// Runs a command that takes time, until it ends or a signal stops it.
-fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<Progress>) -> Result<u8> {
+/// Writes a settings file, and tries what is in it.
+fn begin(cli: &Cli, init: &Init, environment: &Environment, progress: Arc<Progress>) -> Result<u8> {
+    runtime()?.block_on(async {
+        let (stop, clock) = (stop::listen()?, Clock::new(now));
+        let run_id = commands::run_id(&clock);
+        let Begun { path, text } = commands::init::write(&cli.global, init, cli.settings(), &run_id, &stop).await?;
+        if cli.global.dry_run {
+            return conclude(Ok(0), text.as_bytes());
+        }
+        if cli.global.json {
+            return conclude(Ok(0), format!("{}\n", serde_json::json!({ "file": path })).as_bytes());
+        }
+        let resolved = config::resolve(Some(&path), None, environment, Vec::new())?;
+        let addressed_by = resolved.addressed_by().map(ToString::to_string);
+        let (config, variables) = (resolved.config, resolved.variables);
+        let setting = Setting { config, addressed_by, variables, environment, clock, run_id, progress };
+        let next = commands::init::try_out(setting, &cli.global, &path, stop).await;
+        let text = format!("written: {}\n{}", path.display(), next.as_deref().unwrap_or_default());
+        conclude(next.map(|_| 0), if is_silent(cli) { b"" } else { text.as_bytes() })
+    })
+}
+
+/// The runtime, on which a command waits for the network, for signals and for itself.
+fn runtime() -> Result<Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| {
+    runtime.map_err(|error| {
         let hint = remedy(&error).unwrap_or("raise what this process may have of threads and files (`ulimit -a`)");
         Error::new(Kind::Config, "cannot start the runtime").because(error).hint(hint)
-    })?;
-    runtime.block_on(async {
+    })
+}
+
+/// Runs a command that takes time, until it ends or a signal stops it.
+fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<Progress>) -> Result<u8> {
+    runtime()?.block_on(async {
         let stop = stop::listen()?;
         resolved.tell();
         let addressed_by = resolved.addressed_by().map(ToString::to_string);
-        let config = resolved.config;
-        let setting = Setting { config, addressed_by, environment, clock: Clock::new(now), progress };
+        let (config, variables) = (resolved.config, resolved.variables);
+        let clock = Clock::new(now);
+        let run_id = commands::run_id(&clock);
+        let setting = Setting { config, addressed_by, variables, environment, clock, run_id, progress };
+        let is_dry = cli.global.dry_run;
+        if matches!(cli.command, Command::Export(_) | Command::Backfill(_) | Command::Purge(_) | Command::Demo(_)) {
+            logging::call_run(&setting.run_id);
+        }
         match &cli.command {
-            Command::Export(export) => ended(commands::export(setting, &cli.global, export, stop).await?, cli),
+            Command::Export(export) => {
+                let watch = Watch::over("export", &setting, is_dry, &stop);
+                watched(watch, Box::pin(commands::export(setting, &cli.global, export, stop.clone())), cli).await
+            }
             Command::Backfill(backfill) => {
-                let run = Box::pin(commands::backfill(setting, &cli.global, backfill, stop));
-                ended(run.await?, cli)
+                let watch = Watch::over("backfill", &setting, is_dry, &stop);
+                watched(watch, Box::pin(commands::backfill(setting, &cli.global, backfill, stop.clone())), cli).await
             }
             Command::Purge(purge) if purge.list => {
                 conclude(Ok(0), commands::rules(&setting, cli.global.json, &stop)?.as_bytes())
             }
-            Command::Purge(purge) => ended(commands::purge(setting, &cli.global, purge, stop).await?, cli),
+            Command::Purge(purge) => {
+                let watch = Watch::over("purge", &setting, is_dry, &stop);
+                watched(watch, Box::pin(commands::purge(setting, &cli.global, purge, stop.clone())), cli).await
+            }
             Command::Check => tokio::select! {
                 checked = commands::check(setting, &cli.global, stop.clone()) => told(checked),
                 stopped = stop.wait() => Err(stopped),
@@ -128,11 +173,25 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
                 setting.progress.finish();
                 told(made.map(|told| told.unless(is_silent(cli))))
             }
-            Command::Demo(demo) => ended(commands::demo(setting, &cli.global, demo, stop).await?, cli),
+            Command::Demo(demo) => ended(Box::pin(commands::demo(setting, &cli.global, demo, stop)).await?, cli),
             Command::Simulate(simulate) => serve(commands::simulate(&setting, simulate).await?, &stop).await,
-            Command::Config | Command::Completions { .. } | Command::Man { .. } => Ok(0),
+            Command::Config | Command::Completions { .. } | Command::Man { .. } | Command::Init(_) => Ok(0),
         }
     })
+}
+
+/// Runs a command with a receipt, prints its result, and then tells those who are to be told how it ended.
+async fn watched(mut watch: Watch<'_>, run: impl Future<Output = Result<Ended>>, cli: &Cli) -> Result<u8> {
+    let ran = match watch.begin().await {
+        Ok(()) => run.await,
+        Err(error) => Err(error),
+    };
+    let (receipt, result) = match ran {
+        Ok(run) => (Some(run.receipt.clone()), ended(run, cli)),
+        Err(error) => (None, Err(error)),
+    };
+    watch.end(receipt, &result).await;
+    result
 }
 
 /// Says where the simulated API listens, and lets it serve until a signal comes.

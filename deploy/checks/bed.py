@@ -7,6 +7,7 @@ import os
 import re
 import socketserver
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -45,12 +46,20 @@ class Api:
         self.stop()
 
 
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A client that is stopped while it is answered is no fault of the server's.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Served:
     """A server in a thread, on a free port of loopback."""
 
     def __init__(self, handler: type) -> None:
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), handler)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from bed import DEPLOY, TOKEN, Api, contains, equal, run
-from pages import commands
+from pages import commands, text
 
 
 def nights(rollbook: Path, folder: Path) -> None:
@@ -53,6 +54,7 @@ def nights(rollbook: Path, folder: Path) -> None:
 
 def follow_page(rollbook: Path, folder: Path, environment: dict[str, str]) -> None:
     """Runs the commands of docs/airflow.md, in a folder with a token, as in a checkout."""
+    contains(text("airflow"), f"Tried with Airflow {version('apache-airflow')}.")
     (folder / "token").write_text(TOKEN)
     (folder / "deploy").symlink_to(DEPLOY)
     (folder / "airflow/dags").mkdir()

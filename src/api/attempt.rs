@@ -4,11 +4,11 @@ use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::body::{self, Unread};
+use super::body::{self, Hidden, Unread};
+use super::ended::{Body, Failed, Word};
 use super::endpoint::{is_slash_away, label};
 use super::failure::{Failure, Passing};
 use super::memory::Memory;
-use super::reply::{Body, Failed, Word};
 use super::retry::{answered_at, retry_after};
 use super::status::Meaning;
 use super::token::Tokens;
@@ -30,6 +30,8 @@ pub(super) struct Judge<'a> {
     pub usual: usize,
     /// What all bodies in flight may take together.
     pub memory: &'a Memory,
+    /// Whether no error may show how the answer begins.
+    pub hides_bodies: bool,
 }
 
 impl Judge<'_> {
@@ -42,7 +44,7 @@ impl Judge<'_> {
         } else if status.is_redirection() {
             let failure = self.redirected(&response);
             // The body is read so that the connection can be used again.
-            body::refusal(response, &[]).await;
+            body::refusal(response, &Hidden::default()).await;
             Err(failure.of(status))
         } else {
             Err(self.failure(response).await.of(status))
@@ -77,9 +79,13 @@ impl Judge<'_> {
         }
     }
 
+    fn hidden(&self) -> Hidden {
+        Hidden { secrets: self.tokens.secrets(), bodies: self.hides_bodies }
+    }
+
     fn wrong(&self, status: StatusCode, body: &[u8]) -> String {
         let what = if body::is_object(body) { "the object is empty" } else { "the body is not one JSON object" };
-        format!("{status}: {what}: {}", body::excerpt(body, &self.tokens.secrets()))
+        format!("{status}: {what}: {}", body::excerpt(body, &self.hidden()))
     }
 
     /// What a status that is neither a success nor a redirect means.
@@ -87,7 +93,7 @@ impl Judge<'_> {
         let status = response.status();
         let meaning = Meaning::of(status.as_u16());
         let asked = retry_after(response.headers(), self.clock.now());
-        let message = body::refusal(response, &self.tokens.secrets()).await;
+        let message = body::refusal(response, &self.hidden()).await;
         if meaning.is_passing() {
             let cause = if message.is_empty() { status.to_string() } else { format!("{status}: {message}") };
             return Failure::Passing(Passing {

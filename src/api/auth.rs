@@ -8,16 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use crate::config::Variables;
 use crate::error::{Error, Kind, Result};
 use crate::store::files::named::Refusal;
 use crate::words::redact::redact;
 use crate::words::text::is_quoted;
-
-const TOKEN: &str = "VIDEOSDK_TOKEN";
-const TOKEN_FILE: &str = "VIDEOSDK_TOKEN_FILE";
-const API_KEY: &str = "VIDEOSDK_API_KEY";
-const SECRET_KEY: &str = "VIDEOSDK_SECRET_KEY";
-const SECRET: &str = "VIDEOSDK_SECRET";
 
 /// The next step for whoever has put quotes around a value.
 const UNQUOTED: &str = "write it without quotes: `docker --env-file`, for one, keeps them";
@@ -54,38 +49,37 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Finds the one source of credentials in the environment: `VIDEOSDK_TOKEN`, the file named by
+    /// Finds the one source of credentials in the environment: usually `VIDEOSDK_TOKEN`, the file named by
     /// `VIDEOSDK_TOKEN_FILE`, or `VIDEOSDK_API_KEY` with `VIDEOSDK_SECRET_KEY` (or `VIDEOSDK_SECRET`).
     /// Empty values count as unset, and surrounding white space is dropped. No source, two sources, half
     /// a source or a token that can't be sent are [`Kind::Config`].
     pub fn resolve(
+        variables: &Variables,
         get: impl Fn(&str) -> Option<String>,
         read_file: impl Fn(&Path) -> Result<String, Refusal>,
     ) -> Result<Self> {
-        let get = |name| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let (secret_name, secret) = secret_key(get)?;
-        match (get(TOKEN), get(TOKEN_FILE), get(API_KEY), secret) {
-            (Some(token), None, None, None) => checked_token(&token, TOKEN),
-            (None, Some(path), None, None) => {
-                let text = read_file(Path::new(&path)).map_err(|refusal| unread(&redact(&path, &[]), refusal))?;
-                checked_token(text.trim_start_matches('\u{feff}').trim(), TOKEN_FILE)
+        let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let found = |name: &Option<String>| name.as_deref().and_then(|name| Some((name.to_owned(), get(name)?)));
+        let Variables { token, token_file, api_key, secret_keys } = variables;
+        match (found(token), found(token_file), found(api_key), secret_key(secret_keys, get)?) {
+            (Some((name, token)), None, None, None) => checked_token(&token, &name),
+            (None, Some((name, path)), None, None) => {
+                let text =
+                    read_file(Path::new(&path)).map_err(|refusal| unread(&redact(&path, &[]), &name, refusal))?;
+                checked_token(text.trim_start_matches('\u{feff}').trim(), &name)
             }
-            (None, None, Some(api_key), Some(secret)) => {
-                refuse_what_no_key_has(&api_key, API_KEY)?;
-                refuse_what_no_key_has(&secret, secret_name)?;
+            (None, None, Some((key_name, api_key)), Some((secret_name, secret))) => {
+                refuse_what_no_key_has(&api_key, &key_name)?;
+                refuse_what_no_key_has(&secret, &secret_name)?;
                 Ok(Self::Key { api_key, secret: Secret(secret) })
             }
-            (None, None, Some(_), None) => Err(half(API_KEY, SECRET_KEY)),
-            (None, None, None, Some(_)) => Err(half(secret_name, API_KEY)),
-            (None, None, None, None) => Err(config("no credentials are set").hint(format!(
-                "set {TOKEN}, {TOKEN_FILE}, or {API_KEY} with {SECRET_KEY}; one that is empty counts as not set"
-            ))),
-            (token, file, key, secret) => Err(ambiguous(&[
-                (TOKEN, token.is_some()),
-                (TOKEN_FILE, file.is_some()),
-                (API_KEY, key.is_some()),
-                (secret_name, secret.is_some()),
-            ])),
+            (None, None, Some((name, _)), None) => Err(half(&name, secret_keys.first(), variables)),
+            (None, None, None, Some((name, _))) => Err(half(&name, api_key.as_ref(), variables)),
+            (None, None, None, None) => {
+                Err(config("no credentials are set")
+                    .hint(format!("set {variables}; one that is empty counts as not set")))
+            }
+            (token, file, key, secret) => Err(ambiguous([token, file, key, secret], variables)),
         }
     }
 
@@ -127,13 +121,16 @@ pub(super) fn claims(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&json).ok()
 }
 
-/// The secret, and which of its two names it has.
-fn secret_key(get: impl Fn(&'static str) -> Option<String>) -> Result<(&'static str, Option<String>)> {
-    match (get(SECRET_KEY), get(SECRET)) {
-        (Some(long), Some(short)) if long != short => Err(config(format!("{SECRET_KEY} and {SECRET} differ"))
-            .hint(format!("unset {SECRET}; it is only another name for {SECRET_KEY}"))),
-        (None, Some(short)) => Ok((SECRET, Some(short))),
-        (long, _) => Ok((SECRET_KEY, long)),
+/// The secret, and which of its names it has.
+fn secret_key(names: &[String], get: impl Fn(&str) -> Option<String>) -> Result<Option<(String, String)>> {
+    let mut found = names.iter().filter_map(|name| Some((name.clone(), get(name)?)));
+    let first = found.next();
+    match (&first, found.next()) {
+        (Some((name, secret)), Some((other, another))) if *secret != another => {
+            Err(config(format!("{name} and {other} differ"))
+                .hint(format!("unset {other}; it is only another name for {name}")))
+        }
+        _ => Ok(first),
     }
 }
 
@@ -151,8 +148,8 @@ fn checked_token(token: &str, name: &str) -> Result<Credentials> {
     if is_unexpanded(token) {
         return Err(config(format!("the token is a variable that nobody has filled in: {name}")).hint(EXPANDED));
     }
-    if token.split_once('=').is_some_and(|(before, _)| before == TOKEN) {
-        return Err(config(format!("the token begins with `{TOKEN}=`: {name}")).hint(bare));
+    if let Some(("VIDEOSDK_TOKEN", _)) = token.split_once('=') {
+        return Err(config(format!("the token begins with `VIDEOSDK_TOKEN=`: {name}")).hint(bare));
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(config(format!("the token has characters that no token has: {name}")).hint(bare));
@@ -181,14 +178,19 @@ fn refuse_what_no_key_has(key: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn half(there: &str, missing: &str) -> Error {
-    config(format!("{there} is set, but not {missing}")).hint(format!("set both, or {TOKEN} alone"))
+fn half(there: &str, missing: Option<&String>, variables: &Variables) -> Error {
+    let missing = missing.map_or("the other half", String::as_str);
+    let error = config(format!("{there} is set, but not {missing}"));
+    error.hint(match &variables.token {
+        Some(token) => format!("set both, or {token} alone"),
+        None => "set both".to_owned(),
+    })
 }
 
-fn ambiguous(sources: &[(&str, bool)]) -> Error {
-    let set: Vec<_> = sources.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name).collect();
+fn ambiguous(found: [Option<(String, String)>; 4], variables: &Variables) -> Error {
+    let set: Vec<_> = found.into_iter().flatten().map(|(name, _)| name).collect();
     config(format!("more than one source of credentials is set: {}", set.join(", ")))
-        .hint(format!("keep one of {TOKEN}, {TOKEN_FILE}, or {API_KEY} with {SECRET_KEY}, and unset the others"))
+        .hint(format!("keep one of {variables}, and unset the others"))
 }
 
 fn config(what: impl Into<String>) -> Error {
@@ -196,13 +198,13 @@ fn config(what: impl Into<String>) -> Error {
 }
 
 /// Why the token's file is not read. `path`: as it may be shown.
-fn unread(path: &str, refusal: Refusal) -> Error {
+fn unread(path: &str, name: &str, refusal: Refusal) -> Error {
     match refusal {
-        Refusal::Unreadable(error) => config(format!("cannot read the file named by {TOKEN_FILE}: {path}"))
+        Refusal::Unreadable(error) => config(format!("cannot read the file named by {name}: {path}"))
             .because(error)
             .hint("give the path of a text file that this user may read and that holds nothing but the token"),
         Refusal::Distrusted { why, next } => {
-            config(format!("the file named by {TOKEN_FILE} is not taken, since {why}: {path}")).hint(next)
+            config(format!("the file named by {name} is not taken, since {why}: {path}")).hint(next)
         }
     }
 }
@@ -211,6 +213,12 @@ fn unread(path: &str, refusal: Refusal) -> Error {
 mod tests {
     use super::*;
 
+    const TOKEN: &str = "VIDEOSDK_TOKEN";
+    const TOKEN_FILE: &str = "VIDEOSDK_TOKEN_FILE";
+    const API_KEY: &str = "VIDEOSDK_API_KEY";
+    const SECRET_KEY: &str = "VIDEOSDK_SECRET_KEY";
+    const SECRET: &str = "VIDEOSDK_SECRET";
+
     fn resolve(variables: &[(&str, &str)]) -> Result<Credentials, String> {
         let get = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let read = |path: &Path| match path.to_str() {
@@ -218,7 +226,7 @@ mod tests {
             Some("/run/empty") => Ok("\n".to_owned()),
             _ => Err(std::io::Error::other("no such file").into()),
         };
-        Credentials::resolve(get, read).map_err(|error| {
+        Credentials::resolve(&Variables::default(), get, read).map_err(|error| {
             assert_eq!(error.kind(), Kind::Config);
             error.render()
         })

@@ -14,6 +14,15 @@ const REFUSAL: usize = 16 << 10;
 const MESSAGE_CHARS: usize = 200;
 const EXCERPT_CHARS: usize = 100;
 
+/// What must not be shown of an answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hidden {
+    /// What must never be shown, whoever echoes it.
+    pub secrets: Vec<String>,
+    /// Whether a body may hold what must not be written down, so that only the API's own message is shown.
+    pub bodies: bool,
+}
+
 /// Why a body did not arrive.
 pub(super) enum Unread {
     /// It has more decoded bytes than allowed: `api.max_body_bytes`.
@@ -103,7 +112,7 @@ impl Pieces {
 }
 
 /// The message in a refusal's body, fit to be shown; empty where there is none.
-pub(super) async fn refusal(response: Response, secrets: &[String]) -> String {
+pub(super) async fn refusal(response: Response, hidden: &Hidden) -> String {
     let Ok(mut pieces) = Pieces::of(response) else { return String::new() };
     let mut body = Vec::new();
     while let Ok(Some(piece)) = pieces.next().await {
@@ -112,29 +121,39 @@ pub(super) async fn refusal(response: Response, secrets: &[String]) -> String {
             break;
         }
     }
-    message(&body, secrets)
+    message(&body, hidden)
 }
 
-fn message(body: &[u8], secrets: &[String]) -> String {
-    let text = said(body).flatten().unwrap_or_else(|| start(body, MESSAGE_CHARS));
-    one_line(&redact(&text, secrets), MESSAGE_CHARS)
-}
-
-/// A body as an error quotes it: the message in it, or else how it begins. `secrets` are left out.
-pub(super) fn quote(body: &[u8], secrets: &[String]) -> String {
-    match message_in(body) {
-        Some(message) => format!("it says: {}", one_line(&redact(&message, secrets), MESSAGE_CHARS)),
-        None => format!("it begins with: {}", excerpt(body, secrets)),
+fn message(body: &[u8], hidden: &Hidden) -> String {
+    match said(body).flatten() {
+        Some(message) => one_line(&redact(&message, &hidden.secrets), MESSAGE_CHARS),
+        None => beginning(body, hidden, MESSAGE_CHARS),
     }
 }
 
-/// The start of a body for an error message: one short line, with control characters escaped, and these secrets and
-/// whatever looks like a token left out.
-pub(super) fn excerpt(body: &[u8], secrets: &[String]) -> String {
+/// A body as an error quotes it: the message in it, or else how it begins, without what is hidden.
+pub(super) fn quote(body: &[u8], hidden: &Hidden) -> String {
+    match message_in(body) {
+        Some(message) => format!("it says: {}", one_line(&redact(&message, &hidden.secrets), MESSAGE_CHARS)),
+        None => format!("it begins with: {}", excerpt(body, hidden)),
+    }
+}
+
+/// The start of a body for an error message: one short line, with control characters escaped, and what is hidden and whatever
+/// looks like a token left out.
+pub(super) fn excerpt(body: &[u8], hidden: &Hidden) -> String {
     if body.trim_ascii().is_empty() {
         return "an empty body".to_owned();
     }
-    one_line(&redact(&start(body, EXCERPT_CHARS), secrets), EXCERPT_CHARS)
+    beginning(body, hidden, EXCERPT_CHARS)
+}
+
+/// How a body begins, or how long it is where that is all that may be shown.
+fn beginning(body: &[u8], hidden: &Hidden, chars: usize) -> String {
+    if hidden.bodies && !body.is_empty() {
+        return format!("{} bytes, not shown since `[privacy]` is set", body.len());
+    }
+    one_line(&redact(&start(body, chars), &hidden.secrets), chars)
 }
 
 /// A text in one short line, without these secrets, whatever looks like a token, and characters that act on a terminal.
@@ -165,9 +184,25 @@ fn start(body: &[u8], chars: usize) -> String {
 mod tests {
     use super::*;
 
+    fn hidden(secret: &str) -> Hidden {
+        Hidden { secrets: vec![secret.to_owned()], bodies: false }
+    }
+
+    #[test]
+    fn bodies_that_may_hold_names_are_not_shown() {
+        let hidden = Hidden { bodies: true, ..hidden("hush") };
+        assert_eq!(message(br#"{"message":"no hush"}"#, &hidden), "no [redacted]");
+        for body in [&br#"{"data":[{"name":"Ann"}]}"#[..], b"Ann", br#"[{"message":"Ann"}]"#] {
+            for shown in [message(body, &hidden), excerpt(body, &hidden), quote(body, &hidden)] {
+                assert!(!shown.contains("Ann") && shown.contains(&format!("{} bytes", body.len())), "{shown}");
+            }
+        }
+        assert_eq!((message(b"", &hidden).as_str(), excerpt(b" ", &hidden).as_str()), ("", "an empty body"));
+    }
+
     #[test]
     fn the_message_is_found_in_every_documented_form() {
-        let message = |body: &str| message(body.as_bytes(), &[]);
+        let message = |body: &str| message(body.as_bytes(), &Hidden::default());
         assert_eq!(message(r#""Not found""#), "Not found");
         assert_eq!(message(r#"{"message":"a","error":"b"}"#), "a");
         assert_eq!(message(r#"{"code":7,"error":"b"}"#), "b");
@@ -181,10 +216,10 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_short_and_harmless() {
-        assert_eq!(message(&[b'x'; 5000], &[]).len(), 203);
-        assert_eq!(excerpt(b"\xff\xfe\x00", &[]), "\u{fffd}\u{fffd}\\u{0}");
-        assert_eq!(excerpt(b" \n", &[]), "an empty body");
-        assert_eq!(excerpt("\u{e9}".repeat(10_000).as_bytes(), &[]).chars().count(), 103);
+        assert_eq!(message(&[b'x'; 5000], &Hidden::default()).len(), 203);
+        assert_eq!(excerpt(b"\xff\xfe\x00", &Hidden::default()), "\u{fffd}\u{fffd}\\u{0}");
+        assert_eq!(excerpt(b" \n", &Hidden::default()), "an empty body");
+        assert_eq!(excerpt("\u{e9}".repeat(10_000).as_bytes(), &Hidden::default()).chars().count(), 103);
     }
 
     #[test]
@@ -196,10 +231,9 @@ mod tests {
             format!(r#"{{"message":"jwt malformed: {jwt}"}}"#),
             format!("{}opaque-secret", "x".repeat(190)),
         ] {
-            for text in [
-                message(body.as_bytes(), &["opaque-secret".to_owned()]),
-                excerpt(body.as_bytes(), &["opaque-secret".to_owned()]),
-            ] {
+            for text in
+                [message(body.as_bytes(), &hidden("opaque-secret")), excerpt(body.as_bytes(), &hidden("opaque-secret"))]
+            {
                 assert!(!text.contains("aaaa") && !text.contains("opaq"), "{text}");
             }
         }
@@ -219,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_message_is_quoted_rather_than_the_body_around_it() {
-        let quote = |body: &str| quote(body.as_bytes(), &["hush".to_owned()]);
+        let quote = |body: &str| quote(body.as_bytes(), &hidden("hush"));
         assert_eq!(quote(r#"{"data":null,"error":{"message":"no hush here"}}"#), "it says: no [redacted] here");
         assert_eq!(quote(r#"{"data":{},"message":" "}"#), r#"it begins with: {"data":{},"message":" "}"#);
         assert_eq!(quote("<html>hush"), "it begins with: <html>[redacted]");

@@ -13,16 +13,17 @@ use url::Url;
 
 use super::attempt::Judge;
 use super::auth::Credentials;
-use super::body::quote;
+use super::body::{Hidden, quote};
 use super::connect::connect;
+use super::ended::{Body, Failed, Single, Word};
 use super::endpoint::{Endpoint, Filter, label};
 use super::failure::{Failure, Passing, tell_again};
 use super::gate::Gate;
 use super::memory::Memory;
-use super::reply::{Body, Failed, Reply, Word};
+use super::quota::{Quota, Used};
 use super::retry::{Backoff, attempts, patience};
 use super::token::{Token, Tokens};
-use crate::config;
+use crate::config::{self, Config};
 use crate::error::{Error, Kind, Result};
 use crate::list::{Asking, Request, Silence};
 use crate::words::clock::Clock;
@@ -41,16 +42,20 @@ struct Shared {
     permits: Semaphore,
     budget: Duration,
     limit: u64,
+    quota: Quota,
     memory: Memory,
     /// Length of the last page, as a guess for the next.
     usual: AtomicUsize,
+    /// Whether no error may show how an answer begins.
+    hides_bodies: bool,
 }
 
 impl Client {
-    /// A client for `settings`; nothing is sent yet. An unsafe `base_url`, an impossible rate or a token that can't be sent
-    /// are [`Kind::Config`].
-    pub fn new(settings: &config::Api, credentials: Credentials, clock: Clock) -> Result<Self> {
-        Self::with_backoff(settings, credentials, clock, Backoff::standard())
+    /// A client for these settings; nothing is sent yet. An unsafe `base_url`, an impossible rate or a token that can't be sent
+    /// are [`Kind::Config`]. Where columns are protected, no error shows how an answer begins.
+    pub fn new(settings: &Config, credentials: Credentials, clock: Clock) -> Result<Self> {
+        let hides_bodies = settings.privacy.columns.protect_any();
+        Self::with_backoff(&settings.api, credentials, clock, Backoff::standard(), hides_bodies)
     }
 
     /// As [`Client::new`], with other waits between attempts.
@@ -59,6 +64,7 @@ impl Client {
         credentials: Credentials,
         clock: Clock,
         backoff: Backoff,
+        hides_bodies: bool,
     ) -> Result<Self> {
         let endpoint = Endpoint::new(&settings.base_url, settings.version)?;
         Ok(Self(Arc::new(Shared {
@@ -71,8 +77,10 @@ impl Client {
             permits: Semaphore::new(settings.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             budget: settings.retry_budget,
             limit: settings.max_body_bytes,
+            quota: Quota::new(settings.max_requests),
             memory: Memory::new(usize::try_from(settings.max_body_bytes / 2).unwrap_or(usize::MAX)),
             usual: AtomicUsize::new(0),
+            hides_bodies,
         })))
     }
 
@@ -80,7 +88,8 @@ impl Client {
     ///
     /// # Errors
     /// For a documented request, a failure that other requests would share: refused credentials, an account that must pay,
-    /// a redirect, a body of another shape or beyond the cap, a limit that is not to be kept. For a probe that is refused
+    /// a redirect, a body of another shape or beyond the cap, a limit that is not to be kept. For any request,
+    /// [`Kind::Capped`] where no more may be sent. For a probe that is refused
     /// with 401 or 403, a first page that is refused too, or fails.
     pub async fn list(&self, request: Request, filter: &Filter) -> Result<Result<Body, Failed>> {
         let url = self.0.endpoint.list(request, filter);
@@ -89,6 +98,7 @@ impl Client {
             Err(failed) => failed,
         };
         match request.asking {
+            _ if failed.error.kind() == Kind::Capped => return Err(failed.error),
             Asking::Documented if failed.ends_run => return Err(failed.error),
             Asking::Probe if failed.is_unauthorized() => self.confirm(request, filter).await?,
             Asking::WrongToken if failed.is_unauthorized() => return Ok(Err(Failed { word: Word::Denied, ..failed })),
@@ -111,12 +121,12 @@ impl Client {
     }
 
     /// Asks for one session; refused where the API says that there is none (402, 404, 410).
-    pub async fn session(&self, id: &str) -> Result<Reply> {
+    pub async fn session(&self, id: &str) -> Result<Single> {
         match self.0.request(self.0.endpoint.session(id)?, Asking::Documented).await {
-            Ok(body) => Ok(Reply::Found(body)),
+            Ok(body) => Ok(Single::Found(body)),
             Err(Failed { error, .. }) => match error.status() {
                 Some(status @ (402 | 404 | 410)) => {
-                    Ok(Reply::Refused { status, message: error.source().map(ToString::to_string).unwrap_or_default() })
+                    Ok(Single::Refused { status, message: error.source().map(ToString::to_string).unwrap_or_default() })
                 }
                 _ => Err(error),
             },
@@ -125,7 +135,7 @@ impl Client {
 
     /// A body as an error quotes it: the message in it, or how it begins; one short line without secrets.
     pub fn quote(&self, body: &[u8]) -> String {
-        quote(body, &self.0.tokens.secrets())
+        quote(body, &Hidden { secrets: self.0.tokens.secrets(), bodies: self.0.hides_bodies })
     }
 
     /// A request for a window as messages name it: its page and its size are in it.
@@ -138,7 +148,13 @@ impl Client {
     pub async fn rest(&self, request: Request, filter: &Filter, failed: u32, cause: &str) {
         let wait = self.0.backoff.wait(failed);
         tell_again(&self.label(request, filter), request.asking, failed, wait, cause);
+        self.0.quota.retry();
         sleep(wait).await;
+    }
+
+    /// What has been asked for so far, by this client and its clones.
+    pub fn used(&self) -> Used {
+        self.0.quota.used()
     }
 
     /// Decoded bytes that a body may have at most.
@@ -154,11 +170,13 @@ impl Shared {
         let mut deadline = Instant::now() + self.budget;
         let mut failed = 0;
         let (mut may_renew, mut may_follow) = (asking != Asking::WrongToken, true);
+        let mut is_retry = false;
         loop {
             let arrived = Instant::now();
             let sent = self.gate.pass().await;
             deadline += sent - arrived;
             let token = if asking == Asking::WrongToken { Token::wrong() } else { self.tokens.current()? };
+            self.quota.take(std::mem::replace(&mut is_retry, true))?;
             match self.attempt(&url, &token, deadline).await {
                 Ok(body) => return Ok(body),
                 Err(Failure::Unauthorized(_)) if may_renew && self.tokens.renew(&token) => {
@@ -186,8 +204,15 @@ impl Shared {
     /// Sends the request once. Whoever is answered was not too fast.
     async fn attempt(&self, url: &Url, token: &Token, deadline: Instant) -> Result<Body, Failure> {
         let (sent, usual) = (Instant::now(), self.usual.load(Ordering::Relaxed));
-        let judge =
-            Judge { url, tokens: &self.tokens, clock: &self.clock, limit: self.limit, usual, memory: &self.memory };
+        let judge = Judge {
+            url,
+            tokens: &self.tokens,
+            clock: &self.clock,
+            limit: self.limit,
+            usual,
+            memory: &self.memory,
+            hides_bodies: self.hides_bodies,
+        };
         let request = self.http.get(url.clone()).header(AUTHORIZATION, token.header.clone());
         let ended = timeout_at(deadline, async { judge.judge(request.send().await).await })
             .await

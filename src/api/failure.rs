@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::broken::{Broken, describe};
-use super::reply::{Failed, Word};
+use super::ended::{Failed, Word};
 use super::status::Meaning;
 use crate::error::{Error, Kind};
 use crate::list::{Asking, Silence};

@@ -9,8 +9,8 @@
 //! retry     what is tried again, and when     body      bytes in bounds, and what may be shown of them
 //! memory    of all answers in flight          coding   gzip
 //! client    one request, over attempts       attempt   one of them, and what its end means
-//! status    what each status means
-//! connect   TLS, proxies, connections
+//! status    what each status means            quota    how many requests may go out
+//! connect   TLS, proxies, connections         ping     a monitor that is told of a run
 //! ```
 
 mod attempt;
@@ -20,11 +20,13 @@ mod broken;
 mod client;
 mod coding;
 mod connect;
+mod ended;
 mod endpoint;
 mod failure;
 mod gate;
 mod memory;
-mod reply;
+mod ping;
+mod quota;
 mod retry;
 mod status;
 mod token;
@@ -36,6 +38,8 @@ mod tests;
 
 pub use auth::{Credentials, Secret, Validity};
 pub use client::Client;
+pub use ended::{Body, Failed, Single, Word};
 pub use endpoint::Filter;
 pub use memory::{Memory, Share};
-pub use reply::{Body, Failed, Reply, Word};
+pub use ping::Monitor;
+pub use quota::Used;

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::canned::Canned;
 use super::retry::{Backoff, seeded};
-use super::{Body, Client, Credentials, Failed, Filter, Reply, Secret, Word};
+use super::{Body, Client, Credentials, Failed, Filter, Secret, Single, Word};
 use crate::config::{Api, ApiVersion};
 use crate::error::{Error, Result};
 use crate::list::{Asking, Request, Silence, Window};
@@ -27,6 +27,7 @@ fn settings(server: &Canned) -> Api {
         per_page: 100,
         concurrency: 8,
         requests_per_second: 0.0,
+        max_requests: 0,
         connect_timeout: Duration::from_secs(10),
         read_timeout: Duration::from_secs(10),
         request_timeout: Duration::from_secs(20),
@@ -47,7 +48,7 @@ fn client(settings: &Api) -> Client {
 
 fn client_with(settings: &Api, credentials: Credentials) -> Client {
     let backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(2), random: seeded(1) };
-    Client::with_backoff(settings, credentials, clock(), backoff).unwrap()
+    Client::with_backoff(settings, credentials, clock(), backoff, false).unwrap()
 }
 
 /// Asks for the first page as a run does that can't do without it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::text::one_id;
 use crate::words::range::Typed;
@@ -17,6 +17,9 @@ pub struct Reading {
     /// Begin anew, even if a stopped run could be continued
     #[arg(long)]
     pub fresh: bool,
+    /// Write the numbers of the run to this file, for the node exporter's textfile collector
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub metrics_file: Option<String>,
     /// Wait while another run is writing to the dataset, 30 minutes if no time is given
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
     pub wait: Option<Duration>,

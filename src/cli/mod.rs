@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 mod export;
+mod init;
 mod purge;
 mod rejects;
 mod report;
@@ -24,6 +25,7 @@ use crate::config::{Override, Source};
 use crate::terminal::logging::Format;
 use crate::terminal::progress::Mode;
 pub use export::{Backfill, Export, Reading};
+pub use init::Init;
 pub use purge::Purge;
 pub use rejects::Rejects;
 pub use report::Report;
@@ -44,8 +46,10 @@ Environment:
   VIDEOSDK_TOKEN            the account's token; or VIDEOSDK_TOKEN_FILE, or
                             VIDEOSDK_API_KEY with VIDEOSDK_SECRET_KEY
   ROLLBOOK_CONFIG           the settings file
+  ROLLBOOK_PROFILE          a profile of the settings file
   ROLLBOOK_<SECTION>_<KEY>  any setting, such as ROLLBOOK_API_PER_PAGE=200
   ROLLBOOK_LOG              a log filter, such as rollbook=debug
+  ROLLBOOK_HEALTHCHECK_URL  a monitor that is told when a run begins and how it ended
   NO_COLOR                  no colours
   HTTPS_PROXY, NO_PROXY     a proxy; which hosts are reached without it
   SSL_CERT_FILE             CA certificates in place of the system's
@@ -111,6 +115,9 @@ pub struct Global {
     /// Settings file [default: ./rollbook.toml or ~/.config/rollbook/rollbook.toml]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
+    /// Profile of the settings file: one of several accounts, each with its settings and credentials
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
     /// The dataset: a folder, or s3://, az:// or gs:// [default: ./rollbook-data]
     #[arg(long, global = true, value_name = "PLACE", value_hint = ValueHint::DirPath)]
     pub dest: Option<String>,
@@ -204,6 +211,11 @@ pub enum Command {
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
     Simulate(Simulate),
+    /// Write a settings file to begin with, from answers or from flags
+    ///
+    /// Asks on a terminal for what no flag says, and writes ./rollbook.toml, or the file that --config names, with every setting
+    /// and its meaning. No secret is asked for. Where credentials are set, `check` is run afterwards.
+    Init(Init),
     /// Print the settings in force and where each comes from
     #[command(after_help = "Examples:\n  rollbook config\n  rollbook config --json | jq '.settings[\"api.per_page\"]'")]
     Config,
@@ -229,12 +241,20 @@ impl Cli {
     #[must_use]
     pub fn settings(&self) -> Vec<Override> {
         let Global { dest, base_url, api, .. } = &self.global;
+        let metrics = match &self.command {
+            Command::Export(Export { reading, .. }) | Command::Backfill(Backfill { reading, .. }) => {
+                &reading.metrics_file
+            }
+            Command::Purge(purge) => &purge.metrics_file,
+            _ => &None,
+        };
         let demo = matches!(self.command, Command::Demo(_)).then(|| "./rollbook-demo".to_owned());
         let values = [
             ("dataset.url", demo, Source::Command("demo")),
             ("dataset.url", dest.clone(), Source::Flag("--dest")),
             ("api.base_url", base_url.clone(), Source::Flag("--base-url")),
             ("api.version", api.clone(), Source::Flag("--api")),
+            ("notify.metrics_file", metrics.clone(), Source::Flag("--metrics-file")),
         ];
         let given = |(name, value, source)| Option::map(value, |value| Override { name, value, source });
         values.into_iter().filter_map(given).collect()
@@ -278,8 +298,9 @@ mod tests {
     fn the_demo_has_a_dataset_of_its_own() {
         use crate::config::{Environment, resolve};
         let environment = Environment::new([("ROLLBOOK_DATASET_URL".into(), "/real".into())]).unwrap();
-        let url =
-            |line| resolve(None, &environment, parse(line).unwrap().settings()).unwrap().config.dataset.url.to_string();
+        let url = |line| {
+            resolve(None, None, &environment, parse(line).unwrap().settings()).unwrap().config.dataset.url.to_string()
+        };
         assert_eq!(url("rollbook export"), "/real");
         assert_eq!(url("rollbook demo"), "./rollbook-demo");
         assert_eq!(url("rollbook demo --dest /mine"), "/mine");
@@ -369,6 +390,7 @@ Commands:
   report       Write a page with the numbers: who met when, for how long, and what may be missing
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
+  init         Write a settings file to begin with, from answers or from flags
   config       Print the settings in force and where each comes from
   completions  Print a completion script for a shell
   man          Print the manual page
@@ -381,6 +403,8 @@ Options:
 Everywhere:
       --config <FILE>        Settings file [default: ./rollbook.toml or
                              ~/.config/rollbook/rollbook.toml]
+      --profile <NAME>       Profile of the settings file: one of several accounts, each with its
+                             settings and credentials
       --dest <PLACE>         The dataset: a folder, or s3://, az:// or gs:// [default:
                              ./rollbook-data]
       --create-parents       Make the folders above the dataset, too; without this, one that is

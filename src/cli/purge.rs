@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::text::not_blank;
 use crate::words::text::duration;
@@ -43,6 +43,9 @@ pub struct Purge {
     /// End the rule with this number, if nothing was removed by it; the next export reads everything
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["before", "ids", "names", "yes"])]
     pub take_back: Option<u32>,
+    /// Write the numbers of the run to this file, for the node exporter's textfile collector
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub metrics_file: Option<String>,
     /// Wait while another run is writing to the dataset, 30 minutes if no time is given
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30m", value_parser = duration)]
     pub wait: Option<Duration>,

@@ -94,10 +94,10 @@ struct Attended {
 fn attendance(config: &Config) -> Result<String> {
     // From an object store all would have to be fetched once more.
     let Some(folder) = config.dataset.url.folder() else { return Ok(String::new()) };
-    let layout = Layout::local(folder, config.dataset.partition_by).with_people(config.people.clone());
+    let layout = Layout::local(folder, config.dataset.partition_by);
     let mut top: Vec<Attended> = Vec::new();
     for published in Published::all(&layout)? {
-        let mut chunks = published.chunks()?;
+        let mut chunks = published.chunks_as_stored()?;
         while let Some(chunk) = chunks.next_chunk()? {
             top.extend(rows(&chunk.batches().sessions));
             top.sort_by(|a, b| b.hours.total_cmp(&a.hours));

@@ -6,15 +6,17 @@
 //! verify    what a dataset is worth       simulate  the simulated API alone
 //! status    what it holds, and its runs   rejects   what could not be read
 //! views     SQL that answers questions    report    a page and files with the numbers
+//! watch     who is told how a run ended       init      a settings file to begin with
 //! run       the frame of a run that reads the API
 //! fetch     one page of the list as rows  shortfall why written data ends a run with 3
+//! sweep     what must not stay, wherever it may be
 //! ```
 
 use std::sync::Arc;
 
 use tokio::task::JoinError;
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, Variables};
 use crate::dataset::receipt::Receipt;
 use crate::error::{Error, Kind, Result};
 use crate::terminal::progress::Progress;
@@ -24,6 +26,7 @@ pub mod check;
 pub mod demo;
 pub mod export;
 mod fetch;
+pub mod init;
 pub mod purge;
 pub mod rejects;
 pub mod report;
@@ -31,8 +34,10 @@ mod run;
 mod shortfall;
 pub mod simulate;
 pub mod status;
+mod sweep;
 pub mod verify;
 pub mod views;
+pub mod watch;
 
 pub use check::command::check;
 pub use demo::demo;
@@ -40,6 +45,7 @@ pub use export::command::{backfill, export};
 pub use purge::command::{purge, rules};
 pub use rejects::command::rejects;
 pub use report::command::report;
+pub use run::run_id;
 pub use simulate::simulate;
 pub use status::command::status;
 pub use verify::command::verify;
@@ -51,10 +57,14 @@ pub struct Setting<'a> {
     pub config: Config,
     /// Who has the API asked at another address than the usual one, if somebody has.
     pub addressed_by: Option<String>,
+    /// The variables that the credentials of the API are in.
+    pub variables: Variables,
     /// The variables of the process's environment.
     pub environment: &'a Environment,
     /// The clock by which runs are named and times are judged; tests hand in one of their own.
     pub clock: Clock,
+    /// The name of this run, sortable by time and unique: `20261126T064421260Z-8fa0bc`.
+    pub run_id: String,
     /// What is shown while the command runs.
     pub progress: Arc<Progress>,
 }

@@ -1,6 +1,7 @@
 //! The frame of a run that reads the API: credentials, settings that make no sense, the dataset's place, what to print of the
 //! end.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
@@ -9,7 +10,7 @@ use super::export::{Run, Work};
 use super::{Ended, Setting, shortfall};
 use crate::api::{Client, Credentials};
 use crate::cli::{Global, Reading};
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, Variables};
 use crate::dataset::destination::Destination;
 use crate::dataset::receipt;
 use crate::error::Result;
@@ -49,13 +50,14 @@ pub fn refuse_nonsense(config: &Config, environment: &Environment, clock: &Clock
 /// Runs a task with these credentials, and says what to print of the end.
 pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
     let Task { command, work, dry_run, create_parents, fresh, wait } = task;
-    let Setting { config, clock, progress, environment, .. } = setting;
+    let Setting { config, clock, run_id, progress, environment, .. } = setting;
+    tracing::info!("this run is called: {run_id}");
     refuse_nonsense(&config, environment, &clock)?;
     let account = credentials.account();
-    let client = Client::new(&config.api, credentials, clock.clone())?;
+    let client = Client::new(&config, credentials, clock.clone())?;
     let dataset = config.dataset.url.to_string();
-    let run_id = run_id(&clock);
-    let mut destination = Destination::open(&config, environment, &run_id, dry_run, &stop)?;
+    let destination = Destination::open(&config, environment, &run_id, dry_run, &stop)?;
+    let mut destination = destination.with_key(&config, environment)?;
     if !create_parents {
         destination.refuse_missing_parents(&config)?;
     }
@@ -92,13 +94,27 @@ pub fn run_id(clock: &Clock) -> String {
 /// Runs with the credentials of the environment.
 pub async fn run(task: Task, setting: Setting<'_>, stop: Stop) -> Result<Ended> {
     let credentials = credentials(&setting)?;
-    execute(task, setting, credentials, stop).await
+    Box::pin(execute(task, setting, credentials, stop)).await
+}
+
+/// Whether the environment has any credentials, be they good or not.
+pub fn has_credentials(setting: &Setting<'_>) -> bool {
+    let Setting { environment, variables, .. } = setting;
+    let Variables { token, token_file, api_key, secret_keys } = variables;
+    let mut names = token.iter().chain(token_file).chain(api_key).chain(secret_keys);
+    names.any(|name| environment.named(name).map_or(true, |value| value.is_some()))
 }
 
 /// The credentials of the environment. Says whom they are shown to, where that is not whom they are for.
 pub fn credentials(setting: &Setting<'_>) -> Result<Credentials> {
-    let Setting { config, environment, addressed_by, .. } = setting;
-    let credentials = Credentials::resolve(|name| environment.get(name).map(str::to_owned), named::secret)?;
+    let Setting { config, environment, addressed_by, variables, .. } = setting;
+    let Variables { token, token_file, api_key, secret_keys } = variables;
+    let mut values = BTreeMap::new();
+    for name in token.iter().chain(token_file).chain(api_key).chain(secret_keys) {
+        values.insert(name.as_str(), environment.named(name)?);
+    }
+    let get = |name: &str| values.get(name).copied().flatten().map(str::to_owned);
+    let credentials = Credentials::resolve(variables, get, named::secret)?;
     if let Some(source) = addressed_by {
         let server = config.api.base_url.origin().ascii_serialization();
         tracing::info!("the API is not asked at its usual address, {source} says: {server}");

@@ -3,7 +3,7 @@
 //! It holds credentials too, so it can't be printed.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use url::Url;
 
@@ -11,10 +11,14 @@ use crate::error::{Error, Kind, Result};
 use crate::store::place::Service;
 
 use super::keys::{self, KEYS, Key};
+use super::profile::Variables;
 use super::source::{Override, Source};
 
 /// Names outside `ROLLBOOK_` and `VIDEOSDK_` that are read.
 const OTHERS: [&str; 3] = ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"];
+
+/// The variable with the key of the tokens of `[privacy]`, which is a secret.
+pub(super) const PSEUDONYM_KEY: &str = "ROLLBOOK_PSEUDONYM_KEY";
 
 /// Names of how a terminal is: never worth an error.
 const OF_TERMINAL: [&str; 2] = ["NO_COLOR", "TERM"];
@@ -22,10 +26,23 @@ const OF_TERMINAL: [&str; 2] = ["NO_COLOR", "TERM"];
 /// The proxies between this machine and others, in the order in which they are looked for.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
+/// The URL of a monitor that is told of runs. Whoever knows the URL can report for them, so it is a secret.
+pub const HEALTHCHECK: &str = "ROLLBOOK_HEALTHCHECK_URL";
+
+/// Names of variables that are read and are no settings.
+const NO_SETTINGS: [&str; 5] = ["ROLLBOOK_CONFIG", "ROLLBOOK_LOG", PSEUDONYM_KEY, PROFILE, HEALTHCHECK];
+
+/// Chooses a profile of the settings file.
+pub(super) const PROFILE: &str = "ROLLBOOK_PROFILE";
+
 /// The variables that rollbook reads. One that is empty counts as not set.
 #[derive(Default)]
 pub struct Environment {
     known: BTreeMap<String, String>,
+    /// Where programs are looked for: `PATH`, which need not be Unicode.
+    path: Option<OsString>,
+    /// All other variables, of which a profile may name some.
+    others: BTreeMap<String, OsString>,
     /// Names of variables for other hosts whose values are not Unicode: an error once one of them is needed.
     unreadable: Vec<String>,
 }
@@ -39,6 +56,10 @@ impl Environment {
         let mut read = Self::default();
         for (name, value) in variables {
             let Some(name) = name.to_str() else { continue };
+            if name == "PATH" {
+                read.path = Some(value);
+                continue;
+            }
             let is_for_others = Service::reads(name) || PROXIES.contains(&name);
             let value = match value.into_string() {
                 Ok(value) => value,
@@ -48,10 +69,17 @@ impl Environment {
                     continue;
                 }
                 Err(_) if concerns(name) => return Err(not_unicode(name)),
-                Err(_) => continue,
+                Err(value) => {
+                    read.others.insert(name.to_owned(), value);
+                    continue;
+                }
             };
-            if !value.is_empty() && (is_for_others || OF_TERMINAL.contains(&name) || concerns(name)) {
-                read.known.insert(name.to_owned(), value);
+            if is_for_others || OF_TERMINAL.contains(&name) || concerns(name) {
+                if !value.is_empty() {
+                    read.known.insert(name.to_owned(), value);
+                }
+            } else {
+                read.others.insert(name.to_owned(), value.into());
             }
         }
         Ok(read)
@@ -61,6 +89,34 @@ impl Environment {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.known.get(name).map(String::as_str)
+    }
+
+    /// The value of any variable, as settings may name it.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] where it isn't Unicode.
+    pub fn named(&self, name: &str) -> Result<Option<&str>> {
+        match (self.get(name), self.others.get(name)) {
+            (None, Some(value)) => value.to_str().map(Some).ok_or_else(|| not_unicode(name)),
+            (value, _) => Ok(value),
+        }
+    }
+
+    /// Where programs are looked for: `PATH`.
+    #[must_use]
+    pub fn path(&self) -> Option<&OsStr> {
+        self.path.as_deref()
+    }
+
+    /// The values of all variables that hold a secret. Nothing of them may be shown.
+    #[must_use]
+    pub fn secrets(&self, credentials: &Variables) -> Vec<String> {
+        let usual = Variables::default();
+        let is_secret = |name: &str| name == HEALTHCHECK || Service::reads(name) || usual.secret().any(|it| it == name);
+        let of_profile = credentials.secret().filter_map(|name| self.others.get(name)?.to_str());
+        let secrets = self.known.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.as_str());
+        let secrets = secrets.chain(of_profile).map(|secret| secret.trim().to_owned());
+        secrets.filter(|secret| !secret.is_empty()).collect()
     }
 
     /// The usual variables of object stores, with their values. They may be secrets.
@@ -131,7 +187,7 @@ fn concerns(name: &str) -> bool {
 
 /// Every `ROLLBOOK_` name that means something.
 fn known() -> impl Iterator<Item = String> {
-    KEYS.iter().map(Key::variable).chain(["ROLLBOOK_CONFIG".to_owned(), "ROLLBOOK_LOG".to_owned()])
+    KEYS.iter().map(Key::variable).chain(NO_SETTINGS.map(str::to_owned))
 }
 
 /// Whether a name is meant as a setting but is none: one of a known section, or a letter or two off a known name.

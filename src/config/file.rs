@@ -2,19 +2,42 @@
 //!
 //! Only names and lines get into an error, never a line's text: somebody may have put a secret there by mistake.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::error::{Error, Kind, Result};
 use crate::store::files::named::{Origin, Refusal};
 
 use super::environment::Environment;
 use super::keys::{self, Form, KEYS, Key};
+use super::profile::{NAMING, Variables, is_variable};
 use super::source::{Override, Source};
 use super::value;
+
+/// The section that holds the profiles.
+const PROFILE: &str = "profile";
+
+/// A name in the file, with its place.
+type Name<'a> = Spanned<DeString<'a>>;
+
+/// What a settings file says.
+#[derive(Default)]
+pub(super) struct Written {
+    pub settings: Vec<Override>,
+    pub profiles: Vec<Profile>,
+}
+
+/// What holds for one account.
+pub(super) struct Profile {
+    pub name: String,
+    pub settings: Vec<Override>,
+    /// The variables of its credentials; `None` for the usual ones.
+    pub variables: Option<Variables>,
+}
 
 /// A settings file that was found.
 pub(super) struct File {
@@ -61,27 +84,92 @@ fn usual_places(environment: &Environment) -> Vec<PathBuf> {
 }
 
 impl File {
-    /// The settings in it, each with its line.
-    pub(super) fn settings(&self) -> Result<Vec<Override>> {
+    /// The settings in it, each with its line, and its profiles.
+    pub(super) fn written(&self) -> Result<Written> {
         let document = DeTable::parse(&self.text).map_err(|error| {
             let place = self.at(error.span().map_or(0, |span| span.start));
             Error::new(Kind::Config, format!("the settings file is not TOML: {place}"))
                 .because(error.message())
                 .hint("under its [section], a setting is written as key = value, with text in quotes")
         })?;
-        let mut settings = Vec::new();
+        let mut written = Written::default();
         for (section, table) in document.get_ref() {
-            if !keys::sections().contains(&section.get_ref().as_ref()) {
-                return Err(self.unknown_section(section));
-            }
-            let DeValue::Table(table) = table.get_ref() else { return Err(self.no_table(section)) };
-            for (field, value) in table {
-                let name = format!("{}.{}", section.get_ref(), field.get_ref());
-                let key = keys::find(&name).ok_or_else(|| self.unknown_key(&name, field.span().start))?;
-                settings.push(self.setting(key, value)?);
+            if section.get_ref() == PROFILE {
+                let DeValue::Table(profiles) = table.get_ref() else { return Err(self.no_table(section)) };
+                for (name, body) in profiles {
+                    written.profiles.push(self.profile(name, body)?);
+                }
+            } else {
+                written.settings.extend(self.section(section, table)?);
             }
         }
-        Ok(settings)
+        Ok(written)
+    }
+
+    fn section(&self, section: &Name<'_>, table: &Spanned<DeValue<'_>>) -> Result<Vec<Override>> {
+        if !keys::sections().contains(&section.get_ref().as_ref()) {
+            return Err(self.unknown_section(section));
+        }
+        let DeValue::Table(table) = table.get_ref() else { return Err(self.no_table(section)) };
+        let setting = |(field, value): (&Name<'_>, &Spanned<DeValue<'_>>)| {
+            let name = format!("{}.{}", section.get_ref(), field.get_ref());
+            let key = keys::find(&name).ok_or_else(|| self.unknown_key(&name, field.span().start))?;
+            self.setting(key, value)
+        };
+        table.iter().map(setting).collect()
+    }
+
+    fn profile(&self, name: &Name<'_>, body: &Spanned<DeValue<'_>>) -> Result<Profile> {
+        let DeValue::Table(table) = body.get_ref() else {
+            let what = format!("`{PROFILE}.{}` is a profile, not a setting", name.get_ref());
+            let hint = "write the name of each profile in brackets, such as [profile.acme.dataset]";
+            return Err(self.error(&what, name.span().start).hint(hint));
+        };
+        let mut profile = Profile { name: name.get_ref().to_string(), settings: Vec::new(), variables: None };
+        let mut named: BTreeMap<String, String> = BTreeMap::new();
+        for (field, value) in table {
+            let key = field.get_ref().as_ref();
+            if NAMING.contains(&key) {
+                named.insert(key.to_owned(), self.variable(&profile.name, key, value)?);
+            } else if matches!(value.get_ref(), DeValue::Table(_)) {
+                profile.settings.extend(self.section(field, value)?);
+            } else {
+                return Err(self.unknown_in_profile(&profile.name, field));
+            }
+        }
+        for of_profile in &mut profile.settings {
+            if let Source::File(place) = &of_profile.source {
+                of_profile.source = Source::Profile(profile.name.clone(), place.clone());
+            }
+        }
+        profile.variables = variables(named).map_err(|missing| {
+            let what = format!("the profile `{}` names one half of a key, and not `{missing}`", profile.name);
+            self.error(&what, name.span().start).hint("name both: `api_key_env` and `secret_key_env`")
+        })?;
+        Ok(profile)
+    }
+
+    /// The name of a variable that holds credentials. A text that is no name may be a secret, and is not shown.
+    fn variable(&self, profile: &str, key: &str, value: &Spanned<DeValue<'_>>) -> Result<String> {
+        match value.get_ref() {
+            DeValue::String(name) if is_variable(name) => Ok(name.to_string()),
+            _ => {
+                let what = format!("`{PROFILE}.{profile}.{key}` is not the name of a variable");
+                Err(self.error(&what, value.span().start).hint(format!(
+                    "write the name of the environment variable that holds the secret, such as {key} = \"ACME_TOKEN\", and never the secret itself"
+                )))
+            }
+        }
+    }
+
+    fn unknown_in_profile(&self, profile: &str, field: &Name<'_>) -> Error {
+        let key = field.get_ref().as_ref();
+        let error = self.error(&format!("unknown setting `{PROFILE}.{profile}.{key}`"), field.span().start);
+        match (KEYS.iter().find(|known| known.field() == key), keys::nearest(key, NAMING)) {
+            (Some(known), _) => error.hint(format!("`{key}` belongs under [{PROFILE}.{profile}.{}]", known.section())),
+            (_, Some(near)) => error.hint(format!("did you mean `{near}`?")),
+            _ => error.hint(format!("a profile has sections, and {}", NAMING.join(", "))),
+        }
     }
 
     fn setting(&self, key: &'static Key, value: &Spanned<DeValue<'_>>) -> Result<Override> {
@@ -147,6 +235,17 @@ impl File {
     fn at(&self, position: usize) -> String {
         let line = self.text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1;
         format!("{}:{line}", self.path.display())
+    }
+}
+
+/// The variables that a profile names, in place of all the usual ones; which name is missing, where half a key is named.
+fn variables(mut named: BTreeMap<String, String>) -> Result<Option<Variables>, &'static str> {
+    let [token, api_key, secret_key] = NAMING.map(|key| named.remove(key));
+    match (&token, &api_key, &secret_key) {
+        (None, None, None) => Ok(None),
+        (_, Some(_), None) => Err(NAMING[2]),
+        (_, None, Some(_)) => Err(NAMING[1]),
+        _ => Ok(Some(Variables { token, token_file: None, api_key, secret_keys: secret_key.into_iter().collect() })),
     }
 }
 

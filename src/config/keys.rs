@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::source::Override;
+
 /// How a setting is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -41,6 +43,7 @@ pub const KEYS: &[Key] = &[
     key("api.per_page", Number, "100", "Sessions asked for in one page, 1 to 10000; larger is faster where the server allows it."),
     key("api.concurrency", Number, "8", "Requests in flight at most, 1 to 256."),
     key("api.requests_per_second", Number, "0", "Requests started in a second at most; 0 sets no limit."),
+    key("api.max_requests", Number, "0", "Requests that one run may send, each attempt counted; 0 sets no limit."),
     key("api.connect_timeout", Text, "10s", "For the TCP and TLS handshake."),
     key("api.read_timeout", Text, "30s", "The longest silence while a response is read."),
     key("api.request_timeout", Text, "60s", "For one attempt as a whole."),
@@ -56,13 +59,21 @@ pub const KEYS: &[Key] = &[
     key("dataset.since", Text, "", "Sessions that started earlier get no rows: a day, a month or a time, UTC: \"2026-01-01\"; empty is all."),
     key("dataset.max_rejects", Number, "0", "Unreadable records that a run may have before it exits with 3: new ones, and all without an id."),
     key("dataset.max_partitions", Number, "5000", "Partitions that one run may make: more are most likely dates that no session has."),
+    key("dataset.keep_receipts", Text, "400d", "How long receipts are kept at least; 0s keeps all. Those that something rests on stay longer."),
     key("dataset.keep_unknown_fields", Flag, "false", "Whether fields unknown to this version are kept, as JSON in the column extra."),
     key("people.key", Text, "name", "By what one human is known: \"name\", or \"participant_id\" where your application gives its users lasting ids."),
     key("people.pattern", Text, "", "A regular expression with one group that cuts the key out of the name or id: '^(.+?)--'; empty is the whole value."),
     key("people.normalize", Flag, "true", "Whether names are one key however they are typed: capitals, white space and composed characters aside."),
+    key("privacy.pseudonymize", List, "[]", "Columns that are kept as tokens: \"name\", \"participant_id\", \"custom_room_id\". Persons become tokens with the first two."),
+    key("privacy.drop", List, "[]", "Columns that are not kept: \"name\", \"chat_link\", \"custom_room_id\", \"extra\". With any protection extra is empty."),
+    key("privacy.exclude_participants", List, "[]", "Regular expressions on name or id: who matches one is kept and flagged, and counts in no number: [\"^Recorder$\"]."),
+    key("privacy.key_file", Text, "", "A file with the key of the tokens, if ROLLBOOK_PSEUDONYM_KEY does not hold it: 32 random bytes, base64 or hexadecimal."),
     key("store.options", Text, "", "Options of the object store, name=value and commas: \"aws_endpoint=https://s3.example\"; no secrets."),
     key("store.retry_budget", Text, "150s", "For one request to an object store with all its attempts and the waiting between them."),
     key("stage.dir", Text, "", "A local folder where rows wait to be published; empty is beside the dataset, or the state folder."),
+    key("notify.command", List, "[]", "A program and its arguments, run after a run that did not end with 0; its receipt is on stdin."),
+    key("notify.timeout", Text, "30s", "How long that program may take before it is ended."),
+    key("notify.metrics_file", Text, "", "A file that gets the numbers of each run, for the node exporter's textfile collector; empty is none."),
 ];
 
 impl Key {
@@ -117,6 +128,30 @@ pub fn example() -> String {
         }
         let quote = if key.form == Text { "\"" } else { "" };
         let _ = writeln!(text, "# {}\n{} = {quote}{}{quote}", key.doc, key.field(), key.default);
+    }
+    text
+}
+
+/// A settings file to begin with: these settings as they are given, every other one as a comment with its default.
+#[must_use]
+pub fn written(chosen: &[Override]) -> String {
+    let mut text = String::from(
+        "# The settings of rollbook, to begin with. A setting behind a `#` has its default; take the `#` away to change it.\n\
+         # The environment (ROLLBOOK_<SECTION>_<KEY>) and flags win over this file. `rollbook config` shows what is in force.\n\
+         # Credentials don't belong here: they come from the environment (VIDEOSDK_TOKEN, or VIDEOSDK_API_KEY with\n\
+         # VIDEOSDK_SECRET_KEY). Keep this file writable for its owner alone.\n",
+    );
+    let mut section = "";
+    for key in KEYS {
+        if section != key.section() {
+            section = key.section();
+            let _ = writeln!(text, "\n[{section}]");
+        }
+        let given = chosen.iter().rev().find(|setting| setting.name == key.name);
+        let (mark, value) = given.map_or(("# ", key.default), |setting| ("", setting.value.as_str()));
+        // Texts of TOML are those of JSON, as far as these go.
+        let value = if key.form == Text { serde_json::json!(value).to_string() } else { value.to_owned() };
+        let _ = writeln!(text, "# {}\n{mark}{} = {value}", key.doc, key.field());
     }
     text
 }

@@ -1,4 +1,4 @@
-//! What a run is told to do: defaults < file < environment < flags, resolved once.
+//! What a run is told to do: defaults < file < profile < environment < flags, resolved once.
 //!
 //! [`KEYS`] is the one table of settings. The file, the environment, `rollbook config` and `config/rollbook.toml` are
 //! all driven by it; `Config::read` gives each its type and range. Credentials are no settings and never pass here.
@@ -16,19 +16,25 @@ use crate::walk::Evidence;
 mod environment;
 mod file;
 mod keys;
+mod privacy;
+mod profile;
 mod resolve;
 mod show;
 mod source;
 mod value;
 
-pub use environment::Environment;
-pub use keys::{KEYS, Key, example};
+pub use environment::{Environment, HEALTHCHECK};
+pub use keys::{KEYS, Key, example, written};
+pub use privacy::Privacy;
+pub use profile::Variables;
 pub use resolve::{Resolved, Setting, resolve};
 pub use source::{Override, Source};
 pub use value::is_loopback;
 
 use resolve::Values;
-use value::{boolean, choice, decimal, optional_folder, optional_moment, origin, pairs, period, whole};
+use value::{
+    boolean, choice, decimal, optional_file, optional_folder, optional_moment, origin, pairs, period, program, whole,
+};
 
 /// Which version of the sessions API is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +59,8 @@ pub struct Api {
     pub concurrency: usize,
     /// Requests that go out in a second at most; 0 sets no limit.
     pub requests_per_second: f64,
+    /// Requests that one run may send, each attempt counted; 0 sets no limit.
+    pub max_requests: u64,
     /// For the TCP and TLS handshake.
     pub connect_timeout: Duration,
     /// For each read of a response: the longest silence.
@@ -93,6 +101,8 @@ pub struct Dataset {
     pub max_rejects: u64,
     /// Partitions that one run may make.
     pub max_partitions: usize,
+    /// How long receipts are kept at least; zero keeps all.
+    pub keep_receipts: Duration,
     /// Whether fields unknown to this version are kept in `extra`.
     pub keep_unknown_fields: bool,
 }
@@ -108,10 +118,14 @@ pub struct Config {
     pub dataset: Dataset,
     /// `[people]`: who is one human.
     pub people: People,
+    /// `[privacy]`: what of a session reaches the disk.
+    pub privacy: Privacy,
     /// `[store]`: how an object store is reached.
     pub store: Store,
     /// `[stage]`: where rows wait.
     pub stage: Stage,
+    /// `[notify]`: who is told how a run ended.
+    pub notify: Notify,
 }
 
 /// `[store]`: how an object store is reached.
@@ -128,6 +142,17 @@ pub struct Store {
 pub struct Stage {
     /// A folder of this machine; beside the dataset when `None`.
     pub dir: Option<PathBuf>,
+}
+
+/// `[notify]`: who is told how a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// The program that is run after a run that did not end with 0, and its arguments; empty for none.
+    pub command: Vec<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// The file that gets the numbers of each run, if there is to be one.
+    pub metrics_file: Option<PathBuf>,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -150,11 +175,17 @@ impl Config {
             walk: Walk::read(values)?,
             dataset: Dataset::read(values)?,
             people: people(values)?,
+            privacy: Privacy::read(values)?,
             store: Store {
                 options: values.read("store.options", pairs)?,
                 retry_budget: values.read("store.retry_budget", timeout)?,
             },
             stage: Stage { dir: values.read("stage.dir", optional_folder)? },
+            notify: Notify {
+                command: values.read("notify.command", program)?,
+                timeout: values.read("notify.timeout", timeout)?,
+                metrics_file: values.read("notify.metrics_file", optional_file)?,
+            },
         })
     }
 }
@@ -174,6 +205,7 @@ impl Api {
             per_page: values.read("api.per_page", |text| whole(text, 1..=10_000))?,
             concurrency: values.read("api.concurrency", |text| whole(text, 1..=256))?,
             requests_per_second: values.read("api.requests_per_second", |text| decimal(text, 0.0..=10_000.0))?,
+            max_requests: values.read("api.max_requests", |text| whole(text, 0..=u64::from(u32::MAX)))?,
             connect_timeout: values.read("api.connect_timeout", timeout)?,
             read_timeout: values.read("api.read_timeout", timeout)?,
             request_timeout: values.read("api.request_timeout", timeout)?,
@@ -205,6 +237,7 @@ impl Dataset {
             since: values.read("dataset.since", optional_moment)?,
             max_rejects: values.read("dataset.max_rejects", |text| whole(text, 0..=u64::from(u32::MAX)))?,
             max_partitions: values.read("dataset.max_partitions", |text| whole(text, 1..=100_000))?,
+            keep_receipts: values.read("dataset.keep_receipts", age)?,
             keep_unknown_fields: values.read("dataset.keep_unknown_fields", boolean)?,
         })
     }

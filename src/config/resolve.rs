@@ -6,9 +6,12 @@ use crate::error::{Error, Kind, Result};
 use crate::store::files::named::{self, Origin, Refusal};
 use crate::words::text::is_quoted;
 
+use super::environment::PROFILE;
+use super::file::{self, File, Profile, Written};
 use super::keys::{self, KEYS, Key};
+use super::profile::Variables;
 use super::source::{Override, Source};
-use super::{Config, Environment, file};
+use super::{Config, Environment};
 
 /// A setting in force, as `rollbook config` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,34 +33,72 @@ pub struct Resolved {
     pub settings: Vec<Setting>,
     /// The settings file that was read.
     pub file: Option<PathBuf>,
+    /// The profile that was chosen.
+    pub profile: Option<String>,
+    /// The variables that the credentials of the API are in.
+    pub variables: Variables,
 }
 
-/// Resolves the settings: defaults < file < environment < flags.
+/// Resolves the settings: defaults < file < profile < environment < flags.
 ///
-/// `file` is the one named by `--config`, `flags` what was typed. Reads the settings file, and nothing else.
+/// `file` is the one named by `--config`, `profile` the one named by `--profile`, `flags` what was typed. Reads the settings file, and nothing else.
 ///
 /// # Errors
 /// [`Kind::Config`] with the key, what is allowed, the source and the value.
-pub fn resolve(file: Option<&Path>, environment: &Environment, flags: Vec<Override>) -> Result<Resolved> {
-    resolve_with(file, environment, flags, &named::settings)
+pub fn resolve(
+    file: Option<&Path>,
+    profile: Option<&str>,
+    environment: &Environment,
+    flags: Vec<Override>,
+) -> Result<Resolved> {
+    resolve_with(file, profile, environment, flags, &named::settings)
 }
 
 /// [`resolve`] with a file system of the caller's.
 pub(super) fn resolve_with(
     file: Option<&Path>,
+    profile: Option<&str>,
     environment: &Environment,
     flags: Vec<Override>,
     read: &dyn Fn(&Path, Origin) -> Result<String, Refusal>,
 ) -> Result<Resolved> {
     let file = file::find(file, environment, read)?;
-    let mut values = Values::defaults();
+    let (mut values, mut profiles) = (Values::defaults(), Vec::new());
     if let Some(file) = &file {
-        values.lay(file.settings()?);
+        let Written { settings, profiles: found } = file.written()?;
+        values.lay(settings);
+        profiles = found;
     }
+    let profile = profile.or(environment.get(PROFILE)).map(|name| chosen(name, profiles, file.as_ref())).transpose()?;
+    let (profile, variables) = match profile {
+        Some(Profile { name, settings, variables }) => {
+            values.lay(settings);
+            (Some(name), variables.unwrap_or_default())
+        }
+        None => (None, Variables::default()),
+    };
     values.lay(environment.settings()?);
     values.lay(flags);
     let config = Config::read(&values)?;
-    Ok(Resolved { config, settings: values.0, file: file.map(|file| file.path) })
+    Ok(Resolved { config, settings: values.0, file: file.map(|file| file.path), profile, variables })
+}
+
+/// The profile of this name.
+fn chosen(name: &str, profiles: Vec<Profile>, file: Option<&File>) -> Result<Profile> {
+    let known: Vec<_> = profiles.iter().map(|profile| profile.name.clone()).collect();
+    if let Some(profile) = profiles.into_iter().find(|profile| profile.name == name) {
+        return Ok(profile);
+    }
+    let error = Error::new(Kind::Config, format!("no such profile in the settings: {name}"));
+    Err(match (file, known.as_slice()) {
+        (None, _) => {
+            error.hint("there is no settings file: name it with --config, or leave out --profile and ROLLBOOK_PROFILE")
+        }
+        (Some(file), []) => {
+            error.hint(format!("{} has none; a profile begins with [profile.NAME]", file.path.display()))
+        }
+        (Some(file), known) => error.hint(format!("the profiles in {} are {}", file.path.display(), known.join(", "))),
+    })
 }
 
 impl Resolved {
@@ -66,6 +107,9 @@ impl Resolved {
         if let Some(file) = &self.file {
             let whole = std::path::absolute(file).unwrap_or_else(|_| file.clone());
             tracing::info!("the settings file in force: {}", whole.display());
+        }
+        if let Some(profile) = &self.profile {
+            tracing::info!("the profile in force: {profile}; credentials come from {}", self.variables);
         }
         if let Some(source) = self.said("store.options").filter(|_| !self.config.store.options.is_empty()) {
             tracing::info!("the object store is used with options, {source} says so");

@@ -24,7 +24,7 @@ impl Resolved {
         })
     }
 
-    /// `{"file": .., "settings": {"api.per_page": {"value": 100, "source": "default"}}}`.
+    /// `{"file": .., "profile": .., "settings": {"api.per_page": {"value": 100, "source": "default"}}}`.
     #[must_use]
     pub fn json(&self) -> Value {
         let entry = |setting: &Setting| {
@@ -32,7 +32,8 @@ impl Resolved {
             (setting.key.name.to_owned(), value)
         };
         let settings: Map<String, Value> = self.settings.iter().map(entry).collect();
-        json!({"file": self.file.as_ref().map(|file| file.display().to_string()), "settings": settings})
+        let file = self.file.as_ref().map(|file| file.display().to_string());
+        json!({"file": file, "profile": self.profile, "settings": settings})
     }
 }
 

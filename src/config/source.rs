@@ -9,6 +9,8 @@ pub enum Source {
     Default,
     /// The settings file: its path and line, `rollbook.toml:3`.
     File(String),
+    /// A profile of the settings file: its name, and path and line.
+    Profile(String, String),
     /// An environment variable by its name: `ROLLBOOK_API_PER_PAGE`.
     Environment(String),
     /// A flag by its name: `--dest`.
@@ -22,6 +24,7 @@ impl fmt::Display for Source {
         match self {
             Self::Default => out.write_str("default"),
             Self::File(place) => write!(out, "file {place}"),
+            Self::Profile(name, place) => write!(out, "profile {name}, file {place}"),
             Self::Environment(name) => write!(out, "environment {name}"),
             Self::Flag(name) => write!(out, "flag {name}"),
             Self::Command(name) => write!(out, "command {name}"),

@@ -29,7 +29,7 @@ fn with_files(
         Some(text) => Ok((*text).to_owned()),
         None => Err(io::Error::new(io::ErrorKind::NotFound, "no such file").into()),
     };
-    resolve_with(named.map(Path::new), &environment(variables), flags, &read)
+    resolve_with(named.map(Path::new), None, &environment(variables), flags, &read)
 }
 
 fn with_file(text: &str) -> Result<Resolved> {
@@ -76,13 +76,15 @@ fn the_readme_lists_every_setting_with_its_default() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, walk, dataset, people, store, stage } = with_files(None, &[], &[], vec![]).unwrap().config;
+    let Config { api, walk, dataset, people, privacy, store, stage, notify } =
+        with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
         base_url: "https://api.videosdk.live".parse().unwrap(),
         per_page: 100,
         concurrency: 8,
         requests_per_second: 0.0,
+        max_requests: 0,
         connect_timeout: Duration::from_secs(10),
         read_timeout: Duration::from_secs(30),
         request_timeout: Duration::from_mins(1),
@@ -97,12 +99,15 @@ fn the_defaults_are_the_documented_ones() {
         since: None,
         max_rejects: 0,
         max_partitions: 5000,
+        keep_receipts: Duration::from_hours(24 * 400),
         keep_unknown_fields: false,
     };
     assert_eq!(dataset, expected);
     assert_eq!(people, People::new(person::Key::Name, None, true));
+    assert!(privacy.rule(None).is_open() && privacy.key_file.is_none());
     assert_eq!(store, Store { options: Vec::new(), retry_budget: Duration::from_secs(150) });
     assert_eq!(stage.dir, None);
+    assert_eq!(notify, Notify { command: Vec::new(), timeout: Duration::from_secs(30), metrics_file: None });
     assert_eq!(
         walk,
         Walk {
@@ -189,7 +194,7 @@ fn bad_files_are_refused_by_name_and_line() {
         (
             "[dataset]\ncompression = 5",
             "error: unknown setting `dataset.compression`: file ./rollbook.toml:2\n\
-             hint: the settings of [dataset] are url, partition_by, since, max_rejects, max_partitions, keep_unknown_fields",
+             hint: the settings of [dataset] are url, partition_by, since, max_rejects, max_partitions, keep_receipts, keep_unknown_fields",
         ),
         (
             "[api]\ntoken = \"ey.secret\"",
@@ -198,8 +203,8 @@ fn bad_files_are_refused_by_name_and_line() {
         ),
         ("\n[apis]\n", "error: unknown section `apis`: file ./rollbook.toml:2\nhint: did you mean [api]?"),
         (
-            "[privacy]",
-            "error: unknown section `privacy`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, people, store, stage",
+            "[security]",
+            "error: unknown section `security`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, people, privacy, store, stage, notify",
         ),
         (
             "per_page = 5",
@@ -347,10 +352,10 @@ fn the_table_is_aligned() {
     let table = resolved.table();
     let lines: Vec<_> = table.lines().collect();
     assert_eq!(lines.len(), KEYS.len() + 1);
-    assert_eq!(lines[0], "setting                      value                      source");
-    assert_eq!(lines[2], "api.base_url                 https://api.videosdk.live  default");
-    assert_eq!(lines[3], "api.per_page                 20                         file ./rollbook.toml:2");
-    assert_eq!(lines[KEYS.len()], "stage.dir                    \"\"                         default");
+    assert_eq!(lines[0], "setting                       value                      source");
+    assert_eq!(lines[2], "api.base_url                  https://api.videosdk.live  default");
+    assert_eq!(lines[3], "api.per_page                  20                         file ./rollbook.toml:2");
+    assert_eq!(lines[KEYS.len()], "notify.metrics_file           \"\"                         default");
 }
 
 #[test]

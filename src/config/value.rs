@@ -46,6 +46,22 @@ pub(super) fn list(text: &str) -> Read<Vec<String>> {
     }
 }
 
+/// Some of the named values: a list, or the names with commas between them.
+pub(super) fn choices<T: Copy>(text: &str, choices: &[(&str, T)]) -> Read<Vec<T>> {
+    let all = choices.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let allowed = || format!("a list of some of these: {all}");
+    let texts = list(text).map_err(|_| allowed())?;
+    let typed = texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|name| !name.is_empty());
+    typed.map(|name| choice(name, choices, "").map_err(|_| allowed())).collect()
+}
+
+/// A program and its arguments, or none where the list is empty. No text of them may hold a NUL, which no system hands on.
+pub(super) fn program(text: &str) -> Read<Vec<String>> {
+    let words = list(text).ok().filter(|words| words.first().is_none_or(|program| !program.trim().is_empty()));
+    let words = words.filter(|words| words.iter().all(|word| !word.contains('\0')));
+    words.ok_or_else(|| "a program and its arguments, such as `[\"/usr/local/bin/tell\", \"--quiet\"]`".to_owned())
+}
+
 /// A list as a text that [`list`] reads.
 pub(super) fn list_text(texts: &[&str]) -> String {
     serde_json::json!(texts).to_string()
@@ -95,6 +111,12 @@ pub(super) fn optional_folder(text: &str) -> Read<Option<PathBuf>> {
         Place::Folder(path) => Ok(Some(PathBuf::from(path))),
         Place::Objects(_) => Err("the path of a local folder".to_owned()),
     }
+}
+
+/// A file on this machine, or none where the text is empty.
+pub(super) fn optional_file(text: &str) -> Read<Option<PathBuf>> {
+    let names_a_file = text.is_empty() || !text.ends_with(['/', '.']);
+    optional_folder(text).ok().filter(|_| names_a_file).ok_or_else(|| "the path of a local file".to_owned())
 }
 
 /// A moment in microseconds, or none where the text is empty.

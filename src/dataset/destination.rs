@@ -7,6 +7,8 @@ use super::lease::Terms;
 use super::trial;
 use crate::config::{Config, Environment};
 use crate::error::{Error, Kind, Result};
+use crate::rows::method::Method;
+use crate::rows::privacy::Privacy;
 use crate::rows::tables::Table;
 use crate::store::files::Below;
 use crate::store::place::{Place, Service};
@@ -60,12 +62,24 @@ impl Destination {
             _ => error,
         })?;
         store.heed(stop);
-        let real = Layout::new(store, config.dataset.partition_by).with_people(config.people.clone());
+        let method = Method::current(config.people.clone(), Privacy::default());
+        let real = Layout::new(store, config.dataset.partition_by).with_method(method);
         let layout = if is_dry { real.dry() } else { real.clone() };
         let lease = for_tests(environment, "ROLLBOOK_TEST_LEASE");
         let beat = lease.and_then(|beat| duration(beat).ok());
         let terms = Terms { wait: None, beat, is_off: lease == Some("off") };
         Ok(Self { layout, stage, stages, terms, is_dry, real })
+    }
+
+    /// The same for a run that makes rows, which needs the key of all tokens where something is to be protected.
+    ///
+    /// # Errors
+    /// `Config` where there is no such key, or one that can't be used.
+    pub fn with_key(self, config: &Config, environment: &Environment) -> Result<Self> {
+        let key = config.privacy.key(environment)?;
+        let method = Method::current(config.people.clone(), config.privacy.rule(key.as_ref()));
+        let [layout, real] = [self.layout, self.real].map(|layout| layout.with_method(method.clone()));
+        Ok(Self { layout, real, ..self })
     }
 
     /// Refuses a folder whose parent is not there, as where a disk is not mounted: the dataset would begin anew on another

@@ -29,6 +29,8 @@ use crate::words::stop::Stop;
 pub const SCHEMA_VERSION_KEY: &str = "rollbook.schema_version";
 /// Key in every file's metadata: the rule for persons as JSON, by which the rows were counted.
 pub const PEOPLE_KEY: &str = "rollbook.people";
+/// Where the metadata of a file says what may be written down, in JSON; not there where that is everything, and everybody counts.
+pub const PRIVACY_KEY: &str = "rollbook.privacy";
 
 /// Rows handed to the Parquet writer at a time; pages are cut at such borders.
 const BATCH_ROWS: usize = 8192;
@@ -228,9 +230,14 @@ fn properties(table: Table, method: &Method) -> Result<WriterProperties, Parquet
         let index = table.columns().iter().position(|column| column.name == *name)?;
         Some(SortingColumn { column_idx: i32::try_from(index).ok()?, descending: false, nulls_first: true })
     });
-    let people = serde_json::to_string(&method.people).map_err(|error| ParquetError::External(error.into()))?;
+    let external = |error: serde_json::Error| ParquetError::External(error.into());
     let version = KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), method.schema_version.to_string());
-    let metadata = vec![version, KeyValue::new(PEOPLE_KEY.to_owned(), people)];
+    let people = serde_json::to_string(&method.people).map_err(external)?;
+    let mut metadata = vec![version, KeyValue::new(PEOPLE_KEY.to_owned(), people)];
+    if !method.privacy.is_open() {
+        let privacy = serde_json::to_string(&method.privacy).map_err(external)?;
+        metadata.push(KeyValue::new(PRIVACY_KEY.to_owned(), privacy));
+    }
     let mut builder = WriterProperties::builder()
         .set_created_by("rollbook".to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))

@@ -6,6 +6,7 @@
 pub mod rows;
 mod rule;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -16,9 +17,11 @@ use super::layout::Layout;
 use super::sealed;
 use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::{Denied, Hash, Identifier};
+use crate::rows::method::Method;
+use crate::rows::privacy::{Column, Shown};
 use crate::store::{Access, Swap, Version, failed, raced};
 use crate::words::timestamp;
-pub use rule::{Match, Origin, Rule, Taken, Tally, What};
+pub use rule::{Alias, Aliased, Match, Origin, Rule, Taken, Tally, What};
 
 /// The file's own form. Form 1 had one floor and a set of hashes of exact names and ids, without more about them.
 const FORM: u32 = 2;
@@ -193,7 +196,7 @@ impl Erasures {
     ///
     /// # Errors
     /// `Unexpected` where the key can't be used.
-    pub fn add(&mut self, erase: &Erase, key: Hash, origin: &Origin) -> Result<Vec<Asked>> {
+    pub fn add(&mut self, erase: &Erase, key: Hash, origin: &Origin, method: &Method) -> Result<Vec<Asked>> {
         if self.key.is_empty() {
             self.key = key.to_vec();
         }
@@ -211,7 +214,7 @@ impl Erasures {
             });
         }
         for (by, text) in &erase.people {
-            asked.push(self.deny(*by, text, origin)?);
+            asked.push(self.deny(*by, text, origin, method)?);
         }
         if self.last_number == before {
             self.epoch -= 1;
@@ -220,8 +223,11 @@ impl Erasures {
         Ok(asked.into_iter().map(|number| Asked { number, is_new: number > before }).collect())
     }
 
-    fn deny(&mut self, by: Identifier, text: &str, origin: &Origin) -> Result<u32> {
-        let hash = Denied::nobody(&self.key)?.hash(by, text);
+    fn deny(&mut self, by: Identifier, text: &str, origin: &Origin, method: &Method) -> Result<u32> {
+        let keyed = Denied::nobody(&self.key)?;
+        let hash = keyed.hash(by, text);
+        let alias = alias(by, text, method);
+        let alias = alias.map(|(of, token)| Alias { of, hash: hexadecimal(&keyed.hash(of.identifier(), &token)) });
         let hexadecimal = hexadecimal(&hash);
         // Two identifiers never have one hash.
         if let Some(rule) = self.rules.iter_mut().find(|rule| rule.hash.as_ref() == Some(&hexadecimal)) {
@@ -229,11 +235,15 @@ impl Erasures {
                 *rule = rule.clone().of_participant(by, text, &hash);
                 self.is_changed = true;
             }
+            if alias.is_some() && rule.alias != alias {
+                rule.alias = alias;
+                self.is_changed = true;
+            }
             return Ok(rule.number);
         }
         let what = if by == Identifier::Id { What::ParticipantId } else { What::ParticipantName };
         let rule = self.next(what, Some(origin));
-        self.rules.push(rule.of_participant(by, text, &hash));
+        self.rules.push(Rule { alias, ..rule.of_participant(by, text, &hash) });
         Ok(self.last_number)
     }
 
@@ -313,6 +323,24 @@ impl Erasures {
     }
 }
 
+/// By what a participant of this id or name is known in rows of a method that protects these.
+pub fn alias(by: Identifier, text: &str, method: &Method) -> Option<(Aliased, String)> {
+    let Method { people, privacy, .. } = method;
+    let token = |column| privacy.kept(column, Some(Cow::Borrowed(text))).map(Cow::into_owned);
+    let is_token = |column| privacy.columns().shown(column) == Shown::Token;
+    match by {
+        Identifier::Id if is_token(Column::ParticipantId) => {
+            Some((Aliased::ParticipantId, token(Column::ParticipantId)?))
+        }
+        Identifier::Name if is_token(Column::Name) => Some((Aliased::Name, token(Column::Name)?)),
+        Identifier::Name if privacy.columns().shown(Column::Name) == Shown::Dropped => {
+            let person = people.by_name(text)?;
+            Some((Aliased::Person, privacy.person(&person)))
+        }
+        _ => None,
+    }
+}
+
 /// Where it is, relative to the dataset.
 pub fn path() -> String {
     Layout::own("erasures.json")
@@ -335,7 +363,7 @@ mod tests {
 
     fn add(erasures: &mut Erasures, before: Option<i64>, people: &[(Identifier, &str)]) -> Vec<(u32, bool)> {
         let people = people.iter().map(|(by, text)| (*by, (*text).to_owned())).collect();
-        let asked = erasures.add(&Erase { before, people }, [7; 32], &origin()).unwrap();
+        let asked = erasures.add(&Erase { before, people }, [7; 32], &origin(), &Method::default()).unwrap();
         asked.into_iter().map(|Asked { number, is_new }| (number, is_new)).collect()
     }
 

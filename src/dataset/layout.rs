@@ -10,7 +10,6 @@ use super::forms::{self, PART};
 use crate::error::{Error, Kind, Result};
 use crate::rows::method::Method;
 use crate::rows::partition::{Partition, PartitionBy};
-use crate::rows::person::People;
 use crate::rows::tables::Table;
 use crate::store::{Dry, Local, Store, Survey, Version};
 
@@ -28,10 +27,10 @@ impl Layout {
         Self { store, by, method: Arc::default() }
     }
 
-    /// The same, where the key of a person is made so.
+    /// The same, where rows are made so.
     #[must_use]
-    pub fn with_people(self, people: People) -> Self {
-        Self { method: Arc::new(Method::current(people)), ..self }
+    pub fn with_method(self, method: Method) -> Self {
+        Self { method: Arc::new(method), ..self }
     }
 
     /// The layout of a dataset in a folder that nobody else writes to.

@@ -52,7 +52,7 @@ pub enum Change {
 
 /// A partition that is about to be made, of the files that were read.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct Rewrite<'a> {
     /// The dataset that the partition is of.
     pub layout: &'a Layout,
     /// Which month or day, as in the paths of its files.
@@ -69,11 +69,11 @@ pub type Sink<'a> = &'a mut dyn FnMut(Run) -> Result<()>;
 /// A partition whose files are made and not yet in place; dropped, it leaves nothing behind.
 pub struct Ready<'a> {
     store: &'a dyn Store,
-    files: Vec<Made>,
+    files: Vec<Drafted>,
 }
 
 /// A file that was made, beside its place, and how it compares with the one that is there.
-struct Made {
+struct Drafted {
     table: Table,
     draft: Draft,
     written: Written,
@@ -81,7 +81,7 @@ struct Made {
     changed: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Rewrite<'a> {
     /// Makes the partition's files of the rows that are passed on. `alone`: no other partition keeps the cores busy.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl<'a> Place<'a> {
         let mut files = Vec::with_capacity(3);
         for (table, ((draft, written), version)) in drafts.zip(written).zip(self.versions) {
             let changed = !is_there(store, &draft, version.as_ref())?;
-            files.push(Made { table, draft, written, version, changed });
+            files.push(Drafted { table, draft, written, version, changed });
         }
         if self.change == Change::Removing {
             files.reverse();
@@ -117,7 +117,7 @@ impl Ready<'_> {
             self.store.flush(&mut made.draft)?;
         }
         let mut versions = Versions::default();
-        for Made { table, draft, written, version, changed } in self.files {
+        for Drafted { table, draft, written, version, changed } in self.files {
             let path = draft.path().to_owned();
             let version = match version {
                 Some(version) if !changed => version,
@@ -132,7 +132,7 @@ impl Ready<'_> {
 
     /// The partition's files as they will be; none where nothing changes.
     pub fn entries(&self) -> Vec<Entry> {
-        let entry = |Made { draft, written, .. }: &Made| Entry {
+        let entry = |Drafted { draft, written, .. }: &Drafted| Entry {
             path: draft.path().to_owned(),
             rows: written.rows,
             sha256: written.sha256.clone(),

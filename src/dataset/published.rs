@@ -21,6 +21,7 @@ use parquet::arrow::ProjectionMask;
 use super::layout::Layout;
 use crate::error::{Error, Kind, Result};
 use crate::rows::chunk::Keys;
+use crate::rows::method::{Method, OTHERWISE};
 use crate::rows::partition::Partition;
 use crate::rows::tables::{Table, Tables, sessions};
 use crate::store::{ROUNDS, Version, raced, unless_raced};
@@ -173,9 +174,18 @@ impl Published {
     }
 
     /// The sessions with their rows, in order, as this run counts them.
+    ///
+    /// # Errors
+    /// `Config` where what this run would keep of them is not there any more.
     pub fn chunks(&self) -> Result<Chunks> {
         let chunks = self.chunks_as_stored()?;
-        let counts_anew = chunks.methods().values().any(|method| method != self.layout.method());
+        let (methods, own) = (chunks.methods(), self.layout.method());
+        let refused = |(table, method): (Table, &Arc<Method>)| Some((table, own.refusal(method)?));
+        if let Some((table, why)) = methods.iter().find_map(refused) {
+            let place = self.layout.store().place(&self.layout.relative(table, self.partition));
+            return Err(Error::new(Kind::Config, format!("{why}: {place}")).hint(OTHERWISE));
+        }
+        let counts_anew = methods.values().any(|method| method != own);
         Ok(Chunks { counts_anew, ..chunks })
     }
 

@@ -3,6 +3,7 @@
 pub mod newest;
 pub mod past;
 pub mod purged;
+pub mod thinned;
 pub mod walked;
 
 use std::collections::BTreeMap;

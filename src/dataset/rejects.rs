@@ -22,6 +22,7 @@ use super::receipt;
 use crate::error::Result;
 use crate::rows::erasure::Denied;
 use crate::rows::flatten::{Of, Reject};
+use crate::rows::privacy::{Privacy, shape};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 use crate::words::id;
 use crate::words::limits;
@@ -50,7 +51,7 @@ struct Line {
     /// The record as it was read, until it expires after 30 days.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
-    /// Its hash in hexadecimal, from then on.
+    /// Its hash in hexadecimal: from then on, and from the beginning where `raw` is its shape alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<String>,
 }
@@ -58,7 +59,7 @@ struct Line {
 impl Line {
     fn content(&self) -> Option<u128> {
         let hash = self.hash.as_deref().and_then(|hash| u128::from_str_radix(hash, 16).ok());
-        self.raw.as_deref().map(id::hash).or(hash)
+        hash.or_else(|| self.raw.as_deref().map(id::hash))
     }
 
     /// By what a later run knows the record again. Earlier versions wrote no id beside it.
@@ -137,16 +138,16 @@ impl Rejects {
                 self.file = Some(self.layout.store().begin(&path)?);
             }
             let Some(file) = &self.file else { continue };
-            let Reject { index, reason, raw, of } = reject;
+            let Reject { index, reason, raw, of, mark: hash } = reject;
             let id = if let Of::Session(id) = of { Some(id) } else { None };
-            write(&self.layout, file, &Line { page, index, reason, id, raw: Some(raw), hash: None })?;
+            write(&self.layout, file, &Line { page, index, reason, id, raw: Some(raw), hash })?;
         }
         Ok(())
     }
 
     /// Counts a record; says whether its text is not stored yet.
     fn count(&mut self, asked: Option<(u64, u32)>, reject: &Reject) -> bool {
-        let content = id::hash(&reject.raw);
+        let content = reject.content();
         match &reject.of {
             Of::Session(id) => {
                 let record = of_session(id, content);
@@ -256,6 +257,30 @@ pub fn purge(layout: &Layout, denied: Option<&Denied>, floor: Option<(i64, u32)>
     Ok(done)
 }
 
+/// Leaves the shape alone of all raw records, by a rule that is stricter than the one that they were kept by.
+///
+/// # Errors
+/// `Destination`, or `Raced` where another run came between.
+pub fn protect(layout: &Layout, privacy: &Privacy) -> Result<()> {
+    let protected = |line: Line| {
+        // Of a record that is kept as a hash alone nothing is left to tell by whose key that was made.
+        let hash = privacy.mark(line.content()?)?;
+        let raw = shape(line.raw.as_deref()?, privacy.columns());
+        Some(Line { hash: Some(line.hash.unwrap_or_else(|| format!("{hash:x}"))), raw: Some(raw), ..line })
+    };
+    for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
+        let mut is_protected = true;
+        let is_whole = each(layout, &path, |line| {
+            is_protected &= protected(line.clone()).as_ref() == Some(&line);
+            Ok(())
+        })?;
+        if !(is_protected && is_whole) {
+            rewrite(layout, &path, &version, protected)?;
+        }
+    }
+    Ok(())
+}
+
 /// The start of a raw record, in microseconds.
 fn start(raw: &str) -> Option<i64> {
     #[derive(Deserialize)]
@@ -324,7 +349,7 @@ mod tests {
 
     fn reject(id: &str, raw: &str) -> Reject {
         let of = if id.is_empty() { Of::Unknown(Vec::new()) } else { Of::Session(id.to_owned()) };
-        Reject { index: 3, reason: "bad_value".to_owned(), raw: raw.to_owned(), of }
+        Reject { index: 3, reason: "bad_value".to_owned(), raw: raw.to_owned(), of, mark: None }
     }
 
     /// Total, new, and without an id, of a run that meets these on one page.

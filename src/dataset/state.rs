@@ -18,6 +18,7 @@ use super::receipt::past;
 use crate::error::Result;
 use crate::rows::partition::{Partition, PartitionBy};
 use crate::rows::person::People;
+use crate::rows::privacy::Privacy;
 use crate::rows::tables::{SCHEMA_VERSION, Table};
 use crate::store::Version;
 use crate::words::limits;
@@ -41,6 +42,10 @@ pub struct State {
     /// finished by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     people: Option<String>,
+    /// What may be written down, as in the metadata of the files; `None` where that is everything, and everybody counts. Here before
+    /// the first file is, so that nobody takes back what has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    privacy: Option<String>,
     /// How far exports without a filter have covered the list; `None` before the first of them, and where nothing is
     /// settled any more.
     #[serde(default)]
@@ -111,6 +116,7 @@ impl State {
             source,
             files: BTreeMap::new(),
             people: None,
+            privacy: None,
             covered: None,
             gone: BTreeSet::new(),
             owed: Owed::default(),
@@ -154,6 +160,19 @@ impl State {
     /// Remembers by which rule for persons all rows are counted now.
     pub fn knows_people(&mut self, people: &People) {
         self.people = serde_json::to_string(people).ok();
+    }
+
+    /// Remembers what may be written down from now on; says whether that is new.
+    pub fn guards(&mut self, privacy: &Privacy) -> bool {
+        let text = (!privacy.is_open()).then(|| serde_json::to_string(privacy).ok()).flatten();
+        let is_new = self.privacy != text;
+        self.privacy = text;
+        is_new
+    }
+
+    /// What may be written down; `None` where a newer version has said so.
+    pub fn privacy(&self) -> Option<Privacy> {
+        self.privacy.as_ref().map_or_else(|| Some(Privacy::default()), |text| serde_json::from_str(text).ok())
     }
 
     /// The files of [`State::files`], for who needs nothing else of the state.
@@ -275,6 +294,11 @@ impl State {
     pub fn moves(&mut self, moving: &Moving) -> bool {
         let moving = moving.iter().map(|(id, partition)| (id.clone(), partition.text())).collect();
         std::mem::replace(&mut self.moving, moving) != self.moving
+    }
+
+    /// Whether it was read from a file.
+    pub const fn is_stored(&self) -> bool {
+        self.version.is_some()
     }
 
     /// The id of the last run that published, if there was one.

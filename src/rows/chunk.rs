@@ -106,9 +106,9 @@ impl Chunk {
         &self.batches
     }
 
-    /// What is listed in the rows.
-    pub fn roll(&self) -> Roll<'_> {
-        Roll::of_published(&self.batches, &self.offsets)
+    /// What is listed in the rows, which are as a method has them.
+    pub fn roll(&self, method: &Method) -> Roll<'_> {
+        Roll::of_published(&self.batches, &self.offsets, method)
     }
 
     /// Where the rows of a session are among the participants and among the timelogs.

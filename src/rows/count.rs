@@ -16,12 +16,12 @@ use arrow_array::builder::{ArrayBuilder, StringBuilder};
 use crate::rows::anomaly::{Anomalies, Anomaly};
 use crate::rows::attendance::{self, Bounds, Moments, Span, Totals, millis};
 use crate::rows::method::Method;
-use crate::rows::person::People;
+use crate::rows::person::Entry;
 use crate::rows::tables::{Computed, Tables, participants, sessions, timelogs};
 use identities::Identities;
 pub use next_joins::Logs;
 use next_joins::NextJoins;
-pub use roll::Roll;
+pub use roll::{Roll, Told};
 
 /// The first schema version in which an open timelog ends with the next join of its participant. Before, it ended with its
 /// session only, and everybody who had joined and not left was present while that ran.
@@ -40,7 +40,7 @@ pub fn count(roll: &Roll<'_>, method: &Method) -> Tables<Computed> {
 /// The columns so far, and scratch space that is kept from one session to the next.
 struct Counter<'a> {
     roll: &'a Roll<'a>,
-    people: &'a People,
+    method: &'a Method,
     /// `None` where the rules know of no next join.
     next_joins: Option<NextJoins<'a>>,
     sessions: sessions::Counts,
@@ -55,9 +55,12 @@ struct Counter<'a> {
     /// Which ids have several entries in the session at hand, and the spans of those.
     ids: Identities,
     shared: Vec<(usize, Span)>,
-    /// The person behind the entry at hand, and all persons of the session.
+    /// The person behind the entry at hand, and whether that counts.
     person: String,
+    is_excluded: bool,
+    /// All persons of the session, and which of its entries do not count.
     persons: Identities,
+    excluded: Vec<bool>,
     moments: Moments,
 }
 
@@ -81,7 +84,7 @@ impl<'a> Counter<'a> {
     fn new(roll: &'a Roll<'a>, method: &'a Method) -> Self {
         Self {
             roll,
-            people: &method.people,
+            method,
             next_joins: (method.schema_version >= NEXT_JOINS_SINCE).then(|| NextJoins::new(roll.logs)),
             sessions: sessions::Counts::with_capacity(roll.started_at.len()),
             participants: participants::Counts::with_capacity(roll.participant_index.len()),
@@ -92,7 +95,9 @@ impl<'a> Counter<'a> {
             ids: Identities::default(),
             shared: Vec::new(),
             person: String::new(),
+            is_excluded: false,
             persons: Identities::default(),
+            excluded: Vec::new(),
             moments: Moments::default(),
         }
     }
@@ -107,7 +112,7 @@ impl<'a> Counter<'a> {
         let first = self.participants.person.len();
         self.entries(row, entries.clone(), logs.clone(), &mut session);
         let persons = Persons { of: &self.participants.person, first };
-        let person_count = self.persons.find(entries.len(), |place| Some(persons.at(place)));
+        let person_count = self.persons.find(entries.len(), |place| (!self.excluded[place]).then(|| persons.at(place)));
         let swept = attendance::sweep(&self.all, &mut self.moments);
         let peak =
             if session.ids_differ { attendance::sweep(&self.present, &mut self.moments).most } else { swept.most };
@@ -129,6 +134,7 @@ impl<'a> Counter<'a> {
         self.all.clear();
         self.present.clear();
         self.shared.clear();
+        self.excluded.clear();
         self.ids.find(entries.len(), |place| self.roll.id(entries.start + place));
         if let Some(next_joins) = &mut self.next_joins {
             next_joins.session(logs.clone());
@@ -138,7 +144,8 @@ impl<'a> Counter<'a> {
             let own = self.roll.logs_of(entry, next..logs.end);
             self.strays(row, next..own.start);
             next = own.end;
-            self.people.person(self.roll.of_entry(row, entry), &mut self.person);
+            self.meet(self.roll.told_of_entry(entry), self.roll.of_entry(row, entry));
+            self.excluded.push(self.is_excluded);
             self.entry(bounds, entry, own, self.ids.shared(place), session);
         }
         self.strays(row, next..logs.end);
@@ -154,8 +161,21 @@ impl<'a> Counter<'a> {
     /// Counts timelogs of a session whose entries are not there.
     fn strays(&mut self, session: usize, logs: Range<usize>) {
         for row in logs {
-            self.people.person(self.roll.of_stray(session, row), &mut self.person);
+            self.meet(self.roll.told_of_stray(row), self.roll.of_stray(session, row));
             self.logs(self.roll.bounds(session), row..row + 1);
+        }
+    }
+
+    /// Finds out who is behind the rows that are counted next.
+    fn meet(&mut self, told: Option<(&str, bool)>, listed: Entry<'_>) {
+        if let Some((person, is_excluded)) = told {
+            self.person.clear();
+            self.person.push_str(person);
+            self.is_excluded = is_excluded;
+        } else {
+            let Method { people, privacy, .. } = self.method;
+            people.person(listed, &mut self.person);
+            self.is_excluded = privacy.excludes(listed.participant_id, listed.name);
         }
     }
 
@@ -178,10 +198,12 @@ impl<'a> Counter<'a> {
             anomalies.add(Anomaly::Overlap);
         }
         let attended_ms = millis(attendance::length(&self.entry));
-        session.attended_ms = session.attended_ms.saturating_add(attended_ms);
         session.anomalies.merge(anomalies);
-        session.ids_differ |= present_since.is_some() || shared.is_some();
-        self.keep_spans(shared, present_since);
+        if !self.is_excluded {
+            session.attended_ms = session.attended_ms.saturating_add(attended_ms);
+            session.ids_differ |= present_since.is_some() || shared.is_some();
+            self.keep_spans(shared, present_since);
+        }
 
         let counts = &mut self.participants;
         counts.person.append_value(&self.person);
@@ -191,6 +213,7 @@ impl<'a> Counter<'a> {
         counts.attended_ms.append_value(attended_ms);
         counts.gross_ms.append_value(millis(totals.gross));
         counts.is_present.append_value(totals.is_present);
+        counts.is_excluded.append_value(self.is_excluded);
         counts.anomalies.push(anomalies);
     }
 
@@ -226,6 +249,7 @@ impl<'a> Counter<'a> {
             counts.duration_ms.append_option(attendance::duration(log.start, log.end));
             counts.effective_started_at.append_option(counted.effective.map(|span| span.start));
             counts.effective_ended_at.append_option(counted.effective.map(|span| span.end));
+            counts.is_excluded.append_value(self.is_excluded);
             counts.anomalies.push(counted.anomalies);
         }
         all

@@ -27,11 +27,13 @@ pub enum Identifier {
     ExactName,
     /// `name`, in its normal form ([`name::normal`]).
     Name,
+    /// `person`, where that is all that is kept of a name.
+    Person,
 }
 
 impl Identifier {
-    /// The three ways; `by as usize` is the index of each.
-    pub const ALL: [Self; 3] = [Self::Id, Self::ExactName, Self::Name];
+    /// All ways; `by as usize` is the index of each.
+    pub const ALL: [Self; 4] = [Self::Id, Self::ExactName, Self::Name, Self::Person];
 }
 
 /// Those who have been erased.
@@ -39,7 +41,7 @@ impl Identifier {
 pub struct Denied {
     keyed: Hmac<Sha256>,
     /// Hashes and the numbers of their rules, in the order of [`Identifier::ALL`].
-    rules: [BTreeMap<Hash, u32>; 3],
+    rules: [BTreeMap<Hash, u32>; Identifier::ALL.len()],
 }
 
 impl Denied {
@@ -70,6 +72,7 @@ impl Denied {
             Identifier::Id => ("id:", Cow::Borrowed(text)),
             Identifier::ExactName => ("name:", Cow::Borrowed(stored)),
             Identifier::Name => ("normal:", name::normal(stored)),
+            Identifier::Person => ("person:", Cow::Borrowed(text)),
         };
         let mut keyed = self.keyed.clone();
         keyed.update(prefix.as_bytes());
@@ -77,11 +80,16 @@ impl Denied {
         keyed.finalize().into_bytes().into()
     }
 
-    /// The numbers of the rules by which a participant with this id and name has been erased.
-    pub fn rules(&self, id: Option<&str>, name: Option<&str>) -> impl Iterator<Item = u32> {
+    /// The numbers of the rules by which a participant with this id and name has been erased; and with this `person`, in rows
+    /// that may lack the name.
+    pub fn rules(&self, id: Option<&str>, name: Option<&str>, person: Option<&str>) -> impl Iterator<Item = u32> {
         Identifier::ALL.into_iter().filter_map(move |by| {
             let rules = &self.rules[by as usize];
-            let text = if by == Identifier::Id { id } else { name };
+            let text = match by {
+                Identifier::Id => id,
+                Identifier::ExactName | Identifier::Name => name,
+                Identifier::Person => person,
+            };
             // A hash costs more than all else that is done with an entry.
             if rules.is_empty() { None } else { rules.get(&self.hash(by, text?)).copied() }
         })
@@ -89,7 +97,7 @@ impl Denied {
 
     /// Whether a participant with this id and name has been erased.
     pub fn has(&self, id: Option<&str>, name: Option<&str>) -> bool {
-        self.rules(id, name).next().is_some()
+        self.rules(id, name, None).next().is_some()
     }
 
     /// A raw record without those who have been erased. One that can't be read is not kept.
@@ -118,7 +126,7 @@ impl Denied {
             }
             Value::Object(fields) => fields.values_mut().fold(false, |found, value| self.clean(value, by) | found),
             other => {
-                let found = text(other).is_some_and(|text| told(self.rules(Some(&text), Some(&text)), by));
+                let found = text(other).is_some_and(|text| told(self.rules(Some(&text), Some(&text), None), by));
                 if found {
                     *other = Value::Null;
                 }
@@ -129,7 +137,7 @@ impl Denied {
 
     fn is_erased(&self, entry: &Value, by: &mut dyn FnMut(u32)) -> bool {
         let field = |name| entry.get(name).and_then(text);
-        told(self.rules(field("participantId").as_deref(), field("name").as_deref()), by)
+        told(self.rules(field("participantId").as_deref(), field("name").as_deref(), None), by)
     }
 }
 
@@ -177,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_name_in_its_normal_form_is_found_however_it_is_typed() {
-        let rules = |id, name| denied(b"key").rules(id, name).collect::<Vec<_>>();
+        let rules = |id, name| denied(b"key").rules(id, name, None).collect::<Vec<_>>();
         for name in ["Zoe\u{308} M", "zo\u{eb}\u{a0}m ", "ZO\u{cb}  M"] {
             assert_eq!(rules(Some("x"), Some(name)), [3], "{name}");
         }
@@ -190,7 +198,7 @@ mod tests {
         let long = "\u{e9}".repeat(limits::TEXT);
         let mut denied = denied(b"key");
         denied.add(Identifier::Name, denied.hash(Identifier::Name, limits::cut(&long, limits::TEXT)), 7);
-        assert_eq!(denied.rules(None, Some(&long)).collect::<Vec<_>>(), [7]);
+        assert_eq!(denied.rules(None, Some(&long), None).collect::<Vec<_>>(), [7]);
         assert_eq!(denied.scrub(&format!("[{{\"name\":\"{long}\"}}]")), "[]");
     }
 

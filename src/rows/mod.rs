@@ -24,5 +24,6 @@ pub mod method;
 pub mod model;
 pub mod partition;
 pub mod person;
+pub mod privacy;
 pub mod recount;
 pub mod tables;

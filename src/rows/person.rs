@@ -173,6 +173,15 @@ impl People {
         }
     }
 
+    /// The person whom a name alone makes known; `None` where a name does not.
+    pub fn by_name(&self, name: &str) -> Option<String> {
+        let entry = Entry { session_id: "", index: 0, participant_id: None, name: Some(name) };
+        self.known(entry)?;
+        let mut person = String::new();
+        self.person(entry, &mut person);
+        Some(person)
+    }
+
     fn known<'a>(&self, entry: Entry<'a>) -> Option<Cow<'a, str>> {
         let value = match self.key {
             Key::Name => entry.name?,

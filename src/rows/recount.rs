@@ -11,6 +11,7 @@ use arrow_schema::ArrowError;
 use crate::rows::chunk::{Chunk, column};
 use crate::rows::count::count;
 use crate::rows::method::Method;
+use crate::rows::privacy;
 use crate::rows::tables::{Column, Computed, Origin, Table, Tables};
 
 /// The computed columns of all rows of a chunk.
@@ -33,7 +34,7 @@ impl Numbers {
     /// version of Unicode are not compared: some names may have another normal form here. A timelog whose entry is not there
     /// counts for nothing but itself.
     pub fn of(chunk: &Chunk, method: &Method) -> Self {
-        let mut tables = count(&chunk.roll(), method);
+        let mut tables = count(&chunk.roll(method), method);
         let is_there = |column: &Column| column.since <= method.schema_version;
         let can_be_told =
             |column: &Column| method.people.is_current() || !matches!(column.name, "person" | "person_count");
@@ -82,12 +83,13 @@ fn first_difference(of: &'static Column, stored: &RecordBatch, computed: &ArrayR
     (0..computed.len()).find(differs).map(|row| Difference { row, column: of.name })
 }
 
-/// The rows of a chunk that were counted by another method, as this one counts them. The counts of rows stay, so that it
+/// The rows of a chunk that were made by other methods, each table by its own, as this one makes them. The counts of rows stay, so that it
 /// still shows where some are missing: between the swaps of a run that was killed.
 ///
 /// # Errors
 /// Where the rows are not those of the tables.
-pub fn anew(chunk: Chunk, method: &Method) -> Result<Chunk, ArrowError> {
+pub fn anew(chunk: Chunk, from: &Tables<Arc<Method>>, method: &Method) -> Result<Chunk, ArrowError> {
+    let chunk = privacy::protect(chunk, from, method)?;
     let numbers = Numbers::of(&chunk, method);
     let rows = numbers.put_some(chunk.batches(), |origin| origin != Origin::Rows)?;
     Ok(chunk.with(rows))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::reply::{Delivery, Reply};
+use super::outgoing::{Delivery, Outgoing};
 
 /// One alteration of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Answer {
     }
 
     /// The third moment: the reply on its way out.
-    pub(super) fn spoil(&self, reply: &mut Reply) {
+    pub(super) fn spoil(&self, reply: &mut Outgoing) {
         match self {
             Self::Fixed(Canned { status, headers, body }) => {
                 reply.status = *status;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 
+use super::outgoing::{Delivery, Outgoing, refusal};
 use super::records::Records;
-use super::reply::{Delivery, Reply, refusal};
 
 /// What is answered instead. Where a page makes no sense, as for a single session, pages are an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +57,12 @@ pub enum Number {
 
 impl Answered {
     /// The answer, if it does not depend on the list.
-    pub(super) fn reply(self) -> Option<Reply> {
-        let ok = |body: &'static str| Reply::json(StatusCode::OK, vec![Bytes::from_static(body.as_bytes())]);
+    pub(super) fn reply(self) -> Option<Outgoing> {
+        let ok = |body: &'static str| Outgoing::json(StatusCode::OK, vec![Bytes::from_static(body.as_bytes())]);
         Some(match self {
             Self::EmptyObject => ok("{}"),
             Self::Message => ok(r#"{"message":"Sign in to go on"}"#),
-            Self::NoContent => Reply { headers: Vec::new(), ..Reply::json(StatusCode::NO_CONTENT, Vec::new()) },
+            Self::NoContent => Outgoing { headers: Vec::new(), ..Outgoing::json(StatusCode::NO_CONTENT, Vec::new()) },
             Self::Status(status) => of_status(status),
             Self::TooFast(seconds) => of_status(429).header("retry-after", seconds.to_string()),
             Self::Redirect(to) => of_status(302).header("location", to),
@@ -80,17 +80,17 @@ impl Answered {
     }
 
     /// The answer where there is no list; `None` for the usual one.
-    pub(super) fn alone(self) -> Option<Reply> {
-        let page = || Reply::json(StatusCode::OK, vec![Bytes::from_static(br#"{"pageInfo":{},"data":[]}"#)]);
+    pub(super) fn alone(self) -> Option<Outgoing> {
+        let page = || Outgoing::json(StatusCode::OK, vec![Bytes::from_static(br#"{"pageInfo":{},"data":[]}"#)]);
         (!matches!(self, Self::Usual | Self::Records(_))).then(|| self.reply().unwrap_or_else(page))
     }
 }
 
-fn of_status(status: u16) -> Reply {
+fn of_status(status: u16) -> Outgoing {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     refusal(status, status.canonical_reason().unwrap_or("No"))
 }
 
-fn closed(after: Duration) -> Reply {
-    Reply { delivery: Delivery::Close, delay: after, ..of_status(500) }
+fn closed(after: Duration) -> Outgoing {
+    Outgoing { delivery: Delivery::Close, delay: after, ..of_status(500) }
 }

@@ -9,10 +9,10 @@ use sha2::Sha256;
 use tokio::time::Instant;
 
 use super::options::Auth;
-use super::reply::{Reply, refusal};
+use super::outgoing::{Outgoing, refusal};
 
 /// Lets a request with this `Authorization` in, or says no with 401.
-pub(super) fn admit(auth: &Auth, header: Option<&[u8]>) -> Result<(), Reply> {
+pub(super) fn admit(auth: &Auth, header: Option<&[u8]>) -> Result<(), Outgoing> {
     let known = match auth {
         Auth::Open => true,
         Auth::Token(token) => header == Some(token.as_bytes()),
@@ -52,7 +52,7 @@ impl Bucket {
     }
 
     /// Lets a request through at this moment, or says when to come back, in whole seconds.
-    pub(super) fn take(&mut self, now: Instant) -> Result<(), Reply> {
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Outgoing> {
         let waited = self.seen.map_or(0.0, |seen| now.saturating_duration_since(seen).as_secs_f64());
         self.seen = Some(now);
         self.left = waited.mul_add(self.rate, self.left).min(self.rate);

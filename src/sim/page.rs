@@ -9,11 +9,11 @@ use url::form_urlencoded;
 use super::answered::{Answered, Number};
 use super::list::{Filter, List, Row};
 use super::options::{Echo, LastPage, Options, Total};
+use super::outgoing::{Outgoing, refusal};
 use super::prepared::Prepared;
 use super::records::Records;
-use super::reply::{Reply, refusal};
 use super::row::write_row;
-use super::special::Place;
+use super::special::Spot;
 use super::v2::Version;
 use super::wire::{self, Info};
 
@@ -31,7 +31,7 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Reads the query; whatever is no number where one belongs is refused with 400.
-    pub(super) fn parse(version: Version, query: &str) -> Result<Self, Reply> {
+    pub(super) fn parse(version: Version, query: &str) -> Result<Self, Outgoing> {
         let mut asked = Self { version, ..Self::default() };
         let filter = &mut asked.filter;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -55,7 +55,7 @@ impl Asked {
     }
 }
 
-fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, Reply> {
+fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, Outgoing> {
     value.parse().map_err(|_| refusal(StatusCode::BAD_REQUEST, &format!("{name} must be a number")))
 }
 
@@ -88,7 +88,7 @@ pub(super) struct View<'a> {
     asked: &'a Asked,
     /// Positions of the rows that are shown; `None` for all.
     chosen: Option<Vec<u64>>,
-    pub(super) place: Place,
+    pub(super) place: Spot,
 }
 
 impl<'a> View<'a> {
@@ -98,12 +98,12 @@ impl<'a> View<'a> {
         let (size, base) = (page_size(options, asked), options.base);
         let page = asked.page.filter(|_| !options.ignore_page).unwrap_or(base);
         let end = base + total.div_ceil(size).max(1) - 1;
-        Self { options, prepared, list, asked, chosen, place: Place { page, base, end, size, total } }
+        Self { options, prepared, list, asked, chosen, place: Spot { page, base, end, size, total } }
     }
 
     /// The page that is answered, or the reply in its stead.
-    pub(super) fn answer(&self, special: Answered) -> Result<Page, Reply> {
-        let Place { page, base, end, size, total } = self.place;
+    pub(super) fn answer(&self, special: Answered) -> Result<Page, Outgoing> {
+        let Spot { page, base, end, size, total } = self.place;
         let own = |number| self.page(number, self.rows(number));
         let answered = match special {
             Answered::Usual if self.place.is_below() => self.options.page_zero,
@@ -135,7 +135,7 @@ impl<'a> View<'a> {
     }
 
     fn positions(&self, number: u64) -> Range<u64> {
-        let from = Place { page: number, ..self.place }.from().min(self.place.total);
+        let from = Spot { page: number, ..self.place }.from().min(self.place.total);
         from..from.saturating_add(self.place.size).min(self.place.total)
     }
 
@@ -163,7 +163,7 @@ impl<'a> View<'a> {
 
     /// A page that gives itself this number.
     fn page(&self, shown: u64, rows: Rows) -> Page {
-        let Self { options, asked, place: Place { size, end, total, .. }, .. } = self;
+        let Self { options, asked, place: Spot { size, end, total, .. }, .. } = self;
         let field = |number: u64| Some(number.to_string());
         let info = Info {
             current_page: field(shown),

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use super::account::Account;
 use super::list::List;
 use super::options::Options;
-use super::reply::{Body, Delivery};
+use super::outgoing::{Body, Delivery};
 use super::site::{Requests, Site};
 use super::socket::Socket;
 

@@ -16,9 +16,9 @@ use super::answered::Answered;
 use super::gate::{self, Bucket};
 use super::list::List;
 use super::options::{Date, Options, Slash};
+use super::outgoing::{Outgoing, refusal};
 use super::page::{self, Asked, View};
 use super::prepared::Prepared;
-use super::reply::{Reply, refusal};
 use super::row::write_row;
 use super::script::{Due, Run};
 use super::special::Specials;
@@ -104,7 +104,7 @@ impl Site {
     }
 
     /// The answer to a request that arrives at this moment.
-    pub(super) fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, now: Instant) -> Reply {
+    pub(super) fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, now: Instant) -> Outgoing {
         let token = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let request = Request { method: method.to_string(), target: target.to_owned(), authorized: token.is_some() };
@@ -119,7 +119,7 @@ impl Site {
         if self.options.gzip && accepted.contains("gzip") { reply.compressed() } else { reply }
     }
 
-    fn admitted(&self, method: &Method, uri: &Uri, token: Option<&[u8]>, now: Instant) -> Result<Reply, Reply> {
+    fn admitted(&self, method: &Method, uri: &Uri, token: Option<&[u8]>, now: Instant) -> Result<Outgoing, Outgoing> {
         if let Some(reply) = self.state().specials.anything(now).alone() {
             return Err(reply);
         }
@@ -145,7 +145,7 @@ impl Site {
         }
     }
 
-    fn page(&self, version: Version, query: &str, now: Instant) -> Result<Reply, Reply> {
+    fn page(&self, version: Version, query: &str, now: Instant) -> Result<Outgoing, Outgoing> {
         let mut asked = Asked::parse(version, query)?;
         let mut guard = self.state();
         let state = &mut *guard;
@@ -168,13 +168,13 @@ impl Site {
                 for answer in &answers {
                     answer.edit(&mut page);
                 }
-                Reply::json(StatusCode::OK, page::write(page))
+                Outgoing::json(StatusCode::OK, page::write(page))
             },
         );
         Ok(spoiled(reply, &answers))
     }
 
-    fn session(&self, version: Version, id: &str, now: Instant) -> Reply {
+    fn session(&self, version: Version, id: &str, now: Instant) -> Outgoing {
         let mut state = self.state();
         let Due { before, after, answers } = state.run.session(id);
         state.list.tell(self.options.clock.now());
@@ -194,14 +194,14 @@ impl Site {
             |row| {
                 let mut body = Vec::new();
                 write_row(&mut body, version, &row, true);
-                Reply::json(StatusCode::OK, vec![body.into()])
+                Outgoing::json(StatusCode::OK, vec![body.into()])
             },
         );
         spoiled(reply, &answers)
     }
 }
 
-fn spoiled(mut reply: Reply, answers: &[Answer]) -> Reply {
+fn spoiled(mut reply: Outgoing, answers: &[Answer]) -> Outgoing {
     for answer in answers {
         answer.spoil(&mut reply);
     }
@@ -209,7 +209,7 @@ fn spoiled(mut reply: Reply, answers: &[Answer]) -> Reply {
 }
 
 /// The redirect to the path as the server wants it, if it is not so.
-fn redirected(slash: Slash, uri: &Uri) -> Option<Reply> {
+fn redirected(slash: Slash, uri: &Uri) -> Option<Outgoing> {
     let Slash { wanted, status } = slash;
     let path = uri.path();
     if path.ends_with('/') == wanted {

@@ -93,7 +93,7 @@ impl Special {
 
 /// What a request for the list is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Spot {
     /// The page's number as it was asked for.
     pub(super) page: u64,
     /// The number of the first page.
@@ -105,7 +105,7 @@ pub(super) struct Place {
     pub(super) total: u64,
 }
 
-impl Place {
+impl Spot {
     pub(super) const fn is_below(&self) -> bool {
         self.page < self.base
     }
@@ -166,7 +166,7 @@ impl Specials {
     }
 
     /// What a request for the list gets. Called once for each.
-    pub(super) fn list(&mut self, place: &Place, now: Instant) -> Answered {
+    pub(super) fn list(&mut self, place: &Spot, now: Instant) -> Answered {
         self.requests += 1;
         let request = self.requests;
         self.pick(now, |on| place.is(on, request))

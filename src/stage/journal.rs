@@ -33,6 +33,9 @@ pub struct Header {
     pub run_id: String,
     /// The last run that had published before it.
     pub last_run: Option<String>,
+    /// What may be written down of a session: [`crate::rows::method::Method::staged`].
+    #[serde(default)]
+    pub rule: String,
 }
 
 /// A record of a response that could not become a row, or not all of one.
@@ -138,13 +141,13 @@ const SUM: usize = 16;
 
 /// The lines of a journal, one in memory at a time.
 struct Lines<'f> {
-    lines: BufReader<Part<'f>>,
+    lines: BufReader<Section<'f>>,
     line: Vec<u8>,
 }
 
 impl<'f> Lines<'f> {
     fn of(file: &'f File, length: u64) -> Self {
-        Self { lines: BufReader::new(Part { file, at: 0, end: length }), line: Vec::new() }
+        Self { lines: BufReader::new(Section { file, at: 0, end: length }), line: Vec::new() }
     }
 
     /// The next line's length, and its text if its checksum is right; none at the end, or where one is too long.
@@ -156,13 +159,13 @@ impl<'f> Lines<'f> {
 }
 
 /// Bytes of a file, whose own position stays where it is.
-struct Part<'f> {
+struct Section<'f> {
     file: &'f File,
     at: u64,
     end: u64,
 }
 
-impl std::io::Read for Part<'_> {
+impl std::io::Read for Section<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(into.len());
         let read = self.file.read_at(&mut into[..left], self.at)?;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 
-use super::journal::{Header, Read};
+use super::journal::{self, Header, Read};
 use super::{ASIDE, STAGED};
 use crate::store::files::{Access, Folder, status};
 
@@ -28,7 +28,7 @@ pub fn usable(read: Option<Read>, header: &Header, fresh: bool) -> Result<Read, 
     if fresh {
         return Err(Other("a fresh run was asked for"));
     }
-    if read.header.key != header.key {
+    if read.header.key != header.key || read.header.rule != header.rule {
         return Err(Other("it is of another account, goal, setting or version"));
     }
     if header.last_run != read.header.last_run && header.last_run.as_ref() != Some(&read.header.run_id) {
@@ -88,10 +88,24 @@ pub fn is_left(folder: &Folder) -> io::Result<bool> {
 
 /// Removes the files of a stage, and those that were set aside.
 pub fn remove(folder: &Folder) -> io::Result<()> {
+    remove_unless(folder, |_| Ok(false))
+}
+
+/// The same, but for files that were staged by this rule.
+pub fn keep_only(folder: &Folder, rule: &str) -> io::Result<()> {
+    remove_unless(folder, |folder| {
+        let header = folder.open(STAGED[2])?.map(|journal| journal::glance(&journal)).transpose()?.flatten();
+        Ok(header.is_some_and(|header| header.rule == rule))
+    })
+}
+
+fn remove_unless(folder: &Folder, stays: impl Fn(&Folder) -> io::Result<bool>) -> io::Result<()> {
     let aside = folder.folder(ASIDE)?;
     for folder in [Some(folder), aside.as_ref()].into_iter().flatten() {
-        for name in STAGED {
-            folder.remove(name)?;
+        if !stays(folder)? {
+            for name in STAGED {
+                folder.remove(name)?;
+            }
         }
     }
     Ok(())
@@ -125,7 +139,7 @@ mod tests {
 
     fn header(run_id: &str, last_run: Option<&str>, begun_at: i64) -> Header {
         let (key, run_id, last_run) = ("key".to_owned(), run_id.to_owned(), last_run.map(str::to_owned));
-        Header { key, erasures: 0, begun_at, run_id, last_run }
+        Header { key, erasures: 0, begun_at, run_id, last_run, rule: String::new() }
     }
 
     /// Why the stage of a run that began at 0, when `before` had published, can't be continued.

@@ -41,7 +41,7 @@ pub use identity::Identity;
 use journal::Journal;
 pub use journal::{Header, Recalled};
 use keys::Keys;
-use leftover::{is_left, remove};
+use leftover::{is_left, keep_only, remove};
 use record::{Record, SegmentRecord, Unstaged};
 pub use waiting::Waiting;
 
@@ -79,7 +79,7 @@ pub struct Stage {
     segments: BTreeMap<Partition, Vec<Segment>>,
     end: u64,
     sessions: u64,
-    responses: u64,
+    answers: u64,
     scratch: Vec<u8>,
     /// Of what a later run may continue.
     journal: Option<Journal>,
@@ -113,7 +113,7 @@ impl Stage {
             segments: BTreeMap::new(),
             end: 0,
             sessions: 0,
-            responses: 0,
+            answers: 0,
             scratch: Vec::new(),
             journal,
             recalled: 0,
@@ -173,6 +173,15 @@ impl Stage {
         removed.map_err(|error| failed("cannot remove the stage", folder.place().display(), error))
     }
 
+    /// Removes whatever is staged in a folder by another rule than this one ([`Header::rule`]), also what was set aside there.
+    ///
+    /// # Errors
+    /// `Destination` where a file can't be removed; `Unreadable` where no folder is there.
+    pub fn keep_only(folder: &Below, rule: &str) -> Result<()> {
+        let removed = folder.open().and_then(|folder| folder.as_ref().map_or(Ok(()), |folder| keep_only(folder, rule)));
+        removed.map_err(|error| failed("cannot remove the stage", folder.place().display(), error))
+    }
+
     /// The folder of its files, held open.
     pub const fn folder(&self) -> &Folder {
         &self.folder
@@ -189,8 +198,8 @@ impl Stage {
     }
 
     /// Answers staged so far, those of a stopped run included; the next one gets this number.
-    pub const fn responses(&self) -> u64 {
-        self.responses
+    pub const fn answers(&self) -> u64 {
+        self.answers
     }
 
     /// Session rows staged so far, repeated ones included.
@@ -222,7 +231,7 @@ impl Stage {
             }
         }
         self.append_identities(&flat.entries)?;
-        self.responses += 1;
+        self.answers += 1;
         if let (Some((leg, window)), Some(journal)) = (asked, &mut self.journal) {
             let PageInfo { current_page, per_page, last_page, total } = flat.info;
             flat.rejects.iter().try_for_each(|reject| journal.reject(window.page, reject))?;
@@ -269,7 +278,7 @@ impl Stage {
         self.scratch.clear();
         let first = self.sessions - entries.len() as u64;
         for (ordinal, entry) in (first..).zip(entries) {
-            self.scratch.extend(Identity::of(entry, self.responses, ordinal).bytes());
+            self.scratch.extend(Identity::of(entry, self.answers, ordinal).bytes());
         }
         self.identities.write_all(&self.scratch)?;
         self.hasher.update(&self.scratch);

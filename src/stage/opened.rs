@@ -77,7 +77,7 @@ impl Stage {
         }
         self.end = record.end;
         self.sessions = record.sessions;
-        self.responses += 1;
+        self.answers += 1;
         record.recalled(listed, open)
     }
 }

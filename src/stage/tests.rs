@@ -15,7 +15,14 @@ fn below(folder: &tempfile::TempDir) -> Below {
 }
 
 fn header(key: &str) -> Header {
-    Header { key: key.to_owned(), erasures: 0, begun_at: 0, run_id: "first".to_owned(), last_run: None }
+    Header {
+        key: key.to_owned(),
+        erasures: 0,
+        begun_at: 0,
+        run_id: "first".to_owned(),
+        last_run: None,
+        rule: String::new(),
+    }
 }
 
 /// Few ids and starts, so that they meet; now and then none, or one that can't be used.

@@ -41,7 +41,7 @@ fn look(folder: &Folder) -> io::Result<Option<Waiting>> {
         return Ok(None);
     };
     let listed = folder.open(identities)?.map(|file| file.metadata()).transpose()?.map_or(0, |found| found.len());
-    let journal::Header { run_id, last_run, begun_at, key: _, erasures: _ } = header;
+    let journal::Header { run_id, last_run, begun_at, .. } = header;
     let (until, sessions) = (begun_at.saturating_add(MOST_AGE), listed / identity::BYTES as u64);
     Ok(Some(Waiting { run_id, last_run, begun_at, until, sessions }))
 }

@@ -1,6 +1,7 @@
 //! Log lines on stderr: which are written, and how.
 
 use std::fmt::{self, Write as _};
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use serde_json::Value;
@@ -15,6 +16,14 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::{Error, Kind, Result};
 use crate::words::redact::shown;
+
+/// The run that logs, once it has a name.
+static RUN: OnceLock<String> = OnceLock::new();
+
+/// Gives the run that logs its name, which is a field of each line for a machine from now on. The first name stays.
+pub fn call_run(run_id: &str) {
+    let _ = RUN.set(run_id.to_owned());
+}
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -104,7 +113,8 @@ where
         SystemTime.format_time(&mut Writer::new(&mut time))?;
         let metadata = event.metadata();
         write!(writer, r#"{{"timestamp":"{time}","level":"{}""#, metadata.level())?;
-        let mut pairs = Pairs(String::new());
+        let mut pairs =
+            Pairs(RUN.get().map(|run| format!(r#","run_id":{}"#, Value::from(run.as_str()))).unwrap_or_default());
         event.record(&mut pairs);
         writeln!(writer, r#"{},"target":{}}}"#, pairs.0, Value::from(metadata.target()))
     }

@@ -18,7 +18,7 @@ fn is_newest_first(sort: Sort) -> bool {
 
 /// A chain of an earlier run.
 #[derive(Debug, Clone)]
-struct Piece {
+struct Stretch {
     chain: Chain,
     /// Positions from its first row to behind its last, as they were.
     from: u64,
@@ -28,7 +28,7 @@ struct Piece {
 /// The answers of an earlier run, joined.
 #[derive(Debug, Clone, Default)]
 pub struct Recall {
-    pieces: Vec<Piece>,
+    stretches: Vec<Stretch>,
 }
 
 /// Where a walk goes on after it has met an earlier one.
@@ -47,60 +47,61 @@ impl Recall {
             return;
         }
         let to = page.end();
-        for piece in &mut self.pieces {
-            if piece.chain.extend(&page.rows, PARTED) == Extended::Further {
-                piece.to = to;
+        for stretch in &mut self.stretches {
+            if stretch.chain.extend(&page.rows, PARTED) == Extended::Further {
+                stretch.to = to;
                 return self.unite();
             }
         }
-        // It may lie above a piece, so that it adds nothing at that one's end and yet is new.
-        self.pieces.push(Piece { chain: Chain::new(page.rows.clone(), slack), from: page.window.offset(), to });
+        // It may lie above a stretch, so that it adds nothing at that one's end and yet is new.
+        self.stretches.push(Stretch { chain: Chain::new(page.rows.clone(), slack), from: page.window.offset(), to });
         self.unite();
-        if self.pieces.len() > MOST {
-            self.pieces.remove(0);
+        if self.stretches.len() > MOST {
+            self.stretches.remove(0);
         }
     }
 
-    /// Joins pieces that follow one another.
+    /// Joins stretches that follow one another.
     fn unite(&mut self) {
         let mut at = 0;
-        while at < self.pieces.len() {
-            let next = (0..self.pieces.len()).filter(|other| *other != at).find(|other| {
-                self.pieces[at].chain.clone().extend(self.pieces[*other].chain.head(), PARTED) == Extended::Further
+        while at < self.stretches.len() {
+            let next = (0..self.stretches.len()).filter(|other| *other != at).find(|other| {
+                self.stretches[at].chain.clone().extend(self.stretches[*other].chain.head(), PARTED)
+                    == Extended::Further
             });
             let Some(other) = next else {
                 at += 1;
                 continue;
             };
-            let older = self.pieces.remove(other);
+            let older = self.stretches.remove(other);
             if other < at {
                 at -= 1;
             }
-            let piece = &mut self.pieces[at];
-            piece.chain.bridge(&older.chain);
-            piece.to = older.to;
+            let stretch = &mut self.stretches[at];
+            stretch.chain.bridge(&older.chain);
+            stretch.to = older.to;
         }
     }
 
     /// Leaves the longest chain alone. Nothing of a list that is not newest first can be used, but that it is not says
     /// what order to expect: the first rows of today alone may look otherwise. Returns whether it was newest first.
     pub fn close(&mut self) -> bool {
-        let before = self.pieces.len();
-        self.pieces.retain(|piece| piece.chain.orders().is_newest_first());
-        let is_newest_first = self.pieces.len() == before;
-        self.pieces.sort_by_key(|piece| std::cmp::Reverse(piece.to.saturating_sub(piece.from)));
-        self.pieces.truncate(1);
+        let before = self.stretches.len();
+        self.stretches.retain(|stretch| stretch.chain.orders().is_newest_first());
+        let is_newest_first = self.stretches.len() == before;
+        self.stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.to.saturating_sub(stretch.from)));
+        self.stretches.truncate(1);
         is_newest_first
     }
 
     /// Whether there is nothing to meet.
     pub const fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.stretches.is_empty()
     }
 
     /// Whether an answer of today's walk meets the earlier one; it can only be met once. `fits`: the orders that fit today.
     pub fn meet(&mut self, page: &Page, fits: Sorts) -> Option<Met> {
-        let Piece { chain, from, to } = self.pieces.first()?;
+        let Stretch { chain, from, to } = self.stretches.first()?;
         // The list may be sorted by any key that fits both: a session is the same only if it is so in all of these.
         let fits = fits.and(chain.orders().fits());
         let newest_first = fits.each().find(|sort| is_newest_first(*sort))?;
@@ -113,6 +114,6 @@ impl Recall {
         let (old, new) = chain.head().iter().enumerate().find_map(|(old, row)| Some((old, place(row.id)?)))?;
         let begin = (page.window.offset() + new as u64).saturating_sub(old as u64);
         let reach = begin + to.saturating_sub(*from);
-        (reach > page.end()).then(|| Met { chain: self.pieces.remove(0).chain, reach })
+        (reach > page.end()).then(|| Met { chain: self.stretches.remove(0).chain, reach })
     }
 }

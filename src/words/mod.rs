@@ -3,6 +3,7 @@
 pub mod ago;
 pub mod clock;
 pub mod foreign;
+pub mod group;
 pub mod id;
 pub mod limits;
 pub mod name;

@@ -10,6 +10,9 @@ const MARK: &str = "[redacted]";
 /// A secret of fewer bytes may well be part of a word, such as `any` of `company`, and is hidden only where it stands alone.
 const SHORT: usize = 8;
 
+/// Characters of a secret whose beginning is looked for at most.
+const LONGEST: usize = 10_000;
+
 /// How a JWT starts: the base64 of `{"`.
 const TOKEN: &str = "eyJ";
 
@@ -37,6 +40,14 @@ pub fn redact(text: &str, secrets: &[String]) -> String {
         }
     }
     clean
+}
+
+/// A text that was cut, without the beginning of a secret at its end.
+pub fn begun<'a>(text: &'a str, secrets: &[String]) -> &'a str {
+    let secrets = forms(secrets);
+    let begins = |at: usize| secrets.iter().any(|secret| secret.starts_with(&text[at..]));
+    let first = text.char_indices().map(|(at, _)| at).rev().take(LONGEST).filter(|at| begins(*at)).last();
+    &text[..first.unwrap_or(text.len())]
 }
 
 /// The secrets as they may be written, the longest first: one may be part of another.

@@ -4,6 +4,7 @@
 
 use tokio::sync::watch;
 
+use super::group;
 use crate::error::{Error, Kind, Result};
 
 /// The receiving end: whether the run was asked to stop, and by which signal. Cheap to clone.
@@ -83,6 +84,7 @@ pub fn listen() -> Result<Stop> {
                 kind => break kind,
             }
         };
+        group::end_all();
         std::process::exit(kind.exit_code().into());
     });
     Ok(stop)

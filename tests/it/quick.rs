@@ -86,7 +86,7 @@ impl Quick {
         ];
         let variables = own.iter().chain(settings).map(|(name, value)| ((*name).into(), value.into()));
         let environment = Environment::new(variables).unwrap();
-        let config = resolve(None, &environment, Vec::new()).unwrap().config;
+        let config = resolve(None, None, &environment, Vec::new()).unwrap().config;
         let passed = Arc::clone(&self.passed);
         let present = Duration::from_micros(NOW.unsigned_abs());
         let clock = rollbook::words::clock::Clock::new(move || {
@@ -101,7 +101,7 @@ impl Quick {
             command: "export",
             work: Work::Export { full: false, meetings: Vec::new() },
             account: credentials.account(),
-            client: Client::new(&config.api, credentials, clock.clone()).unwrap(),
+            client: Client::new(&config, credentials, clock.clone()).unwrap(),
             config,
             destination,
             fresh: false,

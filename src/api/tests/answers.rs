@@ -85,7 +85,7 @@ async fn an_unknown_session_is_an_answer_with_its_message_and_other_refusals_are
     let client = client(&settings(&server));
     for code in [402, 404, 410] {
         let reply = client.session(&code.to_string()).await.unwrap();
-        let Reply::Refused { status, message } = reply else { panic!("{reply:?}") };
+        let Single::Refused { status, message } = reply else { panic!("{reply:?}") };
         assert_eq!((status, message.as_str()), (code, r"not\n here"));
     }
     for (code, kind) in [(400, Kind::Source), (403, Kind::Credentials), (503, Kind::Source)] {
@@ -152,7 +152,7 @@ async fn a_slash_at_the_end_is_followed_and_remembered() {
         let client = client(&settings(&server));
         for _ in 0..2 {
             first(&client).await.unwrap();
-            assert!(matches!(client.session("a").await.unwrap(), Reply::Found(_)));
+            assert!(matches!(client.session("a").await.unwrap(), Single::Found(_)));
         }
         let heads = server.heads();
         let targets: Vec<_> = heads.iter().map(|head| head.split(' ').nth(1).unwrap()).collect();

@@ -68,7 +68,13 @@ async fn a_rate_that_is_none_is_refused() {
     let server = Canned::start(|_, _| page()).await;
     for requests_per_second in [-1.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE] {
         let settings = Api { requests_per_second, ..settings(&server) };
-        let refused = Client::new(&settings, Credentials::Token(Secret::new(TOKEN)), clock());
+        let refused = Client::with_backoff(
+            &settings,
+            Credentials::Token(Secret::new(TOKEN)),
+            clock(),
+            Backoff::standard(),
+            false,
+        );
         assert_eq!(refused.err().map(|error| error.kind()), Some(Kind::Config), "{requests_per_second}");
     }
 }

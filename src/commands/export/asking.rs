@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::drive::Source;
-use crate::api::{Body, Filter, Reply, Share};
+use crate::api::{Body, Filter, Share, Single};
 use crate::commands::joined;
 use crate::error::{Error, Kind, Result};
 use crate::list::{Request, Window};
@@ -22,6 +22,10 @@ use crate::words::stop::Stop;
 const CONTROLS: usize = 5;
 /// Controls that may fail otherwise than by not being found, each with all its attempts.
 const FAILING_CONTROLS: usize = 2;
+
+/// Why a session was not asked for.
+const LATE: &str = "not asked for: the look-ups that failed before had taken too long";
+const CAPPED: &str = "not asked for: as many requests were sent as `api.max_requests` allows";
 
 /// What it takes to ask for sessions by their ids: where from, how many at once, for how long.
 pub struct Asking<'a> {
@@ -113,15 +117,17 @@ impl Asking<'_> {
 
     async fn work(&self, ids: Vec<String>, keep: Keep<'_>) -> Result<Asked> {
         let (looks, left) = self.looks(ids, keep).await?;
+        let is_capped = looks.iter().any(|(_, look)| look.as_ref().is_err_and(|error| error.kind() == Kind::Capped));
         let needs_control = !left.is_empty() || looks.iter().any(|(_, look)| !matches!(look, Ok(Look::There(_))));
-        let control = if needs_control { self.control().await } else { Control::Unneeded };
+        // Where nothing may be asked for any more, a control would fail, and show nothing.
+        let control = if needs_control && !is_capped { self.control().await } else { Control::Unneeded };
         let refused = |look: &Result<Look<bool>>| look.as_ref().is_err_and(|error| error.kind() == Kind::Credentials);
         if control != Control::Answered && looks.iter().any(|(_, look)| refused(look)) {
             self.refuse_unless_let_in().await?;
         }
         let count = looks.len() as u64;
         let mut fates: Vec<_> = looks.into_iter().map(|(id, look)| (id, fate(look, control))).collect();
-        let late = "not asked for: the look-ups that failed before had taken too long";
+        let late = if is_capped { CAPPED } else { LATE };
         fates.extend(left.into_iter().map(|id| (id, Fate::Unanswered(None, late.to_owned()))));
         Ok(Asked { count, fates, control })
     }
@@ -148,8 +154,9 @@ impl Asking<'_> {
             }
             let Some(landed) = flights.join_next().await else { break };
             let (id, look, took) = joined(landed)?;
-            if look.is_err() {
-                patience = patience.saturating_sub(took);
+            if let Err(error) = &look {
+                let is_over = error.kind() == Kind::Capped;
+                patience = if is_over { Duration::ZERO } else { patience.saturating_sub(took) };
             }
             let look = match look {
                 Ok(Look::There((flat, _share))) => {
@@ -217,8 +224,8 @@ const QUOTED: usize = 4096;
 impl Source {
     async fn look(&self, id: &str) -> Result<Look<Rows>> {
         let Body { bytes, mut share, .. } = match self.client.session(id).await? {
-            Reply::Found(body) => body,
-            Reply::Refused { status, message } => return Ok(Look::NotFound { status, message }),
+            Single::Found(body) => body,
+            Single::Refused { status, message } => return Ok(Look::NotFound { status, message }),
         };
         let options = self.options();
         let options = flatten::Options { limits: options.limits.single(), ..options };

@@ -21,6 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::list::{Answer, Asking, Outcome, Request};
 use crate::rows::erasure::Denied;
 use crate::rows::flatten::{self, Flat};
+use crate::rows::method::Method;
 use crate::rows::model::Limits;
 use crate::terminal::progress::Progress;
 use crate::walk::{Contract, Plan};
@@ -56,6 +57,8 @@ pub struct Source {
     pub meeting: Option<Arc<str>>,
     /// Participants whom a purge has erased: they get no rows.
     pub denied: Option<Arc<Denied>>,
+    /// What may be written down, and who is one human.
+    pub method: Arc<Method>,
 }
 
 /// A request, and the page that came of it or why none did.
@@ -83,9 +86,10 @@ impl Driver {
         let filter = Arc::new(leg.filter.clone());
         let meeting = leg.filter.meeting.as_deref().map(Arc::from);
         let source = Source { kept: leg.kept, meeting, ..self.source.clone() };
-        let mut flights = JoinSet::new();
+        let (mut flights, mut capped) = (JoinSet::new(), None);
         loop {
-            for request in plan.next(self.concurrency.saturating_sub(flights.len())) {
+            let room = if capped.is_none() { self.concurrency.saturating_sub(flights.len()) } else { 0 };
+            for request in plan.next(room) {
                 flights.spawn(source.clone().fetch(request, Arc::clone(&filter)));
             }
             let landed = tokio::select! {
@@ -94,7 +98,13 @@ impl Driver {
                 landed = flights.join_next() => landed,
             };
             let Some(landed) = landed else { break };
-            let arrived = joined(landed)??;
+            let arrived = match joined(landed)? {
+                Err(error) if error.kind() == Kind::Capped => {
+                    capped = Some(error); // what is in flight still lands, and is kept
+                    continue;
+                }
+                arrived => arrived?,
+            };
             let request = arrived.request;
             let Some(outcome) = self.outcome(arrived, &queue, receipt, failure).await else {
                 break; // The stager has failed, and says why when it is joined.
@@ -109,7 +119,8 @@ impl Driver {
             }
         }
         drop(queue);
-        joined(worker.await)?
+        let staged = joined(worker.await)??;
+        capped.map_or(Ok(staged), Err)
     }
 
     /// Hands the rows of an answer to the stage; what the answer is for the plan. `None` where the stage takes nothing any more.
@@ -168,13 +179,14 @@ fn stager(leg: Leg, staged: Staged, layout: Layout) -> (mpsc::Sender<Waiting>, J
 impl Source {
     /// What rows depend on besides the answer.
     pub(super) fn options(&self) -> flatten::Options {
-        let Self { client, keep_unknown_fields, kept, meeting, denied, .. } = self;
+        let Self { client, keep_unknown_fields, kept, meeting, denied, method, .. } = self;
         flatten::Options {
             limits: Limits::of(limits::PAGE, client.body_limit(), *keep_unknown_fields),
             kept: *kept,
             meeting: meeting.clone(),
             observed_at: self.clock.micros(),
             denied: denied.clone(),
+            method: Arc::clone(method),
         }
     }
 

@@ -335,7 +335,7 @@ mod tests {
     const NOW: i64 = 100;
 
     fn chosen(full: bool, covered: Option<&Covered>, floor: Option<i64>) -> Chosen {
-        let config = resolve(None, &Environment::new([]).unwrap(), Vec::new()).unwrap().config;
+        let config = resolve(None, None, &Environment::new([]).unwrap(), Vec::new()).unwrap().config;
         let work = Work::Export { full, meetings: Vec::new() };
         choose(&work, covered, floor.map(|day| day * DAY), &config, NOW * DAY).unwrap()
     }
@@ -424,7 +424,7 @@ mod tests {
 
     #[test]
     fn ranges_are_cut_at_the_floor_and_refused_below() {
-        let config = resolve(None, &Environment::new([]).unwrap(), Vec::new()).unwrap().config;
+        let config = resolve(None, None, &Environment::new([]).unwrap(), Vec::new()).unwrap().config;
         let choose = |from: i64, to: i64| {
             let range = Range { from: from * DAY, to: to * DAY };
             choose(&Work::Backfill { range, meetings: Vec::new() }, None, Some(40 * DAY), &config, NOW * DAY)

@@ -8,6 +8,7 @@ pub mod command;
 mod debts;
 mod drive;
 mod goal;
+mod guard;
 mod lookup;
 mod proof;
 mod publication;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
-use crate::api::Client;
+use crate::api::{Client, Used};
 use crate::commands::joined;
 use crate::config::{self, Config};
 use crate::dataset::admission::{self, Purpose};
@@ -29,6 +30,7 @@ use crate::dataset::destination::Destination;
 use crate::dataset::identity::{Questions, Resolution};
 use crate::dataset::inspection;
 use crate::dataset::lease::Lease;
+use crate::dataset::receipt::thinned::thin;
 use crate::dataset::receipt::walked::Poorer;
 use crate::dataset::receipt::{self, Changes, Ended, Receipt};
 use crate::dataset::state::Covered;
@@ -101,6 +103,8 @@ impl Run {
         let result = self.stages(&mut receipt).await;
         self.progress.finish();
         receipt.finish(&self.clock, begun.elapsed());
+        let Used { requests, retries } = self.client.used();
+        (receipt.walk.sent, receipt.walk.retries) = (requests, retries);
         let (accept, max_rejects) = (self.config.walk.accept, self.config.dataset.max_rejects);
         let (mut shortfall, mut error) = match result {
             Ok(proof) => (proof.shortfall(accept, receipt.rejects.new, max_rejects), None),
@@ -110,6 +114,9 @@ impl Run {
         let holds_lease = error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config));
         if !self.destination.is_dry && holds_lease {
             let stored = receipt.store(&self.destination.layout);
+            if stored.is_ok() {
+                thin(&self.destination.layout, self.config.dataset.keep_receipts, &self.clock);
+            }
             // A run that failed already has said why; its receipt is then worth a try, no more.
             if let (None, Err(failed)) = (&error, stored) {
                 receipt.close(Some(&failed), failed.outcome());
@@ -164,10 +171,10 @@ impl Run {
                 earlier.push(response);
                 plan.recall(*window, *info, rows.clone(), *unusable);
             }
-            let begin = staged.stage.responses();
+            let begin = staged.stage.answers();
             let is_known = |ids: &[u128]| scene.knows(ids);
             staged = scene.driver.drive(&mut plan, &leg, staged, receipt, &mut failure, is_known).await?;
-            walks.push((counted(&plan, earlier, begin..staged.stage.responses()), plan));
+            walks.push((counted(&plan, earlier, begin..staged.stage.answers()), plan));
         }
         receipt.walk.filter(staged.filtered(&scene.chosen.legs()));
         let failure = failure.map(|error| error.line());

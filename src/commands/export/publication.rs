@@ -16,7 +16,7 @@ use crate::dataset::known::Older;
 use crate::dataset::lanes::{in_order, lanes};
 use crate::dataset::layout::Layout;
 use crate::dataset::merge::{Merge, Sources};
-use crate::dataset::publish::{Change, Part, Place, Sink};
+use crate::dataset::publish::{Change, Part, Rewrite, Sink};
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::receipt::Holds;
 use crate::dataset::state::{Covered, State};
@@ -78,7 +78,8 @@ pub struct Done {
 /// What is done to a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Task {
-    /// It was counted by an older schema version or another rule for persons, and gets the columns and numbers of this run.
+    /// Its rows were made by an older schema version, or by other settings for persons and privacy, and are made as this run makes
+    /// them.
     Upgrade,
     /// It gets the rows that are staged for it.
     Receive,
@@ -147,7 +148,7 @@ impl Publication {
         if !outdated.is_empty() {
             let count = outdated.len();
             tracing::info!(
-                "partitions of an older schema version or other `[people]`, counted anew and rewritten first: {count}"
+                "partitions of an older schema version, other `[people]` or other `[privacy]`, made anew first: {count}"
             );
         }
         let leaving: Vec<_> = self.resolution.leaving.keys().copied().collect();
@@ -235,7 +236,7 @@ impl Publication {
         };
         // One at a time: each takes memory that not all lanes may take at once.
         let _heavy = self.stage.is_heavy(partition).then(|| self.heavy.lock().unwrap_or_else(PoisonError::into_inner));
-        let place = Place { layout: &self.layout, partition, versions, change };
+        let rewrite = Rewrite { layout: &self.layout, partition, versions, change };
         let merge = Merge::new(sources)?;
         let mut unchanged = 0;
         let heeding = |sink: Sink<'_>| {
@@ -245,7 +246,7 @@ impl Publication {
             })?;
             Ok(())
         };
-        let ready = place.prepare(heeding, alone)?;
+        let ready = rewrite.prepare(heeding, alone)?;
         Ok((partition, ready, (task == Task::Receive).then_some(unchanged)))
     }
 

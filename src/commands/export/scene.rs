@@ -53,8 +53,9 @@ impl Run {
     pub(super) fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
         let layout = &self.destination.layout;
         let source = Origin::new(&self.config.api, self.account.clone());
-        let before = State::load(layout, source, &self.run_id)?;
-        before.refuse_other_people(layout, self.work.is_of_all())?;
+        let mut before = State::load(layout, source, &self.run_id)?;
+        before.refuse_other_method(layout, self.work.is_of_all())?;
+        self.guard(&mut before)?;
         let erasures = Erasures::load(layout, before.purges(layout)?)?;
         erasures.warn_of_unicode();
         if before.erasures() < erasures.last_made() {
@@ -87,6 +88,7 @@ impl Run {
                 kept: Kept { range: None, since },
                 meeting: None,
                 denied,
+                method: Arc::clone(layout.method()),
             },
             concurrency: self.config.api.concurrency,
             layout: layout.clone(),
@@ -176,7 +178,7 @@ pub fn would(
 ) -> Result<String> {
     let source = Origin::new(&config.api, account);
     let state = State::load(layout, source, run_id)?;
-    state.refuse_other_people(layout, work.is_of_all())?;
+    state.refuse_other_method(layout, work.is_of_all())?;
     Published::versions(layout)?;
     let erasures = Erasures::load(layout, state.purges(layout)?)?;
     let floor = goal::floor(&[config.dataset.since, erasures.floor()]);

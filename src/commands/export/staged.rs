@@ -98,7 +98,7 @@ impl Staged {
             self.look(
                 leg,
                 Shown { listed: &flat.listed, cut: &flat.cut, foreign: flat.foreign },
-                self.stage.responses(),
+                self.stage.answers(),
             )?;
             self.remember(&flat.some);
         }
@@ -212,6 +212,7 @@ impl Run {
             begun_at: scene.now,
             run_id: self.run_id.clone(),
             last_run: before.last_run().map(str::to_owned),
+            rule: layout.method().staged(),
         };
         let folder = &self.destination.stage;
         let (stage, recalled) = Stage::open(folder, layout.by(), &header, self.fresh)?;

@@ -27,6 +27,7 @@ use crate::dataset::lease::Lease;
 use crate::dataset::publish::Part;
 use crate::dataset::publishing::Record;
 use crate::dataset::receipt::purged::Removed;
+use crate::dataset::receipt::thinned::thin;
 use crate::dataset::receipt::{self, Ended, Receipt};
 use crate::dataset::rejects;
 use crate::error::{Error, Kind, Result};
@@ -117,6 +118,7 @@ impl Purge {
         }
         let layout = self.destination.layout.clone();
         let (is_dry, clock) = (self.destination.is_dry, self.clock.clone());
+        let keep_receipts = self.config.dataset.keep_receipts;
         let (end, mut error) = match self.work(&mut receipt).await {
             Ok(end) => (Some(end), None),
             Err(error) => (None, Some(error)),
@@ -132,6 +134,9 @@ impl Purge {
             error.as_ref().is_none_or(|error| !matches!(error.kind(), Kind::Lease | Kind::Config | Kind::Absent));
         if !is_dry && may_write {
             let stored = receipt.store(&layout);
+            if stored.is_ok() {
+                thin(&layout, keep_receipts, &clock);
+            }
             error = error.or(stored.err());
         }
         let shortfall = (end == Some(End::Restored)).then_some(Kind::Unproven);

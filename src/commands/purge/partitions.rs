@@ -4,7 +4,7 @@ use super::plan::{self, Plan};
 use super::{Done, Job};
 use crate::dataset::erasures::Tally;
 use crate::dataset::erasures::rows::Rules;
-use crate::dataset::publish::{Change, Place};
+use crate::dataset::publish::{Change, Rewrite};
 use crate::dataset::published::Published;
 use crate::dataset::publishing::Record;
 use crate::dataset::receipt::purged::Removed;
@@ -61,9 +61,9 @@ impl Job {
             return Ok((removed, tally));
         }
         let (partition, versions) = (published.partition(), published.found().clone());
-        let place = Place { layout: &self.layout, partition, versions, change: Change::Removing };
+        let rewrite = Rewrite { layout: &self.layout, partition, versions, change: Change::Removing };
         let mut chunks = published.chunks()?;
-        let ready = place.prepare(
+        let ready = rewrite.prepare(
             |sink| {
                 while let Some(chunk) = chunks.next_chunk()? {
                     self.stop.check()?;

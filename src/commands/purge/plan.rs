@@ -64,14 +64,14 @@ impl Plan {
         let (state, seen) = look(&job.layout)?;
         if let Some(state) = &state {
             state.check_files(&job.layout)?;
-            state.refuse_other_people(&job.layout, false)?;
+            state.refuse_other_method(&job.layout, false)?;
         }
         // Damage ends the purge before its first change, and before any row is decoded.
         let mut inspection = Inspection::begin(&job.layout, &job.stop)?;
         inspection.all()?;
         let mut erasures = Erasures::load(&job.layout, seen)?;
         erasures.warn_of_unicode();
-        let asked = erasures.add(erase, key, origin)?;
+        let asked = erasures.add(erase, key, origin, job.layout.method())?;
         let (removed, tally, untouched, near) = Default::default();
         let mut plan = Self { state, erasures, asked, removed, tally, untouched, inspection, near, seen };
         let rules = plan.rules()?;

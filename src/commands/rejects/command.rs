@@ -5,7 +5,6 @@ use tokio::task::block_in_place;
 use super::found::Found;
 use super::report::Report;
 use crate::cli::{Global, Rejects};
-use crate::commands::run::run_id;
 use crate::commands::{Setting, Told};
 use crate::dataset::admission;
 use crate::dataset::destination::Destination;
@@ -15,8 +14,8 @@ use crate::words::stop::Stop;
 
 /// Runs `rollbook rejects`: lists the records that could not be read, and with `--try` reads them once more.
 pub fn rejects(setting: &Setting<'_>, global: &Global, rejects: &Rejects, stop: &Stop) -> Result<Told> {
-    let Setting { config, environment, clock, .. } = setting;
-    let mut destination = Destination::open(config, environment, &run_id(clock), true, stop)?;
+    let Setting { config, environment, clock, run_id, .. } = setting;
+    let mut destination = Destination::open(config, environment, run_id, true, stop)?;
     let found = block_in_place(|| {
         // However the dataset is cut: that matters only for whether there is one.
         if let Ok(FoundState::Known(state)) = State::glance(&destination.layout)

@@ -12,7 +12,6 @@ use super::output::{Output, OutputFolder};
 use super::page::Page;
 use super::zone::Zone;
 use crate::cli::{Global, Report};
-use crate::commands::run::run_id;
 use crate::commands::status::{self, Status};
 use crate::commands::{Setting, Told};
 use crate::dataset::destination::{self, Destination};
@@ -23,7 +22,7 @@ use crate::words::stop::Stop;
 
 /// Runs `rollbook report`: writes the page, and with `--csv` the files.
 pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &Stop) -> Result<Told> {
-    let Setting { config, environment, clock, progress, .. } = setting;
+    let Setting { config, environment, clock, run_id, progress, .. } = setting;
     // What was typed is a name of the database.
     let zone = Zone::named(&report.zone)
         .ok_or_else(|| Error::new(Kind::Unexpected, format!("no rules are known of the time zone: {}", report.zone)))?;
@@ -32,7 +31,7 @@ pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &St
     choice.sessions.clone_from(&report.sessions);
     let dataset = config.dataset.url.folder();
     let output = Output::at(&report.output, dataset)?;
-    let mut destination = Destination::open(config, environment, &run_id(clock), true, stop)?;
+    let mut destination = Destination::open(config, environment, run_id, true, stop)?;
     block_in_place(|| {
         let status = status::look(&mut destination, config, clock)?;
         let folder = destination::temporary();
@@ -49,7 +48,7 @@ pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &St
         if let Some(path) = &report.csv {
             written.extend(write_csv(path, dataset, csv::files(numbers, status, zone), global.dry_run)?);
         }
-        let made = Made::of(&written, numbers, status, global.dry_run);
+        let made = Printed::of(&written, numbers, status, global.dry_run);
         Ok(Told { text: if global.json { made.json() } else { made.text() }, error: None })
     })
 }
@@ -73,7 +72,7 @@ fn write_csv(path: &Path, dataset: Option<&Path>, files: Vec<csv::File>, is_dry:
 
 /// What was made.
 #[derive(Serialize)]
-struct Made<'a> {
+struct Printed<'a> {
     files: Vec<Written<'a>>,
     sessions: u64,
     persons: u64,
@@ -89,7 +88,7 @@ struct Written<'a> {
     bytes: u64,
 }
 
-impl<'a> Made<'a> {
+impl<'a> Printed<'a> {
     fn of(written: &'a [(String, u64)], numbers: &Numbers, status: &Status, dry_run: bool) -> Self {
         Self {
             files: written.iter().map(|(path, bytes)| Written { path, bytes: *bytes }).collect(),

@@ -6,7 +6,6 @@ use tokio::task::block_in_place;
 
 use super::report;
 use crate::cli::{Global, Status};
-use crate::commands::run::run_id;
 use crate::commands::{Setting, Told};
 use crate::dataset::destination::Destination;
 use crate::error::{Error, Kind, Result};
@@ -15,8 +14,8 @@ use crate::words::stop::Stop;
 
 /// Runs `rollbook status`: what the dataset holds, how its last runs went; an error where `--max-age` is exceeded.
 pub fn status(setting: &Setting<'_>, global: &Global, status: &Status, stop: &Stop) -> Result<Told> {
-    let Setting { config, environment, clock, .. } = setting;
-    let mut destination = Destination::open(config, environment, &run_id(clock), true, stop)?;
+    let Setting { config, environment, clock, run_id, .. } = setting;
+    let mut destination = Destination::open(config, environment, run_id, true, stop)?;
     let found = block_in_place(|| super::look(&mut destination, config, clock))?;
     let text = if global.json { found.json() } else { found.text() };
     Ok(Told { text, error: status.max_age.and_then(|max_age| too_old(&found, max_age)) })

@@ -85,6 +85,14 @@ pub fn look(destination: &mut Destination, config: &Config, clock: &Clock) -> Re
     })
 }
 
+/// Sessions without an end in the dataset of this state; `None` where not all of their files can be read.
+///
+/// # Errors
+/// `Destination`; `Raced` where other runs keep writing.
+pub fn open_sessions(layout: &Layout, state: &State) -> Result<Option<u64>> {
+    Ok(holding::look(layout, Some(state), &mut Vec::new())?.open)
+}
+
 /// The state, if it can be read.
 fn find_state(layout: &Layout, notices: &mut Vec<Notice>) -> Result<Option<State>> {
     let damaged = |why: String| {

@@ -6,7 +6,6 @@ use tokio::task::block_in_place;
 
 use super::Verify as Job;
 use crate::cli::{Global, Verify};
-use crate::commands::run::run_id;
 use crate::commands::{Setting, Told};
 use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
@@ -16,17 +15,17 @@ use crate::words::stop::Stop;
 
 /// `verify`: what the dataset is worth. Only a repair writes, and takes the right to.
 pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, stop: &Stop) -> Result<Told> {
-    let Setting { config, environment, clock, progress, .. } = setting;
-    let (run_id, begun) = (run_id(clock), Instant::now());
+    let Setting { config, environment, clock, run_id, progress, .. } = setting;
+    let begun = Instant::now();
     let writes = (verify.repair || !verify.accept.is_empty()) && !global.dry_run;
-    let mut destination = Destination::open(config, environment, &run_id, !writes, stop)?;
+    let mut destination = Destination::open(config, environment, run_id, !writes, stop)?;
     destination.terms.wait = verify.wait;
     let layout = destination.layout.clone();
     let mut _lease = None;
     if writes {
         // Taking the lease would make a folder where there is nothing to repair.
         admission::refuse_absent(&destination, clock)?;
-        _lease = admission::admit(&destination, &run_id, clock, stop, Purpose::Repair).await?;
+        _lease = admission::admit(&destination, run_id, clock, stop, Purpose::Repair).await?;
     }
     let vouched = super::vouched(&layout, &verify.accept)?;
     let present = layout.partition(Some(clock.micros()));
@@ -36,14 +35,14 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
     if verify.repair && !report.is_sound() {
         let plan = super::plan(&layout, &report.damages, present)?;
         let done = if writes {
-            block_in_place(|| plan.perform(&layout, &run_id, &report.json(&layout)))?
+            block_in_place(|| plan.perform(&layout, run_id, &report.json(&layout)))?
         } else {
-            plan.foretell(&layout, &run_id)
+            plan.foretell(&layout, run_id)
         };
         report.repaired(&layout, present, done);
     }
     if !verify.accept.is_empty() {
-        let receipt = writes.then(|| Receipt::blank(&run_id, "verify", &config.api, clock));
+        let receipt = writes.then(|| Receipt::blank(run_id, "verify", &config.api, clock));
         let receipt = block_in_place(|| super::accept(&layout, &mut report, &verify.accept, receipt))?;
         if let Some(mut receipt) = receipt {
             receipt.finish(clock, begun.elapsed());

@@ -27,7 +27,8 @@ pub fn check(part: &Published, rows: [u64; 2], stop: &Stop, found: &mut Vec<(Tab
         seen[0] += chunk.batches().participants.num_rows() as u64;
         seen[1] += chunk.batches().timelogs.num_rows() as u64;
         // One of a kind is enough to know that the partition is bad.
-        let of_chunk = [repeated(&chunk, Table::Participants)?, repeated(&chunk, Table::Timelogs)?, owners(&chunk)];
+        let of_chunk =
+            [repeated(&chunk, Table::Participants)?, repeated(&chunk, Table::Timelogs)?, owners(&chunk, &methods)];
         let of_chunk = of_chunk.into_iter().flatten().chain(sums(&chunk, &methods));
         for finding in of_chunk {
             if !found.iter().any(|(table, what)| *table == finding.0 && kind(what) == kind(&finding.1)) {
@@ -70,8 +71,9 @@ fn repeated(chunk: &Chunk, table: Table) -> Result<Option<(Table, String)>> {
     Ok(None)
 }
 
-/// Whether every timelog has its participant, and that one's id.
-fn owners(chunk: &Chunk) -> Option<(Table, String)> {
+/// Whether every timelog has its participant, and that one's id. Ids under two rules of privacy can't be compared.
+fn owners(chunk: &Chunk, methods: &Tables<Arc<Method>>) -> Option<(Table, String)> {
+    let are_alike = methods.participants.privacy == methods.timelogs.privacy;
     let Tables { participants, timelogs, .. } = chunk.batches();
     let entries = Entries::new(participants);
     let logs = Entries::new(timelogs);
@@ -84,7 +86,7 @@ fn owners(chunk: &Chunk) -> Option<(Table, String)> {
             if of.is_empty() || entries.index.value(of.start) != logs.index.value(row) {
                 return Some(named(chunk, Table::Timelogs, "a timelog's participant is not in `participants`", row));
             }
-            if entries.id(of.start) != logs.id(row) {
+            if are_alike && entries.id(of.start) != logs.id(row) {
                 return Some(named(chunk, Table::Timelogs, "`participant_id` is not that of its participant", row));
             }
         }
@@ -109,11 +111,14 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Numbers that are not what comes out of the timelogs, by the method that each table's file says it was counted by.
+/// Numbers that are not what comes out of the timelogs, by the method that each table's file says it was counted by. A table whose
+/// participants are under another rule of privacy was counted by what is not there any more: a run was stopped between the two,
+/// and the next one goes on.
 fn sums(chunk: &Chunk, methods: &Tables<Arc<Method>>) -> Vec<(Table, String)> {
     let mut numbers: Vec<(&Method, Numbers)> = Vec::new();
     let mut found = Vec::new();
-    for (table, method) in methods.each_ref() {
+    let is_of_participants = |(_, method): &(_, &Arc<Method>)| method.privacy == methods.participants.privacy;
+    for (table, method) in methods.iter().filter(is_of_participants) {
         let known = numbers.iter().position(|(of, _)| *of == &**method).unwrap_or_else(|| {
             numbers.push((method, Numbers::of(chunk, method)));
             numbers.len() - 1

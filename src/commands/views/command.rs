@@ -6,7 +6,6 @@ use super::dialect::Dialect;
 use super::script::script;
 use super::source::{Records, Source};
 use crate::cli::Views;
-use crate::commands::run::run_id;
 use crate::commands::{Setting, Told};
 use crate::dataset::admission;
 use crate::dataset::destination::Destination;
@@ -18,8 +17,8 @@ use crate::words::stop::Stop;
 
 /// Runs `rollbook views`: SQL for an engine's session, over the dataset as it is now.
 pub fn views(setting: &Setting<'_>, views: &Views, stop: &Stop) -> Result<Told> {
-    let Setting { config, environment, clock, .. } = setting;
-    let destination = Destination::open(config, environment, &run_id(clock), true, stop)?;
+    let Setting { config, environment, clock, run_id, .. } = setting;
+    let destination = Destination::open(config, environment, run_id, true, stop)?;
     let layout = &destination.layout;
     let records = block_in_place(|| {
         if layout.store().list("sessions")?.iter().any(|(path, _)| path.ends_with(".parquet")) {

@@ -45,6 +45,7 @@ impl Rules {
         let kept = chunk.batches().each_ref().map(|batch| vec![false; batch.num_rows()]);
         let mut selection = Selection { kept, offsets: [vec![0], vec![0]], robbed: false };
         let (ids, names) = (participants::participant_id(participants), participants::name(participants));
+        let persons = participants::person(participants);
         let (index, of) = (participants::participant_index(participants), timelogs::participant_index(timelogs));
         for session in 0..chunk.len() {
             let (start, _) = chunk.key(session);
@@ -58,7 +59,7 @@ impl Rules {
             let mut is_erased = |row: &usize| {
                 let Some(denied) = &self.denied else { return false };
                 let mut is_erased = false;
-                for rule in denied.rules(text(ids, *row), text(names, *row)) {
+                for rule in denied.rules(text(ids, *row), text(names, *row), text(persons, *row)) {
                     tally.entry(rule).or_default().participants += 1;
                     is_erased = true;
                 }

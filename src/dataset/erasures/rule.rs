@@ -86,6 +86,38 @@ impl Taken {
     }
 }
 
+/// By what a participant is known in rows whose names or ids are protected: the keyed hash of a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// The column that has the token.
+    pub of: Aliased,
+    /// The keyed hash of the token, in hexadecimal.
+    pub hash: String,
+}
+
+/// A column that has tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aliased {
+    /// `participant_id`.
+    ParticipantId,
+    /// `name`.
+    Name,
+    /// `person`, where names are not kept.
+    Person,
+}
+
+impl Aliased {
+    /// How the token is held against rows. A token is what it is: its capitals matter.
+    pub const fn identifier(self) -> Identifier {
+        match self {
+            Self::ParticipantId => Identifier::Id,
+            Self::Name => Identifier::ExactName,
+            Self::Person => Identifier::Person,
+        }
+    }
+}
+
 /// A rule in force, as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
@@ -102,6 +134,9 @@ pub struct Rule {
     /// The keyed hash of the name or id, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+    /// By what the same participant is known in rows whose names or ids are protected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<Alias>,
     /// The number of the purge that made it.
     pub epoch: u64,
     /// When that was, RFC 3339; not known of those of earlier versions.
@@ -139,6 +174,7 @@ impl Rule {
             matched: None,
             before: None,
             hash: None,
+            alias: None,
             epoch,
             made_at: origin.map(|origin| origin.at.clone()),
             run_id: origin.map(|origin| origin.run_id.clone()),
@@ -192,10 +228,15 @@ impl Rule {
         if let Some(hash) = self.bytes() {
             self.identifiers().iter().for_each(|by| denied.add(*by, hash, self.number));
         }
+        if let Some(Alias { of, hash }) = &self.alias
+            && let Some(hash) = hash_of(hash)
+        {
+            denied.add(of.identifier(), hash, self.number);
+        }
     }
 
     fn bytes(&self) -> Option<Hash> {
-        super::bytes(self.hash.as_deref()?)?.try_into().ok()
+        hash_of(self.hash.as_deref()?)
     }
 
     /// Whether it was made by a version of Unicode that is later than the one built in.
@@ -212,4 +253,8 @@ impl Rule {
     pub fn is_idle(&self) -> bool {
         self.removed.is_some_and(Taken::is_nothing)
     }
+}
+
+fn hash_of(hexadecimal: &str) -> Option<Hash> {
+    super::bytes(hexadecimal)?.try_into().ok()
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::dataset::layout::Layout;
 use crate::dataset::merge::{Merge, Sources};
-use crate::dataset::publish::{Change, Place};
+use crate::dataset::publish::{Change, Rewrite};
 use crate::dataset::published::Versions;
 use crate::rows::erasure::Identifier;
 use crate::rows::flatten::{self, Options};
@@ -62,7 +62,7 @@ fn publish(layout: &Layout, stage: &Stage) {
             published: None,
             superseded,
         };
-        let place = Place { layout, partition, versions: Versions::default(), change: Change::Adding };
+        let place = Rewrite { layout, partition, versions: Versions::default(), change: Change::Adding };
         place.prepare(|sink| Merge::new(sources)?.run(sink).map(drop), true).unwrap().swap(|_| {}).unwrap();
     }
 }

@@ -70,14 +70,17 @@ impl Chunks {
             self.waiting = Some(sessions.slice(taken, keys.len() - taken));
         }
         let mut chunk = Chunk::new(batches, of.map(|of| of.offsets));
-        if self.counts_anew {
-            chunk =
-                foreign::read(|| recount::anew(chunk, &self.method)).map_err(|error| damaged(&rows.place, error))?;
-        }
+        let place = rows.place.clone();
+        // Before names and ids are protected, by which somebody is found.
         if self.erased.is_some() {
             let rules = Rules { floor: None, denied: self.erased.clone() };
             let rest = foreign::read(|| rules.select(&chunk, &mut Tally::new()).of(&chunk, &self.method));
-            chunk = rest.map_err(|error| damaged(&rows.place, error))?;
+            chunk = rest.map_err(|error| damaged(&place, error))?;
+        }
+        if self.counts_anew {
+            let from = self.methods();
+            chunk =
+                foreign::read(|| recount::anew(chunk, &from, &self.method)).map_err(|error| damaged(&place, error))?;
         }
         Ok(Some(chunk))
     }
@@ -95,15 +98,15 @@ impl Children {
     /// The rows that were taken, in one batch.
     fn joined(&self, taken: &Taken) -> Result<RecordBatch> {
         let place = self.rows.as_ref().map_or("", |rows| &rows.place);
-        concat(self.table, &taken.pieces).map_err(|error| damaged(place, error))
+        concat(self.table, &taken.slices).map_err(|error| damaged(place, error))
     }
 
     /// Takes the rows of one session.
     fn take(&mut self, session: Key<'_>, taken: &mut Taken) -> Result<()> {
-        let (table, Taken { pieces, offsets, bytes }) = (self.table, taken);
+        let (table, Taken { slices, offsets, bytes }) = (self.table, taken);
         let rows = self.each_run(session, |batch, rows| {
             *bytes += weight::of_published(table, batch, rows.start, rows.end);
-            push(pieces, batch, rows);
+            push(slices, batch, rows);
         })?;
         offsets.push(offsets.last().copied().unwrap_or_default() + rows);
         Ok(())
@@ -146,35 +149,35 @@ impl Children {
 
 /// Rows of a child table that were taken for some sessions.
 struct Taken {
-    pieces: Vec<Piece>,
+    slices: Vec<Slice>,
     /// The first row of each session, and the number of rows at the end.
     offsets: Vec<usize>,
-    /// Bytes that these pieces take in memory.
+    /// Bytes that these slices take in memory.
     bytes: usize,
 }
 
 impl Default for Taken {
     fn default() -> Self {
-        Self { pieces: Vec::new(), offsets: vec![0], bytes: 0 }
+        Self { slices: Vec::new(), offsets: vec![0], bytes: 0 }
     }
 }
 
 /// Rows `from..to` of a batch, `to` not included.
-struct Piece {
+struct Slice {
     batch: RecordBatch,
     from: usize,
     to: usize,
 }
 
-/// Adds rows, joining them to the last piece where they follow it: usually a whole batch becomes one piece.
-fn push(pieces: &mut Vec<Piece>, batch: &RecordBatch, Range { start: from, end: to }: Range<usize>) {
-    match pieces.last_mut() {
+/// Adds rows, joining them to the last slice where they follow it: usually a whole batch becomes one slice.
+fn push(slices: &mut Vec<Slice>, batch: &RecordBatch, Range { start: from, end: to }: Range<usize>) {
+    match slices.last_mut() {
         Some(last) if from > 0 && last.to == from => last.to = to,
-        _ => pieces.push(Piece { batch: batch.clone(), from, to }),
+        _ => slices.push(Slice { batch: batch.clone(), from, to }),
     }
 }
 
-fn concat(table: Table, pieces: &[Piece]) -> Result<RecordBatch, ArrowError> {
-    let slices: Vec<_> = pieces.iter().map(|piece| piece.batch.slice(piece.from, piece.to - piece.from)).collect();
+fn concat(table: Table, slices: &[Slice]) -> Result<RecordBatch, ArrowError> {
+    let slices: Vec<_> = slices.iter().map(|slice| slice.batch.slice(slice.from, slice.to - slice.from)).collect();
     arrow_select::concat::concat_batches(&table.schema(), &slices)
 }

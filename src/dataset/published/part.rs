@@ -6,11 +6,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use crate::dataset::encode::{PEOPLE_KEY, SCHEMA_VERSION_KEY};
+use crate::dataset::encode::{PEOPLE_KEY, PRIVACY_KEY, SCHEMA_VERSION_KEY};
 use crate::dataset::footer;
 use crate::error::{Error, Kind, Result};
 use crate::rows::method::Method;
 use crate::rows::person::People;
+use crate::rows::privacy::Privacy;
 use crate::rows::tables::{SCHEMA_VERSION, Table};
 use crate::store::failed;
 use crate::words::foreign;
@@ -53,6 +54,11 @@ fn people(builder: &ParquetRecordBatchReaderBuilder<File>, schema_version: u32) 
     serde_json::from_str(said(builder, PEOPLE_KEY)?).ok()
 }
 
+/// What a file says of what may be written down; one that says nothing holds everything as it is listed.
+fn privacy(builder: &ParquetRecordBatchReaderBuilder<File>) -> Option<Privacy> {
+    said(builder, PRIVACY_KEY).map_or_else(|| Some(Privacy::default()), |text| serde_json::from_str(text).ok())
+}
+
 /// By what the rows of a file were counted, as the file says. Older versions can be read.
 ///
 /// # Errors
@@ -64,10 +70,11 @@ pub fn method(builder: &ParquetRecordBatchReaderBuilder<File>, table: Table) -> 
         return Err(format!("the file is not of schema version {SCHEMA_VERSION} but {schema_version}"));
     }
     let people = people(builder, schema_version).ok_or("the file names no rule for persons that can be read")?;
+    let privacy = privacy(builder).ok_or("the file names no rule for what is protected that can be read")?;
     if !table.can_be_read(builder.schema(), schema_version) {
         return Err(format!("the file has other columns than schema version {schema_version}"));
     }
-    Ok(Method { schema_version, people })
+    Ok(Method { schema_version, people, privacy })
 }
 
 /// The error of a file that can't be read: damage, unless it is this machine that lacks something.

@@ -45,6 +45,13 @@ pub struct Stored {
     api: Option<Source>,
 }
 
+impl Stored {
+    /// Whether it says where the sessions come from: whether its run has published sessions of the API.
+    pub fn tells_the_source(&self) -> bool {
+        !self.partitions.is_empty() && READERS.contains(&self.command.as_str()) && self.api.is_some()
+    }
+}
+
 /// The source of a run, as its receipt names it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Source {
@@ -114,8 +121,7 @@ pub fn named(layout: &Layout) -> Result<(BTreeSet<String>, u64)> {
 pub fn last_source(layout: &Layout) -> Result<Option<Source>> {
     let mut last: Option<(String, Source)> = None;
     each(layout, |path, stored| {
-        let has_read = |stored: &Stored| !stored.partitions.is_empty() && READERS.contains(&stored.command.as_str());
-        let source = stored.filter(has_read).and_then(|stored| stored.api);
+        let source = stored.filter(Stored::tells_the_source).and_then(|stored| stored.api);
         if let Some(source) = source.filter(|_| last.as_ref().is_none_or(|(latest, _)| *latest < path)) {
             last = Some((path, source));
         }

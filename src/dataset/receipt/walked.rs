@@ -17,6 +17,10 @@ pub struct Walk {
     /// How many requests there were, how many windows and joints, and how many repairs.
     #[serde(flatten)]
     pub counts: Counts,
+    /// Requests that went out to the API, each attempt counted, those for single sessions included: what `api.max_requests` caps.
+    pub sent: u64,
+    /// How many of `sent` were further attempts at a request that had failed.
+    pub retries: u64,
     /// Different sessions that the list showed, those without a row included.
     pub distinct: u64,
     /// The list's length by its own account, at the end.
@@ -96,6 +100,8 @@ impl Default for Walk {
             evidence: Evidence::None,
             reasons: Vec::new(),
             counts: Counts::default(),
+            sent: 0,
+            retries: 0,
             distinct: 0,
             total: None,
             inserted: 0,

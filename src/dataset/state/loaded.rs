@@ -10,6 +10,7 @@ use crate::dataset::publishing::shown;
 use crate::dataset::receipt::past;
 use crate::dataset::sealed;
 use crate::error::{Error, Kind, Result};
+use crate::rows::method::{Method, OTHERWISE};
 use crate::rows::partition::PartitionBy;
 use crate::rows::person::People;
 use crate::rows::tables::Table;
@@ -39,11 +40,12 @@ impl State {
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
         let had_covered = state.covered.is_some();
-        let Self { files, people, covered, gone, owed, asked_to, last_run, erasures, moving, .. } = state;
+        let Self { files, people, privacy, covered, gone, owed, asked_to, last_run, erasures, moving, .. } = state;
         let version = Some(version);
         Ok(Self {
             files,
             people,
+            privacy,
             covered,
             gone,
             owed,
@@ -116,12 +118,39 @@ impl State {
         Err(Error::new(Kind::Config, format!("{what}: {}", layout.place())).hint(hint))
     }
 
-    /// Refuses settings for persons by which this run would count otherwise than the other rows are counted. `may_change`: of a
-    /// run that goes on to count all rows by its settings.
+    /// Refuses settings by which this run would make rows otherwise than the other rows are made. `may_change`: of a run that
+    /// goes on to make all rows by its settings, as far as that is possible.
     ///
     /// # Errors
-    /// `Config` where the settings are others, or where a newer version has made the keys.
-    pub fn refuse_other_people(&self, layout: &Layout, may_change: bool) -> Result<()> {
+    /// `Config` where the settings are others, or where a newer version has made the rows.
+    pub fn refuse_other_method(&self, layout: &Layout, may_change: bool) -> Result<()> {
+        self.refuse_other_privacy(layout, may_change)?;
+        self.refuse_other_people(layout, may_change)
+    }
+
+    fn refuse_other_privacy(&self, layout: &Layout, may_change: bool) -> Result<()> {
+        let own = layout.method();
+        let refused = |what: String, hint: &str| {
+            Err(Error::new(Kind::Config, format!("{what}: {}", layout.place())).hint(hint.to_owned()))
+        };
+        let Some(privacy) = self.privacy() else {
+            return refused("a newer version of rollbook says what the dataset may hold".to_owned(), OTHERWISE);
+        };
+        let people = self.people.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let theirs = Method { privacy, people: people.unwrap_or_else(|| own.people.clone()), ..Method::default() };
+        if let Some(why) = own.refusal(&theirs) {
+            return refused(why, OTHERWISE);
+        }
+        if may_change || theirs.privacy == own.privacy {
+            return Ok(());
+        }
+        refused(
+            format!("`[privacy]` is other than what the dataset was written with ({})", theirs.privacy.text()),
+            "use those settings, or first run `rollbook export` without a filter, which brings all rows under the new ones",
+        )
+    }
+
+    fn refuse_other_people(&self, layout: &Layout, may_change: bool) -> Result<()> {
         let Some(text) = &self.people else { return Ok(()) };
         let own = &layout.method().people;
         let theirs = serde_json::from_str::<People>(text).ok().filter(|people| !name::is_later(&people.unicode));

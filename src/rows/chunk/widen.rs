@@ -11,9 +11,9 @@ use arrow_select::take::take;
 
 use super::{Offsets, child_offsets, column, parents, rows_of};
 use crate::rows::anomaly;
-use crate::rows::count::{Roll, count};
+use crate::rows::count::{Roll, Told, count};
 use crate::rows::method::Method;
-use crate::rows::tables::{Computed, Origin, Table, Tables, fill, participants};
+use crate::rows::tables::{Computed, Origin, Table, Tables, participants};
 
 /// The rows as published, counted by a method of this schema version; `offsets` say where each session's begin.
 ///
@@ -33,7 +33,8 @@ pub fn widen(
     let [participant_index, timelog_index] = places(participants::participant_index(&staged.participants), &joins);
     let participant_id = take(participants::participant_id(&staged.participants), &rows_of(&joins), None)?;
     let read = staged.each_ref().map(|batch| anomaly::of_bits(column(batch, "anomalies")));
-    let roll = Roll::new(staged, offsets, (participant_id.as_string(), &participant_index), read);
+    let told = Told::of_staged(&staged.participants);
+    let roll = Roll::new(staged, offsets, (participant_id.as_string(), &participant_index), read, Some(told));
     let counted = count(&roll, method);
     let of_participant = [Arc::new(participant_index) as ArrayRef, participant_id, Arc::new(timelog_index)];
     let mut repeated = Tables {
@@ -72,8 +73,7 @@ fn complete(
         let values = match column.origin {
             Origin::Listed => staged.column_by_name(column.name).map(Arc::clone),
             Origin::Session | Origin::Participant => repeated.next(),
-            Origin::Rows | Origin::Odd | Origin::Counted => counted.next(),
-            Origin::Reserved => Some(fill(column, staged.num_rows())),
+            Origin::Rows | Origin::Odd | Origin::Counted | Origin::Personal => counted.next(),
         };
         values.ok_or_else(|| ArrowError::SchemaError(format!("not made: {}", column.name)))
     });

@@ -7,6 +7,7 @@ use arrow_array::{BooleanArray, Int32Array, RecordBatch, StringArray, TimestampM
 use super::Logs;
 use crate::rows::anomaly::{self, Anomalies, Anomaly};
 use crate::rows::attendance::Bounds;
+use crate::rows::method::Method;
 use crate::rows::person::Entry;
 use crate::rows::tables::{Tables, participants, sessions, text, time, timelogs};
 
@@ -55,16 +56,49 @@ pub struct Roll<'a> {
     pub logs: Logs<'a>,
     /// What of each row could not be read.
     pub read: Tables<Vec<Anomalies>>,
+    /// Who is behind the rows where the names and ids no longer say so.
+    pub told: Option<Told<'a>>,
+}
+
+/// Who is behind rows, as was found out when the names and ids were listed, which are protected since.
+#[derive(Debug)]
+pub struct Told<'a> {
+    /// `person` and `is_excluded` of each entry; null where name and id still say so.
+    entries: (&'a StringArray, &'a BooleanArray),
+    /// The same of each timelog, for those whose entry is not there; staged ones all have theirs.
+    logs: Option<(&'a StringArray, &'a BooleanArray)>,
+}
+
+impl<'a> Told<'a> {
+    /// What is staged of entries.
+    pub fn of_staged(entries: &'a RecordBatch) -> Self {
+        Self { entries: (participants::person(entries), participants::is_excluded(entries)), logs: None }
+    }
+
+    /// What is published; `None` where names and ids are.
+    fn of_published(rows: &'a Tables<RecordBatch>, method: &Method) -> Option<Self> {
+        let Tables { participants, timelogs, .. } = rows;
+        method.privacy.columns().protect_people().then(|| Self {
+            entries: (participants::person(participants), participants::is_excluded(participants)),
+            logs: Some((timelogs::person(timelogs), timelogs::is_excluded(timelogs))),
+        })
+    }
+}
+
+/// `person` and `is_excluded` of a row, if they are there.
+fn at<'a>((persons, excluded): (&'a StringArray, &BooleanArray), row: usize) -> Option<(&'a str, bool)> {
+    Some((text(persons, row)?, excluded.value(row)))
 }
 
 impl<'a> Roll<'a> {
     /// What is listed in rows, published or staged. `offsets`: where each session's begin; `ids`, `index`: whose each timelog is,
-    /// which staged rows do not repeat; `read`: what of each row could not be read.
+    /// which staged rows do not repeat; `read`: what of each row could not be read; `told`: who is behind them.
     pub fn new(
         rows: &'a Tables<RecordBatch>,
         offsets: &'a [Vec<usize>; 2],
         (ids, index): (&'a StringArray, &'a Int32Array),
         read: Tables<Vec<Anomalies>>,
+        told: Option<Told<'a>>,
     ) -> Self {
         Self {
             session_id: sessions::session_id(&rows.sessions),
@@ -83,11 +117,12 @@ impl<'a> Roll<'a> {
                 is_open: timelogs::is_open(&rows.timelogs),
             },
             read,
+            told,
         }
     }
 
-    /// The same of published rows.
-    pub fn of_published(rows: &'a Tables<RecordBatch>, offsets: &'a [Vec<usize>; 2]) -> Self {
+    /// The same of published rows that are as a method has them.
+    pub fn of_published(rows: &'a Tables<RecordBatch>, offsets: &'a [Vec<usize>; 2], method: &Method) -> Self {
         let lists = Tables {
             sessions: sessions::anomalies(&rows.sessions),
             participants: participants::anomalies(&rows.participants),
@@ -95,7 +130,7 @@ impl<'a> Roll<'a> {
         };
         let read = |(lists, read)| anomaly::sets(lists).into_iter().map(|set| set.among(read)).collect();
         let whose = (timelogs::participant_id(&rows.timelogs), timelogs::participant_index(&rows.timelogs));
-        Self::new(rows, offsets, whose, lists.zip(READ).map(read))
+        Self::new(rows, offsets, whose, lists.zip(READ).map(read), Told::of_published(rows, method))
     }
 
     pub(super) fn bounds(&self, session: usize) -> Bounds {
@@ -112,7 +147,17 @@ impl<'a> Roll<'a> {
         text(self.participant_id, entry)
     }
 
-    /// Who is behind an entry of a session.
+    /// `person` and `is_excluded` of an entry where its name and id no longer say so.
+    pub(super) fn told_of_entry(&self, row: usize) -> Option<(&'a str, bool)> {
+        at(self.told.as_ref()?.entries, row)
+    }
+
+    /// The same of a timelog whose entry is not there.
+    pub(super) fn told_of_stray(&self, row: usize) -> Option<(&'a str, bool)> {
+        at(self.told.as_ref()?.logs?, row)
+    }
+
+    /// Who is behind an entry of a session, by what is listed.
     pub(super) fn of_entry(&self, session: usize, row: usize) -> Entry<'a> {
         Entry {
             session_id: self.session_id.value(session),

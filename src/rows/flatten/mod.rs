@@ -47,6 +47,8 @@ pub struct Options {
     pub observed_at: i64,
     /// Participants who get no rows, as if they were not listed.
     pub denied: Option<Arc<Denied>>,
+    /// What may be written down, and who is one human.
+    pub method: Arc<Method>,
 }
 
 impl Options {

@@ -10,6 +10,7 @@ use crate::rows::anomaly::Anomaly;
 use crate::rows::erasure::Denied;
 use crate::rows::lenient::Scalar;
 use crate::rows::model;
+use crate::rows::privacy::{Privacy, shape};
 use crate::words::id;
 use crate::words::limits;
 
@@ -29,6 +30,17 @@ pub struct Reject {
     pub raw: String,
     /// The session that the record is of, or what it is known by where it has no usable id.
     pub of: Of,
+    /// By what the record is known again where `raw` is its shape alone, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+}
+
+impl Reject {
+    /// By what the content of the record is known again.
+    pub fn content(&self) -> u128 {
+        let mark = self.mark.as_deref().and_then(|mark| u128::from_str_radix(mark, 16).ok());
+        mark.unwrap_or_else(|| id::hash(&self.raw))
+    }
 }
 
 /// Whose record a reject is.
@@ -71,27 +83,40 @@ impl Rejected {
         Self { index, reason: reason.to_owned(), of: Whose::Beside(beside) }
     }
 
-    /// With its raw text, of which so many bytes are kept. A part of a record is no JSON: where somebody has been erased,
-    /// nobody could tell who is in it.
-    fn with(self, raw: &str, most: usize, denied: Option<&Denied>) -> Reject {
+    /// With its raw text, of which so many bytes are kept, or with its shape. A part of a record is no JSON: where somebody has
+    /// been erased, nobody could tell who is in it.
+    fn with(self, raw: &str, most: usize, denied: Option<&Denied>, privacy: &Privacy) -> Reject {
         let Self { index, reason, of } = self;
         let scrubbed = |raw| denied.map_or(Cow::Borrowed(raw), |denied| denied.scrub(raw));
         // Of a longer one nothing is looked into: that would take many times its length.
         let whole = (raw.len() <= limits::RAW).then(|| scrubbed(raw));
+        // By all of it: how much is kept is another matter.
+        let content = id::hash(whole.as_deref().unwrap_or(raw));
+        let mark = privacy.mark(content);
         let of = match of {
             Whose::Session(id) => Of::Session(id),
-            // By all of it: how much is kept is another matter.
-            Whose::Beside(nearest) => Of::Unknown(marks(nearest, whole.as_deref().unwrap_or(raw))),
+            Whose::Beside(nearest) => Of::Unknown(marks(nearest, mark.unwrap_or(content))),
         };
+        if let Some(mark) = mark {
+            let raw = shape(whole.as_deref().unwrap_or_default(), privacy.columns());
+            let (is_cut, raw) = (raw.len() > most, limits::cut(&raw, most).to_owned());
+            let reason = if is_cut { reason + CUT } else { reason };
+            return Reject { index, reason, raw, of, mark: Some(format!("{mark:x}")) };
+        }
         match whole.filter(|_| raw.len() <= most) {
-            Some(whole) => Reject { index, reason, raw: whole.into_owned(), of },
-            None => Reject { index, reason: reason + CUT, raw: scrubbed(limits::cut(raw, most)).into_owned(), of },
+            Some(whole) => Reject { index, reason, raw: whole.into_owned(), of, mark: None },
+            None => Reject {
+                index,
+                reason: reason + CUT,
+                raw: scrubbed(limits::cut(raw, most)).into_owned(),
+                of,
+                mark: None,
+            },
         }
     }
 }
 
-fn marks(nearest: Vec<(u128, isize)>, content: &str) -> Vec<String> {
-    let content = id::hash(content);
+fn marks(nearest: Vec<(u128, isize)>, content: u128) -> Vec<String> {
     let mark = |(id, away)| format!("{:x}", id::hash(&format!("{content:x} {id:x} {away}")));
     nearest.into_iter().map(mark).collect()
 }
@@ -114,7 +139,7 @@ pub(super) fn raw(mut rejected: Vec<Rejected>, text: &str, options: &Options) ->
     let mut wanted = rejected.into_iter().peekable();
     model::raw_records(text, &options.limits, |place, raw| {
         while let Some(rejected) = wanted.next_if(|wanted| wanted.index == place) {
-            let reject = rejected.with(raw, room.min(limits::RAW), options.denied.as_deref());
+            let reject = rejected.with(raw, room.min(limits::RAW), options.denied.as_deref(), &options.method.privacy);
             room -= reject.raw.len().min(room);
             rejects.push(reject);
         }

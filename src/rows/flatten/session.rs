@@ -1,6 +1,8 @@
 //! One session to its rows as they are staged: what is listed of it, and what of that can not be read. Nothing is counted
 //! here but rows.
 
+use std::borrow::Cow;
+
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
@@ -11,7 +13,9 @@ use super::values::{double, id, text, time};
 use crate::rows::anomaly::{Anomalies, Anomaly};
 use crate::rows::facts::{Facts, Own};
 use crate::rows::lenient::{Entries, Scalar};
+use crate::rows::method::Method;
 use crate::rows::model::{Lists, Participant, Session};
+use crate::rows::privacy::{Column, Guarded};
 use crate::rows::tables::{Table, Tables};
 use crate::words::limits;
 
@@ -68,13 +72,14 @@ impl<'a> Flattener<'a> {
         let ended_at = time(session.end, &mut anomalies);
         let status = text(&session.status, &mut anomalies);
         let is_open = session.end.is_absent() && status.as_deref() != Some("ended");
-        let totals = self.participants(session, session_id.len());
+        let totals = self.participants(session, session_id);
         anomalies.merge(totals.anomalies);
 
         let meeting_id = id(&session.meeting_id, &mut anomalies);
         let custom_room_id = id(&session.custom_room_id, &mut anomalies);
         let region = text(&session.region, &mut anomalies);
         let chat_link = text(&session.chat_link, &mut anomalies);
+        let privacy = &self.options.method.privacy;
         let active_duration = double(&session.active_duration, &mut anomalies);
         let own = [
             (Own::ENDED, !is_open),
@@ -88,6 +93,9 @@ impl<'a> Flattener<'a> {
         ];
         let facts = Facts { own: Own::of(own), ..totals.facts };
         let extra = extra::of_session(&self.lists.unknown, number, &mut anomalies);
+        let custom_room_id = privacy.kept(Column::CustomRoomId, custom_room_id);
+        let chat_link = privacy.kept(Column::ChatLink, chat_link);
+        let extra = privacy.kept(Column::Extra, extra.map(Cow::Owned));
 
         let rows = &mut self.builders.sessions;
         rows.session_id.append_value(session_id);
@@ -108,14 +116,14 @@ impl<'a> Flattener<'a> {
         Row { is_open, facts, anomalies }
     }
 
-    fn participants(&mut self, session: &Session<'_>, id_length: usize) -> Totals {
+    fn participants(&mut self, session: &Session<'_>, session_id: &str) -> Totals {
         let mut totals = Totals::default();
         if session.participants.is_odd() {
             totals.anomalies.add(Anomaly::BadParticipants);
         }
         let lists = self.lists;
         let mut participants = session.participants.of(&lists.participants);
-        if session.participants == Entries::TooMany || self.is_too_large(session, id_length) {
+        if session.participants == Entries::TooMany || self.is_too_large(session, session_id.len()) {
             totals.anomalies.add(Anomaly::TooLarge);
             participants = &[];
         }
@@ -123,7 +131,7 @@ impl<'a> Flattener<'a> {
         for (index, participant) in participants.iter().enumerate() {
             if !self.is_erased(index) {
                 let number = session.participants.range().start + index;
-                self.participant((index, number), participant, &mut totals);
+                self.participant(session_id, (index, number), participant, &mut totals);
             }
         }
         totals
@@ -166,7 +174,13 @@ impl<'a> Flattener<'a> {
     }
 
     /// Adds an entry's row and those of its timelogs. `index`: its place in the session, `number`: in the lists.
-    fn participant(&mut self, (index, number): (usize, usize), participant: &Participant<'_>, totals: &mut Totals) {
+    fn participant(
+        &mut self,
+        session_id: &str,
+        (index, number): (usize, usize),
+        participant: &Participant<'_>,
+        totals: &mut Totals,
+    ) {
         let mut anomalies = Anomalies::NONE;
         let id = id(&participant.id, &mut anomalies);
         let name = text(&participant.name, &mut anomalies);
@@ -178,10 +192,18 @@ impl<'a> Flattener<'a> {
         totals.timelogs += joins;
         totals.anomalies.merge(anomalies);
 
+        let Method { people, privacy, .. } = &*self.options.method;
+        let index = count(index);
+        let Guarded { participant_id, name, told } = privacy.guard(people, (session_id, index), id, name);
+        let (person, is_excluded) = told.unzip();
+        let extra = privacy.kept(Column::Extra, extra.map(Cow::Owned));
+
         let rows = &mut self.builders.participants;
-        rows.participant_index.append_value(count(index));
-        rows.participant_id.append_option(id);
+        rows.participant_index.append_value(index);
+        rows.participant_id.append_option(participant_id);
         rows.name.append_option(name);
+        rows.person.append_option(person);
+        rows.is_excluded.append_option(is_excluded);
         rows.join_count.append_value(count(joins));
         rows.anomalies.push(anomalies);
         rows.extra.append_option(extra);

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 
 use super::Column;
 use super::kinds::{Count, Double, Flag, Millis, Text, Texts, Time, Typed};
-use super::origin::{Making, Origin, Place, Slot};
+use super::origin::{Maker, Making, Origin, Slot};
 
 /// Computed columns and their values, in the order of the table.
 pub type Computed = Vec<(&'static Column, ArrayRef)>;
@@ -35,12 +35,12 @@ macro_rules! table {
             impl Staged {
                 /// No rows yet, and room for so many; texts grow as needed.
                 pub fn with_capacity(rows: usize) -> Self {
-                    Self { $($column: Place::<{ Origin::$origin.is_staged() }>::begin::<$type>(rows),)* }
+                    Self { $($column: Maker::<{ Origin::$origin.is_staged() }>::begin::<$type>(rows),)* }
                 }
 
                 /// The columns in order.
                 pub fn finish(self) -> Vec<ArrayRef> {
-                    let columns = [$(Place::<{ Origin::$origin.is_staged() }>::end::<$type>(
+                    let columns = [$(Maker::<{ Origin::$origin.is_staged() }>::end::<$type>(
                         self.$column,
                         <$type as Typed>::staged,
                     ),)*];
@@ -56,12 +56,12 @@ macro_rules! table {
             impl Counts {
                 /// No rows yet, and room for so many.
                 pub fn with_capacity(rows: usize) -> Self {
-                    Self { $($column: Place::<{ Origin::$origin.is_counted() }>::begin::<$type>(rows),)* }
+                    Self { $($column: Maker::<{ Origin::$origin.is_counted() }>::begin::<$type>(rows),)* }
                 }
 
                 /// The columns in order.
                 pub fn finish(self) -> Computed {
-                    let columns = [$(Place::<{ Origin::$origin.is_counted() }>::end::<$type>(
+                    let columns = [$(Maker::<{ Origin::$origin.is_counted() }>::end::<$type>(
                         self.$column,
                         <$type as Typed>::published,
                     ),)*];
@@ -91,10 +91,10 @@ table! { sessions, "one row a session":
     active_duration: Option<Double>, Listed, "`activeDuration` as the API reports it, unit undocumented";
     duration_ms: Option<Millis>, Counted, "`ended_at` - `started_at`";
     occupied_ms: Millis, Counted, "time with at least one participant present: the active duration";
-    total_attended_ms: Millis, Counted, "sum of the participants' `attended_ms`";
+    total_attended_ms: Millis, Counted, "sum of the participants' `attended_ms`, excluded ones left out";
     peak_participants: Count, Counted, "most people present at one moment";
     participant_count: Count, Rows, "entries as listed: rows in `participants`";
-    person_count: Count, Counted since 2, "distinct `person` among them";
+    person_count: Count, Counted since 2, "distinct `person` among them, excluded ones left out";
     timelog_count: Count, Rows, "intervals as listed: rows in `timelogs`";
     is_open: Flag, Listed, "no end yet";
     observed_at: Option<Time>, Listed, "when last seen; only while open";
@@ -110,14 +110,14 @@ table! { participants, "one row an entry in a session's list of participants":
     participant_index: Count, Listed, "position in the session's list, from 0";
     participant_id: Option<Text>, Listed, "a join identity, not a person: by default new at each join";
     name: Option<Text>, Listed, "display name as given";
-    person: Text, Counted since 2, "who is one human, by `[people]`: the name in its normal form; without one `id:` and the id, else `#` and the row's place";
+    person: Text, Personal since 2, "who is one human, by `[people]`: the name in its normal form; without one `id:` and the id, else `#` and the row's place; a token where `[privacy]` protects names or ids";
     first_joined_at: Option<Time>, Counted, "earliest join, not clamped";
     last_left_at: Option<Time>, Counted, "latest leave, not clamped; null while present";
     join_count: Count, Rows, "intervals as listed";
     attended_ms: Millis, Counted, "union of the entry's intervals, clamped to the session";
     gross_ms: Millis, Counted, "plain sum of the entry's intervals, not clamped";
     is_present: Flag, Counted, "in the session when it was last seen, by the latest join of the `participant_id`";
-    is_excluded: Flag, Reserved, "false until exclusion rules exist";
+    is_excluded: Flag, Personal, "the name or id matches `[privacy] exclude_participants`: kept, and counts in no number of the session but `participant_count` and `timelog_count`";
     anomalies: Texts, Odd, "what was odd, sorted and distinct; see below";
     extra: Option<Text>, Listed, "JSON of fields unknown to this version; filled only with `keep_unknown_fields`";
 }
@@ -137,6 +137,6 @@ table! { timelogs, "one row a join-leave interval":
     effective_started_at: Option<Time>, Counted, "start of the span that counts, clamped to the session; null where nothing counts";
     effective_ended_at: Option<Time>, Counted, "end of the span that counts, by the participant's next join where no leave is listed; null where nothing counts";
     is_open: Flag, Listed, "no end listed";
-    is_excluded: Flag, Reserved, "false until exclusion rules exist";
+    is_excluded: Flag, Counted, "the participant's `is_excluded`";
     anomalies: Texts, Odd, "what was odd, sorted and distinct; see below";
 }

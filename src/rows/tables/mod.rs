@@ -18,7 +18,6 @@ pub use by_table::Tables;
 pub use columns::{Computed, participants, sessions, timelogs};
 pub use kinds::{Type, Typed, text, time};
 pub use origin::Origin;
-pub(crate) use upgrade::fill;
 
 /// Version of the columns and of the rules by which they are counted; stored in every file's metadata.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -86,15 +85,20 @@ impl Table {
 
     /// The Arrow schema of the published table.
     pub fn schema(self) -> SchemaRef {
-        static SCHEMAS: LazyLock<Tables<SchemaRef>> =
-            LazyLock::new(|| Tables::from_fn(|table| schema_of(table.columns(), |kind| kind)));
+        static SCHEMAS: LazyLock<Tables<SchemaRef>> = LazyLock::new(|| {
+            let field = |column: &Column| Field::new(column.name, column.kind.arrow(), column.nullable);
+            Tables::from_fn(|table| schema_of(table.columns().iter().map(field)))
+        });
         Arc::clone(&SCHEMAS[self])
     }
 
     /// The Arrow schema in the stage.
     pub fn staged_schema(self) -> SchemaRef {
-        static SCHEMAS: LazyLock<Tables<SchemaRef>> =
-            LazyLock::new(|| Tables::from_fn(|table| schema_of(table.staged_columns(), Type::staged)));
+        static SCHEMAS: LazyLock<Tables<SchemaRef>> = LazyLock::new(|| {
+            let nullable = |column: &Column| column.nullable || column.origin.may_wait();
+            let field = |column: &Column| Field::new(column.name, column.kind.staged().arrow(), nullable(column));
+            Tables::from_fn(|table| schema_of(table.staged_columns().map(field)))
+        });
         Arc::clone(&SCHEMAS[self])
     }
 
@@ -131,9 +135,7 @@ impl Column {
     }
 }
 
-fn schema_of<'a>(columns: impl IntoIterator<Item = &'a Column>, kind: impl Fn(Type) -> Type) -> SchemaRef {
-    let field = |column: &Column| Field::new(column.name, kind(column.kind).arrow(), column.nullable);
-    let fields = columns.into_iter().map(field);
+fn schema_of(fields: impl Iterator<Item = Field>) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 

@@ -19,24 +19,29 @@ pub enum Origin {
     Odd,
     /// What is listed, by the rules of [`crate::rows::count`].
     Counted,
-    /// Nowhere yet: zero, false or empty in each row.
-    Reserved,
+    /// Who is behind the row: counted from the name and the id as listed. Staged and kept where these are protected.
+    Personal,
 }
 
 impl Origin {
     /// Whether the stage has the column.
     pub const fn is_staged(self) -> bool {
-        matches!(self, Self::Listed | Self::Rows | Self::Odd)
+        matches!(self, Self::Listed | Self::Rows | Self::Odd | Self::Personal)
+    }
+
+    /// Whether the stage may lack a value that a published row has.
+    pub const fn may_wait(self) -> bool {
+        matches!(self, Self::Personal)
     }
 
     /// Whether the values are computed from others, and can be compared with what comes out anew.
     pub const fn is_counted(self) -> bool {
-        matches!(self, Self::Rows | Self::Odd | Self::Counted)
+        matches!(self, Self::Rows | Self::Odd | Self::Counted | Self::Personal)
     }
 }
 
 /// A column in the making where it is made, else nothing.
-pub type Slot<const IS_MADE: bool, T> = <Place<IS_MADE> as Making>::Slot<T>;
+pub type Slot<const IS_MADE: bool, T> = <Maker<IS_MADE> as Making>::Slot<T>;
 
 /// The column is not made here: there is nothing to add to.
 #[derive(Debug)]
@@ -44,9 +49,9 @@ pub struct Elsewhere;
 
 /// A place in which a column is made, or is not.
 #[derive(Debug)]
-pub struct Place<const IS_MADE: bool>;
+pub struct Maker<const IS_MADE: bool>;
 
-/// What of a column is made in a [`Place`].
+/// What of a column is made in a [`Maker`].
 pub trait Making {
     /// The column's builder, or [`Elsewhere`].
     type Slot<T: Typed>;
@@ -58,7 +63,7 @@ pub trait Making {
     fn end<T: Typed>(slot: Self::Slot<T>, finish: fn(T::Builder) -> ArrayRef) -> Option<ArrayRef>;
 }
 
-impl Making for Place<true> {
+impl Making for Maker<true> {
     type Slot<T: Typed> = T::Builder;
 
     fn begin<T: Typed>(rows: usize) -> T::Builder {
@@ -70,7 +75,7 @@ impl Making for Place<true> {
     }
 }
 
-impl Making for Place<false> {
+impl Making for Maker<false> {
     type Slot<T: Typed> = Elsewhere;
 
     fn begin<T: Typed>(_: usize) -> Elsewhere {

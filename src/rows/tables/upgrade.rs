@@ -49,8 +49,8 @@ impl Table {
     }
 }
 
-/// A column that a file lacks, or that has no values yet.
-pub(crate) fn fill(column: &Column, rows: usize) -> ArrayRef {
+/// A column that a file lacks.
+fn fill(column: &Column, rows: usize) -> ArrayRef {
     if column.nullable {
         return new_null_array(&column.kind.arrow(), rows);
     }

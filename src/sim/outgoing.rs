@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 
 /// An answer before it is sent.
 #[derive(Debug, Clone)]
-pub(super) struct Reply {
+pub(super) struct Outgoing {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     /// Pieces of the body, sent one after the other.
@@ -41,7 +41,7 @@ pub(super) enum Delivery {
     Reset,
 }
 
-impl Reply {
+impl Outgoing {
     /// An answer with a JSON body in pieces, sent as one with its length.
     pub(super) fn json(status: StatusCode, body: Vec<Bytes>) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
@@ -96,8 +96,8 @@ impl Reply {
 }
 
 /// `{"message": ...}` with this status.
-pub(super) fn refusal(status: StatusCode, message: &str) -> Reply {
-    Reply::json(status, vec![Bytes::from(serde_json::json!({ "message": message }).to_string())])
+pub(super) fn refusal(status: StatusCode, message: &str) -> Outgoing {
+    Outgoing::json(status, vec![Bytes::from(serde_json::json!({ "message": message }).to_string())])
 }
 
 /// A body as a list of steps.

@@ -24,7 +24,7 @@ pub struct Body {
 
 /// The API's answer to a request for one session.
 #[derive(Debug)]
-pub enum Reply {
+pub enum Single {
     /// The session, with no more known of it than of any body.
     Found(Body),
     /// The API says that there is none.
