@@ -20,8 +20,8 @@ LABEL org.opencontainers.image.title="rollbook" \
 COPY --from=build /image/root /
 # A volume that is new takes its owner from this folder.
 COPY --from=build --chown=65532:65532 /image/data /data
-ENV HOME=/data \
-    ROLLBOOK_DATASET_URL=/data/rollbook
+# Settings say where the dataset is; without any, here: /data/rollbook-data.
+ENV HOME=/data
 WORKDIR /data
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
