@@ -25,5 +25,6 @@ pub mod model;
 pub mod partition;
 pub mod person;
 pub mod privacy;
+pub mod protect;
 pub mod recount;
 pub mod tables;

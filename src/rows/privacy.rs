@@ -1,13 +1,12 @@
 //! What of a session may be written down: columns that are kept as tokens or not at all, and participants who count for nothing.
 //!
 //! Pure. The rule holds before anything reaches the disk: [`crate::rows::flatten`] asks it for every value that it could
-//! protect. Rows that were published by a weaker rule are brought under this one by [`published`]. A token is a pseudonym:
+//! protect. Rows that were published by a weaker rule are brought under this one by [`crate::rows::protect`]. A token is a pseudonym:
 //! who has the key and the files can try names.
 
 mod columns;
 mod key;
 mod patterns;
-mod published;
 mod shape;
 
 use std::borrow::Cow;
@@ -20,7 +19,6 @@ pub use columns::{Column, Columns, Shown};
 pub use key::Key;
 use key::Tokens;
 pub use patterns::Patterns;
-pub use published::protect;
 pub use shape::shape;
 
 /// `[privacy]`: what may be written down. The rule of a dataset is in its state and in each of its files.

@@ -11,7 +11,7 @@ use arrow_schema::ArrowError;
 use crate::rows::chunk::{Chunk, column};
 use crate::rows::count::count;
 use crate::rows::method::Method;
-use crate::rows::privacy;
+use crate::rows::protect::protect;
 use crate::rows::tables::{Column, Computed, Origin, Table, Tables};
 
 /// The computed columns of all rows of a chunk.
@@ -89,7 +89,7 @@ fn first_difference(of: &'static Column, stored: &RecordBatch, computed: &ArrayR
 /// # Errors
 /// Where the rows are not those of the tables.
 pub fn anew(chunk: Chunk, from: &Tables<Arc<Method>>, method: &Method) -> Result<Chunk, ArrowError> {
-    let chunk = privacy::protect(chunk, from, method)?;
+    let chunk = protect(chunk, from, method)?;
     let numbers = Numbers::of(&chunk, method);
     let rows = numbers.put_some(chunk.batches(), |origin| origin != Origin::Rows)?;
     Ok(chunk.with(rows))

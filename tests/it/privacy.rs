@@ -176,6 +176,8 @@ fn nothing_raw_is_anywhere_whatever_happens() {
             .unwrap();
         }
         refuse_found(&bed, &words);
+        let status = ran(&bed, &["status"], OPEN).stdout;
+        assert!(status.contains("privacy       pseudonymize = [") && status.contains(", key "), "{status}");
         let rejects = ran(&bed, &["rejects", "--json"], rule).stdout;
         assert!(rejects.contains("bad_timestamp") && rejects.contains("string("), "{rejects}");
         // A reject is known again by the keyed hash of its content.

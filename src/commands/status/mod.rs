@@ -77,6 +77,7 @@ pub fn look(destination: &mut Destination, config: &Config, clock: &Clock) -> Re
         due: due(state.and_then(State::covered), floor, config, now),
         rejects,
         gone: state.map(|state| state.gone().len() as u64),
+        privacy: state.and_then(State::privacy).filter(|privacy| !privacy.is_open()),
         rules: erasures.map(|erasures| erasures.rules().len() as u64),
         stopped,
         is_running,

@@ -7,6 +7,7 @@ use super::notice::Notice;
 use super::runs;
 use crate::dataset::receipt::newest::Run;
 use crate::rows::partition::PartitionBy;
+use crate::rows::privacy::Privacy;
 use crate::rows::tables::Tables;
 use crate::stage::Waiting;
 use crate::words::redact;
@@ -39,6 +40,8 @@ pub struct Status {
     pub rejects: u64,
     /// Sessions that the API no longer knows.
     pub gone: Option<u64>,
+    /// What may be written down, if that is not everything.
+    pub privacy: Option<Privacy>,
     /// How many rules of purges are in force, as `purge --list` shows them.
     pub rules: Option<u64>,
     /// What a stopped run has left and the next one can go on with.
@@ -89,6 +92,7 @@ impl Status {
             rejects: self.rejects,
             gone: self.gone,
             erasures: self.rules,
+            privacy: self.privacy.as_ref(),
             stopped_run: self.stopped.as_ref().map(|waiting| waiting.run_id.as_str()),
             running: self.is_running,
             snapshots: None,
@@ -123,6 +127,9 @@ struct Document<'a> {
     rejects: u64,
     gone: Option<u64>,
     erasures: Option<u64>,
+    /// The member is there only where something is protected, or somebody excluded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    privacy: Option<&'a Privacy>,
     stopped_run: Option<&'a str>,
     running: bool,
     /// Always null: no version keeps snapshots yet.

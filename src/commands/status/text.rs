@@ -54,6 +54,7 @@ impl Status {
         lines.push(("rejects", self.kept()));
         lines.push(("gone", with_noun(self.gone, "session", "no longer known to the API, kept here")));
         lines.push(("erased", self.erased()));
+        lines.extend(self.privacy.as_ref().map(|privacy| ("privacy", shown(&privacy.text()))));
         lines.extend(self.stopped.as_ref().map(|waiting| ("stopped run", self.waits(waiting))));
         let writes = if self.is_running { "yes, a run is writing to the dataset now" } else { "no" };
         lines.push(("under way", writes.to_owned()));

@@ -24,7 +24,7 @@ pub struct Facts {
     pub open_sessions: Option<u64>,
     /// The fence, in microseconds.
     pub fence: Option<i64>,
-    /// When the last run was over that has read the API and ended with 0, in microseconds.
+    /// When the last run was over that has shown that no session was missed, in microseconds.
     pub success: Option<i64>,
 }
 
@@ -70,7 +70,7 @@ fn facts(mut destination: Destination) -> Result<Facts> {
 fn last_success(destination: &Destination) -> Result<Option<i64>> {
     let mut success = None;
     newest::each(&destination.layout, |_, run| {
-        success = run.filter(newest::Run::has_read_well).and_then(|run| timestamp::parse(&run.finished_at));
+        success = run.filter(newest::Run::is_proof).and_then(|run| timestamp::parse(&run.finished_at));
         success.is_some()
     })?;
     Ok(success)

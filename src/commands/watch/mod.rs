@@ -21,7 +21,6 @@ use crate::dataset::receipt::Receipt;
 use crate::error::Result;
 use crate::words::clock::Clock;
 use crate::words::stop::Stop;
-use crate::words::timestamp;
 
 /// One run that is watched.
 pub struct Watch<'a> {
@@ -96,10 +95,7 @@ impl<'a> Watch<'a> {
     /// Writes the numbers of the run, if they are wanted.
     async fn count(&self, receipt: &Receipt) {
         let Some(path) = &self.config.notify.metrics_file else { return };
-        let mut facts = facts::read(&self.config, self.environment, &receipt.run_id).await;
-        if receipt.exit_code == 0 && receipt.command != "purge" {
-            facts.success = timestamp::parse(&receipt.finished_at);
-        }
+        let facts = facts::read(&self.config, self.environment, &receipt.run_id).await;
         let text = metrics::text(receipt, &self.config.dataset.url.to_string(), &self.secrets, facts);
         if let Err(error) = metrics::replace(path, &text, &receipt.run_id) {
             tracing::warn!("the metrics cannot be written: {}: {error}", path.display());

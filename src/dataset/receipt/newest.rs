@@ -54,11 +54,6 @@ impl Run {
         self.exit_code == 0 && matches!(self.goal.kind.as_str(), "full" | "nightly") && self.goal.meeting_ids.is_empty()
     }
 
-    /// Whether it has read sessions of the API and ended with 0: all of them, a range of dates, or some meetings.
-    pub fn has_read_well(&self) -> bool {
-        self.exit_code == 0 && self.has_walked()
-    }
-
     fn has_walked(&self) -> bool {
         matches!(self.goal.kind.as_str(), "full" | "nightly" | "range")
     }

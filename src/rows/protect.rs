@@ -7,10 +7,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{ArrowError, DataType};
 
-use super::{Column, Privacy, Shown};
 use crate::rows::chunk::Chunk;
 use crate::rows::method::Method;
 use crate::rows::person::Entry;
+use crate::rows::privacy::{Column, Privacy, Shown};
 use crate::rows::tables::{Table, Tables, participants, sessions, text, timelogs};
 
 /// The rows of a chunk under the rule of a method. `from`: by what the rows of each table were written, which differ in a partition
@@ -58,14 +58,14 @@ pub fn protect(chunk: Chunk, from: &Tables<Arc<Method>>, to: &Method) -> Result<
 
 /// Whether a `person` becomes a token, so that nobody can be told from these rows later.
 fn is_taken_away(from: &Privacy, to: &Privacy) -> bool {
-    to.columns.protect_people() && !from.columns.protect_people()
+    to.columns().protect_people() && !from.columns().protect_people()
 }
 
 /// A column as it is kept from now on.
 fn kept(rows: &RecordBatch, from: &Privacy, to: &Privacy, column: Column) -> (&'static str, ArrayRef) {
     let name = column.name();
     let values = &rows[name];
-    let values = match (from.columns.shown(column), to.columns.shown(column)) {
+    let values = match (from.columns().shown(column), to.columns().shown(column)) {
         (Shown::Raw, Shown::Token) => {
             let texts: &StringArray = values.as_string();
             let token = |row| text(texts, row).map(|value| to.token(column, value));
