@@ -9,6 +9,7 @@
 //! person    who is one human                    method    by which rules a file was counted
 //! recount   counts that are compared or renewed
 //! erasure   who must not come back              partition which partition a session belongs to
+//! privacy   what may be written down           protect   published rows under a stricter rule
 //! ```
 
 pub mod anomaly;

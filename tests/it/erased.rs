@@ -210,7 +210,7 @@ fn a_purge_that_may_not_remove_what_is_left_fails_and_names_it() {
     mounted.env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(bed.folder.path());
     let purged = Ran::of(mounted.output().unwrap());
     assert_eq!(purged.code, 6, "{purged:?}");
-    let message = "what may hold what was purged can't be removed";
+    let message = "what may hold what must not stay can't be removed";
     assert!(purged.stderr.contains(message) && purged.stderr.contains(left.to_str().unwrap()), "{purged:?}");
     assert!(purged.stderr.contains("hint: "), "{purged:?}");
     // All else is gone, and the same purge finishes the rest.
