@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use rollbook::dataset::erasures::{Erase, Erasures, Origin, Taken, Tally};
+use rollbook::rows::method::Method;
 use rollbook::rows::erasure::Identifier;
 use rollbook_fuzz::Dataset;
 
@@ -23,7 +24,7 @@ fuzz_target!(|text: &[u8]| {
     let people = vec![(Identifier::Name, "Ann".to_owned()), (Identifier::Id, "p1".to_owned())];
     let origin = Origin { at: "2026-11-26T10:00:00.000Z".to_owned(), run_id: "run".to_owned() };
     let erase = Erase { before: Some(1_790_000_000_000_000), people };
-    let _ = erasures.add(&erase, [7; 32], &origin);
+    let _ = erasures.add(&erase, [7; 32], &origin, &Method::default());
     let taken = Taken { sessions: 1, participants: 2, rejects: 3 };
     let tally: Tally = erasures.rules().iter().map(|rule| (rule.number, taken)).collect();
     erasures.count(&tally, 1);

@@ -100,7 +100,7 @@ impl Left {
 
     fn open(&self) -> (Stage, Vec<Recalled>) {
         let (key, run_id) = ("key".to_owned(), "run".to_owned());
-        let header = Header { key, erasures: 0, begun_at: 0, run_id, last_run: None };
+        let header = Header { key, erasures: 0, begun_at: 0, run_id, last_run: None, rule: String::new() };
         Stage::open(&Below::named(self.folder.path()), self.layout.by(), &header, false).expect("damage ends no run")
     }
 
