@@ -137,7 +137,8 @@ impl Judge<'_> {
     /// Where an address leads, fit to be shown.
     fn place(&self, target: &Url) -> String {
         if target.has_host() {
-            let place = format!("{}{}", target.origin().ascii_serialization(), target.path());
+            let path = if self.hides_bodies { "" } else { target.path() };
+            let place = format!("{}{path}", target.origin().ascii_serialization());
             body::line(&place, &self.tokens.secrets())
         } else {
             format!("a `{}:` address", target.scheme())

@@ -113,6 +113,11 @@ impl Published {
         unless_raced(ROUNDS, || layout.place(), attempt)
     }
 
+    /// By what [`Self::chunks`] makes the rows.
+    pub fn method(&self) -> &Method {
+        self.layout.method()
+    }
+
     /// The partition: a month, a day, or the one that holds all.
     pub const fn partition(&self) -> Partition {
         self.partition
@@ -179,14 +184,25 @@ impl Published {
     /// `Config` where what this run would keep of them is not there any more.
     pub fn chunks(&self) -> Result<Chunks> {
         let chunks = self.chunks_as_stored()?;
-        let (methods, own) = (chunks.methods(), self.layout.method());
-        let refused = |(table, method): (Table, &Arc<Method>)| Some((table, own.refusal(method)?));
-        if let Some((table, why)) = methods.iter().find_map(refused) {
-            let place = self.layout.store().place(&self.layout.relative(table, self.partition));
-            return Err(Error::new(Kind::Config, format!("{why}: {place}")).hint(OTHERWISE));
-        }
-        let counts_anew = methods.values().any(|method| method != own);
+        let methods = chunks.methods();
+        methods.iter().try_for_each(|(table, method)| self.refuse(table, method))?;
+        let counts_anew = methods.values().any(|method| method != self.layout.method());
         Ok(Chunks { counts_anew, ..chunks })
+    }
+
+    /// Looks whether the rows can be made as this run makes them, by what the files say of themselves.
+    ///
+    /// # Errors
+    /// `Config` where what this run would keep of them is not there any more; as [`Self::check`].
+    pub fn refuse_other_method(&self) -> Result<()> {
+        let refused = |table| self.open(table)?.map_or(Ok(()), |opened| self.refuse(table, &opened.method));
+        Table::ALL.into_iter().try_for_each(refused)
+    }
+
+    fn refuse(&self, table: Table, method: &Method) -> Result<()> {
+        let Some(why) = self.layout.method().refusal(method) else { return Ok(()) };
+        let place = self.layout.store().place(&self.layout.relative(table, self.partition));
+        Err(Error::new(Kind::Config, format!("{why}: {place}")).hint(OTHERWISE))
     }
 
     /// The sessions with their rows, in order, with the numbers that are in the files.

@@ -7,11 +7,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
 use crate::error::{Error, Kind, Result};
 use crate::rows::mend;
+use crate::rows::privacy::{self, Columns, Shown};
 use crate::words::limits;
 use crate::words::name;
 
@@ -27,13 +29,34 @@ pub enum Identifier {
     ExactName,
     /// `name`, in its normal form ([`name::normal`]).
     Name,
-    /// `person`, where that is all that is kept of a name.
-    Person,
 }
 
 impl Identifier {
     /// All ways; `by as usize` is the index of each.
-    pub const ALL: [Self; 4] = [Self::Id, Self::ExactName, Self::Name, Self::Person];
+    pub const ALL: [Self; 3] = [Self::Id, Self::ExactName, Self::Name];
+}
+
+/// A column that may have tokens of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Token {
+    /// `participant_id`.
+    ParticipantId,
+    /// `name`.
+    Name,
+    /// `person`, where names are not kept.
+    Person,
+}
+
+/// A row of `participants`, as far as it says who it is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// `participant_id`, or its token.
+    pub participant_id: Option<&'a str>,
+    /// `name`, or its token.
+    pub name: Option<&'a str>,
+    /// `person`, or its token.
+    pub person: Option<&'a str>,
 }
 
 /// Those who have been erased.
@@ -42,6 +65,8 @@ pub struct Denied {
     keyed: Hmac<Sha256>,
     /// Hashes and the numbers of their rules, in the order of [`Identifier::ALL`].
     rules: [BTreeMap<Hash, u32>; Identifier::ALL.len()],
+    /// Hashes of tokens, by which the same people are known in rows that protect their names or ids.
+    aliases: BTreeMap<(Token, Hash), u32>,
 }
 
 impl Denied {
@@ -52,7 +77,7 @@ impl Denied {
     pub fn nobody(key: &[u8]) -> Result<Self> {
         let keyed = Hmac::new_from_slice(key);
         let keyed = keyed.map_err(|error| Error::new(Kind::Unexpected, "the key can't be used").because(error))?;
-        Ok(Self { keyed, rules: Default::default() })
+        Ok(Self { keyed, rules: Default::default(), aliases: BTreeMap::new() })
     }
 
     /// Adds who has this hash, by the rule of this number.
@@ -72,7 +97,6 @@ impl Denied {
             Identifier::Id => ("id:", Cow::Borrowed(text)),
             Identifier::ExactName => ("name:", Cow::Borrowed(stored)),
             Identifier::Name => ("normal:", name::normal(stored)),
-            Identifier::Person => ("person:", Cow::Borrowed(text)),
         };
         let mut keyed = self.keyed.clone();
         keyed.update(prefix.as_bytes());
@@ -80,24 +104,46 @@ impl Denied {
         keyed.finalize().into_bytes().into()
     }
 
-    /// The numbers of the rules by which a participant with this id and name has been erased; and with this `person`, in rows
-    /// that may lack the name.
-    pub fn rules(&self, id: Option<&str>, name: Option<&str>, person: Option<&str>) -> impl Iterator<Item = u32> {
+    /// The numbers of the rules by which a participant with this id and name, as listed, has been erased.
+    pub fn rules(&self, id: Option<&str>, name: Option<&str>) -> impl Iterator<Item = u32> {
         Identifier::ALL.into_iter().filter_map(move |by| {
             let rules = &self.rules[by as usize];
-            let text = match by {
-                Identifier::Id => id,
-                Identifier::ExactName | Identifier::Name => name,
-                Identifier::Person => person,
-            };
+            let text = if by == Identifier::Id { id } else { name };
             // A hash costs more than all else that is done with an entry.
             if rules.is_empty() { None } else { rules.get(&self.hash(by, text?)).copied() }
         })
     }
 
+    /// The numbers of the rules by which the participant of a row has been erased. What is protected is known by its token alone:
+    /// nobody is called like a token.
+    pub fn rules_of_row<'a>(&'a self, columns: &Columns, row: &'a Row<'a>) -> impl Iterator<Item = u32> + 'a {
+        let Row { participant_id, name, person } = *row;
+        let is_raw = |column| columns.shown(column) == Shown::Raw;
+        let listed_id = participant_id.filter(|_| is_raw(privacy::Column::ParticipantId));
+        let listed_name = name.filter(|_| is_raw(privacy::Column::Name));
+        let tokens = [(Token::ParticipantId, participant_id), (Token::Name, name), (Token::Person, person)];
+        let by_token = tokens.into_iter().filter_map(|(of, text)| {
+            if self.aliases.is_empty() { None } else { self.aliases.get(&(of, self.hash_of_token(text?))).copied() }
+        });
+        self.rules(listed_id, listed_name).chain(by_token)
+    }
+
+    /// Adds who has a token with this hash, by the rule of this number.
+    pub fn add_alias(&mut self, of: Token, hash: Hash, rule: u32) {
+        self.aliases.insert((of, hash), rule);
+    }
+
+    /// The hash by which a token is known.
+    pub fn hash_of_token(&self, token: &str) -> Hash {
+        let mut keyed = self.keyed.clone();
+        keyed.update(b"token:");
+        keyed.update(token.as_bytes());
+        keyed.finalize().into_bytes().into()
+    }
+
     /// Whether a participant with this id and name has been erased.
     pub fn has(&self, id: Option<&str>, name: Option<&str>) -> bool {
-        self.rules(id, name, None).next().is_some()
+        self.rules(id, name).next().is_some()
     }
 
     /// A raw record without those who have been erased. One that can't be read is not kept.
@@ -126,7 +172,7 @@ impl Denied {
             }
             Value::Object(fields) => fields.values_mut().fold(false, |found, value| self.clean(value, by) | found),
             other => {
-                let found = text(other).is_some_and(|text| told(self.rules(Some(&text), Some(&text), None), by));
+                let found = text(other).is_some_and(|text| told(self.rules(Some(&text), Some(&text)), by));
                 if found {
                     *other = Value::Null;
                 }
@@ -137,7 +183,7 @@ impl Denied {
 
     fn is_erased(&self, entry: &Value, by: &mut dyn FnMut(u32)) -> bool {
         let field = |name| entry.get(name).and_then(text);
-        told(self.rules(field("participantId").as_deref(), field("name").as_deref(), None), by)
+        told(self.rules(field("participantId").as_deref(), field("name").as_deref()), by)
     }
 }
 
@@ -185,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_name_in_its_normal_form_is_found_however_it_is_typed() {
-        let rules = |id, name| denied(b"key").rules(id, name, None).collect::<Vec<_>>();
+        let rules = |id, name| denied(b"key").rules(id, name).collect::<Vec<_>>();
         for name in ["Zoe\u{308} M", "zo\u{eb}\u{a0}m ", "ZO\u{cb}  M"] {
             assert_eq!(rules(Some("x"), Some(name)), [3], "{name}");
         }
@@ -198,7 +244,7 @@ mod tests {
         let long = "\u{e9}".repeat(limits::TEXT);
         let mut denied = denied(b"key");
         denied.add(Identifier::Name, denied.hash(Identifier::Name, limits::cut(&long, limits::TEXT)), 7);
-        assert_eq!(denied.rules(None, Some(&long), None).collect::<Vec<_>>(), [7]);
+        assert_eq!(denied.rules(None, Some(&long)).collect::<Vec<_>>(), [7]);
         assert_eq!(denied.scrub(&format!("[{{\"name\":\"{long}\"}}]")), "[]");
     }
 

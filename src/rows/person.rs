@@ -173,10 +173,10 @@ impl People {
         }
     }
 
-    /// The person whom a name alone makes known; `None` where a name does not.
+    /// The person whom a whole name makes known; `None` where a name, or all of a name, does not.
     pub fn by_name(&self, name: &str) -> Option<String> {
         let entry = Entry { session_id: "", index: 0, participant_id: None, name: Some(name) };
-        self.known(entry)?;
+        self.known(entry).filter(|_| self.key == Key::Name && self.pattern.is_none())?;
         let mut person = String::new();
         self.person(entry, &mut person);
         Some(person)

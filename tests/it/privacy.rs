@@ -292,6 +292,7 @@ fn what_is_gone_is_not_promised() {
         lost.code == 2 && lost.stderr.contains("keeps `name` as tokens") && lost.stderr.contains("part-0.parquet"),
         "{lost:?}"
     );
+    refuse_bytes(bed.folder.path(), NAMES);
     std::fs::write(&state, kept).unwrap();
     assert!(bed.files() == before, "something was written");
     // Token to dropped, and one more column, are possible.
@@ -417,4 +418,53 @@ fn views_and_the_report_work_without_the_excluded() {
     let mut child = Command::new(python()).args(["-c", &script]).stdin(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), views.stdout.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_token_is_nobodys_name_and_a_long_name_is_known_as_it_is_stored() {
+    let long = "Quellwort".repeat(1_000);
+    let record = format!(
+        r#"{{"id":"a","start":"2026-03-03T08:00:00Z","end":"2026-03-03T09:00:00Z","participants":[{{"name":"Ann|1","participantId":"x"}},{{"name":"Ann|2"}},{{"name":"{long}"}}]}}"#
+    );
+    let account = || Options {
+        script: Script::new().before(1, [Change::raw(0, record.clone())]),
+        ..Options::new(Account::new(5, 1, Shape::Plain))
+    };
+    let bed = Bed::new(account());
+    let both = Rule { pseudonymize: &["name", "participant_id"], ..OPEN };
+    assert_eq!(ran(&bed, &["export"], both).code, 0);
+    let cell = |row: &[(String, String)], name: &str| row.iter().find(|(column, _)| column == name).unwrap().1.clone();
+    let rows = bed_rows(&bed);
+    for (flag, column) in [("--participant-name", "name"), ("--participant-id", "participant_id")] {
+        let token = cell(&rows[0], column);
+        let purged = ran(&bed, &["purge", flag, &token], both);
+        assert!(purged.code == 2 && purged.stderr.contains("matches nothing"), "{purged:?}");
+    }
+    let purged = ran(&bed, &["purge", "--participant-name", &long, "--json"], both);
+    assert!(purged.code == 0 && purged.receipt()["removed"]["participants"] == json!(1), "{purged:?}");
+    assert_eq!(ran(&bed, &["export", "--full"], both).code, 0);
+    assert_eq!(bed_rows(&bed).len(), 2, "somebody has come back");
+    // A pattern makes one person of both, who is more than one name.
+    let bed = Bed::new(account());
+    let dropping = Rule { drop: &["name"], ..OPEN };
+    let with_pattern = |arguments: &[&str]| {
+        Ran::of(under(bed.command(arguments), dropping).env("ROLLBOOK_PEOPLE_PATTERN", "^([^|]+)").output().unwrap())
+    };
+    assert_eq!(with_pattern(&["export"]).code, 0);
+    let refused = with_pattern(&["purge", "--participant-name", "Ann|1"]);
+    assert!(refused.code == 2 && refused.stderr.contains("purge by --participant-id"), "{refused:?}");
+}
+
+fn bed_rows(bed: &Bed) -> Vec<Vec<(String, String)>> {
+    let read = format!(
+        "import duckdb, json\nrows = duckdb.connect().execute(\"SELECT name, participant_id FROM read_parquet('{}/participants/*/*.parquet') \
+         ORDER BY session_id, participant_index\").fetchall()\nprint(json.dumps(rows))",
+        bed.dataset().display()
+    );
+    let rows = Ran::of(Command::new(python()).args(["-c", &read]).output().unwrap());
+    let rows: Vec<[Option<String>; 2]> = serde_json::from_str(&rows.stdout).unwrap();
+    let named = |[name, id]: [Option<String>; 2]| {
+        vec![("name".to_owned(), name.unwrap_or_default()), ("participant_id".to_owned(), id.unwrap_or_default())]
+    };
+    rows.into_iter().map(named).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::commands::sweep;
+use crate::dataset::published::Published;
 use crate::dataset::rejects;
 use crate::dataset::state::State;
 use crate::error::{Error, Kind, Result};
@@ -12,10 +13,19 @@ impl Run {
     /// is on its way, raw records. Published rows follow when this run publishes.
     ///
     /// # Errors
-    /// `Config` where files that repairs have set aside are in the way; `Destination`.
+    /// `Config` where the files hold less than this run would keep, or where files that repairs have set aside are in the way;
+    /// `Unreadable`, `Raced`, `Destination`.
     pub(super) fn guard(&self, before: &mut State) -> Result<()> {
         let (layout, stages) = (&self.destination.layout, &self.destination.stages);
         let method = layout.method();
+        // A state that is lost, or an old copy, does not say what the files do.
+        let published = Published::all(layout)?;
+        let is_cheap = layout.store().folder().is_some();
+        let looked_at = match published.len() {
+            all if !before.is_stored() => all,
+            some => some.min(usize::from(is_cheap)),
+        };
+        published.iter().rev().take(looked_at).try_for_each(Published::refuse_other_method)?;
         if self.destination.is_dry {
             return Ok(());
         }

@@ -53,7 +53,7 @@ impl Job {
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
             self.stop.check()?;
-            let selection = rules.select(&chunk, &mut tally);
+            let selection = rules.select(&chunk, self.layout.method().privacy.columns(), &mut tally);
             removed += selection.removed();
             changes |= selection.changes();
         }
@@ -67,7 +67,9 @@ impl Job {
             |sink| {
                 while let Some(chunk) = chunks.next_chunk()? {
                     self.stop.check()?;
-                    let rest = rules.select(&chunk, &mut Tally::new()).of(&chunk, self.layout.method());
+                    let rest = rules
+                        .select(&chunk, self.layout.method().privacy.columns(), &mut Tally::new())
+                        .of(&chunk, self.layout.method());
                     let rest =
                         rest.map_err(|error| failed("cannot rewrite the partition", self.layout.place(), error))?;
                     sink(rest.rows(0, rest.len()))?;

@@ -175,7 +175,7 @@ impl Counted {
         let mut chunks = published.chunks()?;
         while let Some(chunk) = chunks.next_chunk()? {
             stop.check()?;
-            let selection = rules.select(&chunk, &mut tally);
+            let selection = rules.select(&chunk, published.method().privacy.columns(), &mut tally);
             removed += selection.removed();
             changes |= selection.changes();
             if likeness.is_asked() {

@@ -66,7 +66,7 @@ impl Found {
             places.insert(kept.known_by, Some(found.records.len().min(LISTED)));
             *found.reasons.entry(kept.reason.clone()).or_default() += 1;
             if found.records.len() < LISTED {
-                let now = tries.then(|| trial::of(raw, &kept.reason)).flatten();
+                let now = (tries && !kept.is_shape).then(|| trial::of(raw, &kept.reason)).flatten();
                 let fits = raw.len() <= room;
                 room -= if fits { raw.len() } else { 0 };
                 let raw = kept.raw.clone().filter(|_| fits);

@@ -151,7 +151,7 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn of(record: &'a Record) -> Self {
         let Record { kept, times, now } = record;
-        let Kept { run_id, page, index, reason, session_id, raw, known_by: _ } = kept;
+        let Kept { run_id, page, index, reason, session_id, raw, .. } = kept;
         Self {
             run_id,
             page: *page,

@@ -14,8 +14,9 @@ use arrow_select::filter::filter_record_batch;
 use crate::dataset::erasures::Tally;
 use crate::dataset::receipt::purged::Removed;
 use crate::rows::chunk::Chunk;
-use crate::rows::erasure::Denied;
+use crate::rows::erasure::{Denied, Row};
 use crate::rows::method::Method;
+use crate::rows::privacy::Columns;
 use crate::rows::recount::Numbers;
 use crate::rows::tables::{Tables, participants, sessions, text, timelogs};
 
@@ -39,8 +40,8 @@ pub struct Selection {
 }
 
 impl Rules {
-    /// Chooses the rows of a chunk that stay; adds to the tally by which rules the others go.
-    pub fn select(&self, chunk: &Chunk, tally: &mut Tally) -> Selection {
+    /// Chooses the rows of a chunk that stay; adds to the tally by which rules the others go. `columns`: how the rows are protected.
+    pub fn select(&self, chunk: &Chunk, columns: &Columns, tally: &mut Tally) -> Selection {
         let Tables { participants, timelogs, .. } = chunk.batches();
         let kept = chunk.batches().each_ref().map(|batch| vec![false; batch.num_rows()]);
         let mut selection = Selection { kept, offsets: [vec![0], vec![0]], robbed: false };
@@ -59,7 +60,8 @@ impl Rules {
             let mut is_erased = |row: &usize| {
                 let Some(denied) = &self.denied else { return false };
                 let mut is_erased = false;
-                for rule in denied.rules(text(ids, *row), text(names, *row), text(persons, *row)) {
+                let [participant_id, name, person] = [ids, names, persons].map(|texts| text(texts, *row));
+                for rule in denied.rules_of_row(columns, &Row { participant_id, name, person }) {
                     tally.entry(rule).or_default().participants += 1;
                     is_erased = true;
                 }

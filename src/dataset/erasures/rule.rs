@@ -6,7 +6,7 @@ use std::ops::Add;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::encode::hexadecimal;
-use crate::rows::erasure::{Denied, Hash, Identifier};
+use crate::rows::erasure::{Denied, Hash, Identifier, Token};
 use crate::words::{name, timestamp};
 
 /// What a rule is about. The names are a contract: they stand in files and receipts.
@@ -90,32 +90,9 @@ impl Taken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alias {
     /// The column that has the token.
-    pub of: Aliased,
+    pub of: Token,
     /// The keyed hash of the token, in hexadecimal.
     pub hash: String,
-}
-
-/// A column that has tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Aliased {
-    /// `participant_id`.
-    ParticipantId,
-    /// `name`.
-    Name,
-    /// `person`, where names are not kept.
-    Person,
-}
-
-impl Aliased {
-    /// How the token is held against rows. A token is what it is: its capitals matter.
-    pub const fn identifier(self) -> Identifier {
-        match self {
-            Self::ParticipantId => Identifier::Id,
-            Self::Name => Identifier::ExactName,
-            Self::Person => Identifier::Person,
-        }
-    }
 }
 
 /// A rule in force, as it stands in the file.
@@ -231,7 +208,7 @@ impl Rule {
         if let Some(Alias { of, hash }) = &self.alias
             && let Some(hash) = hash_of(hash)
         {
-            denied.add(of.identifier(), hash, self.number);
+            denied.add_alias(*of, hash, self.number);
         }
     }
 

@@ -74,7 +74,9 @@ impl Chunks {
         // Before names and ids are protected, by which somebody is found.
         if self.erased.is_some() {
             let rules = Rules { floor: None, denied: self.erased.clone() };
-            let rest = foreign::read(|| rules.select(&chunk, &mut Tally::new()).of(&chunk, &self.method));
+            let rows_of = Arc::clone(&self.methods().participants);
+            let selected = || rules.select(&chunk, rows_of.privacy.columns(), &mut Tally::new());
+            let rest = foreign::read(|| selected().of(&chunk, &self.method));
             chunk = rest.map_err(|error| damaged(&place, error))?;
         }
         if self.counts_anew {

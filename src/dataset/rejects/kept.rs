@@ -21,6 +21,8 @@ pub struct Kept {
     pub session_id: Option<String>,
     /// The record; `None` where only a hash of it is left, or where its time is over.
     pub raw: Option<String>,
+    /// Whether `raw` is the record's shape alone, since `[privacy]` protects what was in it.
+    pub is_shape: bool,
     /// By what it is known again: the same record in another run has the same.
     pub known_by: u128,
 }
@@ -38,9 +40,9 @@ pub fn each_kept(layout: &Layout, now: i64, mut found: impl FnMut(Kept) -> Resul
         let is_over = is_older(&path, now);
         let is_whole = each(layout, &path, |line| {
             let Some(known_by) = line.known_by() else { return Ok(()) };
-            let Line { page, index, reason, id: session_id, raw, hash: _ } = line;
-            let raw = raw.filter(|_| !is_over);
-            found(Kept { run_id: run_id.clone(), page, index, reason, session_id, raw, known_by })
+            let Line { page, index, reason, id: session_id, raw, hash } = line;
+            let (is_shape, raw) = (hash.is_some(), raw.filter(|_| !is_over));
+            found(Kept { run_id: run_id.clone(), page, index, reason, session_id, raw, is_shape, known_by })
         })?;
         damaged.extend((!is_whole).then_some(path));
     }

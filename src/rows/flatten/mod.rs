@@ -245,6 +245,7 @@ fn rows(
     }
     drop(sessions);
     let (surplus, unknown) = (lists.surplus, lists.unknown.names());
+    let unknown = if options.method.privacy.columns().protect_any() { unknown.of_kinds() } else { unknown };
     let rejects = rejects::raw(rejected, text, options);
     let unusable = unusable + surplus;
     Ok(Flat { batches, entries, info, listed, cut, foreign, some, unusable, surplus, rejects, unknown })

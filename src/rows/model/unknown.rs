@@ -35,6 +35,19 @@ impl Names {
     }
 }
 
+impl Names {
+    /// The same without the last part of each path, which may be anything: how many there were of which kind of record.
+    #[must_use]
+    pub fn of_kinds(self) -> Self {
+        let mut counts = BTreeMap::new();
+        for (name, count) in self.counts {
+            let kind = ["participants.timelog.", "participants."].into_iter().find(|kind| name.starts_with(kind));
+            *counts.entry(format!("{}*", kind.unwrap_or_default())).or_default() += count;
+        }
+        Self { counts, more: self.more }
+    }
+}
+
 /// Bytes of a field in JSON.
 fn field(name: &str, value: &RawValue) -> usize {
     name.len() + value.get().len() + 8
