@@ -438,7 +438,7 @@ fn a_token_is_nobodys_name_and_a_long_name_is_known_as_it_is_stored() {
     for (flag, column) in [("--participant-name", "name"), ("--participant-id", "participant_id")] {
         let token = cell(&rows[0], column);
         let purged = ran(&bed, &["purge", flag, &token], both);
-        assert!(purged.code == 2 && purged.stderr.contains("matches nothing"), "{purged:?}");
+        assert!(purged.code == 2 && purged.stderr.contains("nothing in the dataset matches"), "{purged:?}");
     }
     let purged = ran(&bed, &["purge", "--participant-name", &long, "--json"], both);
     assert!(purged.code == 0 && purged.receipt()["removed"]["participants"] == json!(1), "{purged:?}");
