@@ -202,7 +202,7 @@ fn export(bed: &Bed, dataset: &str, environment: &[(String, String)], by: &str) 
 /// So many sessions, or as many as `ROLLBOOK_TEST_VIEWS` says, over 300 days of 2026, both nights on which clocks change in New York
 /// among them. Spark takes minutes of CPU for 20,000.
 fn account() -> Account {
-    let sessions = number("ROLLBOOK_TEST_VIEWS").unwrap_or(4_000);
+    let sessions = number("ROLLBOOK_TEST_VIEWS").unwrap_or(2_000);
     Account::new(77, sessions, Shape::Realistic).spaced(Spacing::every(300 * 86_400_000 / sessions))
 }
 
