@@ -73,13 +73,27 @@ class Served:
         self.thread.join()
 
 
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Answers with whole bodies, and logs nothing."""
+
+    def answer(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 class Throttle(Served):
     """Stands before an API, and answers 429 until `relent` is called."""
 
     def __init__(self, api: Api) -> None:
         throttle = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Answering):
             def do_GET(self) -> None:
                 if throttle.refuses:
                     throttle.refused += 1
@@ -91,16 +105,6 @@ class Throttle(Served):
                         self.answer(answer.status, answer.read())
                 except urllib.error.HTTPError as refusal:
                     self.answer(refusal.code, refusal.read())
-
-            def answer(self, status: int, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
 
         self.refuses, self.refused = True, 0
         super().__init__(Handler)

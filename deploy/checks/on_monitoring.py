@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import http.server
 import json
 import os
 import re
@@ -21,7 +20,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from bed import DEPLOY, HELD, TOKEN, Api, Served, equal, run
+from bed import DEPLOY, HELD, TOKEN, Answering, Api, Served, equal, run
 
 RULES = DEPLOY / "prometheus/rollbook.rules.yml"
 DASHBOARD = DEPLOY / "grafana/rollbook.json"
@@ -167,17 +166,9 @@ class Exporter(Served):
     """Stands for the node exporter: the files of a folder, each under its name."""
 
     def __init__(self, folder: Path) -> None:
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Answering):
             def do_GET(self) -> None:
-                body = (folder / Path(self.path).name).read_bytes()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
+                self.answer(200, (folder / Path(self.path).name).read_bytes(), "text/plain; version=0.0.4")
 
         super().__init__(Handler)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
 import re
 import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pages
-from bed import DEPLOY, TOKEN, Api, Served, contains, equal, run
+from bed import DEPLOY, TOKEN, Answering, Api, Served, contains, equal, run
 from machine import Machine
 
 FOLDER = DEPLOY / "systemd"
@@ -239,18 +238,13 @@ class Calls(Served):
     def __init__(self) -> None:
         seen = self.seen = []
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Answering):
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 seen.append((self.path, body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.answer(200)
 
             do_POST = do_GET
-
-            def log_message(self, *_: object) -> None:
-                pass
 
         super().__init__(Handler)
 

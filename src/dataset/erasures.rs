@@ -6,7 +6,6 @@
 pub mod rows;
 mod rule;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -16,12 +15,12 @@ use super::encode::hexadecimal;
 use super::layout::Layout;
 use super::sealed;
 use crate::error::{Error, Kind, Result};
-use crate::rows::erasure::{Denied, Hash, Identifier, Token};
+use crate::rows::erasure::{Denied, Hash, Identifier};
 use crate::rows::method::Method;
-use crate::rows::privacy::{Column, Shown};
 use crate::store::{Access, Swap, Version, failed, raced};
-use crate::words::{limits, timestamp};
-pub use rule::{Alias, Match, Origin, Rule, Taken, Tally, What};
+use crate::words::timestamp;
+use rule::bytes;
+pub use rule::{Alias, Match, Origin, Rule, Taken, Tally, What, alias};
 
 /// The file's own form. Form 1 had one floor and a set of hashes of exact names and ids, without more about them.
 const FORM: u32 = 2;
@@ -226,8 +225,7 @@ impl Erasures {
     fn deny(&mut self, by: Identifier, text: &str, origin: &Origin, method: &Method) -> Result<u32> {
         let keyed = Denied::nobody(&self.key)?;
         let hash = keyed.hash(by, text);
-        let alias = alias(by, text, method);
-        let alias = alias.map(|(of, token)| Alias { of, hash: hexadecimal(&keyed.hash_of_token(&token)) });
+        let alias = alias(by, text, method).map(|(of, token)| Alias::of(of, &keyed.hash_of_token(&token)));
         let hexadecimal = hexadecimal(&hash);
         // Two identifiers never have one hash.
         if let Some(rule) = self.rules.iter_mut().find(|rule| rule.hash.as_ref() == Some(&hexadecimal)) {
@@ -323,34 +321,9 @@ impl Erasures {
     }
 }
 
-/// By what a participant of this id or name is known in rows of a method that protects these.
-pub fn alias(by: Identifier, text: &str, method: &Method) -> Option<(Token, String)> {
-    let Method { people, privacy, .. } = method;
-    // As far as a table holds it.
-    let text = if by == Identifier::Id { text } else { limits::cut(text, limits::TEXT) };
-    let token = |column| privacy.kept(column, Some(Cow::Borrowed(text))).map(Cow::into_owned);
-    let is_token = |column| privacy.columns().shown(column) == Shown::Token;
-    match by {
-        Identifier::Id if is_token(Column::ParticipantId) => {
-            Some((Token::ParticipantId, token(Column::ParticipantId)?))
-        }
-        Identifier::Name if is_token(Column::Name) => Some((Token::Name, token(Column::Name)?)),
-        Identifier::Name if privacy.columns().shown(Column::Name) == Shown::Dropped => {
-            let person = people.by_name(text)?;
-            Some((Token::Person, privacy.person(&person)))
-        }
-        _ => None,
-    }
-}
-
 /// Where it is, relative to the dataset.
 pub fn path() -> String {
     Layout::own("erasures.json")
-}
-
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    let pair = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    (0..text.len()).step_by(2).map(pair).collect()
 }
 
 #[cfg(test)]

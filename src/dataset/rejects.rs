@@ -7,25 +7,23 @@
 //! without a usable id stands in the place of a session that nobody can name, tonight of another one than last night, so it
 //! is never known, and counts in every run. Of equal texts one is stored.
 
+mod changed;
 mod kept;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 
 use chrono::{DateTime, Days, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::erasures::Tally;
 use super::layout::Layout;
 use super::receipt;
 use crate::error::Result;
-use crate::rows::erasure::Denied;
 use crate::rows::flatten::{Of, Reject};
-use crate::rows::privacy::{Privacy, shape};
 use crate::store::{Access, Draft, Swap, Version, failed, raced};
 use crate::words::id;
 use crate::words::limits;
+pub use changed::{Purged, protect, purge};
 pub use kept::{Kept, count, damaged, each_kept};
 
 /// The folder of rejects, in rollbook's own.
@@ -204,92 +202,6 @@ impl Rejects {
     }
 }
 
-/// How much a purge has changed in the files of rejects.
-#[derive(Debug, Default)]
-pub struct Purged {
-    /// Records that were changed or dropped.
-    pub records: u64,
-    /// Files that held what is no line of them, which is dropped.
-    pub damaged: Vec<String>,
-}
-
-/// Takes the erased out of all rejects, and drops records of sessions that started before a floor (microseconds, with the number
-/// of its rule): those whose start can't be read by the time of their run. Adds to the tally by which rules.
-///
-/// # Errors
-/// `Destination`, or `Raced` where another run came between.
-pub fn purge(layout: &Layout, denied: Option<&Denied>, floor: Option<(i64, u32)>, tally: &mut Tally) -> Result<Purged> {
-    let mut done = Purged::default();
-    for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
-        let run = run_time(&path);
-        let purged = |line: Line, by: &mut dyn FnMut(u32)| {
-            let start = line.raw.as_deref().map_or(run, |raw| start(raw).or(run));
-            if let Some(((floor, rule), start)) = floor.zip(start)
-                && start < floor
-            {
-                by(rule);
-                return None;
-            }
-            let mut scrub = |raw| denied.map_or(Cow::Borrowed(raw), |denied| denied.scrub_by(raw, by)).into_owned();
-            Some(Line { raw: line.raw.as_deref().map(&mut scrub), ..line })
-        };
-        let mut here = 0;
-        let is_whole = each(layout, &path, |line| {
-            let mut rules = BTreeSet::new();
-            let rest = purged(line.clone(), &mut |rule| {
-                rules.insert(rule);
-            });
-            if rest.as_ref() != Some(&line) {
-                here += 1;
-                for rule in rules {
-                    tally.entry(rule).or_default().rejects += 1;
-                }
-            }
-            Ok(())
-        })?;
-        if here > 0 || !is_whole {
-            rewrite(layout, &path, &version, |line| purged(line, &mut |_| {}))?;
-        }
-        done.records += here;
-        // What can't be read may hold what is purged.
-        done.damaged.extend((!is_whole).then_some(path));
-    }
-    Ok(done)
-}
-
-/// Leaves the shape alone of all raw records, by a rule that is stricter than the one that they were kept by.
-///
-/// # Errors
-/// `Destination`, or `Raced` where another run came between.
-pub fn protect(layout: &Layout, privacy: &Privacy) -> Result<()> {
-    let protected = |line: Line| {
-        // Of a record that is kept as a hash alone nothing is left to tell by whose key that was made.
-        let hash = privacy.mark(line.content()?)?;
-        let raw = shape(line.raw.as_deref()?, privacy.columns());
-        Some(Line { hash: Some(line.hash.unwrap_or_else(|| format!("{hash:x}"))), raw: Some(raw), ..line })
-    };
-    for (path, version) in layout.store().list(&Layout::own(FOLDER))? {
-        let mut is_protected = true;
-        let is_whole = each(layout, &path, |line| {
-            is_protected &= protected(line.clone()).as_ref() == Some(&line);
-            Ok(())
-        })?;
-        if !(is_protected && is_whole) {
-            rewrite(layout, &path, &version, protected)?;
-        }
-    }
-    Ok(())
-}
-
-/// The start of a raw record, in microseconds.
-fn start(raw: &str) -> Option<i64> {
-    #[derive(Deserialize)]
-    struct Started {
-        start: Option<String>,
-    }
-    crate::words::timestamp::parse(&serde_json::from_str::<Started>(raw).ok()?.start?)
-}
-
 /// When the run of a file began, in microseconds.
 fn run_time(path: &str) -> Option<i64> {
     let name = path.rsplit('/').next()?;
@@ -345,6 +257,7 @@ fn write(layout: &Layout, draft: &Draft, line: &Line) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::erasures::Tally;
     use crate::rows::partition::PartitionBy;
 
     fn reject(id: &str, raw: &str) -> Reject {

@@ -150,6 +150,21 @@ pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
     &batch[name]
 }
 
+/// Rows with some columns in place of their own, by name.
+///
+/// # Errors
+/// Where the rows have no such column, or another number or type of values.
+pub fn replaced<'a>(
+    rows: &RecordBatch,
+    columns: impl IntoIterator<Item = (&'a str, ArrayRef)>,
+) -> Result<RecordBatch, ArrowError> {
+    let mut all = rows.columns().to_vec();
+    for (name, values) in columns {
+        all[rows.schema_ref().index_of(name)?] = values;
+    }
+    RecordBatch::try_new(rows.schema(), all)
+}
+
 /// Where the child rows of each session begin, by what the sessions say.
 pub fn offsets(rows: &RecordBatch) -> Offsets {
     [sessions::participant_count(rows), sessions::timelog_count(rows)].map(child_offsets)

@@ -63,7 +63,7 @@ impl Pattern {
 }
 
 /// The last line of what the library says: the others draw where it is.
-fn reason(error: &regex::Error) -> String {
+pub(super) fn reason(error: &regex::Error) -> String {
     let text = error.to_string();
     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }

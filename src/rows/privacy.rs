@@ -124,14 +124,12 @@ impl Privacy {
 
     /// Whether rows under another rule hold what this one does not allow.
     pub fn is_stricter_than(&self, other: &Self) -> bool {
-        let weaker = |(_, column): &(_, Column)| other.columns.shown(*column) < self.columns.shown(*column);
-        Column::TOKENS.iter().chain(&Column::DROPS).any(weaker)
+        Column::all().any(|(_, column)| other.columns.shown(column) < self.columns.shown(column))
     }
 
     /// Why rows under another rule can't be brought under this one; `None` where they can.
     pub fn refusal(&self, other: &Self) -> Option<String> {
-        let all = Column::TOKENS.into_iter().chain(Column::DROPS);
-        let back = all.into_iter().find(|(_, column)| self.columns.shown(*column) < other.columns.shown(*column));
+        let back = Column::all().find(|(_, column)| self.columns.shown(*column) < other.columns.shown(*column));
         if let Some((name, column)) = back {
             let [theirs, own] = [&other.columns, &self.columns].map(|columns| columns.shown(column).text());
             return Some(format!("the dataset keeps `{name}` {theirs}, and the settings would have it {own}"));

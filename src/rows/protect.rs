@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{ArrowError, DataType};
 
-use crate::rows::chunk::Chunk;
+use crate::rows::chunk::{Chunk, replaced};
 use crate::rows::method::Method;
 use crate::rows::person::Entry;
 use crate::rows::privacy::{Column, Privacy, Shown};
@@ -23,37 +23,32 @@ pub fn protect(chunk: Chunk, from: &Tables<Arc<Method>>, to: &Method) -> Result<
     if !Table::ALL.into_iter().any(is_other) {
         return Ok(chunk);
     }
-    let rows = chunk.batches();
     let changed = Tables::try_from_fn(|table| {
-        let privacy = &from[table].privacy;
+        let (rows, privacy) = (&chunk.batches()[table], &from[table].privacy);
         if !is_other(table) {
-            return Ok(rows[table].clone());
+            return Ok(rows.clone());
         }
-        let mut columns = Vec::new();
-        match table {
-            Table::Sessions => {
-                columns.push(kept(&rows[table], privacy, &to.privacy, Column::CustomRoomId));
-                columns.push(kept(&rows[table], privacy, &to.privacy, Column::ChatLink));
-                columns.push(kept(&rows[table], privacy, &to.privacy, Column::Extra));
-            }
-            Table::Participants => {
-                columns.push(kept(&rows[table], privacy, &to.privacy, Column::Name));
-                columns.push(kept(&rows[table], privacy, &to.privacy, Column::ParticipantId));
-                columns.push(kept(&rows[table], privacy, &to.privacy, Column::Extra));
-                if is_taken_away(privacy, &to.privacy) {
-                    columns.extend(told(&chunk, to));
-                }
-            }
-            Table::Timelogs => {
-                columns.push(kept(&rows[table], privacy, &to.privacy, Column::ParticipantId));
-                if is_taken_away(privacy, &to.privacy) {
-                    columns.push(("person", of_timelogs(&chunk, to)));
-                }
+        let mut columns: Vec<_> =
+            protectable(table).iter().map(|column| kept(rows, privacy, &to.privacy, *column)).collect();
+        if is_taken_away(privacy, &to.privacy) {
+            match table {
+                Table::Sessions => {}
+                Table::Participants => columns.extend(told(&chunk, to)),
+                Table::Timelogs => columns.push(("person", of_timelogs(&chunk, to))),
             }
         }
-        with(&rows[table], columns)
+        replaced(rows, columns)
     })?;
     Ok(chunk.with(changed))
+}
+
+/// The columns of a table that a rule may protect; `person` follows from these.
+const fn protectable(table: Table) -> &'static [Column] {
+    match table {
+        Table::Sessions => &[Column::CustomRoomId, Column::ChatLink, Column::Extra],
+        Table::Participants => &[Column::Name, Column::ParticipantId, Column::Extra],
+        Table::Timelogs => &[Column::ParticipantId],
+    }
 }
 
 /// Whether a `person` becomes a token, so that nobody can be told from these rows later.
@@ -116,13 +111,4 @@ fn of_timelogs(chunk: &Chunk, to: &Method) -> ArrayRef {
         }
     }
     Arc::new(persons.finish())
-}
-
-/// Rows with some columns in place of their own.
-fn with(rows: &RecordBatch, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, ArrowError> {
-    let mut all = rows.columns().to_vec();
-    for (name, values) in columns {
-        all[rows.schema_ref().index_of(name)?] = values;
-    }
-    RecordBatch::try_new(rows.schema(), all)
 }

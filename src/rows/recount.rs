@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
 
-use crate::rows::chunk::{Chunk, column};
+use crate::rows::chunk::{Chunk, column, replaced};
 use crate::rows::count::count;
 use crate::rows::method::Method;
 use crate::rows::protect::protect;
@@ -65,11 +65,8 @@ impl Numbers {
         some: impl Fn(Origin) -> bool,
     ) -> Result<Tables<RecordBatch>, ArrowError> {
         Tables::try_from_fn(|table| {
-            let mut columns = rows[table].columns().to_vec();
-            for (column, computed) in self.tables[table].iter().filter(|(column, _)| some(column.origin)) {
-                columns[rows[table].schema_ref().index_of(column.name)?] = Arc::clone(computed);
-            }
-            RecordBatch::try_new(rows[table].schema(), columns)
+            let chosen = self.tables[table].iter().filter(|(column, _)| some(column.origin));
+            replaced(&rows[table], chosen.map(|(column, computed)| (column.name, Arc::clone(computed))))
         })
     }
 }

@@ -3,4 +3,5 @@
 pub mod logging;
 pub mod outlet;
 pub mod progress;
+pub mod question;
 pub mod summary;

@@ -1,31 +1,33 @@
 //! What a run does before it reads anything, so that nothing that may not be written down is left anywhere.
 
+use std::collections::BTreeMap;
+
 use super::Run;
 use crate::commands::sweep;
-use crate::dataset::published::Published;
+use crate::dataset::published::{Published, Versions};
 use crate::dataset::rejects;
 use crate::dataset::state::State;
 use crate::error::{Error, Kind, Result};
+use crate::rows::partition::Partition;
 use crate::stage::Stage;
 
 impl Run {
     /// Lets go of whatever an earlier rule has allowed and this one does not, as a purge would: what stopped runs have staged, what
-    /// is on its way, raw records. Published rows follow when this run publishes.
+    /// is on its way, raw records. Published rows follow when this run publishes. `found`: the versions of the files that are there.
     ///
     /// # Errors
     /// `Config` where the files hold less than this run would keep, or where files that repairs have set aside are in the way;
-    /// `Unreadable`, `Raced`, `Destination`.
-    pub(super) fn guard(&self, before: &mut State) -> Result<()> {
+    /// `Destination`.
+    pub(super) fn guard(&self, before: &mut State, found: &BTreeMap<Partition, Versions>) -> Result<()> {
         let (layout, stages) = (&self.destination.layout, &self.destination.stages);
         let method = layout.method();
-        // A state that is lost, or an old copy, does not say what the files do.
-        let published = Published::all(layout)?;
-        let is_cheap = layout.store().folder().is_some();
-        let looked_at = match published.len() {
-            all if !before.is_stored() => all,
-            some => some.min(usize::from(is_cheap)),
-        };
-        published.iter().rev().take(looked_at).try_for_each(Published::refuse_other_method)?;
+        // Where the state is lost, the files alone say by what rule they were written. One that can't be read is for whoever needs it.
+        let files = if before.is_stored() { Vec::new() } else { Published::of(layout, found) };
+        for refused in files.iter().filter_map(|published| published.refuse_other_method().err()) {
+            if refused.kind() == Kind::Config {
+                return Err(refused);
+            }
+        }
         if self.destination.is_dry {
             return Ok(());
         }

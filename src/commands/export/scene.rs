@@ -55,7 +55,6 @@ impl Run {
         let source = Origin::new(&self.config.api, self.account.clone());
         let mut before = State::load(layout, source, &self.run_id)?;
         before.refuse_other_method(layout, self.work.is_of_all())?;
-        self.guard(&mut before)?;
         let erasures = Erasures::load(layout, before.purges(layout)?)?;
         erasures.warn_of_unicode();
         if before.erasures() < erasures.last_made() {
@@ -63,6 +62,7 @@ impl Run {
         }
         let mut inspection = Inspection::begin(layout, &self.stop)?;
         let found = waiting(layout, || inspection.strangers())?;
+        waiting(layout, || self.guard(&mut before, &found))?;
         let now = self.clock.micros();
         let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
         let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;

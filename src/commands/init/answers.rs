@@ -1,13 +1,10 @@
 //! The questions of `init`, for whoever sits at a terminal.
 
-use std::io::{self, IsTerminal, Write as _};
-
-use tokio::sync::oneshot;
-
 use super::understood;
 use crate::config::{KEYS, Override, Source};
 use crate::error::{Error, Kind, Result};
 use crate::terminal::outlet::STDERR;
+use crate::terminal::question;
 use crate::words::stop::Stop;
 
 /// What is asked, unless a flag has said it.
@@ -26,7 +23,7 @@ const TRIES: u32 = 5;
 /// # Errors
 /// A signal; `Config` where no answer makes sense.
 pub async fn ask(mut chosen: Vec<Override>, stop: &Stop) -> Result<Vec<Override>> {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if !question::is_anybody_there() {
         return Ok(chosen);
     }
     for (name, question) in QUESTIONS {
@@ -41,7 +38,7 @@ pub async fn ask(mut chosen: Vec<Override>, stop: &Stop) -> Result<Vec<Override>
 async fn answer(name: &'static str, question: &str, stop: &Stop) -> Result<Option<Override>> {
     let default = KEYS.iter().find(|key| key.name == name).map_or("", |key| key.default);
     for _ in 0..TRIES {
-        let asked = line(format!("{question} [{}]: ", if default.is_empty() { "all" } else { default }));
+        let asked = question::ask(format!("{question} [{}]: ", if default.is_empty() { "all" } else { default }));
         let answer = tokio::select! {
             biased;
             stopped = stop.wait() => return Err(stopped),
@@ -58,16 +55,4 @@ async fn answer(name: &'static str, question: &str, stop: &Stop) -> Result<Optio
         }
     }
     Err(Error::new(Kind::Config, format!("no answer makes sense: {name}")).hint("run the same command again"))
-}
-
-/// Asks on the terminal. The thread that waits for the answer is left behind where a signal ends the waiting.
-fn line(question: String) -> oneshot::Receiver<Option<String>> {
-    let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut answer = String::new();
-        STDERR.flush();
-        let asked = write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
-        let _ = sender.send(asked.ok().filter(|length| *length > 0).map(|_| answer));
-    });
-    receiver
 }

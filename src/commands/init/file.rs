@@ -1,15 +1,12 @@
 //! How the settings file of `init` gets into its place: as a whole, and over another one only where that is meant.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
+use crate::store::files::named;
 use crate::words::system::remedy;
-
-/// Everybody may read it, since no secret is in it; only its owner may write it, or rollbook would not take it.
-const MODE: u32 = 0o644;
 
 /// Refuses a place where something is already, or where no file can be.
 ///
@@ -23,33 +20,26 @@ pub fn refuse(path: &Path, force: bool) -> Result<()> {
     }
 }
 
-/// Writes it.
+/// Writes it. Everybody may read it, since no secret is in it; only its owner may write it, or rollbook would not take it.
 ///
 /// # Errors
 /// [`Kind::Config`]; then nothing has changed.
 pub fn write(path: &Path, text: &str, force: bool) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write_draft(&draft, text).and_then(|()| {
+    let written = named::draft(&draft, text).and_then(|()| {
         if force {
             return fs::rename(&draft, path);
         }
         // A link is not made where a file has come meanwhile; some disks know no links.
         fs::hard_link(&draft, path).or_else(|error| match error.kind() {
-            ErrorKind::Unsupported | ErrorKind::PermissionDenied => write_draft(path, text),
+            ErrorKind::Unsupported | ErrorKind::PermissionDenied => named::draft(path, text),
             _ => Err(error),
         })
     });
     let _ = fs::remove_file(&draft);
     written
         .map_err(|error| if error.kind() == ErrorKind::AlreadyExists { taken(path) } else { unwritten(path, &error) })
-}
-
-fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(draft)?;
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 fn taken(path: &Path) -> Error {

@@ -1,8 +1,5 @@
 //! `purge`: from what was typed to a purge.
 
-use std::io::{self, IsTerminal, Write};
-
-use tokio::sync::oneshot;
 use tokio::task::block_in_place;
 
 use super::Task;
@@ -16,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::Identifier;
 use crate::rows::method::Method;
 use crate::rows::privacy::{self, Shown};
-use crate::terminal::{outlet, summary};
+use crate::terminal::{question, summary};
 use crate::words::range;
 use crate::words::stop::Stop;
 
@@ -103,21 +100,9 @@ fn fresh_key() -> Result<[u8; 32]> {
 fn consent(yes: bool) -> Consent {
     if yes {
         Consent::Given
-    } else if io::stdin().is_terminal() && io::stderr().is_terminal() {
-        Consent::Asked(Box::new(ask))
+    } else if question::is_anybody_there() {
+        Consent::Asked(Box::new(question::ask))
     } else {
         Consent::Nobody
     }
-}
-
-/// Asks on the terminal. The thread that waits for the answer is left behind where a signal ends the waiting.
-fn ask(question: String) -> oneshot::Receiver<bool> {
-    let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut answer = String::new();
-        outlet::STDERR.flush();
-        let asked = write!(io::stderr(), "{question}").and_then(|()| io::stdin().read_line(&mut answer));
-        let _ = sender.send(asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
-    });
-    receiver
 }

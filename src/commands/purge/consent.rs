@@ -5,8 +5,8 @@ use tokio::sync::oneshot;
 use crate::error::{Error, Kind, Result};
 use crate::words::stop::Stop;
 
-/// Puts a question to a person; the answer comes when it comes.
-pub type Ask = Box<dyn FnOnce(String) -> oneshot::Receiver<bool> + Send>;
+/// Puts a question to a person; the line that is typed comes when it comes, `None` where none does.
+pub type Ask = Box<dyn FnOnce(String) -> oneshot::Receiver<Option<String>> + Send>;
 
 /// Who may say that a rule which matches nothing is stored all the same.
 pub enum Consent {
@@ -40,7 +40,7 @@ impl Consent {
                 let answer =
                     ask(format!("{what}\nStore the rule all the same, so that later runs leave these out? [y/N] "));
                 let answer = tokio::select! {
-                    answer = answer => answer.unwrap_or(false),
+                    answer = answer => answer.ok().flatten().is_some_and(|answer| is_yes(&answer)),
                     stopped = stop.wait() => return Err(stopped),
                 };
                 let refused =
@@ -49,4 +49,9 @@ impl Consent {
             }
         }
     }
+}
+
+/// Whether an answer is a yes; anything else is none.
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }

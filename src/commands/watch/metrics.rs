@@ -3,20 +3,16 @@
 //! Every time is a sample of its own, so that a file that nobody writes any more shows how old it is.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::{fs, io};
 
 use super::facts::Facts;
 use crate::dataset::receipt::Receipt;
 use crate::error::{Error, Kind, Result};
+use crate::store::files::named;
 use crate::walk::Evidence;
 use crate::words::redact::redact;
 use crate::words::timestamp;
-
-/// Whoever collects the file is another user.
-const MODE: u32 = 0o644;
 
 /// Refuses a place at which no file can be.
 ///
@@ -29,36 +25,26 @@ pub fn refuse_impossible(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(refused("is a folder", "give the file a name, such as rollbook.prom in this folder"));
     }
-    match fs::metadata(folder_of(path)) {
+    match fs::metadata(named::folder_of(path)) {
         Ok(folder) if folder.is_dir() => Ok(()),
         _ => Err(refused("is in a folder that is not there", "make the folder, or correct the path")),
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Puts the text in place of the file at once: who reads the file finds the old text or the new one, whole.
+/// Puts the text in place of the file at once: who reads the file, which may be another user, finds the old text or the new one,
+/// whole.
 ///
 /// # Errors
 /// Those of the system.
 pub fn replace(path: &Path, text: &str, run_id: &str) -> io::Result<()> {
     // The collector takes files that end in `.prom` only, so never this one.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = folder_of(path).join(format!(".{name}.{run_id}.tmp"));
-    let written = write(&draft, text).and_then(|()| fs::rename(&draft, path));
+    let draft = named::folder_of(path).join(format!(".{name}.{run_id}.tmp"));
+    let written = named::draft(&draft, text).and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         let _ = fs::remove_file(&draft);
     }
     written
-}
-
-fn write(draft: &PathBuf, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(draft)?;
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    file.write_all(text.as_bytes())?;
-    file.sync_data()
 }
 
 /// The samples of a run. `facts`: what the dataset says after it.
@@ -136,7 +122,7 @@ impl Samples {
         );
         let age = fence.zip(ended).map(|(fence, ended)| ended.saturating_sub(fence));
         self.time("rollbook_fence_age_seconds", "How old the fence was when the last run was over.", age);
-        let help = "When the last export or backfill with exit code 0 was over.";
+        let help = "When the last export of all meetings with exit code 0 was over.";
         self.time("rollbook_last_success_timestamp_seconds", help, success);
     }
 

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::encode::hexadecimal;
 use crate::rows::erasure::{Denied, Hash, Identifier, Token};
-use crate::words::{name, timestamp};
+use crate::rows::method::Method;
+use crate::rows::privacy::{Column, Shown};
+use crate::words::{limits, name, timestamp};
 
 /// What a rule is about. The names are a contract: they stand in files and receipts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +95,33 @@ pub struct Alias {
     pub of: Token,
     /// The keyed hash of the token, in hexadecimal.
     pub hash: String,
+}
+
+impl Alias {
+    /// One by the hash of its token.
+    pub fn of(of: Token, hash: &Hash) -> Self {
+        Self { of, hash: hexadecimal(hash) }
+    }
+}
+
+/// By what column and token a participant of this id or name is known in rows of a method that protects these.
+pub fn alias(by: Identifier, text: &str, method: &Method) -> Option<(Token, String)> {
+    let Method { people, privacy, .. } = method;
+    // As far as a table holds it.
+    let name = limits::cut(text, limits::TEXT);
+    let shown = |column| privacy.columns().shown(column);
+    match by {
+        Identifier::Id if shown(Column::ParticipantId) == Shown::Token => {
+            Some((Token::ParticipantId, privacy.token(Column::ParticipantId, text)))
+        }
+        Identifier::Name if shown(Column::Name) == Shown::Token => {
+            Some((Token::Name, privacy.token(Column::Name, name)))
+        }
+        Identifier::Name if shown(Column::Name) == Shown::Dropped => {
+            Some((Token::Person, privacy.person(&people.by_name(name)?)))
+        }
+        _ => None,
+    }
 }
 
 /// A rule in force, as it stands in the file.
@@ -233,5 +262,11 @@ impl Rule {
 }
 
 fn hash_of(hexadecimal: &str) -> Option<Hash> {
-    super::bytes(hexadecimal)?.try_into().ok()
+    bytes(hexadecimal)?.try_into().ok()
+}
+
+/// The bytes that a text says in hexadecimal.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    let pair = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map(pair).collect()
 }

@@ -93,9 +93,6 @@ impl<'a> Flattener<'a> {
         ];
         let facts = Facts { own: Own::of(own), ..totals.facts };
         let extra = extra::of_session(&self.lists.unknown, number, &mut anomalies);
-        let custom_room_id = privacy.kept(Column::CustomRoomId, custom_room_id);
-        let chat_link = privacy.kept(Column::ChatLink, chat_link);
-        let extra = privacy.kept(Column::Extra, extra.map(Cow::Owned));
 
         let rows = &mut self.builders.sessions;
         rows.session_id.append_value(session_id);
@@ -103,16 +100,16 @@ impl<'a> Flattener<'a> {
         rows.started_at.append_option(started_at);
         rows.ended_at.append_option(ended_at);
         rows.status.append_option(status);
-        rows.custom_room_id.append_option(custom_room_id);
+        rows.custom_room_id.append_option(privacy.kept(Column::CustomRoomId, custom_room_id));
         rows.region.append_option(region);
-        rows.chat_link.append_option(chat_link);
+        rows.chat_link.append_option(privacy.kept(Column::ChatLink, chat_link));
         rows.active_duration.append_option(active_duration);
         rows.participant_count.append_value(count(totals.participants));
         rows.timelog_count.append_value(count(totals.timelogs));
         rows.is_open.append_value(is_open);
         rows.observed_at.append_option(is_open.then_some(self.options.observed_at));
         rows.anomalies.push(anomalies);
-        rows.extra.append_option(extra);
+        rows.extra.append_option(privacy.kept(Column::Extra, extra.map(Cow::Owned)));
         Row { is_open, facts, anomalies }
     }
 

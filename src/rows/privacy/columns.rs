@@ -30,10 +30,14 @@ impl Column {
         ("extra", Self::Extra),
     ];
 
+    /// All of them, some twice.
+    pub(super) fn all() -> impl Iterator<Item = (&'static str, Self)> {
+        Self::TOKENS.into_iter().chain(Self::DROPS)
+    }
+
     /// The column's name in files and settings: `participant_id`.
     pub fn name(self) -> &'static str {
-        let mut all = Self::TOKENS.into_iter().chain(Self::DROPS);
-        all.find(|(_, column)| *column == self).map_or("", |(name, _)| name)
+        Self::all().find(|(_, column)| *column == self).map_or("", |(name, _)| name)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use regex::{RegexSet, RegexSetBuilder};
 
+use crate::rows::person::reason;
+
 /// Participants who are kept and flagged, and count for nothing: `privacy.exclude_participants`.
 #[derive(Debug, Clone, Default)]
 pub struct Patterns {
@@ -35,11 +37,7 @@ impl Patterns {
             return Err(format!("{ALLOWED} (they have more than {LENGTH} bytes together)"));
         }
         let set = RegexSetBuilder::new(&texts).size_limit(COMPILED).build();
-        let set = set.map_err(|error| {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            format!("{ALLOWED} ({reason})")
-        })?;
+        let set = set.map_err(|error| format!("{ALLOWED} ({})", reason(&error)))?;
         Ok(Self { texts, set: Some(set) })
     }
 

@@ -1,11 +1,11 @@
-//! Files that somebody named, outside of every dataset: settings and secrets. Links that lead to them are followed.
+//! Files that somebody named, outside of every dataset: settings, secrets, numbers of a run. Links that lead to them are followed.
 //!
 //! Settings say where the token is sent, so whoever may write them may have it. A file counts only if nobody else may: one that is
 //! merely found must be this user's or the system's, too.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, open};
@@ -17,6 +17,8 @@ use super::Obstacle;
 const MOST: u64 = 1 << 20;
 /// The user id of root, whose files count as trusted as one's own.
 const ROOT: u32 = 0;
+/// Everybody may read such a file, and only its owner write it.
+const READABLE: u32 = 0o644;
 const WRITABLE_BY_ANYBODY: u32 = 0o002;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const READABLE_BY_ANYBODY: u32 = 0o004;
@@ -107,6 +109,17 @@ pub fn look_at_secret(path: &Path) -> Result<(), Refusal> {
     }
 }
 
+/// Makes a file that others may read, to be moved to where it is looked for: whole on the disk, whatever the umask says.
+///
+/// # Errors
+/// Those of the system; `AlreadyExists` where something is there.
+pub fn draft(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).mode(READABLE).open(path)?;
+    file.set_permissions(Permissions::from_mode(READABLE))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 /// Whether the path names no file on purpose: `/dev/null`.
 fn is_nothing(path: &Path) -> bool {
     path == Path::new("/dev/null")
@@ -139,7 +152,8 @@ fn is_trusted(user: u32) -> bool {
     [ROOT, geteuid().as_raw()].contains(&user)
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file is in: `.` for a name alone.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
