@@ -40,8 +40,11 @@ impl Store for Dry {
     }
 
     fn swap(&self, _: Draft, expected: Option<&Version>, _: Access) -> Result<Swap> {
-        let unchanged = || Version { tag: String::new(), number: None, mark: None, length: None };
-        Ok(Swap::Done(expected.cloned().unwrap_or_else(unchanged)))
+        Ok(done(expected))
+    }
+
+    fn copy(&self, _: &str, _: &str, expected: Option<&Version>) -> Result<Swap> {
+        Ok(done(expected))
     }
 
     /// Nothing is moved, and nobody is to say so.
@@ -64,6 +67,11 @@ impl Store for Dry {
     fn heed(&self, stop: &Stop) {
         self.0.heed(stop);
     }
+}
+
+fn done(expected: Option<&Version>) -> Swap {
+    let unchanged = || Version { tag: String::new(), number: None, mark: None, length: None };
+    Swap::Done(expected.cloned().unwrap_or_else(unchanged))
 }
 
 #[cfg(test)]

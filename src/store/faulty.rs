@@ -105,6 +105,13 @@ impl Store for Faulty {
         Ok(swapped)
     }
 
+    fn copy(&self, from: &str, to: &str, expected: Option<&Version>) -> Result<Swap> {
+        self.step("copy", to)?;
+        let copied = self.inner.copy(from, to, expected)?;
+        self.step("have copied", to)?;
+        Ok(copied)
+    }
+
     fn set_aside(&self, path: &str, aside: &str) -> Result<bool> {
         self.step("set aside", path)?;
         let was_there = self.inner.set_aside(path, aside)?;

@@ -5,18 +5,18 @@
 
 mod lock;
 mod survey;
+mod temporary;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{Draft, Form, Store, Survey, Swap, Version, failed, raced, too_many};
+use super::{Draft, Form, Store, Survey, Swap, Version, failed, missing, raced, too_many};
 use crate::error::Result;
-use crate::store::files::{Access, Folder, Obstacle, Status, checked, make, status};
+use crate::store::files::{Access, Folder, Obstacle, Status, make, status};
 use crate::words::limits;
 use crate::words::stop::Stop;
 use survey::Look;
@@ -92,32 +92,6 @@ impl Local {
             path = above;
         }
         Ok(())
-    }
-
-    /// A new file under a temporary name, and its folder.
-    fn temporary(&self, target: &str) -> Result<(File, Folder, String)> {
-        let (path, name) = split(target);
-        checked(name).map_err(|error| failed("cannot create the file", self.place(target), error))?;
-        let folder = self.made(path)?;
-        loop {
-            let temporary = self.name(name);
-            let place = folder.place(&temporary);
-            // Never a file, nor a link, that is there already.
-            let file = folder.create(&temporary, Access::Private);
-            let file = file.map_err(|error| failed("cannot create the file", place.display(), error))?;
-            file.lock().map_err(|error| failed("cannot lock the file", place.display(), error))?;
-            // Before it was locked, another run may have swept it.
-            let same = folder.still_has(&temporary, &file);
-            if same.map_err(|error| failed("cannot create the file", place.display(), error))? {
-                return Ok((file, folder, temporary));
-            }
-        }
-    }
-
-    /// A temporary name that no other file has.
-    fn name(&self, name: &str) -> String {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        format!(".{name}.{}.{}.tmp", self.run_id, NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The permissions that the umask gives new files; learnt by making one.
@@ -206,7 +180,7 @@ impl Store for Local {
             Access::Usual => self.usual_mode()?,
             Access::Private => 0o600,
         };
-        let permitted = draft.file.set_permissions(fs::Permissions::from_mode(mode));
+        let permitted = permit(&draft.file, mode);
         permitted.map_err(|error| failed("cannot set permissions", folder.place(&temporary).display(), error))?;
         // Where the bytes are flushed already, the permissions may follow with the name: losing them harms nobody.
         if !draft.flushed {
@@ -217,12 +191,28 @@ impl Store for Local {
         if current.as_ref().map(version).as_ref() != expected {
             return Ok(Swap::Lost);
         }
+        let own = version_of(&draft.file).map_err(|error| failed("cannot read the file", &place, error))?;
+        // Of two names of one file, renaming removes neither.
+        if expected == Some(&own) {
+            return Ok(Swap::Done(own));
+        }
         let renamed = folder.rename(&temporary, &folder, name);
         renamed.map_err(|error| failed("cannot replace the file", &place, error))?;
         draft.name = None;
         self.flush_names(path, &folder)?;
-        let version = version_of(&draft.file).map_err(|error| failed("cannot read the file", &place, error))?;
-        Ok(Swap::Done(version))
+        Ok(Swap::Done(own))
+    }
+
+    fn copy(&self, from: &str, to: &str, expected: Option<&Version>) -> Result<Swap> {
+        let Some((file, _)) = self.open(from)? else { return Err(missing(&self.place(from))) };
+        let linked = self.linked(from, &file, to)?;
+        match linked {
+            Some((folder, name)) => {
+                let draft = Draft { file, path: to.to_owned(), name: Some((folder, name)), flushed: true };
+                self.swap(draft, expected, Access::Usual)
+            }
+            None => (self as &dyn Store).copy_bytes(file, to, expected),
+        }
     }
 
     fn set_aside(&self, path: &str, aside: &str) -> Result<bool> {
@@ -266,6 +256,12 @@ impl Store for Local {
     fn heed(&self, stop: &Stop) {
         let _ = self.stop.set(stop.clone()); // A process has one.
     }
+}
+
+/// Gives a file these permissions. Where it has them, nothing is asked of the system: a link may be to another user's file.
+fn permit(file: &File, mode: u32) -> io::Result<()> {
+    let has = file.metadata()?.permissions().mode() & 0o777;
+    if has == mode { Ok(()) } else { file.set_permissions(fs::Permissions::from_mode(mode)) }
 }
 
 /// Whether no folder of a dataset lies so deep. Somebody may have made any number of folders in one another; each that is looked

@@ -6,6 +6,7 @@
 mod calls;
 mod connect;
 mod dry;
+mod failure;
 mod faulty;
 pub mod files;
 mod local;
@@ -21,18 +22,19 @@ mod tests;
 
 use std::fmt::Debug;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::store::files::{Below, Folder, Obstacle};
 use crate::store::place::Place;
 use crate::words::limits;
 use crate::words::stop::Stop;
-use crate::words::system::remedy;
 pub use dry::Dry;
+pub use failure::{ROUNDS, failed, outrun, raced, unless_raced};
+use failure::{blocked, missing, too_many};
 pub use faulty::Faults;
 pub use files::Access;
 pub use local::Local;
@@ -58,6 +60,17 @@ impl Version {
     /// What may be written down to know the file again in a later run: another mark, and its bytes may be others.
     pub fn mark(&self) -> &str {
         self.mark.as_ref().unwrap_or(&self.tag)
+    }
+
+    /// The version of a file that is named by its content and never changes: its SHA-256, in hexadecimal, and its bytes.
+    pub fn of_content(sha256: &str, length: u64) -> Self {
+        Self { tag: sha256.to_owned(), number: None, mark: None, length: Some(length) }
+    }
+
+    /// The same, known again by the mark of another file that stands for it.
+    #[must_use]
+    pub fn marked_by(self, other: Option<&Self>) -> Self {
+        Self { mark: other.map(|other| other.mark().to_owned()).or(self.mark), ..self }
     }
 
     /// Bytes of the file; 0 where the store has not told, as after a swap. Lists and opened files tell.
@@ -103,6 +116,13 @@ impl Draft {
     /// The path that it is made for, relative to the dataset: `sessions/start_month=2026-11/part-0.parquet`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The same for another name in the folder where it was begun.
+    #[must_use]
+    pub fn aimed_at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
     }
 }
 
@@ -177,6 +197,13 @@ pub trait Store: Debug + Send + Sync {
     /// Puts a draft in place, durably, if the file there still has this version (`None`: if there is none).
     fn swap(&self, draft: Draft, expected: Option<&Version>, access: Access) -> Result<Swap>;
 
+    /// Puts the bytes of a file that never changes at another path, durably, if the file there still has this version (`None`: if
+    /// there is none). On a disk that can, both are one file.
+    ///
+    /// # Errors
+    /// `Unreadable` where the first is not there; `Destination`.
+    fn copy(&self, from: &str, to: &str, expected: Option<&Version>) -> Result<Swap>;
+
     /// Moves a file out of the way, to a path where nothing is; false if there was none.
     fn set_aside(&self, path: &str, aside: &str) -> Result<bool>;
 
@@ -207,6 +234,14 @@ impl dyn Store + '_ {
             bytes.clear();
         }
         Ok(Some((bytes, version)))
+    }
+
+    /// Copies a file's bytes to another path, on the condition of a swap.
+    pub fn copy_bytes(&self, mut from: File, to: &str, expected: Option<&Version>) -> Result<Swap> {
+        let draft = self.begin(to)?;
+        let copied = from.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut from, &mut draft.writer()));
+        copied.map_err(|error| failed("cannot copy the file", self.place(to), error))?;
+        self.swap(draft, expected, Access::Usual)
     }
 
     /// A draft of a small file.
@@ -246,68 +281,4 @@ pub fn open(place: &Place, means: Means) -> Result<Arc<dyn Store>> {
         Some(faults) => Arc::new(faulty::Faulty::new(store, faults)),
         None => store,
     })
-}
-
-/// The error of a folder that nobody could list.
-fn too_many(place: &str) -> Error {
-    Error::new(Kind::Destination, format!("the folder holds more than {} files: {place}", limits::FILES)).hint(
-        "see what has made so many, and move them elsewhere; of the receipts in `_rollbook/runs` the oldest may go",
-    )
-}
-
-/// An error of the destination at a place.
-pub fn failed(
-    what: &str,
-    place: impl std::fmt::Display,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    let cause = cause.into();
-    if let Some(obstacle) = Obstacle::of(cause.as_ref()) {
-        return blocked(obstacle);
-    }
-    let remedy = remedy(cause.as_ref());
-    let usual = "check the free space and the permissions there, then run the same command again";
-    Error::new(Kind::Destination, format!("{what}: {place}")).because(cause).hint(remedy.unwrap_or(usual))
-}
-
-/// The error where something else than a file or a folder is in the way.
-fn blocked(obstacle: &Obstacle) -> Error {
-    Error::new(Kind::Unreadable, obstacle.to_string()).hint(
-        "look who has put it there and move it away, or replace a link by what it leads to; then run the same command again",
-    )
-}
-
-/// How often one may lose against other runs where another try takes a moment.
-pub const ROUNDS: u32 = 100;
-
-/// Tries again, so many times at most, while other runs come between and what was looked at is there no more: the attempt fails
-/// with `Raced`, or brings nothing. An attempt looks anew each time.
-///
-/// # Errors
-/// Those of the attempt; `Raced` where other runs keep writing at `place`.
-pub fn unless_raced<T>(
-    rounds: u32,
-    place: impl FnOnce() -> String,
-    mut attempt: impl FnMut() -> Result<Option<T>>,
-) -> Result<T> {
-    for _ in 0..rounds {
-        match attempt() {
-            Ok(Some(done)) => return Ok(done),
-            Err(error) if error.kind() != Kind::Raced => return Err(error),
-            Ok(None) | Err(_) => {}
-        }
-    }
-    Err(outrun(&place()))
-}
-
-/// The error of a run that has lost against others again and again.
-pub fn outrun(place: &str) -> Error {
-    Error::new(Kind::Raced, format!("other runs keep writing: {place}"))
-        .hint("run the same command again when the other runs are done")
-}
-
-/// The error of a run that has lost against another one.
-pub fn raced(place: &str) -> Error {
-    Error::new(Kind::Raced, format!("another run has replaced the file meanwhile: {place}"))
-        .hint("run the same command again when the other run is done")
 }

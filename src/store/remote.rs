@@ -20,7 +20,7 @@ use super::connect::connect;
 use super::options::{Given, secrets};
 use super::refusal::refusal;
 use super::spool::{Copy, Spool};
-use super::{Access, Draft, Form, Store, Survey, Swap, Version, failed, raced, too_many};
+use super::{Access, Draft, Form, Store, Survey, Swap, Version, failed, missing, raced, too_many};
 use crate::error::{Error, Kind, Result};
 use crate::store::files::Below;
 use crate::store::place::{Objects, Service};
@@ -267,6 +267,12 @@ impl Store for Remote {
         Ok(sent.map_or(Swap::Lost, Swap::Done))
     }
 
+    /// The bytes are fetched and sent: a copy by the store itself has no condition on what lies at its source.
+    fn copy(&self, from: &str, to: &str, expected: Option<&Version>) -> Result<Swap> {
+        let Some((file, _)) = self.open(from)? else { return Err(missing(&self.place(from))) };
+        (self as &dyn Store).copy_bytes(file, to, expected)
+    }
+
     fn set_aside(&self, path: &str, aside: &str) -> Result<bool> {
         let Some((mut file, _)) = self.open(path)? else { return Ok(false) };
         let draft = self.begin(aside)?;
@@ -301,7 +307,7 @@ impl Store for Remote {
 /// Bytes of a file that are fetched at most: more than any has that rollbook makes.
 fn longest(path: &str) -> u64 {
     let is_json = std::path::Path::new(path).extension().is_some_and(|extension| extension == "json");
-    let is_record = is_json && path.starts_with("_rollbook/");
+    let is_record = is_json && ["_rollbook/", "lake/"].iter().any(|own| path.starts_with(own));
     1 + if is_record { limits::RECORD } else { CEILING }
 }
 

@@ -2,10 +2,12 @@
 
 use std::ops::{Index, IndexMut};
 
+use serde::{Deserialize, Serialize};
+
 use super::Table;
 
 /// One value for each table: its rows, its number of files, or whatever else there is three of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tables<T> {
     /// The value for [`Table::Sessions`].
     pub sessions: T,

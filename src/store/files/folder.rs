@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, fstat, mkdirat, open, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, fchmod, fstat, linkat, mkdirat, open, openat, renameat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::Access;
@@ -235,6 +237,14 @@ impl Folder {
     /// Where it can't be moved.
     pub fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
         Ok(renameat(&self.handle, checked(name)?, &to.handle, checked(new)?)?)
+    }
+
+    /// Gives a file in this very folder a second name, in another folder, where nothing of that name may be.
+    ///
+    /// # Errors
+    /// Where the file system has no such links, or the file has too many names.
+    pub fn link(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+        Ok(linkat(&self.handle, checked(name)?, &to.handle, checked(new)?, AtFlags::empty())?)
     }
 
     /// Removes what is in this very folder, be it a file or an obstacle; false where there is nothing.
