@@ -169,6 +169,7 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             }
             Command::Status(status) => told(commands::status(&setting, &cli.global, status, &stop)),
             Command::Rejects(rejects) => told(commands::rejects(&setting, &cli.global, rejects, &stop)),
+            Command::Snapshots(snapshots) => told(commands::snapshots(&setting, &cli.global, snapshots, &stop).await),
             Command::Views(views) => told(commands::views(&setting, views, &stop)),
             Command::Report(report) => {
                 let made = commands::report(&setting, &cli.global, report, &stop);

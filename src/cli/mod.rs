@@ -14,6 +14,7 @@ mod purge;
 mod rejects;
 mod report;
 mod simulate;
+pub mod snapshots;
 mod status;
 mod text;
 mod tips;
@@ -33,7 +34,7 @@ pub use simulate::{Demo, Simulate};
 pub use status::Status;
 pub use tips::with_tips;
 pub use verify::Verify;
-pub use views::{Engine, Views};
+pub use views::{Engine, Views, Way};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -207,6 +208,11 @@ pub enum Command {
     /// same numbers as files for a spreadsheet. The files hold personal data, and their owner alone may read them. Needs no
     /// credentials, asks no API and leaves the dataset as it is.
     Report(Report),
+    /// List the snapshots of a dataset, or bring an older one back
+    ///
+    /// With `[snapshots] format` a dataset keeps immutable files beside the plain ones. A snapshot lists those that are the three
+    /// tables at one moment, and lake/current.json leads to the newest. Needs no credentials.
+    Snapshots(snapshots::Snapshots),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -388,6 +394,7 @@ Commands:
   rejects      List the records that could not be read, or not all of them
   views        Print SQL that makes the tables and views over them in DuckDB or Spark
   report       Write a page with the numbers: who met when, for how long, and what may be missing
+  snapshots    List the snapshots of a dataset, or bring an older one back
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   init         Write a settings file to begin with, from answers or from flags

@@ -7,6 +7,7 @@
 //! status    what it holds, and its runs   rejects   what could not be read
 //! views     SQL that answers questions    report    a page and files with the numbers
 //! watch     who is told how a run ended       init      a settings file to begin with
+//! snapshots which there are, and an older one brought back
 //! run       the frame of a run that reads the API
 //! fetch     one page of the list as rows  shortfall why written data ends a run with 3
 //! sweep     what must not stay, wherever it may be
@@ -33,6 +34,7 @@ pub mod report;
 mod run;
 mod shortfall;
 pub mod simulate;
+mod snapshots;
 pub mod status;
 mod sweep;
 pub mod verify;
@@ -47,6 +49,7 @@ pub use rejects::command::rejects;
 pub use report::command::report;
 pub use run::run_id;
 pub use simulate::simulate;
+pub use snapshots::command::snapshots;
 pub use status::command::status;
 pub use verify::command::verify;
 pub use views::command::views;

@@ -61,6 +61,8 @@ pub const KEYS: &[Key] = &[
     key("dataset.max_partitions", Number, "5000", "Partitions that one run may make: more are most likely dates that no session has."),
     key("dataset.keep_receipts", Text, "400d", "How long receipts are kept at least; 0s keeps all. Those that something rests on stay longer."),
     key("dataset.keep_unknown_fields", Flag, "false", "Whether fields unknown to this version are kept, as JSON in the column extra."),
+    key("snapshots.format", Text, "", "Immutable files beside the plain ones: \"none\", \"files\" or \"delta\"; empty is as the dataset has it."),
+    key("snapshots.keep", Text, "7d", "How long a snapshot is kept after a newer one has taken its place."),
     key("people.key", Text, "name", "By what one human is known: \"name\", or \"participant_id\" where your application gives its users lasting ids."),
     key("people.pattern", Text, "", "A regular expression with one group that cuts the key out of the name or id: '^(.+?)--'; empty is the whole value."),
     key("people.normalize", Flag, "true", "Whether names are one key however they are typed: capitals, white space and composed characters aside."),

@@ -107,6 +107,40 @@ pub struct Dataset {
     pub keep_unknown_fields: bool,
 }
 
+/// `[snapshots]`: whether immutable files are kept beside the plain ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshots {
+    /// What is kept; `None` for what the dataset has.
+    pub format: Option<Format>,
+    /// How long a snapshot is kept after a newer one has taken its place.
+    pub keep: Duration,
+}
+
+impl Format {
+    const ALL: [(&str, Self); 3] = [("none", Self::None), ("files", Self::Files), ("delta", Self::Delta)];
+
+    /// The name that settings and records have for it.
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, format)| format)
+    }
+}
+
+/// What of snapshots a dataset has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The plain files alone.
+    None,
+    /// Immutable files, listed by snapshots.
+    Files,
+    /// The same, and a Delta log for each table.
+    Delta,
+}
+
 /// All settings in force, each with its type; what a run is told, but for its goal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -116,6 +150,8 @@ pub struct Config {
     pub walk: Walk,
     /// `[dataset]`: where the tables go.
     pub dataset: Dataset,
+    /// `[snapshots]`: whether immutable files are kept, too.
+    pub snapshots: Snapshots,
     /// `[people]`: who is one human.
     pub people: People,
     /// `[privacy]`: what of a session reaches the disk.
@@ -174,6 +210,7 @@ impl Config {
             api: Api::read(values)?,
             walk: Walk::read(values)?,
             dataset: Dataset::read(values)?,
+            snapshots: snapshots(values)?,
             people: people(values)?,
             privacy: Privacy::read(values)?,
             store: Store {
@@ -188,6 +225,14 @@ impl Config {
             },
         })
     }
+}
+
+fn snapshots(values: &Values) -> error::Result<Snapshots> {
+    let format = |text: &str| match text {
+        "" => Ok(None),
+        text => choice(text, &Format::ALL, "`none`, `files` or `delta`").map(Some),
+    };
+    Ok(Snapshots { format: values.read("snapshots.format", format)?, keep: values.read("snapshots.keep", age)? })
 }
 
 fn people(values: &Values) -> error::Result<People> {

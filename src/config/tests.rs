@@ -76,7 +76,7 @@ fn the_readme_lists_every_setting_with_its_default() {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let Config { api, walk, dataset, people, privacy, store, stage, notify } =
+    let Config { api, walk, dataset, snapshots, people, privacy, store, stage, notify } =
         with_files(None, &[], &[], vec![]).unwrap().config;
     let expected = Api {
         version: ApiVersion::V1,
@@ -92,6 +92,7 @@ fn the_defaults_are_the_documented_ones() {
         max_body_bytes: 64 << 20,
     };
     assert_eq!(api, expected);
+    assert_eq!(snapshots, Snapshots { format: None, keep: Duration::from_hours(7 * 24) });
     let url = Place::Folder("./rollbook-data".to_owned());
     let expected = Dataset {
         url,
@@ -204,7 +205,7 @@ fn bad_files_are_refused_by_name_and_line() {
         ("\n[apis]\n", "error: unknown section `apis`: file ./rollbook.toml:2\nhint: did you mean [api]?"),
         (
             "[security]",
-            "error: unknown section `security`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, people, privacy, store, stage, notify",
+            "error: unknown section `security`: file ./rollbook.toml:1\nhint: the sections are api, walk, dataset, snapshots, people, privacy, store, stage, notify",
         ),
         (
             "per_page = 5",

@@ -102,7 +102,8 @@ impl Destination {
         let store = self.real.store();
         match store.folder() {
             Some(dataset) => {
-                trial::try_dataset(dataset, &Table::ALL.map(Table::name))?;
+                let [sessions, participants, timelogs] = Table::ALL.map(Table::name);
+                trial::try_dataset(dataset, &[sessions, participants, timelogs, "lake"])?;
                 self.layout.survey(false)?.refuse_obstacles()
             }
             None => store::probe(store, run_id),

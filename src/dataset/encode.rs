@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -194,6 +194,14 @@ pub fn digest(mut file: &File, stop: &Stop) -> Result<io::Result<(u64, String)>>
             Ok(_) => {}
             Err(error) => return Ok(Err(error)),
         }
+    }
+}
+
+/// The same of a file that was just written, from its beginning.
+pub fn digest_from_start(mut file: &File, stop: &Stop) -> Result<io::Result<(u64, String)>> {
+    match file.seek(SeekFrom::Start(0)) {
+        Ok(_) => digest(file, stop),
+        Err(error) => Ok(Err(error)),
     }
 }
 

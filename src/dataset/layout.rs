@@ -44,6 +44,12 @@ impl Layout {
         Self { store: Arc::new(Dry(Arc::clone(&self.store))), ..self.clone() }
     }
 
+    /// The same dataset as another store shows it.
+    #[must_use]
+    pub fn over(&self, store: Arc<dyn Store>) -> Self {
+        Self { store, ..self.clone() }
+    }
+
     /// The same place, cut into partitions otherwise.
     #[must_use]
     pub fn cut(&self, by: PartitionBy) -> Self {
@@ -71,7 +77,7 @@ impl Layout {
     /// # Errors
     /// `Destination` where a folder can't be read.
     pub fn survey(&self, sweep: bool) -> Result<Survey> {
-        let own = ["_rollbook"];
+        let own = ["_rollbook", "lake"];
         let folders: Vec<_> = Table::ALL.iter().map(|table| table.name()).chain(own).collect();
         let mut survey = self.store.survey(&folders, forms::of, sweep)?;
         survey.obstacles.retain(|(path, _)| !path.starts_with("_rollbook/damaged/"));
@@ -136,13 +142,15 @@ impl Layout {
     }
 
     fn refuse_another_cut(&self, path: &str) -> Result<()> {
-        if recognise(path).is_none_or(|(by, _)| by == self.by) {
-            return Ok(());
-        }
+        if recognise(path).is_none_or(|(by, _)| by == self.by) { Ok(()) } else { Err(self.another_cut(path)) }
+    }
+
+    /// The error of a dataset that is cut otherwise, as a file of it shows.
+    pub fn another_cut(&self, path: &str) -> Error {
         let place = self.store.place(path);
         let what = format!("the dataset is partitioned otherwise than `partition_by` says: {place}");
-        Err(Error::new(Kind::Config, what)
-            .hint("set `dataset.partition_by` as it was, or export to a new folder with --dest"))
+        Error::new(Kind::Config, what)
+            .hint("set `dataset.partition_by` as it was, or export to a new folder with --dest")
     }
 }
 

@@ -10,6 +10,7 @@ pub mod gone;
 pub mod identity;
 pub mod inspection;
 pub mod known;
+pub mod lake;
 pub mod lanes;
 pub mod layout;
 pub mod lease;

@@ -64,6 +64,9 @@ pub struct Receipt {
     pub partitions: Vec<File>,
     /// What the whole dataset holds after the run.
     pub dataset: Holds,
+    /// The number of the snapshot that shows it, where the dataset has snapshots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<u64>,
     /// Rows that a purge has removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed: Option<Removed>,
@@ -244,6 +247,7 @@ impl Receipt {
             rejects: Rejects::default(),
             partitions: Vec::new(),
             dataset: Holds::default(),
+            snapshot: None,
             removed: None,
             rules: Vec::new(),
             near_matches: Vec::new(),

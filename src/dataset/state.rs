@@ -15,6 +15,7 @@ use super::identity::Moving;
 use super::layout::Layout;
 use super::publish::Part;
 use super::receipt::past;
+use crate::config::Format;
 use crate::error::Result;
 use crate::rows::partition::{Partition, PartitionBy};
 use crate::rows::person::People;
@@ -46,6 +47,9 @@ pub struct State {
     /// the first file is, so that nobody takes back what has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     privacy: Option<String>,
+    /// The format of the snapshots, by which commands go that have no setting for it; `None` where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    snapshots: Option<String>,
     /// How far exports without a filter have covered the list; `None` before the first of them, and where nothing is
     /// settled any more.
     #[serde(default)]
@@ -117,6 +121,7 @@ impl State {
             files: BTreeMap::new(),
             people: None,
             privacy: None,
+            snapshots: None,
             covered: None,
             gone: BTreeSet::new(),
             owed: Owed::default(),
@@ -173,6 +178,17 @@ impl State {
     /// What may be written down; `None` where a newer version has said so.
     pub fn privacy(&self) -> Option<Privacy> {
         self.privacy.as_ref().map_or_else(|| Some(Privacy::default()), |text| serde_json::from_str(text).ok())
+    }
+
+    /// The format of snapshots that the dataset has had so far.
+    pub fn snapshots(&self) -> Option<Format> {
+        self.snapshots.as_deref().and_then(Format::named)
+    }
+
+    /// Remembers the format of the snapshots; says whether that is new.
+    pub fn has_snapshots(&mut self, format: Option<Format>) -> bool {
+        let name = format.filter(|format| *format != Format::None).map(|format| format.name().to_owned());
+        std::mem::replace(&mut self.snapshots, name.clone()) != name
     }
 
     /// The files of [`State::files`], for who needs nothing else of the state.

@@ -1,9 +1,12 @@
 //! What a run does before it reads anything, so that nothing that may not be written down is left anywhere.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Run;
 use crate::commands::sweep;
+use crate::dataset::lake::{self, Lake, Terms};
+use crate::dataset::layout::Layout;
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::rejects;
 use crate::dataset::state::State;
@@ -18,8 +21,15 @@ impl Run {
     /// # Errors
     /// `Config` where the files hold less than this run would keep, or where files that repairs have set aside are in the way;
     /// `Destination`.
-    pub(super) fn guard(&self, before: &mut State, found: &BTreeMap<Partition, Versions>) -> Result<()> {
-        let (layout, stages) = (&self.destination.layout, &self.destination.stages);
+    pub(super) fn guard(
+        &self,
+        layout: &Layout,
+        before: &mut State,
+        lake: Option<&Lake>,
+        alone: bool,
+        found: &BTreeMap<Partition, Versions>,
+    ) -> Result<()> {
+        let stages = &self.destination.stages;
         let method = layout.method();
         // Where the state is lost, the files alone say by what rule they were written. One that can't be read is for whoever needs it.
         let files = if before.is_stored() { Vec::new() } else { Published::of(layout, found) };
@@ -41,6 +51,13 @@ impl Run {
                         .hint("look at them, remove them, then run the same command again"));
                 }
                 sweep::sweep(layout, stages, &mut Vec::new())?;
+                // What a dead run was about to list.
+                match lake {
+                    Some(lake) => {
+                        lake.forget(&Terms { keep: Duration::MAX, now: self.clock.micros(), purges: true, alone })?;
+                    }
+                    None => lake::erase(layout)?,
+                }
                 rejects::protect(layout, &method.privacy)?;
             }
         }

@@ -43,7 +43,7 @@ use crate::words::stop::Stop;
 use asking::Asking;
 pub use goal::{Work, floor, why_full};
 use proof::Proof;
-use publication::{Done, Publication};
+use publication::{Done, Publication, Snapshots};
 use scene::Scene;
 pub use scene::would;
 use staged::Staged;
@@ -142,7 +142,7 @@ impl Run {
         let (sessions, known) = (checked.resolved.sessions, checked.resolved.known);
         let done =
             if self.destination.is_dry { scene.foretell(&checked)? } else { self.publish(scene, checked).await? };
-        let Done { parts, restored, unchanged, holds, result } = done;
+        let Done { parts, restored, unchanged, holds, snapshot, result } = done;
         // What came between is missing until everything is read again.
         let proof = proof.unless(inspection::reasons(&restored, erasures));
         receipt.walk.prove(&proof);
@@ -150,7 +150,7 @@ impl Run {
         receipt.timing.publish_s = if self.destination.is_dry { 0.0 } else { begun.elapsed().as_secs_f64() };
         receipt.partitions = parts.iter().map(receipt::File::from).collect();
         receipt.changes = Changes { new: sessions - known, updated: known.saturating_sub(unchanged), unchanged };
-        receipt.dataset = holds;
+        (receipt.dataset, receipt.snapshot) = (holds, snapshot);
         result.map(|()| proof)
     }
 
@@ -241,7 +241,7 @@ impl Run {
     }
 
     async fn publish(&self, scene: Scene, checked: Checked) -> Result<Done> {
-        let Scene { chosen, before, noticed, driver, found, erasures, inspection, lease, .. } = scene;
+        let Scene { chosen, before, noticed, driver, found, erasures, inspection, lake, lease, .. } = scene;
         let Checked { stage, resolved, verdict, proof } = checked;
         let covers = chosen.moves_fence && proof.evidence >= self.config.walk.accept;
         // If this run fails, the next one must know that no other has published since the stage was begun.
@@ -257,6 +257,8 @@ impl Run {
             erasures,
             inspection,
             erased: driver.source.denied,
+            lake: lake.map(|lake| Snapshots { lake, author: self.author(), keep: self.config.snapshots.keep }),
+            committed: None,
             record: self.run_id.clone(),
             alone: lease.as_ref().is_some_and(Lease::keeps_others_out),
             run_id: stage_run,

@@ -3,6 +3,7 @@
 //! Others may publish at the same time: a lock or a lease should keep them away, but nothing rests on that. Whoever
 //! loses a swap looks at the dataset anew and publishes once more, until nothing has changed while it did.
 
+mod shown;
 mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::stage::Stage;
 use crate::store::{ROUNDS, unless_raced};
 use crate::terminal::progress::Progress;
 use crate::words::stop::Stop;
+pub use shown::Snapshots;
 use trail::{Made, Trail};
 
 /// Partitions that are put in place together.
@@ -50,6 +52,10 @@ pub struct Publication {
     pub erased: Option<Arc<Denied>>,
     /// What the dataset's files are held against.
     pub inspection: Inspection,
+    /// The dataset's snapshots, if it has any.
+    pub lake: Option<Snapshots>,
+    /// The snapshot that shows what this run has published, once there is one.
+    pub committed: Option<u64>,
     /// By which the record of what is about to be swapped is named.
     pub record: String,
     /// Whether a lock or a lease keeps others out.
@@ -72,6 +78,8 @@ pub struct Done {
     pub unchanged: u64,
     /// What the dataset holds now.
     pub holds: Holds,
+    /// The newest snapshot, where there are any.
+    pub snapshot: Option<u64>,
     pub result: Result<()>,
 }
 
@@ -100,7 +108,10 @@ impl Publication {
         self.inspection.tell(&mut self.state);
         let published = self.partitions(&mut trail);
         let Trail { parts, record, unchanged } = trail;
-        let parts: Vec<_> = parts.into_values().collect();
+        // What no snapshot shows is not in place.
+        let is_shown = self.lake.is_none() || self.committed.is_some();
+        let mut parts: Vec<_> = if is_shown { parts.into_values().collect() } else { Vec::new() };
+        let marked = self.lake.as_ref().map_or(Ok(()), |Snapshots { lake, .. }| lake.mark(&mut parts));
         // What is in place is recorded whatever happened after it.
         self.state.record(&parts);
         // A signal is heeded between two swaps, so that it is known what is in place.
@@ -116,11 +127,12 @@ impl Publication {
         if is_known && stored.is_ok() {
             self.inspection.clear_records(record, &self.state, self.alone);
         }
-        let told = stored.and_then(|()| gone::follow(&self.layout, self.state.gone(), &self.noticed));
+        let told = stored.and(marked).and_then(|()| gone::follow(&self.layout, self.state.gone(), &self.noticed));
+        let told = told.and_then(|()| if published.is_ok() { self.forget() } else { Ok(()) });
         let restored = self.inspection.restored().clone();
         let unchanged = self.resolution.unchanged + unchanged.values().sum::<u64>();
         let result = published.and(told).and_then(|()| self.stage.discard());
-        Done { parts, restored, unchanged, holds: Holds::of(&self.state), result }
+        Done { parts, restored, unchanged, holds: Holds::of(&self.state), snapshot: self.committed, result }
     }
 
     /// Publishes one partition after the other.
@@ -129,7 +141,7 @@ impl Publication {
         let place = self.layout.place();
         let attempt = || {
             self.refuse_if_purged()?;
-            match self.round(&mut finished, trail) {
+            match self.round(&mut finished, trail).and_then(|round| self.commit(round)) {
                 Ok(Round::Complete) => return Ok(Some(())),
                 Err(error) if error.kind() != Kind::Raced => return Err(error),
                 Ok(Round::Stale) | Err(_) => self.look_again()?,
@@ -137,6 +149,7 @@ impl Publication {
             Ok(None)
         };
         unless_raced(ROUNDS, || place, attempt)?;
+        self.lake.as_ref().map_or(Ok(()), |Snapshots { lake, .. }| lake.follow())?;
         // A purge that begins from now on finds what was published.
         self.refuse_if_purged()
     }
@@ -278,6 +291,8 @@ impl Publication {
 
     fn look_again(&mut self) -> Result<()> {
         tracing::debug!("the dataset has changed; looking at it anew");
+        // Whoever has committed meanwhile may have died.
+        self.lake.as_ref().map_or(Ok(()), |Snapshots { lake, .. }| lake.follow())?;
         let erased = self.erased.clone();
         let questions = Questions { moving: self.state.moving(), erased, ..Questions::default() };
         self.found = Published::versions(&self.layout)?;

@@ -13,11 +13,12 @@ use super::publication::Done;
 use super::staged::Staged;
 use super::{Checked, Run};
 use crate::commands::joined;
-use crate::config::Config;
+use crate::config::{Config, Format};
 use crate::dataset::erasures::Erasures;
 use crate::dataset::gone::Gone;
 use crate::dataset::identity::{self, Questions, Resolution};
 use crate::dataset::inspection::Inspection;
+use crate::dataset::lake::{Author, Lake, Wish};
 use crate::dataset::layout::Layout;
 use crate::dataset::lease::Lease;
 use crate::dataset::published::{Published, Versions};
@@ -43,6 +44,8 @@ pub struct Scene {
     pub erasures: u64,
     /// What the files are held against.
     pub inspection: Inspection,
+    /// The dataset's snapshots, if it has any.
+    pub lake: Option<Arc<Lake>>,
     /// When it was decided what to cover, in microseconds since 1970, UTC.
     pub now: i64,
     pub lease: Option<Lease>,
@@ -51,10 +54,13 @@ pub struct Scene {
 impl Run {
     /// Reads what is there, and decides what to cover.
     pub(super) fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
-        let layout = &self.destination.layout;
+        let plain = &self.destination.layout;
+        let lake = waiting(plain, || Lake::open(plain, &self.stop))?;
         let source = Origin::new(&self.config.api, self.account.clone());
-        let mut before = State::load(layout, source, &self.run_id)?;
-        before.refuse_other_method(layout, self.work.is_of_all())?;
+        let mut before = State::load(&shown(plain, lake.as_ref()), source, &self.run_id)?;
+        before.refuse_other_method(plain, self.work.is_of_all())?;
+        let lake = waiting(plain, || self.snapshots(&mut before, lake))?;
+        let layout = &shown(plain, lake.as_ref());
         let erasures = Erasures::load(layout, before.purges(layout)?)?;
         erasures.warn_of_unicode();
         if before.erasures() < erasures.last_made() {
@@ -62,7 +68,8 @@ impl Run {
         }
         let mut inspection = Inspection::begin(layout, &self.stop)?;
         let found = waiting(layout, || inspection.strangers())?;
-        waiting(layout, || self.guard(&mut before, &found))?;
+        let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
+        waiting(layout, || self.guard(layout, &mut before, lake.as_deref(), alone, &found))?;
         let now = self.clock.micros();
         let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
         let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
@@ -74,9 +81,41 @@ impl Run {
             found,
             chosen,
             inspection,
+            lake,
             now,
             lease,
         })
+    }
+
+    /// Brings the dataset to the format of snapshots that is set, and finishes what a dead run has committed.
+    fn snapshots(&self, before: &mut State, lake: Option<Arc<Lake>>) -> Result<Option<Arc<Lake>>> {
+        let plain = &self.destination.layout;
+        // A repair may have ended them, and whoever has lost the state still has them.
+        let format = self.config.snapshots.format.or(before.snapshots().filter(|_| lake.is_none()));
+        if self.destination.is_dry {
+            return Ok(lake);
+        }
+        if lake.is_none() && format.is_some_and(|format| format != Format::None) {
+            if before.snapshots().is_some() {
+                tracing::warn!("the dataset had snapshots, and none is there; new ones begin: {}", plain.place());
+            }
+            // Nothing is listed that is damaged already.
+            Inspection::begin(plain, &self.stop)?.all()?;
+        }
+        let asked = Erasures::load(plain, before.purges(plain)?)?.last_made();
+        let wish = Wish { format, author: self.author(), purged: before.erasures(), asked };
+        let lake = wish.bring(plain, lake, &self.stop)?;
+        lake.as_ref().map_or(Ok(()), |lake| lake.mend(|path| before.mark(path)))?;
+        let is_new = before.has_snapshots(lake.as_ref().map(|lake| lake.format()));
+        if is_new && before.is_stored() {
+            before.store(plain, &self.run_id)?;
+        }
+        Ok(lake)
+    }
+
+    /// In whose name this run makes snapshots.
+    pub(super) fn author(&self) -> Author {
+        Author { run_id: self.run_id.clone(), clock: self.clock.clone() }
     }
 
     fn driver(&self, layout: &Layout, since: Option<i64>, denied: Option<Arc<Denied>>) -> Driver {
@@ -110,6 +149,7 @@ impl Scene {
             restored: self.inspection.restored().clone(),
             unchanged: 0,
             holds: Holds::of(&self.before),
+            snapshot: None,
             result: Ok(()),
         })
     }
@@ -162,6 +202,11 @@ impl Scene {
         self.found = found;
         Ok((staged, resolution))
     }
+}
+
+/// The dataset as its snapshots show it, or as it is.
+fn shown(plain: &Layout, lake: Option<&Arc<Lake>>) -> Layout {
+    lake.map_or_else(|| plain.clone(), Lake::layout)
 }
 
 /// What a run would cover, in words; reads the dataset's state and writes nothing.

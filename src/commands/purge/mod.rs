@@ -12,16 +12,17 @@ mod sweep;
 mod take_back;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
+use tokio::task::{block_in_place, spawn_blocking};
 
 use crate::commands::joined;
-use crate::config::Config;
+use crate::config::{Config, Format};
 use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::{Erase, Erasures, Origin, Tally};
 use crate::dataset::inspection;
+use crate::dataset::lake::{self, Author, Lake, Wish};
 use crate::dataset::layout::Layout;
 use crate::dataset::lease::Lease;
 use crate::dataset::publish::Part;
@@ -77,6 +78,11 @@ pub enum Task {
 /// The part that needs no clock, on a blocking thread.
 struct Job {
     layout: Layout,
+    /// The dataset's snapshots, if it has any; `layout` is then what they show.
+    lake: Option<Arc<Lake>>,
+    author: Author,
+    /// How long a snapshot is kept after a newer one has taken its place.
+    keep: Duration,
     /// Where rows of the dataset may wait.
     stages: Vec<Below>,
     run_id: String,
@@ -144,14 +150,17 @@ impl Purge {
     }
 
     async fn work(self, receipt: &mut Receipt) -> Result<End> {
-        let Self { task, destination, run_id, clock, stop, progress, .. } = self;
+        let Self { task, config, destination, run_id, clock, stop, progress } = self;
         let absent = only_leftovers(&destination, &clock)?;
         let lease = admission::admit(&destination, &run_id, &clock, &stop, Purpose::Run).await?;
         let Destination { layout, stages, is_dry, .. } = destination;
+        let (author, keep) = (Author { run_id: run_id.clone(), clock }, config.snapshots.keep);
+        let lake = block_in_place(|| snapshots(&layout, &config, &author, &stop, is_dry))?;
+        let layout = lake.as_ref().map_or(layout, Lake::layout);
         let waiting = stop.clone();
         let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
         let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
-        let job = Arc::new(Job { layout, stages, run_id, is_dry, alone, stop, progress });
+        let job = Arc::new(Job { layout, lake, author, keep, stages, run_id, is_dry, alone, stop, progress });
         if let Some(absent) = absent {
             on_thread(&job, |job| job.sweep(&mut Vec::new()).and(rejects::forget(&job.layout))).await??;
             tracing::warn!("what a stopped first run had read is removed; no rule is stored");
@@ -178,6 +187,24 @@ impl Purge {
             }
         }
     }
+}
+
+/// The dataset's snapshots, if it has any. Delta logs to which somebody else has written end here, where the settings ask for that.
+fn snapshots(
+    layout: &Layout,
+    config: &Config,
+    author: &Author,
+    stop: &Stop,
+    is_dry: bool,
+) -> Result<Option<Arc<Lake>>> {
+    let Some(lake) = Lake::open(layout, stop)? else { return Ok(None) };
+    let refused = lake.refuse_foreign();
+    let ends_logs = matches!(config.snapshots.format, Some(Format::None | Format::Files));
+    if refused.is_ok() || is_dry || !ends_logs {
+        return refused.map(|()| Some(lake));
+    }
+    let wish = Wish { format: config.snapshots.format, author: author.clone(), purged: 0, asked: 0 };
+    wish.bring(layout, Some(lake), stop)
 }
 
 /// That no dataset is there, but what a first run that was stopped had read, on this machine.
@@ -242,6 +269,7 @@ impl Job {
         receipt.rules = plan.ruled(&done.tally, false);
         receipt.erasures = plan.erasures.epoch();
         receipt.partitions = done.parts.iter().map(receipt::File::from).collect();
+        receipt.snapshot = self.lake.as_ref().and_then(|lake| lake.base()).map(|base| base.snapshot);
         let had_restored = tell_of_restored(receipt, &plan);
         result.map(|()| had_restored)
     }
@@ -256,7 +284,7 @@ impl Job {
             state.store(&self.layout, &self.run_id)?;
         }
         let mut record = Record::of(&self.run_id);
-        let mut purged = self.partitions(&rules, plan, &mut record, done);
+        let mut purged = self.all_partitions(&rules, plan, &mut record, done);
         if plan.found_more(&done.tally) {
             // Another run has published meanwhile.
             purged = purged.and(plan.erasures.store(&self.layout));
@@ -266,6 +294,7 @@ impl Job {
             if !plan.inspection.restored().is_empty() {
                 state.unsettle();
             }
+            self.lake.as_ref().map_or(Ok(()), |lake| lake.mark(&mut done.parts))?;
             state.record(&done.parts);
             if purged.is_ok() {
                 state.know(plan.erasures.epoch());
@@ -276,10 +305,18 @@ impl Job {
                 plan.inspection.clear_records(record, state, self.alone);
             }
         }
-        let swept = self.sweep(&mut done.unreached);
+        let forgotten = if purged.is_ok() { self.forget() } else { Ok(()) };
+        let swept = forgotten.and(self.sweep(&mut done.unreached));
         let denied = rules.denied.as_deref();
         done.removed.rejects = rejects::purge(&self.layout, denied, rules.floor, &mut done.tally)?.records;
         done.unreached.extend(self.set_aside()?);
         purged.and(swept)
+    }
+
+    /// Removes every snapshot and every immutable file that may hold what has gone.
+    fn forget(&self) -> Result<()> {
+        let Some(lake) = &self.lake else { return lake::erase(&self.layout) };
+        let now = self.author.clock.micros();
+        lake.forget(&lake::Terms { keep: self.keep, now, purges: true, alone: self.alone })
     }
 }

@@ -9,17 +9,32 @@ use crate::dataset::published::Published;
 use crate::dataset::publishing::Record;
 use crate::dataset::receipt::purged::Removed;
 use crate::error::Result;
-use crate::store::failed;
+use crate::store::{ROUNDS, failed, unless_raced};
 
 impl Job {
-    /// Goes through all partitions, the newest first.
-    pub(super) fn partitions(
+    /// Goes through all partitions. Where there are snapshots, what has changed becomes visible all at once, and what stands beside
+    /// the snapshots follows.
+    pub(super) fn all_partitions(
         &self,
         rules: &Rules,
         plan: &mut Plan,
         record: &mut Record,
         done: &mut Done,
     ) -> Result<()> {
+        let Some(lake) = &self.lake else { return self.partitions(rules, plan, record, done) };
+        let attempt = || {
+            let mut pending = Done::default();
+            self.partitions(rules, plan, record, &mut pending)?;
+            lake.commit(&self.author, Some(plan.erasures.epoch()))?;
+            *done = pending;
+            Ok(Some(()))
+        };
+        unless_raced(ROUNDS, || self.layout.place(), attempt)?;
+        lake.follow()
+    }
+
+    /// Goes through all partitions, the newest first.
+    fn partitions(&self, rules: &Rules, plan: &mut Plan, record: &mut Record, done: &mut Done) -> Result<()> {
         let found = Published::versions(&self.layout)?;
         self.progress.phase("purging", found.len() as u64);
         // The newest first, since those of an older schema version are upgraded on the way: a reader that takes its columns

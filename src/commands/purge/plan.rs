@@ -66,6 +66,9 @@ impl Plan {
             state.check_files(&job.layout)?;
             state.refuse_other_method(&job.layout, false)?;
         }
+        if let Some(lake) = job.lake.as_ref().filter(|_| !job.is_dry) {
+            lake.mend(|path| state.as_ref()?.mark(path))?;
+        }
         // Damage ends the purge before its first change, and before any row is decoded.
         let mut inspection = Inspection::begin(&job.layout, &job.stop)?;
         inspection.all()?;

@@ -33,7 +33,7 @@ pub fn report(setting: &Setting<'_>, global: &Global, report: &Report, stop: &St
     let output = Output::at(&report.output, dataset)?;
     let mut destination = Destination::open(config, environment, run_id, true, stop)?;
     block_in_place(|| {
-        let status = status::look(&mut destination, config, clock)?;
+        let status = status::look(&mut destination, config, clock, stop)?;
         let folder = destination::temporary();
         let numbers = super::count(&destination.layout, &choice, &zone, &folder, progress, stop)?;
         let chosen = choice.words(&zone);

@@ -16,7 +16,7 @@ use crate::words::stop::Stop;
 pub fn status(setting: &Setting<'_>, global: &Global, status: &Status, stop: &Stop) -> Result<Told> {
     let Setting { config, environment, clock, run_id, .. } = setting;
     let mut destination = Destination::open(config, environment, run_id, true, stop)?;
-    let found = block_in_place(|| super::look(&mut destination, config, clock))?;
+    let found = block_in_place(|| super::look(&mut destination, config, clock, stop))?;
     let text = if global.json { found.json() } else { found.text() };
     Ok(Told { text, error: status.max_age.and_then(|max_age| too_old(&found, max_age)) })
 }

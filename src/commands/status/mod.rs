@@ -20,6 +20,7 @@ use super::export;
 use crate::config::Config;
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::Erasures;
+use crate::dataset::lake::Lake;
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::past;
 use crate::dataset::state::{self, Covered, Found, State};
@@ -28,6 +29,7 @@ use crate::error::{Kind, Result};
 use crate::rows::partition::PartitionBy;
 use crate::stage::{Stage, Waiting};
 use crate::words::clock::Clock;
+use crate::words::stop::Stop;
 use notice::Notice;
 use report::Due;
 pub use report::Status;
@@ -37,7 +39,7 @@ use runs::Runs;
 ///
 /// # Errors
 /// `Absent` where there is none, `Lease` where a first run is making it; `Config` where it is of a newer version; `Destination`.
-pub fn look(destination: &mut Destination, config: &Config, clock: &Clock) -> Result<Status> {
+pub fn look(destination: &mut Destination, config: &Config, clock: &Clock, stop: &Stop) -> Result<Status> {
     let (mut notices, now) = (Vec::new(), clock.micros());
     let is_running = lease::is_held(&destination.layout, destination.terms, clock)?;
     let state = find_state(&destination.layout, &mut notices)?;
@@ -49,6 +51,7 @@ pub fn look(destination: &mut Destination, config: &Config, clock: &Clock) -> Re
     if state.is_none() {
         admission::refuse_absent(destination, clock)?;
     }
+    destination.layout = Lake::shown(&destination.layout, stop)?;
     let (layout, state) = (&destination.layout, state.as_ref());
     let Runs { last, proven } = runs::look(layout, now, &mut notices)?;
     let holding = holding::look(layout, state, &mut notices)?;

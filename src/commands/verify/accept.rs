@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::accepted::Accepted;
 use super::report::{Doubt, Report};
+use crate::dataset::lake;
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::{self, Receipt};
 use crate::dataset::state::{Recorded, State};
@@ -29,6 +30,8 @@ pub fn accept(
     let mut receipt = receipt.filter(|_| !taken.is_empty());
     if let Some(receipt) = &mut receipt {
         let files = taken.iter().map(|(path, doubt)| (path.clone(), recorded(doubt))).collect();
+        // The next export begins new snapshots, with these files.
+        lake::end(layout)?;
         State::accept(layout, &files, &receipt.run_id)?;
         receipt.partitions = taken.iter().map(|(path, doubt)| file(path, doubt)).collect();
         receipt.erasures = receipt::past::named(layout)?.1;

@@ -9,8 +9,10 @@ use crate::cli::{Global, Verify};
 use crate::commands::{Setting, Told};
 use crate::dataset::admission::{self, Purpose};
 use crate::dataset::destination::Destination;
+use crate::dataset::lake::Lake;
+use crate::dataset::layout::Layout;
 use crate::dataset::receipt::Receipt;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::words::stop::Stop;
 
 /// `verify`: what the dataset is worth. Only a repair writes, and takes the right to.
@@ -26,6 +28,9 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
         // Taking the lease would make a folder where there is nothing to repair.
         admission::refuse_absent(&destination, clock)?;
         _lease = admission::admit(&destination, run_id, clock, stop, Purpose::Repair).await?;
+    }
+    if verify.repair && writes {
+        block_in_place(|| mend(&layout, stop))?;
     }
     let vouched = super::vouched(&layout, &verify.accept)?;
     let present = layout.partition(Some(clock.micros()));
@@ -51,4 +56,21 @@ pub async fn verify(setting: &Setting<'_>, global: &Global, verify: &Verify, sto
     }
     let text = if global.json { report.json(&layout) } else { report.text() };
     Ok(Told { text, error: report.error() })
+}
+
+/// Finishes what a dead run has committed, and puts plain files back that are not those of the newest snapshot. Where a snapshot itself
+/// is damaged, that is for the repair.
+fn mend(layout: &Layout, stop: &Stop) -> Result<()> {
+    let mended = Lake::open(layout, stop).and_then(|lake| {
+        let Some(lake) = lake else { return Ok(()) };
+        lake.follow()?;
+        lake.mend(|_| None)
+    });
+    match mended {
+        Err(error) if error.kind() == Kind::Unreadable => {
+            tracing::warn!("the newest snapshot does not help: {}", error.line());
+            Ok(())
+        }
+        mended => mended,
+    }
 }

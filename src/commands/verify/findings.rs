@@ -118,6 +118,12 @@ impl Findings {
         }
     }
 
+    /// A plain file that is not that of the newest snapshot, though that one is sound.
+    pub fn not_listed(&mut self, path: &str) {
+        let what = "the plain file is not that of the newest snapshot";
+        self.add(None, path, what, "rollbook export (it puts the file of the snapshot back)");
+    }
+
     /// A file with the bytes of an older run. `erasures`: the last purge, which such a file may be from before.
     pub fn restored(&mut self, path: &str, older: &Older, erasures: u64) {
         let purged =

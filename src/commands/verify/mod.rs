@@ -31,6 +31,7 @@ use std::time::Duration;
 use crate::dataset::admission;
 use crate::dataset::erasures::Erasures;
 use crate::dataset::known::Standing;
+use crate::dataset::lake::{self, Finding, Lake};
 use crate::dataset::layout::Layout;
 use crate::dataset::published::{Published, Versions};
 use crate::dataset::rejects;
@@ -133,6 +134,10 @@ impl Verify<'_> {
             looked.push(self.files(part, &found[&part.partition()], &records, &mut report, &mut findings)?);
             self.progress.step();
         }
+        for Finding { path, what, is_damage } in lake::inspect(self.layout, records.known(), &report.hashed, self.stop)?
+        {
+            if is_damage { findings.damage(None, &path, &what) } else { findings.notice(&path, &what) }
+        }
         self.judge(&mut report, &mut findings)?;
         let mut ids = Vec::new();
         for (part, mut readable) in published.iter().zip(looked) {
@@ -200,6 +205,9 @@ impl Verify<'_> {
             self.stop.check()?;
             let path = self.layout.relative(table, part.partition());
             let looked = file::look(self.layout.store(), &path, table, version, self.stop)?;
+            if let Some(sha256) = &looked.sha256 {
+                report.hashed.insert(path.clone(), (version.clone(), sha256.clone()));
+            }
             report.files += 1;
             report.bytes += looked.bytes;
             if let Some(rows) = looked.rows {
@@ -249,6 +257,9 @@ impl Verify<'_> {
                     doubt.recount(&path, rows, findings);
                     findings.under_way(doubt.partition, &path, &record);
                 }
+                Standing::Restored(_) | Standing::Unknown if self.is_beside_another(&path, findings)? => {
+                    findings.not_listed(&path);
+                }
                 Standing::Restored(older) => {
                     doubt.recount(&path, older.rows, findings);
                     findings.restored(&path, &older, records.erasures());
@@ -259,6 +270,16 @@ impl Verify<'_> {
         }
         report.doubts = still;
         Ok(())
+    }
+
+    /// Whether a plain file is not that of the newest snapshot, which is there and sound, so that an export puts that one back.
+    fn is_beside_another(&self, path: &str, findings: &Findings) -> Result<bool> {
+        let lake = match Lake::open(self.layout, self.stop) {
+            Err(error) if error.kind() == Kind::Unreadable => return Ok(false),
+            lake => lake?,
+        };
+        let place = lake.and_then(|lake| lake.place_beside(path));
+        Ok(place.is_some_and(|place| !findings.is_damaged(&place)))
     }
 
     /// Rows of bytes that nobody knows are read only where somebody vouches for them: they may be anything.

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::findings::Damage;
+use crate::dataset::lake;
 use crate::dataset::layout::Layout;
 use crate::dataset::published::Published;
 use crate::dataset::state::{self, State};
@@ -98,6 +99,10 @@ impl Repair {
         }
         let state = self.state.then(state::path);
         let paths: BTreeSet<_> = self.files.iter().map(|(path, _)| path.clone()).collect();
+        if paths.iter().any(|path| layout.partition_of(path).is_some() || path.starts_with("lake/")) {
+            // What snapshots list is not what is there from now on: the next export begins new ones.
+            lake::end(layout)?;
+        }
         for path in self.files.into_iter().map(|(path, _)| path).chain(state) {
             if layout.store().set_aside(&path, &aside(&path))? {
                 tracing::info!("set aside: {}", layout.store().place(&path));

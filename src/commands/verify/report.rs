@@ -36,6 +36,8 @@ pub struct Report {
     pub notices: Vec<Notice>,
     /// Files whose bytes the state does not name, by path: the state names other bytes, or no such file.
     pub doubts: BTreeMap<String, Doubt>,
+    /// What was read, by path: what each file was then, and its SHA-256.
+    pub hashed: BTreeMap<String, (Version, String)>,
     repaired: Option<Done>,
     accepted: Option<Accepted>,
 }
@@ -70,6 +72,7 @@ impl Report {
             damages: Vec::new(),
             notices: Vec::new(),
             doubts: BTreeMap::new(),
+            hashed: BTreeMap::new(),
             repaired: None,
             accepted: None,
         }

@@ -1,18 +1,21 @@
 //! `views`: from what was typed to SQL.
 
+use std::sync::Arc;
+
 use tokio::task::block_in_place;
 
 use super::dialect::Dialect;
 use super::script::script;
-use super::source::{Records, Source};
-use crate::cli::Views;
+use super::source::{Records, Source, Through};
+use crate::cli::{Views, Way};
 use crate::commands::{Setting, Told};
 use crate::dataset::admission;
 use crate::dataset::destination::Destination;
 use crate::dataset::gone;
+use crate::dataset::lake::{Entry, Lake, Snapshot};
 use crate::dataset::layout::Layout;
 use crate::dataset::receipt::past;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::words::stop::Stop;
 
 /// Runs `rollbook views`: SQL for an engine's session, over the dataset as it is now.
@@ -29,8 +32,34 @@ pub fn views(setting: &Setting<'_>, views: &Views, stop: &Stop) -> Result<Told> 
     })?;
     let (place, engine) = (&config.dataset.url, views.engine);
     let source = Source::new(engine, place, records)?;
+    let base = match views.through {
+        Some(Way::Plain) => None,
+        _ => block_in_place(|| Lake::open(layout, stop))?.and_then(|lake| lake.base()),
+    };
+    let source = source.through(way(views.through, base, layout)?);
     let text = script(&Dialect { engine, zone: views.zone.clone(), source }, &place.to_string());
     Ok(Told { text, error: None })
+}
+
+/// How the tables are read.
+///
+/// # Errors
+/// `Config` where the dataset has no such snapshots.
+fn way(asked: Option<Way>, base: Option<Arc<Snapshot>>, layout: &Layout) -> Result<Through> {
+    let refused = |what: &str, format: &str| {
+        Err(Error::new(Kind::Config, format!("{what}: {}", layout.place()))
+            .hint(format!("set `[snapshots] format` to \"{format}\"; the next export makes the first one")))
+    };
+    match (asked, base) {
+        (Some(Way::Plain), _) | (None, None) => Ok(Through::Plain),
+        (Some(Way::Delta), Some(base)) if base.delta.is_some() => Ok(Through::Delta),
+        (Some(Way::Delta), _) => refused("the dataset has no Delta logs", "delta"),
+        (Some(Way::Snapshot), None) => refused("the dataset has no snapshots", "files"),
+        (_, Some(base)) => {
+            let paths = |entries: &Vec<Entry>| entries.iter().map(|entry| entry.path.clone()).collect();
+            Ok(Through::Snapshot(base.tables.each_ref().map(paths)))
+        }
+    }
 }
 
 /// Which records are there. Who may read the tables only gets views of no rows in place of the records.

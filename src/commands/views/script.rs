@@ -19,6 +19,11 @@ pub fn script(dialect: &Dialect, place: &str) -> String {
             Engine::Spark => "Spark",
         }
     );
+    let begin = dialect.source.begin();
+    if !begin.is_empty() {
+        text.push('\n');
+        text.push_str(&begin);
+    }
     for view in VIEWS {
         text.push('\n');
         text.push_str(&statements(dialect, view));
@@ -28,7 +33,8 @@ pub fn script(dialect: &Dialect, place: &str) -> String {
 
 fn statements(dialect: &Dialect, View { name, row, sql }: View) -> String {
     let (row, select) = (dialect.write(row), dialect.write(sql));
-    let create = format!("CREATE OR REPLACE TEMPORARY VIEW {name} AS\n{};\n", select.trim_end());
+    let body = dialect.source.using(name).unwrap_or_else(|| format!("AS\n{}", select.trim_end()));
+    let create = format!("CREATE OR REPLACE TEMPORARY VIEW {name} {body};\n");
     match dialect.engine {
         Engine::DuckDb => format!("{create}COMMENT ON VIEW {name} IS {};\n", literal(&row)),
         // Spark takes a comment of a temporary view, and forgets it.

@@ -1,9 +1,12 @@
 //! Where an engine finds the dataset, in its own words, with everything quoted that it would understand otherwise.
 
+use std::fmt::Write as _;
+
 use object_store::path::Path as Key;
 
 use crate::cli::Engine;
 use crate::error::{Error, Kind, Result};
+use crate::rows::tables::{Table, Tables};
 use crate::store::place::{Objects, Place, Service};
 
 /// Which records of the dataset are there to be read.
@@ -15,13 +18,27 @@ pub struct Records {
     pub gone: bool,
 }
 
+/// Through what the tables are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Through {
+    /// All files at their fixed names.
+    Plain,
+    /// The immutable files that a snapshot lists: their paths, relative to the lake.
+    Snapshot(Tables<Vec<String>>),
+    /// The Delta logs.
+    Delta,
+}
+
 /// A dataset as an engine finds it.
 #[derive(Debug)]
 pub struct Source {
     engine: Engine,
-    /// Where it is, not yet in quotes; a wildcard in a name is masked.
+    /// Where it is, not yet in quotes.
+    place: String,
+    /// The same; a wildcard in a name is masked.
     root: String,
     records: Records,
+    through: Through,
 }
 
 impl Source {
@@ -30,26 +47,75 @@ impl Source {
     /// # Errors
     /// `Config` where the engine needs to know more of the place.
     pub fn new(engine: Engine, place: &Place, records: Records) -> Result<Self> {
-        let root = match place {
+        let place = match place {
             Place::Folder(folder) => local(engine, folder)?,
             Place::Objects(objects) => remote(engine, objects)?,
         };
+        let place = place.trim_end_matches('/').to_owned();
         let mask: fn(char) -> String = match engine {
             Engine::DuckDb => |c| if "*?[".contains(c) { format!("[{c}]") } else { c.to_string() },
             Engine::Spark => |c| if "*?[]{}".contains(c) { format!("\\{c}") } else { c.to_string() },
         };
-        let root = root.trim_end_matches('/').chars().map(mask).collect();
-        Ok(Self { engine, root, records })
+        let root = place.chars().map(mask).collect();
+        Ok(Self { engine, place, root, records, through: Through::Plain })
+    }
+
+    /// The same, read so.
+    #[must_use]
+    pub fn through(self, through: Through) -> Self {
+        Self { through, ..self }
+    }
+
+    /// What a session does before it makes the views: in DuckDB, look up once which files the current snapshot lists, so that all
+    /// three tables are of one moment.
+    pub fn begin(&self) -> String {
+        if self.engine != Engine::DuckDb || !matches!(self.through, Through::Snapshot(_)) {
+            return String::new();
+        }
+        let (current, lake) = (format!("{}/lake/current.json", self.root), format!("{}/lake/", self.root));
+        let columns = "{tables: 'STRUCT(sessions VARCHAR[], participants VARCHAR[], timelogs VARCHAR[])'}";
+        let mut text = format!(
+            "-- The current snapshot. Set the variables anew to go on to a newer one.\n\
+             SET VARIABLE rollbook_snapshot = (SELECT tables FROM read_json({}, columns = {columns}));\n",
+            literal(&current)
+        );
+        for table in Table::ALL.map(Table::name) {
+            let lake = literal(&lake);
+            let _ = writeln!(
+                text,
+                "SET VARIABLE rollbook_{table} = [{lake} || path for path in getvariable('rollbook_snapshot').{table}];"
+            );
+        }
+        text
+    }
+
+    /// The statement that makes a table's view, behind `CREATE OR REPLACE TEMPORARY VIEW name`; `None` where it is a query.
+    pub fn using(&self, table: &str) -> Option<String> {
+        let (Engine::Spark, Through::Snapshot(paths)) = (self.engine, &self.through) else { return None };
+        let paths = Table::ALL.into_iter().find(|it| it.name() == table).map(|table| &paths[table])?;
+        let names: Vec<_> = paths.iter().filter_map(|path| path.strip_prefix(table)?.strip_prefix('/')).collect();
+        let names = if names.len() == 1 { names.concat() } else { format!("{{{}}}", names.join(",")) };
+        // The one is a pattern, the other a place.
+        let (path, base) = (format!("{}/lake/{table}/{names}", self.root), format!("{}/lake/{table}", self.place));
+        let [path, base] = [path, base].map(|text| quoted(&text));
+        Some(format!("USING parquet OPTIONS (basePath {base}, path {path})"))
     }
 
     /// What follows `FROM` to read a table, however the dataset is cut.
     pub fn table(&self, table: &str) -> String {
-        match self.engine {
-            Engine::DuckDb => {
+        match (self.engine, &self.through) {
+            (Engine::DuckDb, Through::Snapshot(_)) => {
+                format!("read_parquet(getvariable('rollbook_{table}'), hive_partitioning = true)")
+            }
+            (Engine::DuckDb, Through::Delta) => {
+                format!("delta_scan({})", literal(&format!("{}/lake/{table}", self.place)))
+            }
+            (Engine::Spark, Through::Delta) => format!("delta.`{}/lake/{table}`", self.place.replace('`', "``")),
+            (Engine::DuckDb, Through::Plain) => {
                 let files = literal(&format!("{}/{table}/**/*.parquet", self.root));
                 format!("read_parquet({files}, hive_partitioning = true)")
             }
-            Engine::Spark => self.files("parquet", table),
+            (Engine::Spark, _) => self.files("parquet", table),
         }
     }
 
@@ -109,6 +175,11 @@ const SOUND: &str = "CASE WHEN json_valid(content) THEN content END";
 /// A text in quotes, as DuckDB reads it.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A text in quotes, as Spark reads it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 fn local(engine: Engine, folder: &str) -> Result<String> {

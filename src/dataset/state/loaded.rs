@@ -40,12 +40,15 @@ impl State {
         state.refuse_unless_like(&fresh, layout)?;
         state.check_files(layout)?;
         let had_covered = state.covered.is_some();
-        let Self { files, people, privacy, covered, gone, owed, asked_to, last_run, erasures, moving, .. } = state;
+        let Self {
+            files, people, privacy, snapshots, covered, gone, owed, asked_to, last_run, erasures, moving, ..
+        } = state;
         let version = Some(version);
         Ok(Self {
             files,
             people,
             privacy,
+            snapshots,
             covered,
             gone,
             owed,

@@ -70,6 +70,14 @@ impl State {
         Self::change(layout, run_id, |state| state.files.extend(files.clone()))
     }
 
+    /// Has the stored state name these files and no others, as an older snapshot had them.
+    ///
+    /// # Errors
+    /// As [`State::forget`].
+    pub fn restore(layout: &Layout, files: &BTreeMap<String, Recorded>, run_id: &str) -> Result<()> {
+        Self::change(layout, run_id, |state| state.files.clone_from(files))
+    }
+
     /// Changes the stored state, if there is one, so that the next run reads everything.
     fn change(layout: &Layout, run_id: &str, change: impl Fn(&mut Self)) -> Result<()> {
         let attempt = || {
