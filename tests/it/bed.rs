@@ -25,6 +25,8 @@ pub const TOKEN: &str = "canary-6f1d0c57-token";
 pub struct Bed {
     pub server: Server,
     pub folder: tempfile::TempDir,
+    /// Variables of every command.
+    pub environment: Vec<(String, String)>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -33,7 +35,7 @@ impl Bed {
     pub fn new(options: Options) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let server = runtime.block_on(Server::start(options, "127.0.0.1:0".parse().unwrap())).unwrap();
-        Self { server, folder: tempfile::tempdir().unwrap(), runtime }
+        Self { server, folder: tempfile::tempdir().unwrap(), environment: Vec::new(), runtime }
     }
 
     /// Replaces the API by another one; the dataset stays.
@@ -69,6 +71,7 @@ impl Bed {
         command.args(arguments).args(["--base-url", &self.server.base_url()]);
         command.arg("--dest").arg(self.dataset());
         command.env("VIDEOSDK_TOKEN", TOKEN).env("ROLLBOOK_API_RETRY_BUDGET", "3s");
+        command.envs(self.environment.clone());
         command
     }
 

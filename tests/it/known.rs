@@ -126,14 +126,6 @@ fn all_known(dataset: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// `rollbook verify --json` of a dataset of a place.
-fn verified(place: &Place, name: &str) -> Ran {
-    let mut command = rollbook(&place.path(""));
-    command.args(["verify", "--json", "--dest", &place.url(name)]);
-    command.envs(place.store.iter().flat_map(|store| store.environment.clone()));
-    Ran::of(command.output().unwrap())
-}
-
 fn killed_at_every_step(place: &Place) {
     let after = served(changes());
     let [_, complete] = place.committed(&after);
@@ -150,7 +142,7 @@ fn killed_at_every_step(place: &Place) {
         if place.store.is_none() {
             assert_eq!(all_known(&place.path(&name)), Ok(()), "{step}");
         }
-        let looked = verified(place, &name);
+        let looked = place.verified(&name);
         let found = report(&looked);
         for damage in found["damages"].as_array().unwrap() {
             assert!(damage["next"].as_str().unwrap().starts_with("rollbook export (a run may"), "{step}: {damage}");
@@ -164,7 +156,7 @@ fn killed_at_every_step(place: &Place) {
         let again = Ran::of(export(&name).output().unwrap());
         assert_eq!((again.code, &again.receipt()["restored"]), (0, &Value::Null), "{step}: {again:?}");
         assert!(place.look(&name) == complete, "{step}");
-        let looked = verified(place, &name);
+        let looked = place.verified(&name);
         let found = report(&looked);
         assert_eq!((looked.code, &found["notices"]), (0, &json!([])), "{step}: {looked:?}");
         let left = match &place.store {
@@ -255,7 +247,7 @@ fn two_writers(place: &Place, rounds: u64) {
             let ran = Ran::of(child.wait_with_output().unwrap());
             assert_eq!((ran.code, &ran.receipt()["restored"]), (0, &Value::Null), "{name}: {ran:?}");
         }
-        let looked = verified(place, &name);
+        let looked = place.verified(&name);
         assert_eq!((looked.code, &report(&looked)["notices"]), (0, &json!([])), "{name}: {looked:?}");
         let next = Ran::of(place.export(&after, &name).output().unwrap());
         assert_eq!((next.code, &next.receipt()["restored"]), (0, &Value::Null), "{name}: {next:?}");

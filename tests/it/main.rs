@@ -32,6 +32,8 @@ mod ids;
 mod incremental;
 mod init;
 mod known;
+mod lake;
+mod lake_readers;
 mod left_open;
 mod logged;
 mod lookups;

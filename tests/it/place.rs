@@ -81,6 +81,14 @@ impl Place {
         command
     }
 
+    /// `rollbook verify --json` of a dataset.
+    pub fn verified(&self, name: &str) -> Ran {
+        let mut command = rollbook(&self.path(""));
+        command.args(["verify", "--json", "--dest", &self.url(name)]);
+        command.envs(self.store.iter().flat_map(|store| store.environment.clone()));
+        Ran::of(command.output().unwrap())
+    }
+
     /// Copies a dataset.
     pub fn copy(&self, from: &str, to: &str) {
         match &self.store {

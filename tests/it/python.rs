@@ -20,6 +20,11 @@ pub fn python_with_browser() -> PathBuf {
     environment("requirements-browser.txt", "python-browser")
 }
 
+/// One with engines that read Delta tables, and what the recipes of docs/table-formats.md need.
+pub fn python_with_lakes() -> PathBuf {
+    environment("requirements-lake.txt", "python-lake")
+}
+
 fn environment(requirements: &str, folder: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let requirements = root.join("tests/readers").join(requirements);

@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use rollbook::sim::{Account, Change, Options, Script, Shape};
 use serde_json::{Value, json};
@@ -51,6 +52,9 @@ fn reader(script: &str) -> Command {
 
 /// The browser, which a machine of the tests' own gets with this.
 fn chromium() -> PathBuf {
+    // Of two installations at once one fails.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let path = PathBuf::from("/usr/bin/chromium");
     if !path.exists() {
         let install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium";

@@ -283,6 +283,12 @@ fn odd_places() -> (Bed, Vec<Held>) {
         case
     };
     let all = Held { case: case("all", &whole), truth: with(&tables, &[&first, &second], &[row(gone)]) };
+    // Through a snapshot, which is what is printed where there is one.
+    let lake = bed.folder.path().join("it's {a} [lake] *data?");
+    let third = export(&bed, &path(&lake), &[("ROLLBOOK_SNAPSHOTS_FORMAT".to_owned(), "files".to_owned())], "month");
+    let left: Vec<_> = sessions.iter().filter(|session| session.id != sessions[7].id).cloned().collect();
+    let tables_of_lake = answers(&seen(&left, &observed(&lake, PartitionBy::Month)), Zone::Kolkata);
+    let lake = Held { case: case("lake", &lake), truth: with(&tables_of_lake, &[&third], &[]) };
     // Who may read the tables only: with SQL that somebody else has printed, or with that reader's own.
     let readable = bed.folder.path().join("readable");
     copy(&whole, &readable);
@@ -295,7 +301,7 @@ fn odd_places() -> (Bed, Vec<Held>) {
     let empty = Case::new(&bed, "empty", path(&nobody), zones);
     empty.print(&[]);
     let empty = Held { case: empty, truth: with(&answers(&[], Zone::Kolkata), &[&nothing], &[]) };
-    (bed, vec![all, Held { case: printed, truth: tables }, own, empty])
+    (bed, vec![all, lake, Held { case: printed, truth: tables }, own, empty])
 }
 
 #[test]
@@ -316,17 +322,25 @@ fn the_views_read_from_an_object_store() {
     let sessions: Vec<_> = account.sessions().collect();
     let bed = Bed::new(Options::new(account));
     let store = ObjectStore::moto();
-    // What is no wildcard here is none to the engine.
-    let case = Case::new(&bed, "objects", store.url("it's [a] data"), [Zone::NewYork, Zone::Kolkata]);
-    let receipt = export(&bed, &case.dataset, &store.environment, "month");
-    case.print(&store.environment);
-    let copied = bed.folder.path().join("copied");
-    crate::servers::download(&store.environment, &case.dataset, &copied);
-    let mut truth = answers(&seen(&sessions, &observed(&copied, PartitionBy::Month)), Zone::NewYork);
-    truth.insert("runs", vec![run_of(&receipt)]);
-    truth.insert("gone", Vec::new());
-    read(&[&case], ENGINES[0], Some(store.port));
-    Held { case, truth }.is_said_by(ENGINES[0].0);
+    let held = ["none", "files"].map(|format| {
+        // What is no wildcard here is none to the engine.
+        let dataset = store.url(&format!("it's [a] data of {format}"));
+        let case = Case::new(&bed, &format!("objects-{format}"), dataset, [Zone::NewYork, Zone::Kolkata]);
+        let mut environment = store.environment.clone();
+        environment.push(("ROLLBOOK_SNAPSHOTS_FORMAT".to_owned(), format.to_owned()));
+        let receipt = export(&bed, &case.dataset, &environment, "month");
+        case.print(&store.environment);
+        let copied = bed.folder.path().join(format!("copied-{format}"));
+        crate::servers::download(&store.environment, &case.dataset, &copied);
+        let mut truth = answers(&seen(&sessions, &observed(&copied, PartitionBy::Month)), Zone::NewYork);
+        truth.insert("runs", vec![run_of(&receipt)]);
+        truth.insert("gone", Vec::new());
+        Held { case, truth }
+    });
+    read(&held.each_ref().map(|held| &held.case), ENGINES[0], Some(store.port));
+    for held in held {
+        held.is_said_by(ENGINES[0].0);
+    }
 }
 
 #[test]

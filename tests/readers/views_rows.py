@@ -96,6 +96,12 @@ def write(session, view, columns, folder):
     (folder / f"{view}.jsonl").write_text("\n".join(lines) + "\n")
 
 
+def made(statement):
+    """The view that a statement is about; all are, where it only prepares them."""
+    _, _, rest = statement.split(" AS\n")[0].partition(" VIEW ")
+    return rest.split()[0] if rest else "sessions"
+
+
 engine, plan, *port = sys.argv[1:]
 plan = json.loads(pathlib.Path(plan).read_text())
 # The tables have more columns than are compared.
@@ -106,7 +112,7 @@ for case in plan["cases"]:
     folder.mkdir(parents=True)
     for statement in pathlib.Path(case["sql"]).read_text().split(";\n"):
         if statement.strip():
-            attempt(lambda: session.run(statement), failed, statement.split(" AS\n")[0].split("VIEW ")[1].split()[0])
+            attempt(lambda: session.run(statement), failed, made(statement))
     for view, columns in plan["views"].items():
         if view not in failed:
             attempt(lambda: write(session, view, columns, folder), failed, view)
