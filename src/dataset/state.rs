@@ -1,6 +1,7 @@
 //! The state: what the dataset is and whose, and every published file. Written after the files it speaks of.
 
 mod covered;
+mod format;
 mod listed;
 mod loaded;
 mod owed;
@@ -15,7 +16,6 @@ use super::identity::Moving;
 use super::layout::Layout;
 use super::publish::Part;
 use super::receipt::past;
-use crate::config::Format;
 use crate::error::Result;
 use crate::rows::partition::{Partition, PartitionBy};
 use crate::rows::person::People;
@@ -178,17 +178,6 @@ impl State {
     /// What may be written down; `None` where a newer version has said so.
     pub fn privacy(&self) -> Option<Privacy> {
         self.privacy.as_ref().map_or_else(|| Some(Privacy::default()), |text| serde_json::from_str(text).ok())
-    }
-
-    /// The format of snapshots that the dataset has had so far.
-    pub fn snapshots(&self) -> Option<Format> {
-        self.snapshots.as_deref().and_then(Format::named)
-    }
-
-    /// Remembers the format of the snapshots; says whether that is new.
-    pub fn has_snapshots(&mut self, format: Option<Format>) -> bool {
-        let name = format.filter(|format| *format != Format::None).map(|format| format.name().to_owned());
-        std::mem::replace(&mut self.snapshots, name.clone()) != name
     }
 
     /// The files of [`State::files`], for who needs nothing else of the state.

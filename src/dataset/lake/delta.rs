@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use crate::dataset::lake::paths::ENDED;
 use crate::dataset::lake::snapshot::Snapshot;
 use crate::error::{Error, Kind, Result};
 use crate::rows::tables::Table;
@@ -75,7 +76,7 @@ pub fn move_away(store: &dyn Store, to: &str) -> Result<()> {
         paths.sort_by_key(|path| (path != &log::last_checkpoint(table), !path.contains(".checkpoint.")));
         for path in paths {
             let below = path.strip_prefix(&folder).unwrap_or(&path);
-            store.set_aside(&path, &format!("lake/ended/{to}/{}{below}", table.name()))?;
+            store.set_aside(&path, &format!("{ENDED}/{to}/{}{below}", table.name()))?;
         }
     }
     Ok(())

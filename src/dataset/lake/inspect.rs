@@ -99,13 +99,18 @@ impl Look<'_> {
                 looked => looked?,
             }
         }
+        self.unlisted(&there, &kept)
+    }
+
+    /// What lies among the immutable files and is listed nowhere.
+    fn unlisted(&mut self, there: &BTreeMap<String, Version>, kept: &BTreeSet<String>) -> Result<()> {
         for path in there.keys().filter(|path| path.ends_with(".parquet") && !path.contains("/_delta_log/")) {
             let inner = path.strip_prefix(paths::FOLDER).and_then(|path| path.strip_prefix('/'));
             if inner.is_none_or(|inner| paths::plain(self.plain.by(), inner).is_none()) {
                 self.add(path, "not a file of rollbook's; nobody lists it, and no purge removes it", false);
             }
         }
-        let unlisted = keep::unlisted(self.plain, &kept)?.len();
+        let unlisted = keep::unlisted(self.plain, kept)?.len();
         if unlisted > 0 {
             let what = format!(
                 "{unlisted} immutable files that no snapshot lists; runs remove them a day after they were first seen so"

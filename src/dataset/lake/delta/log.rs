@@ -20,7 +20,7 @@ const LAST: &str = "_last_checkpoint";
 
 /// The folder of a table's log: `lake/sessions/_delta_log`.
 pub fn folder(table: Table) -> String {
-    format!("lake/{}/_delta_log", table.name())
+    paths::whole(&format!("{}/_delta_log", table.name()))
 }
 
 /// The path of a commit.
