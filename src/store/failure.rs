@@ -6,7 +6,7 @@ use crate::words::limits;
 use crate::words::system::remedy;
 
 /// The error of a file that is named somewhere and is not there.
-pub(super) fn missing(place: &str) -> Error {
+pub fn missing(place: &str) -> Error {
     Error::new(Kind::Unreadable, format!("a published file is missing: {place}"))
         .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")
 }

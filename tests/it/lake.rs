@@ -97,6 +97,12 @@ fn logs(dataset: &Path, current: &Value) {
     }
 }
 
+/// The account with so many sessions more at the head of its list.
+fn newer_sessions(number: u64) -> Options {
+    let script = Script::new().before(1, vec![Change::InsertFresh(number)]);
+    Options { script, ..Options::new(Account::new(5, 300, Shape::Realistic)) }
+}
+
 /// An export of 300 sessions into a dataset with snapshots.
 fn exported(format: &str) -> Bed {
     let mut bed = Bed::new(Options::new(Account::new(5, 300, Shape::Realistic)));
@@ -241,10 +247,7 @@ fn a_purge_leaves_nothing_of_whom_it_removes_in_any_snapshot_wherever_it_dies() 
     for step in (1..400).step_by(3) {
         let mut bed = exported("delta");
         // An older snapshot with the same people, and a file that a dead run has left.
-        bed.serve(Options {
-            script: Script::new().before(1, vec![Change::InsertFresh(3)]),
-            ..Options::new(Account::new(5, 300, Shape::Realistic))
-        });
+        bed.serve(newer_sessions(3));
         assert_eq!(bed.line("export").code, 0);
         bed.environment.clear(); // a machine without the configuration
         let people = bed.rows(Table::Participants);
@@ -284,10 +287,7 @@ fn what_has_not_changed_is_neither_written_nor_listed_anew() {
         assert_eq!((ran.code, &ran.receipt()["snapshot"]), (0, &json!(1)), "{ran:?}");
     }
     assert_eq!((immutable(&bed.dataset()), snapshots(&bed.dataset()).len()), (first.clone(), 1));
-    bed.serve(Options {
-        script: Script::new().before(1, vec![Change::InsertFresh(2)]),
-        ..Options::new(Account::new(5, 300, Shape::Realistic))
-    });
+    bed.serve(newer_sessions(2));
     let ran = bed.line("export --json");
     assert_eq!((ran.code, &ran.receipt()["snapshot"]), (0, &json!(2)), "{ran:?}");
     let new: Vec<_> = immutable(&bed.dataset()).difference(&first).cloned().collect();
@@ -337,10 +337,7 @@ fn formats_come_and_go_and_no_row_is_lost() {
 fn an_older_snapshot_is_brought_back_and_the_next_night_misses_nothing() {
     let mut bed = exported("delta");
     let first = rows(&bed);
-    bed.serve(Options {
-        script: Script::new().before(1, vec![Change::InsertFresh(7)]),
-        ..Options::new(Account::new(5, 300, Shape::Realistic))
-    });
+    bed.serve(newer_sessions(7));
     assert_eq!(bed.line("export").code, 0);
     let second = rows(&bed);
     assert_ne!(first, second);
@@ -375,10 +372,7 @@ fn an_older_snapshot_is_brought_back_and_the_next_night_misses_nothing() {
 fn a_restore_dies_at_every_step() {
     let mut bed = exported("delta");
     let first = rows(&bed);
-    bed.serve(Options {
-        script: Script::new().before(1, vec![Change::InsertFresh(7)]),
-        ..Options::new(Account::new(5, 300, Shape::Realistic))
-    });
+    bed.serve(newer_sessions(7));
     assert_eq!(bed.line("export").code, 0);
     let second = rows(&bed);
     let kept = bed.folder.path().join("kept");
@@ -408,10 +402,7 @@ fn snapshots_are_kept_as_long_as_it_is_set_and_never_the_current_one() {
     let mut bed = exported("files");
     bed.environment.push((KEEP.to_owned(), "0s".to_owned()));
     let first = whole(&bed.dataset());
-    bed.serve(Options {
-        script: Script::new().before(1, vec![Change::InsertFresh(2)]),
-        ..Options::new(Account::new(5, 300, Shape::Realistic))
-    });
+    bed.serve(newer_sessions(2));
     assert_eq!(bed.line("export").code, 0);
     // It has ceased to be current just now; the files stay for a day more.
     assert_eq!(bed.line("export").code, 0);

@@ -59,9 +59,9 @@ impl Run {
         let source = Origin::new(&self.config.api, self.account.clone());
         let mut before = State::load(&shown(plain, lake.as_ref()), source, &self.run_id)?;
         before.refuse_other_method(plain, self.work.is_of_all())?;
-        let lake = waiting(plain, || self.snapshots(&mut before, lake))?;
+        let erasures = Erasures::load(plain, before.purges(plain)?)?;
+        let lake = waiting(plain, || self.snapshots(&mut before, lake, erasures.last_made()))?;
         let layout = &shown(plain, lake.as_ref());
-        let erasures = Erasures::load(layout, before.purges(layout)?)?;
         erasures.warn_of_unicode();
         if before.erasures() < erasures.last_made() {
             tracing::warn!("a purge was not finished; run the same `rollbook purge` again");
@@ -87,8 +87,9 @@ impl Run {
         })
     }
 
-    /// Brings the dataset to the format of snapshots that is set, and finishes what a dead run has committed.
-    fn snapshots(&self, before: &mut State, lake: Option<Arc<Lake>>) -> Result<Option<Arc<Lake>>> {
+    /// Brings the dataset to the format of snapshots that is set, and finishes what a dead run has committed. `asked`: the number of the
+    /// last purge that was asked for.
+    fn snapshots(&self, before: &mut State, lake: Option<Arc<Lake>>, asked: u64) -> Result<Option<Arc<Lake>>> {
         let plain = &self.destination.layout;
         // A repair may have ended them, and whoever has lost the state still has them.
         let format = self.config.snapshots.format.or(before.snapshots().filter(|_| lake.is_none()));
@@ -102,7 +103,6 @@ impl Run {
             // Nothing is listed that is damaged already.
             Inspection::begin(plain, &self.stop)?.all()?;
         }
-        let asked = Erasures::load(plain, before.purges(plain)?)?.last_made();
         let wish = Wish { format, author: self.author(), purged: before.erasures(), asked };
         let lake = wish.bring(plain, lake, &self.stop)?;
         lake.as_ref().map_or(Ok(()), |lake| lake.mend(|path| before.mark(path)))?;

@@ -26,6 +26,7 @@ mod sample;
 mod twice;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dataset::admission;
@@ -242,6 +243,7 @@ impl Verify<'_> {
         }
         let records = Records::read(self.layout, &mut Findings::default())?;
         let now = self.layout.versions()?;
+        let lake = self.lake()?;
         let mut still = BTreeMap::new();
         for (path, doubt) in std::mem::take(&mut report.doubts) {
             let standing = records.known().standing(&path, &doubt.sha256);
@@ -257,7 +259,7 @@ impl Verify<'_> {
                     doubt.recount(&path, rows, findings);
                     findings.under_way(doubt.partition, &path, &record);
                 }
-                Standing::Restored(_) | Standing::Unknown if self.is_beside_another(&path, findings)? => {
+                Standing::Restored(_) | Standing::Unknown if is_beside_another(lake.as_deref(), &path, findings) => {
                     findings.not_listed(&path);
                 }
                 Standing::Restored(older) => {
@@ -272,14 +274,12 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// Whether a plain file is not that of the newest snapshot, which is there and sound, so that an export puts that one back.
-    fn is_beside_another(&self, path: &str, findings: &Findings) -> Result<bool> {
-        let lake = match Lake::open(self.layout, self.stop) {
-            Err(error) if error.kind() == Kind::Unreadable => return Ok(false),
-            lake => lake?,
-        };
-        let place = lake.and_then(|lake| lake.place_beside(path));
-        Ok(place.is_some_and(|place| !findings.is_damaged(&place)))
+    /// The dataset's snapshots, if it has any that can be read.
+    fn lake(&self) -> Result<Option<Arc<Lake>>> {
+        match Lake::open(self.layout, self.stop) {
+            Err(error) if error.kind() == Kind::Unreadable => Ok(None),
+            lake => lake,
+        }
     }
 
     /// Rows of bytes that nobody knows are read only where somebody vouches for them: they may be anything.
@@ -327,4 +327,10 @@ impl Verify<'_> {
         }
         Ok(found.is_empty())
     }
+}
+
+/// Whether a plain file stands beside one of the newest snapshot that is sound, so that an export puts that one back.
+fn is_beside_another(lake: Option<&Lake>, plain: &str, findings: &Findings) -> bool {
+    let place = lake.and_then(|lake| lake.place_beside(plain));
+    place.is_some_and(|place| !findings.is_damaged(&place))
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::paths::{self, SNAPSHOTS};
 use super::snapshot::{Made, Snapshot};
-use super::{Held, Lake};
+use super::{Held, Lake, WAY_OUT};
 use crate::dataset::layout::Layout;
 use crate::error::{Error, Kind, Result};
-use crate::store::{Access, Store, Swap, failed, raced};
+use crate::store::{Access, ROUNDS, Store, Swap, failed, raced, unless_raced};
 use crate::words::clock::Clock;
 use crate::words::timestamp;
 
@@ -39,7 +39,7 @@ pub(super) fn newest(layout: &Layout) -> Result<Option<Snapshot>> {
         // One that is gone by now was an old one.
         number => Ok(read(layout, number)?.map(Some)),
     };
-    crate::store::unless_raced(crate::store::ROUNDS, || layout.store().place(SNAPSHOTS), attempt)
+    unless_raced(ROUNDS, || layout.store().place(SNAPSHOTS), attempt)
 }
 
 /// A snapshot; `None` where there is none of this number.
@@ -53,9 +53,8 @@ pub(super) fn read(layout: &Layout, number: u64) -> Result<Option<Snapshot>> {
         if snapshot.snapshot == number { Ok(snapshot) } else { Err(format!("says that it is {}", snapshot.snapshot)) }
     });
     let unreadable = |why| {
-        Error::new(Kind::Unreadable, format!("the record of a snapshot {why}: {}", layout.store().place(&path))).hint(
-            "put it back from a copy of the dataset, or run `rollbook verify --repair`, which says what to do next",
-        )
+        Error::new(Kind::Unreadable, format!("the record of a snapshot {why}: {}", layout.store().place(&path)))
+            .hint(WAY_OUT)
     };
     let read = read.map_err(unreadable)?;
     if read.by() == Some(layout.by()) { Ok(Some(read)) } else { Err(layout.another_cut(&path)) }

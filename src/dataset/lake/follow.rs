@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::current::{Current, Pointer};
 use super::paths::{self, CURRENT};
 use super::snapshot::{Entry, Files, Snapshot};
-use super::{Lake, commit, delta};
+use super::{Lake, WAY_OUT, commit, delta};
+use crate::dataset::layout::Layout;
 use crate::error::{Error, Kind, Result};
 use crate::rows::tables::Table;
-use crate::store::{ROUNDS, Store, Swap, Version, unless_raced};
+use crate::store::{ROUNDS, Swap, Version, unless_raced};
 
 /// A plain file that is to have the bytes of an immutable one.
 struct Step<'a> {
@@ -86,11 +87,7 @@ impl Lake {
     /// `Unreadable`, with the log; `Destination`.
     pub fn refuse_foreign(&self) -> Result<()> {
         let Some(base) = self.base().filter(|base| base.delta.is_some()) else { return Ok(()) };
-        if self.is_current()? {
-            return delta::inspect(self.store(), Some(&base), None);
-        }
-        let before = commit::read(&self.plain, base.snapshot.saturating_sub(1))?;
-        inspect_logs(self.store(), before.as_ref(), &base)
+        inspect_logs(&self.plain, &base, self.is_current()?)
     }
 
     /// Whether all stands where the newest snapshot is.
@@ -113,9 +110,7 @@ impl Lake {
     /// The error where the record of the current snapshot is not there.
     fn lost(&self, number: u64) -> Error {
         let place = self.store().place(&paths::snapshot(number));
-        Error::new(Kind::Unreadable, format!("the record of the current snapshot is missing: {place}")).hint(
-            "put it back from a copy of the dataset, or run `rollbook verify --repair`, which says what to do next",
-        )
+        Error::new(Kind::Unreadable, format!("the record of the current snapshot is missing: {place}")).hint(WAY_OUT)
     }
 
     /// Brings the plain files from where they are to a snapshot, which comes after another one; false where somebody else is at it.
@@ -142,15 +137,16 @@ impl Lake {
     }
 }
 
-/// Refuses logs that are not what rollbook has made them, where the newest snapshot may not be followed yet.
-pub(super) fn inspect_logs(store: &dyn Store, before: Option<&Snapshot>, newest: &Snapshot) -> Result<()> {
+/// Refuses logs that are not what rollbook has made them. `is_current`: the newest snapshot has been followed.
+pub(super) fn inspect_logs(plain: &Layout, newest: &Snapshot, is_current: bool) -> Result<()> {
+    let before = if is_current { None } else { commit::read(plain, newest.snapshot.saturating_sub(1))? };
     let before = before.filter(|before| before.delta.is_some());
-    let begins = newest.delta.as_ref().is_some_and(|delta| delta.version == 0);
+    let begins = !is_current && newest.delta.as_ref().is_some_and(|delta| delta.version == 0);
     // Without the one before it, the logs can only be where it left them.
     if before.is_none() && !begins {
-        return delta::inspect(store, Some(newest), None);
+        return delta::inspect(plain.store(), Some(newest), None);
     }
-    delta::inspect(store, before, Some(newest))
+    delta::inspect(plain.store(), before.as_ref(), Some(newest))
 }
 
 /// What is to be swapped, in an order in which no participant lacks its session, and no session that changes its partition is in

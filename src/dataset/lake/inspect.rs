@@ -6,7 +6,7 @@ use super::current::Pointer;
 use super::follow::inspect_logs;
 use super::paths::{self, CURRENT};
 use super::snapshot::{Entry, Snapshot};
-use super::{commit, delta, keep};
+use super::{commit, keep};
 use crate::dataset::encode;
 use crate::dataset::known::{Known, Standing};
 use crate::dataset::layout::Layout;
@@ -86,13 +86,7 @@ impl Look<'_> {
         let is_current = pointer.as_ref().is_ok_and(|pointer| pointer.number() == *last);
         self.pointer(pointer, *last, newest.as_ref())?;
         if let Some(newest) = newest {
-            let store = self.plain.store();
-            let looked = if is_current {
-                delta::inspect(store, Some(&newest), None)
-            } else {
-                inspect_logs(store, commit::read(self.plain, last.saturating_sub(1))?.as_ref(), &newest)
-            };
-            match looked {
+            match inspect_logs(self.plain, &newest, is_current) {
                 Err(error) if error.kind() == Kind::Unreadable => {
                     self.add(&paths::snapshot(*last), error.to_string(), true);
                 }
@@ -105,8 +99,7 @@ impl Look<'_> {
     /// What lies among the immutable files and is listed nowhere.
     fn unlisted(&mut self, there: &BTreeMap<String, Version>, kept: &BTreeSet<String>) -> Result<()> {
         for path in there.keys().filter(|path| path.ends_with(".parquet") && !path.contains("/_delta_log/")) {
-            let inner = path.strip_prefix(paths::FOLDER).and_then(|path| path.strip_prefix('/'));
-            if inner.is_none_or(|inner| paths::plain(self.plain.by(), inner).is_none()) {
+            if paths::inner(path).is_none_or(|inner| paths::plain(self.plain.by(), inner).is_none()) {
                 self.add(path, "not a file of rollbook's; nobody lists it, and no purge removes it", false);
             }
         }

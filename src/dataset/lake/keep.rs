@@ -137,11 +137,7 @@ pub(super) fn unlisted(layout: &Layout, kept: &BTreeSet<String>) -> Result<Vec<S
     let mut found = Vec::new();
     for table in Table::ALL {
         let listed = layout.store().list(&paths::whole(table.name()))?;
-        let is_file = |path: &str| {
-            path.strip_prefix(paths::FOLDER)
-                .and_then(|path| path.strip_prefix('/'))
-                .is_some_and(|path| paths::plain(layout.by(), path).is_some())
-        };
+        let is_file = |path: &str| paths::inner(path).is_some_and(|path| paths::plain(layout.by(), path).is_some());
         found.extend(listed.into_iter().map(|(path, _)| path).filter(|path| is_file(path) && !kept.contains(path)));
     }
     Ok(found)

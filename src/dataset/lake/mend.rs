@@ -41,6 +41,9 @@ impl Lake {
     /// # Errors
     /// As [`Lake::open`].
     pub fn mark(&self, parts: &mut [Part]) -> Result<()> {
+        if parts.is_empty() {
+            return Ok(());
+        }
         let plain = self.plain.versions()?;
         for part in parts {
             part.version = part.version.clone().marked_by(plain.get(&part.path));

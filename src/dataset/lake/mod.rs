@@ -37,6 +37,10 @@ pub use keep::{Terms, erase};
 use snapshot::Delta;
 pub use snapshot::{Entry, Files, Made, Snapshot};
 
+/// What to do about a file or a record in the lake that is not what it should be.
+const WAY_OUT: &str =
+    "put it back from a copy of the dataset, or run `rollbook verify --repair`, which says what to do next";
+
 /// A dataset with snapshots, as one command sees it.
 #[derive(Debug)]
 pub struct Lake {
@@ -205,9 +209,7 @@ impl Lake {
                 format!("a file that a snapshot lists has {} bytes instead of {}", found.length(), entry.bytes)
             }
         };
-        Error::new(Kind::Unreadable, format!("{what}: {}", self.store().place(&entry.place()))).hint(
-            "put it back from a copy of the dataset, or run `rollbook verify --repair`, which says what to do next",
-        )
+        Error::new(Kind::Unreadable, format!("{what}: {}", self.store().place(&entry.place()))).hint(WAY_OUT)
     }
 
     /// Puts a draft among the immutable files, by its content.
@@ -249,9 +251,7 @@ impl Lake {
     /// The error of an immutable file that somebody, or the disk, has changed.
     fn changed(&self, place: &str) -> Error {
         let what = format!("an immutable file has bytes that are not those of its name: {}", self.store().place(place));
-        Error::new(Kind::Unreadable, what).hint(
-            "put it back from a copy of the dataset, or run `rollbook verify --repair`, which says what to do next",
-        )
+        Error::new(Kind::Unreadable, what).hint(WAY_OUT)
     }
 }
 

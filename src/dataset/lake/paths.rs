@@ -24,6 +24,11 @@ pub fn whole(path: &str) -> String {
     format!("{FOLDER}/{path}")
 }
 
+/// A path relative to the lake; `None` where it lies elsewhere.
+pub fn inner(path: &str) -> Option<&str> {
+    path.strip_prefix(FOLDER)?.strip_prefix('/')
+}
+
 /// The immutable file for the bytes of a plain one, relative to the lake: `sessions/start_month=2026-11/<sha256>.parquet`.
 pub fn immutable(plain: &str, sha256: &str) -> String {
     let folder = plain.strip_suffix(PART).unwrap_or(plain);

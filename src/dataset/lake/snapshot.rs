@@ -114,10 +114,7 @@ impl Entry {
         let builder = open(file.try_clone()?)?;
         let metadata = builder.metadata();
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
-        let start = match paths::table(plain) {
-            Some(Table::Sessions) => "started_at",
-            _ => "session_started_at",
-        };
+        let start = paths::table(plain).unwrap_or(Table::Sessions).start_column();
         let starts = metadata.row_groups().iter().filter_map(|group| starts(group, start));
         let starts = starts.reduce(|[first, last], [from, to]| [first.min(from), last.max(to)]);
         Ok(Self { path: paths::immutable(plain, sha256), rows, bytes, starts })

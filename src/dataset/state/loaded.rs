@@ -14,6 +14,7 @@ use crate::rows::method::{Method, OTHERWISE};
 use crate::rows::partition::PartitionBy;
 use crate::rows::person::People;
 use crate::rows::tables::Table;
+use crate::store::missing;
 use crate::words::name;
 
 impl State {
@@ -179,7 +180,7 @@ impl State {
     pub fn check_files(&self, layout: &Layout) -> Result<()> {
         let there = files(layout)?;
         match self.files.keys().find(|name| !there.contains(*name)) {
-            Some(name) => Err(missing(layout, name)),
+            Some(name) => Err(missing(&layout.store().place(name))),
             None => Ok(()),
         }
     }
@@ -194,7 +195,7 @@ impl State {
         for partition in Published::versions(layout)?.into_keys() {
             let names = Table::ALL.map(|table| layout.relative(table, partition));
             if let Some(name) = names.iter().find(|name| paths.contains(*name) && !there.contains(*name)) {
-                return Err(missing(layout, name));
+                return Err(missing(&layout.store().place(name)));
             }
         }
         Ok(Self { erasures, ..self })
@@ -222,9 +223,4 @@ impl State {
 /// The paths of all tables' files.
 fn files(layout: &Layout) -> Result<BTreeSet<String>> {
     layout.versions().map(|versions| versions.into_keys().collect())
-}
-
-fn missing(layout: &Layout, name: &str) -> Error {
-    Error::new(Kind::Unreadable, format!("a published file is missing: {}", layout.store().place(name)))
-        .hint("put it back from a copy of the same run, or run `rollbook verify --repair`, which says what to do next")
 }

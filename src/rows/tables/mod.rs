@@ -83,6 +83,11 @@ impl Table {
         }
     }
 
+    /// The column with the start by which rows are cut into partitions; the first that orders them.
+    pub const fn start_column(self) -> &'static str {
+        self.sort_columns()[0]
+    }
+
     /// The Arrow schema of the published table.
     pub fn schema(self) -> SchemaRef {
         static SCHEMAS: LazyLock<Tables<SchemaRef>> = LazyLock::new(|| {

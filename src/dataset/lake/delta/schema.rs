@@ -47,14 +47,6 @@ pub const fn partition_column(by: PartitionBy) -> Option<&'static str> {
     }
 }
 
-/// The column with the start by which the rows are cut into partitions.
-pub const fn start_column(table: Table) -> &'static str {
-    match table {
-        Table::Sessions => "started_at",
-        Table::Participants | Table::Timelogs => "session_started_at",
-    }
-}
-
 /// The columns that rows of this schema version have, and behind them the partition's, as JSON.
 pub fn text(table: Table, version: u32, by: PartitionBy) -> String {
     let known = table.columns().iter().filter(|column| column.since <= version);
@@ -106,7 +98,7 @@ mod tests {
                 for (field, column) in fields.iter().zip(table.columns()) {
                     assert_eq!(field["nullable"], column.nullable, "{field}");
                 }
-                let start = fields.iter().find(|field| field["name"] == start_column(table)).unwrap();
+                let start = fields.iter().find(|field| field["name"] == table.start_column()).unwrap();
                 assert_eq!(start["type"], "timestamp");
             }
         }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
-use super::schema::start_column;
 use crate::dataset::lake::snapshot::Entry;
 use crate::rows::tables::Table;
 use crate::words::timestamp;
@@ -22,7 +21,7 @@ struct Stats {
 
 /// The statistics of a file as JSON. Times are cut to milliseconds, as the protocol has them, outwards.
 pub fn text(table: Table, entry: &Entry) -> String {
-    let bound = |millis: i64| time(millis).map(|text| (start_column(table), text)).into_iter().collect();
+    let bound = |millis: i64| time(millis).map(|text| (table.start_column(), text)).into_iter().collect();
     let stats = Stats {
         num_records: entry.rows,
         min_values: entry.starts.map(|[first, _]| bound(first.div_euclid(1000))).unwrap_or_default(),
