@@ -10,7 +10,7 @@ impl Plan {
     /// The next planned window, or one more, or what the end still needs.
     pub(super) fn walking(&mut self) -> Option<Window> {
         loop {
-            let known_end = self.round.known_end();
+            let known_end = self.known_end();
             if let Some(slot) = self.round.slots.iter_mut().find(|slot| matches!(slot.state, State::Planned)) {
                 slot.state = State::Flying;
                 slot.is_probe = slot.window.page > 1 && slot.window.offset() >= known_end;
@@ -32,6 +32,8 @@ impl Plan {
         if !round.spent.is_barren() && room && round.planned_to <= self.horizon() {
             match round.totals.latest() {
                 Some(total) if round.planned_to <= total => return self.plan_walk(),
+                // Whether something is behind the end is for the walk that goes on from here.
+                Some(_) if self.goal.is_of_positions() => {}
                 Some(total) if round.end.lacks_probe() && !self.has_probe() => {
                     let from = total.max(round.planned_to).max(round.reach);
                     let window = behind(from, self.server.sizes.proven());
@@ -49,11 +51,12 @@ impl Plan {
     /// vain.
     fn horizon(&self) -> u64 {
         let round = &self.round;
-        // A burst of sessions, or an earlier walk that is soon met, must not send all of them out at once.
+        // A burst of sessions must not send all of them out at once.
         let most = 2 * round.reach.saturating_sub(round.begun_at);
         let down_to = match self.goal {
-            Goal::Full if !self.recall.is_empty() => return round.reach.saturating_add(most),
-            Goal::Full => return u64::MAX,
+            Goal::Full | Goal::Since { .. } if !self.recall.is_empty() => return self.meeting(),
+            Goal::Stretch { to, .. } => return to.saturating_sub(1),
+            Goal::Full | Goal::Survey => return u64::MAX,
             Goal::Nightly { down_to } => down_to,
             Goal::Since { from } | Goal::Range { from, .. } => from,
         };
@@ -66,6 +69,24 @@ impl Plan {
         let left = u128::try_from(oldest.saturating_sub(down_to)).unwrap_or(0);
         let guess = u64::try_from(left * rows / u128::from(newest.abs_diff(oldest).max(1))).unwrap_or(u64::MAX);
         round.reach.saturating_add(guess.min(most))
+    }
+
+    /// How far an earlier walk may lie that is to be met: where its next part began, or a little further each time that nothing
+    /// was met.
+    fn meeting(&self) -> u64 {
+        let round = &self.round;
+        let read = 2 * round.reach.saturating_sub(round.met_at);
+        self.recall.expected().unwrap_or_default().max(round.reach.saturating_add(read))
+    }
+
+    /// Where the list ends, as far as is known: pages behind this position may not be there. What a part of the list reaches to is
+    /// there as long as no total says otherwise.
+    pub(super) fn known_end(&self) -> u64 {
+        let end = self.round.known_end();
+        match self.goal {
+            Goal::Stretch { to, .. } if self.round.totals.latest().is_none() => end.max(to),
+            _ => end,
+        }
     }
 
     fn has_probe(&self) -> bool {
@@ -86,6 +107,10 @@ impl Plan {
     }
 
     fn plan_end(&mut self) -> bool {
+        if self.goal.is_of_positions() {
+            self.finish_at_head();
+            return true;
+        }
         let round = &mut self.round;
         round.ended = true;
         if let Some((window, is_behind)) = round.end.next(round.reach, round.overlap, &self.server.sizes) {

@@ -85,6 +85,18 @@ pub enum Extended {
     Reordered,
 }
 
+/// How an answer joins a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Index in the answer of the first row that the chain's last answer lacks.
+    pub new: usize,
+    exact: bool,
+    /// The orders in which the joint descends strictly.
+    pub descends: Sorts,
+    /// Whether the answer has something that the chain's last ones lack.
+    pub is_further: bool,
+}
+
 /// Which ties across a joint are put up with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ties {
@@ -152,20 +164,12 @@ impl Chain {
     /// Tries to go on with an answer. In a list of known order, joints must descend strictly unless ties are put up with;
     /// in any other, the order of ties is all there is.
     pub fn extend(&mut self, rows: &[Listed], ties: Ties) -> Extended {
-        let (fits, first) = (self.orders.fits(), self.orders.first());
-        let free = first.filter(|sort| self.orders.slack(*sort) == 0);
-        let (new, exact, descends) = match joint(&self.tail, rows, fits, free) {
-            Joint::Linked { new, exact, descends } => (new, exact, descends),
-            Joint::Apart => return Extended::Apart,
-            Joint::Reordered => return Extended::Reordered,
+        let Link { new, exact, descends, is_further } = match self.link(rows, ties) {
+            Ok(link) => link,
+            Err(why) => return why,
         };
-        if let Ties::Parted(asked) = ties
-            && (first.is_some_and(|sort| !descends.has(sort)) || !asked.and(fits).are_among(descends))
-        {
-            return Extended::Tied;
-        }
         self.exact &= exact;
-        if rows[new..].iter().all(|row| self.knows(row)) {
+        if !is_further {
             return Extended::Contained;
         }
         self.strict = self.strict.and(descends);
@@ -174,6 +178,30 @@ impl Chain {
         self.before = self.tail.iter().map(|row| row.id).collect();
         self.tail = rows.to_vec();
         Extended::Further
+    }
+
+    /// How an answer joins the chain's last one; else why it does not.
+    pub fn link(&self, rows: &[Listed], ties: Ties) -> Result<Link, Extended> {
+        let (fits, first) = (self.orders.fits(), self.orders.first());
+        let free = first.filter(|sort| self.orders.slack(*sort) == 0);
+        let (new, exact, descends) = match joint(&self.tail, rows, fits, free) {
+            Joint::Linked { new, exact, descends } => (new, exact, descends),
+            Joint::Apart => return Err(Extended::Apart),
+            Joint::Reordered => return Err(Extended::Reordered),
+        };
+        if let Ties::Parted(asked) = ties
+            && (first.is_some_and(|sort| !descends.has(sort)) || !asked.and(fits).are_among(descends))
+        {
+            return Err(Extended::Tied);
+        }
+        let is_further = !rows[new..].iter().all(|row| self.knows(row));
+        Ok(Link { new, exact, descends, is_further })
+    }
+
+    /// Rows of the chain's last answer behind the last one of an answer that it shares; `None` where they share none.
+    pub fn behind(&self, rows: &[Listed]) -> Option<u64> {
+        let last = self.tail.iter().rposition(|row| rows.iter().any(|other| other.id == row.id))?;
+        Some((self.tail.len() - 1 - last) as u64)
     }
 
     /// Whether a session is in one of the last two answers.
@@ -191,9 +219,9 @@ impl Chain {
         rows.last().zip(self.tail.last()).is_some_and(|(a, b)| a.id == b.id)
     }
 
-    /// Goes on with a chain of an earlier run, whose newest answer joins this one's oldest. Of what an earlier run has read
+    /// Goes on with a chain of an earlier run, whose newest answer joins this one's oldest; `descends`: in which orders strictly. Of what an earlier run has read
     /// only starts are kept, so no other order can be told from here on.
-    pub fn bridge(&mut self, older: &Self) {
+    pub fn bridge(&mut self, older: &Self, descends: Sorts) {
         let Self { head, tail, before, orders, below, exact, strict, links } = older;
         let reaches_below = self.tail.last().is_some_and(|last| !head.iter().any(|row| row.id == last.id));
         if reaches_below {
@@ -210,7 +238,7 @@ impl Chain {
         self.tail.clone_from(tail);
         self.before.clone_from(before);
         self.exact &= exact;
-        self.strict = self.strict.and(*strict);
+        self.strict = self.strict.and(*strict).and(descends);
         self.links += links + 1;
     }
 
@@ -258,7 +286,7 @@ mod tests {
             let mut earlier = Chain::new(of(head), LIMIT);
             assert_eq!(earlier.extend(&of(3..20), Ties::Parted(Sorts::NONE)), Extended::Further);
             let mut today = Chain::new(of(0..8), LIMIT);
-            today.bridge(&earlier.aged());
+            today.bridge(&earlier.aged(), Sorts::ALL);
             assert!(today.orders().fits().has(newest_first().each().next().unwrap()));
             assert_eq!(today.orders().oldest(), row(19).start);
         }

@@ -24,6 +24,22 @@ pub enum Goal {
         /// The first start that is not in the range any more.
         to: i64,
     },
+    /// No session at all: how the server counts and cuts its pages, and how long the list is ([`super::Plan::survey`]).
+    Survey,
+    /// A part of the list by positions, for a walk that goes on from it: from where the plan begins ([`super::Plan::stretch`]).
+    Stretch {
+        /// The position that the last window must reach.
+        to: u64,
+        /// A window wholly before this time (microseconds) ends the part, too.
+        floor: Option<i64>,
+    },
+}
+
+impl Goal {
+    /// Whether it is about positions, so that neither the head nor the end of the list is asked for.
+    pub(super) const fn is_of_positions(self) -> bool {
+        matches!(self, Self::Survey | Self::Stretch { .. })
+    }
 }
 
 /// How a walk goes about it.

@@ -23,6 +23,7 @@ mod requests;
 mod settle;
 mod sizes;
 mod slot;
+mod survey;
 mod totals;
 mod verdict;
 mod window;
@@ -37,6 +38,7 @@ pub use evidence::{Evidence, Ground, TABLE};
 pub use goal::{Goal, Settings};
 pub use order::Key;
 pub use plan::Plan;
+pub use survey::Survey;
 pub use verdict::{Found, Tally, Verdict};
 pub use window::can_overlap;
 

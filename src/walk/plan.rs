@@ -161,6 +161,7 @@ impl Plan {
     pub fn recall(&mut self, window: Window, info: super::PageInfo, rows: Vec<super::Listed>, unusable: u64) {
         self.rounds.pages += 1;
         self.log.counts.recalled += 1;
+        self.log.unusable += unusable;
         self.recall.take(&Page { window, info, rows, unusable }, self.settings.slack);
     }
 

@@ -14,6 +14,7 @@ impl Plan {
         let seam = &mut self.round.seam;
         if is_above {
             // So many new sessions that the chain's end is further down: what is here is behind it already.
+            self.round.reach = self.round.reach.max(page.end());
             seam.forward = Some(page.end());
             seam.repairs += u32::from(slot.purpose == Purpose::Repair);
             return;

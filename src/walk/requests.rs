@@ -1,5 +1,6 @@
 //! Which request comes next, in each phase, and by which number the server knows its page.
 
+use super::goal::Goal;
 use super::plan::{Phase, Plan};
 use crate::list::{Request, Window};
 
@@ -74,6 +75,10 @@ impl Plan {
     fn located(&mut self) -> Step {
         let Phase::Locating(locate) = &self.phase else { return Step::Turned };
         let (found, is_sorted) = (locate.found(), locate.is_newest_first());
+        if self.goal == Goal::Survey {
+            (self.round.reach, self.phase) = (found.end(), Phase::Done);
+            return Step::Nothing;
+        }
         self.server.unordered |= !is_sorted;
         let first = Window { size: self.server.sizes.largest(), page: 1 };
         self.begin(if is_sorted { found } else { first });
@@ -111,6 +116,6 @@ impl Plan {
 
     /// Whether nothing may be there, as far as is known.
     pub(super) fn is_behind(&self, window: Window) -> bool {
-        window.page > 1 && window.offset() >= self.round.known_end()
+        window.page > 1 && window.offset() >= self.known_end()
     }
 }

@@ -172,6 +172,9 @@ impl Plan {
         self.reached(page);
         self.round.spent.bring();
         self.joined(purpose, page);
+        if matches!(self.goal, Goal::Stretch { to, .. } if self.round.reach >= to) {
+            return self.finish_at_head();
+        }
         self.check_goal(&page.rows);
         if self.round.is_newest_first()
             && let Some(met) = self.recall.meet(page, self.round.fits())
@@ -189,26 +192,33 @@ impl Plan {
     }
 
     /// The walk has met an earlier one: what that has read is not asked for again.
-    fn go_on_behind(&mut self, Met { chain: earlier, reach }: Met) {
+    fn go_on_behind(&mut self, Met { chain: earlier, descends, reach }: Met) {
         let round = &mut self.round;
         let Some(chain) = &mut round.chain else { return };
         let earlier = earlier.aged();
-        chain.bridge(&earlier);
+        chain.bridge(&earlier, descends);
         round.slots.clear();
         round.seam = super::plan::round::Seam::default();
-        (round.reach, round.planned_to) = (reach, reach);
+        // Sessions may be gone that it had.
+        let total = round.totals.latest().filter(|_| !round.has_false_totals);
+        let reach = total.map_or(reach, |total| reach.min(total.max(round.reach)));
+        (round.reach, round.planned_to, round.met_at) = (reach, reach, reach);
         round.end.moved();
         let rows = earlier.tail().to_vec();
         self.check_goal(&rows);
     }
 
     fn contained(&mut self, purpose: Purpose, page: &Page) {
-        if self.round.chain.as_ref().is_some_and(|chain| chain.ends_like(&page.rows)) {
+        let (chain, before) = (self.round.chain.as_ref(), self.round.reach);
+        if chain.is_some_and(|chain| chain.ends_like(&page.rows)) {
             self.round.reach = page.end();
             self.reached(page);
+        } else if let Some(behind) = chain.and_then(|chain| chain.behind(&page.rows)) {
+            // What was read earlier lies further down by now.
+            self.round.reach = before.max(page.end() + behind);
         }
         self.joined(purpose, page);
-        if purpose != Purpose::Repair {
+        if purpose != Purpose::Repair && self.round.reach <= before {
             self.round.spent.bring_nothing();
         }
     }
@@ -253,7 +263,15 @@ impl Plan {
                 self.round.question = Some(rows.iter().map(|row| row.id).collect());
             }
             Goal::Range { from, .. } if rows.iter().any(|row| before(row, from)) => self.finish_at_head(),
-            Goal::Full | Goal::Since { .. } | Goal::Nightly { .. } | Goal::Range { .. } => {}
+            Goal::Stretch { floor: Some(floor), .. } if rows.iter().all(|row| before(row, floor)) => {
+                self.finish_at_head();
+            }
+            Goal::Full
+            | Goal::Since { .. }
+            | Goal::Nightly { .. }
+            | Goal::Range { .. }
+            | Goal::Survey
+            | Goal::Stretch { .. } => {}
         }
     }
 }

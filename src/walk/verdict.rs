@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use super::chain::Chain;
 use super::counts::Counts;
 use super::evidence::Evidence;
@@ -13,7 +15,7 @@ use super::totals::is_a_usual_cap;
 use crate::words::timestamp;
 
 /// What only the whole stage can tell, counted over the answers from [`Plan::since`] on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Different sessions, by the hashes of their ids.
     pub distinct: u64,
@@ -141,7 +143,7 @@ impl Plan {
         }
         let Tally { distinct, moved } = tally;
         let whole = self.round.begins_at_head() && self.round.ended;
-        let total = self.round.totals.constant().filter(|_| whole);
+        let total = self.round.totals.constant().filter(|total| whole && self.recall.agrees(*total));
         if let Some(total) = total.filter(|&total| distinct + self.log.unusable < total) {
             reasons.push(format!("the list has {total} sessions, but {distinct} different ones were read"));
         }

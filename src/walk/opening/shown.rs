@@ -207,7 +207,8 @@ impl Plan {
             Shown::Empty(objection) => {
                 self.is_empty = true;
                 self.round.ended = true;
-                self.log.reasons.extend(objection);
+                let held = "the list is empty, though earlier answers of the same run held sessions";
+                self.log.reasons.extend(objection.or(self.recall.had_rows().then(|| held.to_owned())));
                 self.phase = Phase::Done;
                 return Ok(());
             }
@@ -248,6 +249,16 @@ impl Plan {
                 self.round.top = page.rows;
                 Ok(())
             }
+            Goal::Survey => {
+                self.round.totals.observe(&page);
+                if self.round.totals.latest().is_some() {
+                    self.phase = Phase::Done;
+                } else {
+                    let size = self.server.sizes.largest();
+                    self.phase = Phase::Locating(Locate::new(i64::MIN, size, None, &page.rows, self.settings.slack));
+                }
+                Ok(())
+            }
             _ => {
                 self.begin(page.window);
                 self.round.totals.observe(&page);
@@ -266,6 +277,7 @@ impl Plan {
             Goal::Full => true,
             Goal::Since { from } | Goal::Nightly { down_to: from } => start >= from,
             Goal::Range { from, to } => (from..to).contains(&start),
+            Goal::Survey | Goal::Stretch { .. } => false,
         }
     }
 }

@@ -13,6 +13,12 @@ impl Plan {
         self.log.reasons.clear();
         self.rounds.since = self.rounds.pages;
         self.round.ended = true;
+        if self.goal.is_of_positions() {
+            // Pages that can't overlap join nothing.
+            self.server.sizes.leave_to_server(size);
+            self.phase = Phase::Done;
+            return;
+        }
         self.phase = Phase::Passing;
         self.server.sizes.cap(size);
         self.server.sizes.answer(size);

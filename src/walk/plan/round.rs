@@ -79,6 +79,8 @@ pub(in crate::walk) struct Round {
     pub planned_to: u64,
     /// Position behind the chain's last row, as last seen.
     pub reach: u64,
+    /// From where on this walk has read itself what joined the chain: where it began, or behind an earlier one that it has met.
+    pub met_at: u64,
     pub slots: VecDeque<Slot>,
     pub chain: Option<Chain>,
     /// The head, where the chain does not begin at it.
@@ -118,6 +120,7 @@ impl Round {
             begun_at: window.offset(),
             planned_to: window.end(),
             reach: 0,
+            met_at: window.offset(),
             slots: VecDeque::from([Slot::new(window, Purpose::Walk)]),
             chain: None,
             top: Vec::new(),
@@ -190,7 +193,7 @@ impl Round {
     }
 
     pub(in crate::walk) fn begin_at(&mut self, window: Window) {
-        self.begun_at = window.offset();
+        (self.begun_at, self.met_at) = (window.offset(), window.offset());
         self.planned_to = window.end();
         self.slots = VecDeque::from([Slot::new(window, Purpose::Walk)]);
     }

@@ -1,7 +1,6 @@
 //! Gaps in the midst of the list that the server does not give, read in ever smaller pieces: one session that can't be had must
 //! not hide its neighbours. What is read so proves nothing, as the gap stays; it is in the tables all the same.
 
-use super::head::Head;
 use super::{Phase, Plan};
 use crate::list::{Outcome, Request, Window};
 use crate::walk::sizes::Sizes;
@@ -85,7 +84,7 @@ impl Plan {
             return Some(window);
         }
         self.log.reasons.extend(salvage.says());
-        self.phase = Phase::Heading(Head::of(self));
+        self.turn_from_gaps();
         None
     }
 

@@ -37,6 +37,9 @@ impl Plan {
     /// Goes over to reading the head again: what moved up while the walk was above it shows there.
     pub(in crate::walk) fn finish_at_head(&mut self) {
         self.round.slots.clear();
+        if self.goal.is_of_positions() {
+            return self.finish_part();
+        }
         let is_found = !self.round.begins_at_head();
         if is_found && self.server.unordered {
             // It was looked for by an order that the list has not.
@@ -45,12 +48,28 @@ impl Plan {
             }
             return;
         }
+        self.fill_gaps().unwrap_or_else(|| self.turn_to_head());
+    }
+
+    /// A part of the list is read, as far as it can be had.
+    fn finish_part(&mut self) {
+        self.fill_gaps().unwrap_or_else(|| self.phase = Phase::Done);
+    }
+
+    /// Goes over to reading the gaps piece by piece; `None` where there are none.
+    fn fill_gaps(&mut self) -> Option<()> {
         let gaps = std::mem::take(&mut self.round.gaps);
-        self.phase = if gaps.is_empty() {
-            Phase::Heading(Head::of(self))
-        } else {
-            Phase::Salvaging(Salvage::of(gaps, &self.server.sizes))
-        };
+        let has_gaps = !gaps.is_empty();
+        has_gaps.then(|| self.phase = Phase::Salvaging(Salvage::of(gaps, &self.server.sizes)))
+    }
+
+    fn turn_to_head(&mut self) {
+        self.phase = Phase::Heading(Head::of(self));
+    }
+
+    /// All gaps are read that could be.
+    pub(in crate::walk) fn turn_from_gaps(&mut self) {
+        if self.goal.is_of_positions() { self.phase = Phase::Done } else { self.turn_to_head() }
     }
 
     /// Whether it came to its end.

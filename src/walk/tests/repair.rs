@@ -1,7 +1,7 @@
 //! Servers that answer oddly, one case each.
 
-use super::model::{Change, Model, Walked, drive, drive_on, quiet, settings};
-use crate::list::{Outcome, PageInfo, Request, Silence, Window};
+use super::model::{Change, Model, Read, Walked, drive, drive_on, quiet, settings};
+use crate::list::{Answer, Outcome, PageInfo, Request, Silence, Window};
 use crate::walk::{Contract, Evidence, Goal, Plan};
 
 /// A full walk with 4 in flight whose answers may be altered.
@@ -395,4 +395,102 @@ fn copies_of_the_list_that_differ_are_told_by_their_totals() {
     })
     .unwrap();
     assert!(walked.lost.is_empty() || walked.verdict.evidence == Evidence::None, "{walked:?}");
+}
+
+/// What others have read of a list in so many parts, which changes so before each of them.
+fn parts_of(model: &mut Model, parts: u64, per_page: u32, before_each: &[Change]) -> Read {
+    let settings = settings(per_page, 2);
+    let mut survey = Plan::new(Goal::Survey, settings, false);
+    while let Some(request) = survey.next(1).pop() {
+        let outcome = model.answer(request);
+        survey.answer(Answer { request, outcome }).unwrap();
+    }
+    let survey = survey.survey();
+    let mut read = Vec::new();
+    for (from, to) in survey.parts(parts, settings.overlap) {
+        for change in before_each {
+            model.change(*change);
+        }
+        let mut plan = Plan::stretch(survey, settings, from, to, None);
+        while let Some(request) = plan.next(1).pop() {
+            let outcome = model.answer(request);
+            if let Outcome::Page { info, rows, unusable, .. } = &outcome {
+                read.push((request.window, *info, rows.clone(), *unusable));
+            }
+            plan.answer(Answer { request, outcome }).unwrap();
+        }
+    }
+    read
+}
+
+/// Goes on from what others have read; the walk, and how many requests it cost.
+fn joined(model: &mut Model, read: Read) -> Walked {
+    let mut plan = Plan::new(Goal::Full, settings(20, 2), false);
+    for (window, info, rows, unusable) in &read {
+        plan.recall(*window, *info, rows.clone(), *unusable);
+    }
+    drive_on(plan, model, 8, |_| 0, |_, request, model: &mut Model| model.answer(request), read).unwrap()
+}
+
+#[test]
+fn parts_of_a_still_list_are_joined_without_being_read_again() {
+    for (len, parts) in [(2_000, 8), (2_000, 1), (777, 5), (19, 4), (1, 3)] {
+        let mut model = Model::plain(len);
+        let read = parts_of(&mut model, parts, 20, &[]);
+        let before = read.len();
+        let walked = joined(&mut model, read);
+        assert_eq!(walked.verdict.evidence, Evidence::Chain, "{walked:?}");
+        assert!(walked.lost.is_empty());
+        let own = walked.verdict.counts.requests;
+        assert!(own <= 8 + parts, "{len} in {parts} parts: {own} requests besides {before}");
+    }
+}
+
+#[test]
+fn a_list_that_has_changed_since_its_parts_were_read_is_joined_with_few_requests() {
+    let all: [(&str, Vec<Change>, u64); 6] = [
+        ("one in the middle", vec![Change::BackDated(1_700)], 20),
+        ("many in the middle", (0..110).map(|at| Change::BackDated(1_000 + at)).collect(), 40),
+        ("many at the end", (0..110).map(|at| Change::BackDated(1_900 + at)).collect(), 60),
+        ("many at the head", vec![Change::Insert; 300], 60),
+        ("half of it is gone", vec![Change::Delete(500); 1_000], 90),
+        ("the end is gone", vec![Change::Delete(1_975); 25], 60),
+    ];
+    for (what, changes, most) in all {
+        for parts in [1, 4, 8] {
+            let mut model = Model::plain(2_000);
+            let read = parts_of(&mut model, parts, 20, &[]);
+            for change in &changes {
+                model.change(*change);
+            }
+            let walked = joined(&mut model, read);
+            assert_eq!(walked.verdict.evidence, Evidence::Chain, "{what}, {parts}: {:?}", walked.verdict);
+            assert!(walked.lost.is_empty(), "{what}, {parts}");
+            let own = walked.verdict.counts.requests;
+            assert!(own <= most, "{what}, {parts} parts: {own} requests");
+        }
+    }
+}
+
+#[test]
+fn a_list_that_grows_between_the_parts_is_joined_with_few_requests() {
+    for (growth, parts) in [(1, 4), (5, 4), (20, 4), (30, 8), (150, 4), (400, 8)] {
+        let mut model = Model::plain(2_000);
+        let read = parts_of(&mut model, parts, 20, &vec![Change::Insert; growth]);
+        let walked = joined(&mut model, read);
+        assert_eq!(walked.verdict.evidence, Evidence::Chain, "{growth}, {parts}: {:?}", walked.verdict);
+        assert!(walked.lost.is_empty(), "{growth}, {parts}");
+        let (own, pages) = (walked.verdict.counts.requests, growth as u64 * parts / 17);
+        assert!(own <= 20 + 4 * parts + 2 * pages, "{growth}, {parts} parts: {own} requests");
+    }
+}
+
+#[test]
+fn a_list_that_is_empty_where_others_have_read_sessions_proves_nothing() {
+    let mut model = Model::plain(200);
+    let read = parts_of(&mut model, 3, 20, &[]);
+    model.rows.clear();
+    let walked = joined(&mut model, read);
+    assert_eq!(walked.verdict.evidence, Evidence::None, "{:?}", walked.verdict);
+    assert!(walked.verdict.reasons[0].starts_with("the list is empty, though"), "{:?}", walked.verdict);
 }
