@@ -126,10 +126,11 @@ fn runtime() -> Result<Runtime> {
 /// What a command gets, with a name for the run that it may become.
 fn setting(resolved: Resolved, environment: &Environment, progress: Arc<Progress>) -> Setting<'_> {
     let addressed_by = resolved.addressed_by().map(ToString::to_string);
+    let names_dataset = resolved.names_dataset();
     let Resolved { config, variables, .. } = resolved;
     let clock = Clock::new(now);
     let run_id = commands::run_id(&clock);
-    Setting { config, addressed_by, variables, environment, clock, run_id, progress }
+    Setting { config, addressed_by, names_dataset, variables, environment, clock, run_id, progress }
 }
 
 /// Runs a command that takes time, until it ends or a signal stops it.
@@ -170,6 +171,21 @@ fn run(cli: &Cli, resolved: Resolved, environment: &Environment, progress: Arc<P
             Command::Status(status) => told(commands::status(&setting, &cli.global, status, &stop)),
             Command::Rejects(rejects) => told(commands::rejects(&setting, &cli.global, rejects, &stop)),
             Command::Snapshots(snapshots) => told(commands::snapshots(&setting, &cli.global, snapshots, &stop).await),
+            Command::Split(split) if matches!(split.step, cli::split::Step::Finish(_)) => {
+                let mut watch = Watch::over("split", &setting, is_dry, &stop);
+                watch.begin().await?;
+                let ran = Box::pin(commands::split(setting, &cli.global, split, stop.clone())).await;
+                let (receipt, result) = match ran {
+                    Ok((receipt, run)) => (receipt, told(Ok(run.unless(is_silent(cli))))),
+                    Err(error) => (None, Err(error)),
+                };
+                watch.end(receipt, &result).await;
+                result
+            }
+            Command::Split(split) => {
+                let (_, done) = Box::pin(commands::split(setting, &cli.global, split, stop.clone())).await?;
+                told(Ok(done.unless(is_silent(cli))))
+            }
             Command::Views(views) => told(commands::views(&setting, views, &stop)),
             Command::Report(report) => {
                 let made = commands::report(&setting, &cli.global, report, &stop);

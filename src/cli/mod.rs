@@ -15,6 +15,7 @@ mod rejects;
 mod report;
 mod simulate;
 pub mod snapshots;
+pub mod split;
 mod status;
 mod text;
 mod tips;
@@ -213,6 +214,12 @@ pub enum Command {
     /// With `[snapshots] format` a dataset keeps immutable files beside the plain ones. A snapshot lists those that are the three
     /// tables at one moment, and lake/current.json leads to the newest. Needs no credentials.
     Snapshots(snapshots::Snapshots),
+    /// Export with many processes, on as many machines: plan, fetch, join, publish, finish
+    ///
+    /// Each step is a command of its own, run by whatever starts numbered tasks: Spark, a Kubernetes Job, AWS Batch, Airflow. The steps
+    /// meet in a place that all machines see. Any step can be repeated, killed, or run twice at once. Worth the trouble where one process
+    /// can't read the list in time: docs/many-machines.md says when.
+    Split(split::Split),
     /// Try everything against a simulated account, without credentials
     Demo(Demo),
     /// Serve the simulated API, for tests and trials
@@ -395,6 +402,7 @@ Commands:
   views        Print SQL that makes the tables and views over them in DuckDB or Spark
   report       Write a page with the numbers: who met when, for how long, and what may be missing
   snapshots    List the snapshots of a dataset, or bring an older one back
+  split        Export with many processes, on as many machines: plan, fetch, join, publish, finish
   demo         Try everything against a simulated account, without credentials
   simulate     Serve the simulated API, for tests and trials
   init         Write a settings file to begin with, from answers or from flags

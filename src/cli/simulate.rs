@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::sim::Per;
 use crate::words::text::duration;
 
 /// So many sessions an account can be simulated with: its list is in memory.
@@ -50,6 +51,9 @@ pub struct Simulate {
     /// Answer 429 beyond so many requests a second [default: no limit]
     #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit: Option<u32>,
+    /// Whose requests --rate-limit counts together
+    #[arg(long, value_enum, default_value_t = Per::Key, value_name = "WHAT")]
+    pub rate_limit_per: Per,
     /// Refuse pages of more than this many rows with 400 [default: never]
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
     pub refuse_above: Option<u64>,

@@ -11,6 +11,7 @@
 //! run       the frame of a run that reads the API
 //! fetch     one page of the list as rows  shortfall why written data ends a run with 3
 //! sweep     what must not stay, wherever it may be
+//! split     one export by many processes, in steps
 //! ```
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ mod run;
 mod shortfall;
 pub mod simulate;
 mod snapshots;
+mod split;
 pub mod status;
 mod sweep;
 pub mod verify;
@@ -50,16 +52,20 @@ pub use report::command::report;
 pub use run::run_id;
 pub use simulate::simulate;
 pub use snapshots::command::snapshots;
+pub use split::command::split;
 pub use status::command::status;
 pub use verify::command::verify;
 pub use views::command::views;
 
 /// What every command gets from `main`, besides its own flags.
+#[derive(Clone)]
 pub struct Setting<'a> {
     /// The settings in force.
     pub config: Config,
     /// Who has the API asked at another address than the usual one, if somebody has.
     pub addressed_by: Option<String>,
+    /// Whether somebody has said where the dataset is.
+    pub names_dataset: bool,
     /// The variables that the credentials of the API are in.
     pub variables: Variables,
     /// The variables of the process's environment.

@@ -47,36 +47,30 @@ pub fn refuse_nonsense(config: &Config, environment: &Environment, clock: &Clock
     if config::is_loopback(&config.api.base_url) { Ok(()) } else { environment.refuse_impossible_proxies() }
 }
 
-/// Runs a task with these credentials, and says what to print of the end.
-pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
+/// The run of a task with these credentials.
+pub fn prepare(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Run> {
     let Task { command, work, dry_run, create_parents, fresh, wait } = task;
     let Setting { config, clock, run_id, progress, environment, .. } = setting;
-    tracing::info!("this run is called: {run_id}");
     refuse_nonsense(&config, environment, &clock)?;
     let account = credentials.account();
     let client = Client::new(&config, credentials, clock.clone())?;
-    let dataset = config.dataset.url.to_string();
     let destination = Destination::open(&config, environment, &run_id, dry_run, &stop)?;
     let mut destination = destination.with_key(&config, environment)?;
     if !create_parents {
         destination.refuse_missing_parents(&config)?;
     }
     destination.terms.wait = wait;
-    let (accept, max_rejects) = (config.walk.accept, config.dataset.max_rejects);
-    let run = Run {
-        command,
-        work,
-        config,
-        client,
-        account,
-        destination,
-        fresh,
-        run_id,
-        clock,
-        stop,
-        progress,
-        pause: Duration::from_secs(30),
-    };
+    let pause = Duration::from_secs(30);
+    Ok(Run { command, work, config, client, account, destination, fresh, run_id, clock, stop, progress, pause })
+}
+
+/// Runs a task with these credentials, and says what to print of the end.
+pub async fn execute(task: Task, setting: Setting<'_>, credentials: Credentials, stop: Stop) -> Result<Ended> {
+    tracing::info!("this run is called: {}", setting.run_id);
+    let dry_run = task.dry_run;
+    let dataset = setting.config.dataset.url.to_string();
+    let (accept, max_rejects) = (setting.config.walk.accept, setting.config.dataset.max_rejects);
+    let run = prepare(task, setting, credentials, stop)?;
     let receipt::Ended { receipt, shortfall, error } = run.execute().await;
     let text = if error.is_none() { summary::of(&receipt, &dataset, dry_run) } else { String::new() };
     let error = error.or_else(|| shortfall.map(|kind| shortfall::of(kind, &receipt, accept, max_rejects, dry_run)));

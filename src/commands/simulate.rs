@@ -9,7 +9,8 @@ use crate::sim::{Account, Answered, Auth, Change, Clock, On, Options, Script, Se
 
 /// Runs `rollbook simulate`: serves the simulated API, without an export.
 pub async fn simulate(setting: &Setting<'_>, simulate: &Simulate) -> Result<Server> {
-    let Simulate { listen, sessions, seed, per_page_cap, latency, rate_limit, gzip, prepared, .. } = simulate;
+    let Simulate { listen, sessions, seed, per_page_cap, latency, rate_limit, rate_limit_per, gzip, prepared, .. } =
+        simulate;
     let Simulate { refuse_above, fail_every, reject_every, churn, .. } = simulate;
     let refused = refuse_above.map(|most| Special::new(On::SizeAbove(most), Answered::Status(400)));
     let failing = fail_every.map(|step| Special::new(On::ListEvery(step), Answered::Status(503)));
@@ -21,6 +22,7 @@ pub async fn simulate(setting: &Setting<'_>, simulate: &Simulate) -> Result<Serv
         page_cap: *per_page_cap,
         latency: *latency,
         rate_limit: *rate_limit,
+        rate_limit_per: *rate_limit_per,
         gzip: *gzip,
         prepared: *prepared,
         specials: failing.into_iter().chain(refused).collect(),

@@ -36,7 +36,7 @@ const NO_SETTINGS: [&str; 5] = ["ROLLBOOK_CONFIG", "ROLLBOOK_LOG", PSEUDONYM_KEY
 pub(super) const PROFILE: &str = "ROLLBOOK_PROFILE";
 
 /// The variables that rollbook reads. One that is empty counts as not set.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     known: BTreeMap<String, String>,
     /// Where programs are looked for: `PATH`, which need not be Unicode.

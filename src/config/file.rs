@@ -14,7 +14,7 @@ use crate::store::files::named::{Origin, Refusal};
 
 use super::environment::Environment;
 use super::keys::{self, Form, KEYS, Key};
-use super::profile::{NAMING, Variables, is_variable};
+use super::profile::{API_KEY, NAMING, SECRET_KEY, Variables, is_variable};
 use super::source::{Override, Source};
 use super::value;
 
@@ -240,12 +240,12 @@ impl File {
 
 /// The variables that a profile names, in place of all the usual ones; which name is missing, where half a key is named.
 fn variables(mut named: BTreeMap<String, String>) -> Result<Option<Variables>, &'static str> {
-    let [token, api_key, secret_key] = NAMING.map(|key| named.remove(key));
-    match (&token, &api_key, &secret_key) {
-        (None, None, None) => Ok(None),
-        (_, Some(_), None) => Err(NAMING[2]),
-        (_, None, Some(_)) => Err(NAMING[1]),
-        _ => Ok(Some(Variables { token, token_file: None, api_key, secret_keys: secret_key.into_iter().collect() })),
+    let [token, token_file, api_key, secret_key] = NAMING.map(|key| named.remove(key));
+    match (&token, &token_file, &api_key, &secret_key) {
+        (None, None, None, None) => Ok(None),
+        (_, _, Some(_), None) => Err(SECRET_KEY),
+        (_, _, None, Some(_)) => Err(API_KEY),
+        _ => Ok(Some(Variables { token, token_file, api_key, secret_keys: secret_key.into_iter().collect() })),
     }
 }
 

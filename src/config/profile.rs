@@ -51,7 +51,11 @@ impl fmt::Display for Variables {
 }
 
 /// The keys of a profile that name variables.
-pub(super) const NAMING: [&str; 3] = ["token_env", "api_key_env", "secret_key_env"];
+pub(super) const NAMING: [&str; 4] = ["token_env", "token_file_env", API_KEY, SECRET_KEY];
+/// The key for the variable with the account's key; it goes with the one for its secret.
+pub(super) const API_KEY: &str = "api_key_env";
+/// The key for the variable with the secret of that key.
+pub(super) const SECRET_KEY: &str = "secret_key_env";
 
 /// Whether a text can be the name of a variable. A token or a key in its place must not be shown.
 pub(super) fn is_variable(name: &str) -> bool {

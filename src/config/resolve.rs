@@ -122,6 +122,12 @@ impl Resolved {
         self.said("api.base_url").filter(|_| self.config.api.base_url.as_str().trim_end_matches('/') != usual)
     }
 
+    /// Whether somebody has said where the dataset is.
+    #[must_use]
+    pub fn names_dataset(&self) -> bool {
+        self.said("dataset.url").is_some()
+    }
+
     fn said(&self, name: &str) -> Option<&Source> {
         let setting = self.settings.iter().find(|setting| setting.key.name == name);
         setting.map(|setting| &setting.source).filter(|source| **source != Source::Default)

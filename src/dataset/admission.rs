@@ -6,6 +6,7 @@ use super::destination::Destination;
 use super::layout::Layout;
 use super::lease::{self, Lease};
 use super::published::Published;
+use super::split::under_way;
 use super::{receipt, state};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Leftover, probe};
@@ -19,13 +20,17 @@ pub enum Purpose {
     Run,
     /// Put right what is wrong with it.
     Repair,
+    /// To remove rows for good, whoever is publishing.
+    Purge,
+    /// To do a step of a split of it.
+    Split,
 }
 
 /// The right to write, as soon as it is free; how long to wait for it is in the destination's terms. A dry run needs none; it is tried whether the dataset could be written.
 /// What dead runs were writing goes.
 ///
 /// # Errors
-/// `Lease` where another run holds it; `Config` where the store does not honour conditions; `Unreadable` where something is in
+/// `Lease` where another run holds it, or a split is under way; `Config` where the store does not honour conditions; `Unreadable` where something is in
 /// the way, unless it is to be repaired; `Destination`; a signal.
 pub async fn admit(
     destination: &Destination,
@@ -50,6 +55,9 @@ pub async fn admit(
     }
     if purpose != Purpose::Repair {
         survey.refuse_obstacles()?;
+    }
+    if purpose == Purpose::Run {
+        under_way::refuse(layout, clock)?;
     }
     Ok(Some(lease))
 }

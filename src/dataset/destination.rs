@@ -129,7 +129,7 @@ fn stages(place: &Place, config: &Config, environment: &Environment) -> Vec<Belo
 }
 
 /// A switch for tests, which a release build has not.
-fn for_tests<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
+pub(super) fn for_tests<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
     environment.get(name).filter(|_| cfg!(debug_assertions))
 }
 
@@ -143,7 +143,7 @@ fn refuse_missing_temporary(folder: &Path) -> Result<()> {
 }
 
 /// The options of an object store, from the environment and over it from the settings.
-fn options(place: &Place, config: &Config, environment: &Environment) -> Result<Vec<Given>> {
+pub(super) fn options(place: &Place, config: &Config, environment: &Environment) -> Result<Vec<Given>> {
     let settings: Vec<_> = config.store.options.iter().map(|(name, value)| Given::by_setting(name, value)).collect();
     let service = service(place);
     store::refuse_settings(service, &settings)?;

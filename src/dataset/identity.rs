@@ -14,6 +14,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde::{Deserialize, Serialize};
+
 use super::lanes::lanes;
 use super::published::Published;
 use crate::error::Result;
@@ -33,9 +37,27 @@ const EXAMPLES: usize = 10;
 /// Identities that take longer to sort than a thread takes to begin.
 const WORTH_A_THREAD: usize = 4096;
 
-/// Rows of a file or of the stage, by their number: one bit a row.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Rows of a file or of the stage, by their number: one bit a row. In a record they are base64 of the little-endian words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Bits(Vec<u64>);
+
+impl From<Bits> for String {
+    fn from(bits: Bits) -> Self {
+        let bytes: Vec<u8> = bits.0.iter().flat_map(|word| word.to_le_bytes()).collect();
+        STANDARD_NO_PAD.encode(bytes)
+    }
+}
+
+impl TryFrom<String> for Bits {
+    type Error = base64::DecodeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = STANDARD_NO_PAD.decode(text)?;
+        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        Ok(Self(bytes.chunks(8).map(word).collect()))
+    }
+}
 
 impl Bits {
     fn set(&mut self, index: u64) {
@@ -66,7 +88,7 @@ impl Bits {
 }
 
 /// What follows from all staged and published versions: who wins, who leaves, and what the verdicts need.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
     /// Staged rows that lost against another version of their id.
     pub lost: Bits,

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::layout::Layout;
 use super::publishing::{self, Left};
 use super::receipt::past::{self, Stored};
@@ -26,7 +28,7 @@ pub enum Standing {
 }
 
 /// What the receipt of an older run says of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Older {
     /// The run that the receipt is of.
     pub run_id: String,

@@ -21,5 +21,6 @@ pub mod publishing;
 pub mod receipt;
 pub mod rejects;
 mod sealed;
+pub mod split;
 pub mod state;
 mod trial;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use super::publish::Part;
@@ -32,7 +32,7 @@ const RUNS: &str = "runs";
 pub struct Receipt {
     /// When the run began and a random tail, so that names of receipts sort by time: `20261126T064421260Z-8fa0bc`.
     pub run_id: String,
-    /// The command: `export`, `backfill`, `purge`, `demo`, `verify`.
+    /// The command: `export`, `backfill`, `split`, `purge`, `demo`, `verify`.
     pub command: &'static str,
     /// When the run began, RFC 3339.
     pub started_at: String,
@@ -135,7 +135,7 @@ pub struct Api {
 }
 
 /// How many rows of each table.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rows {
     /// Sessions that got a row, each as often as it was read.
     pub sessions: u64,
@@ -178,7 +178,7 @@ impl Holds {
 }
 
 /// How many records could not become a row, or not all of one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejects {
     /// In this run: those with an id by id and content, those without one by their number.
     pub total: u64,
@@ -257,6 +257,12 @@ impl Receipt {
             erasures: 0,
             timing: Timing::default(),
         }
+    }
+
+    /// Notes that the run began earlier than this process: microseconds since 1970, UTC.
+    pub fn began_at(&mut self, micros: i64) {
+        let began = DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+        self.started_at = began.to_rfc3339_opts(SecondsFormat::Millis, true);
     }
 
     /// Takes over how the run ended: by an error, else by this exit code, in a word.

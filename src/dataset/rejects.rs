@@ -11,7 +11,9 @@ mod changed;
 mod kept;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,7 +22,7 @@ use super::layout::Layout;
 use super::receipt;
 use crate::error::Result;
 use crate::rows::flatten::{Of, Reject};
-use crate::store::{Access, Draft, Swap, Version, failed, raced};
+use crate::store::{Access, Draft, Store, Swap, Version, failed, raced};
 use crate::words::id;
 use crate::words::limits;
 pub use changed::{Purged, protect, purge};
@@ -82,6 +84,8 @@ fn of_session(id: &str, content: u128) -> u128 {
 pub struct Rejects {
     layout: Layout,
     run_id: String,
+    /// Another store that the file is written to, and the path there.
+    elsewhere: Option<(Arc<dyn Store>, String)>,
     file: Option<Draft>,
     /// By what records that earlier runs have kept are known again.
     known: BTreeSet<u128>,
@@ -121,7 +125,29 @@ impl Rejects {
         }
         let (layout, run_id) = (layout.clone(), run_id.to_owned());
         let (file, seen, marks, counts) = Default::default();
-        Ok(Self { layout, run_id, file, known, seen, marks, counts })
+        let elsewhere = None;
+        Ok(Self { layout, run_id, elsewhere, file, known, seen, marks, counts })
+    }
+
+    /// The rejects of a run that leaves it to another one to keep them.
+    pub fn unkept(layout: &Layout, run_id: &str) -> Self {
+        let (layout, run_id) = (layout.dry(), run_id.to_owned());
+        let (elsewhere, file, known, seen, marks, counts) = Default::default();
+        Self { layout, run_id, elsewhere, file, known, seen, marks, counts }
+    }
+
+    /// The same, written to a path in another store: whoever ends the run brings them to their place ([`take_over`]).
+    #[must_use]
+    pub fn put_elsewhere(self, store: Arc<dyn Store>, path: String) -> Self {
+        Self { elsewhere: Some((store, path)), ..self }
+    }
+
+    /// Where the file goes.
+    fn target(&self) -> (&dyn Store, String) {
+        match &self.elsewhere {
+            Some((store, path)) => (store.as_ref(), path.clone()),
+            None => (self.layout.store(), path_of(&self.run_id)),
+        }
     }
 
     /// Keeps the rejects of a page. `size`: of the page, where it was asked for by this number and size.
@@ -131,9 +157,9 @@ impl Rejects {
             if !is_new_text {
                 continue;
             }
-            let path = Layout::own(&format!("{FOLDER}/{}.jsonl", self.run_id));
+            let (store, path) = self.target();
             if self.file.is_none() {
-                self.file = Some(self.layout.store().begin(&path)?);
+                self.file = Some(store.begin(&path)?);
             }
             let Some(file) = &self.file else { continue };
             let Reject { index, reason, raw, of, mark: hash } = reject;
@@ -191,15 +217,32 @@ impl Rejects {
     }
 
     /// Puts the file into its place, durably, and says how many there were.
-    pub fn close(self) -> Result<receipt::Rejects> {
-        if let Some(draft) = self.file {
-            let place = self.layout.store().place(draft.path());
-            if self.layout.store().swap(draft, None, Access::Private)? == Swap::Lost {
-                return Err(raced(&place));
+    pub fn close(mut self) -> Result<receipt::Rejects> {
+        if let Some(draft) = self.file.take() {
+            let (store, path) = self.target();
+            if store.swap(draft, None, Access::Private)? == Swap::Lost {
+                return Err(raced(&store.place(&path)));
             }
         }
         Ok(self.counts)
     }
+}
+
+/// Brings the rejects of a run to their place from a file of another store. One that is there already is the same.
+///
+/// # Errors
+/// `Destination`.
+pub fn take_over(layout: &Layout, run_id: &str, file: File) -> Result<()> {
+    let path = path_of(run_id);
+    let draft = layout.store().begin(&path)?;
+    let copied = io::copy(&mut BufReader::new(file), &mut draft.writer());
+    copied.map_err(|error| failed("cannot write the file", layout.store().place(&path), error))?;
+    layout.store().swap(draft, None, Access::Private).map(drop)
+}
+
+/// Where the rejects of a run are.
+fn path_of(run_id: &str) -> String {
+    Layout::own(&format!("{FOLDER}/{run_id}.jsonl"))
 }
 
 /// When the run of a file began, in microseconds.

@@ -301,6 +301,24 @@ impl State {
         std::mem::replace(&mut self.moving, moving) != self.moving
     }
 
+    /// Whether nothing is settled any more, whatever is covered from now on.
+    pub const fn is_unsettled(&self) -> bool {
+        self.is_unsettled
+    }
+
+    /// The same, to be stored over what is stored now; which sessions are moving is as it is now.
+    #[must_use]
+    pub fn resting_on(self, now: Found) -> Self {
+        let Found::Known(now) = now else { return self };
+        let Self { version, had_covered, moving, covered, .. } = *now;
+        let mut state = Self { moving, version, had_covered, ..self };
+        if covered.is_none() && state.covered.is_some() {
+            // Somebody has found that nothing is settled.
+            state.unsettle();
+        }
+        state
+    }
+
     /// Whether it was read from a file.
     pub const fn is_stored(&self) -> bool {
         self.version.is_some()

@@ -1,6 +1,7 @@
 //! Which partition a session belongs to, by its start.
 
 use chrono::{DateTime, Datelike, NaiveDate};
+use serde::{Deserialize, Serialize};
 
 /// How the dataset is cut into partitions, by the sessions' start in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,8 +16,23 @@ pub enum PartitionBy {
 }
 
 /// A partition, by its first day; ordered in time. With [`PartitionBy::None`] there is one, that of the epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Partition(NaiveDate);
+
+impl From<Partition> for String {
+    fn from(partition: Partition) -> Self {
+        partition.text()
+    }
+}
+
+impl TryFrom<String> for Partition {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("no date of a partition")
+    }
+}
 
 impl PartitionBy {
     /// All ways, by the names that settings and records have for them.

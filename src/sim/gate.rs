@@ -1,5 +1,8 @@
 //! Who gets past the door: the token's check and the rate limit.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -8,7 +11,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use tokio::time::Instant;
 
-use super::options::Auth;
+use super::options::{Auth, Per};
 use super::outgoing::{Outgoing, refusal};
 
 /// Lets a request with this `Authorization` in, or says no with 401.
@@ -37,8 +40,31 @@ fn claims(token: &str, secret: &str) -> Option<Value> {
     (json(header)?["alg"] == "HS256").then(|| json(claims))?
 }
 
+/// The buckets of all who are counted apart.
+pub(super) struct Buckets {
+    rate: u32,
+    per: Per,
+    each: BTreeMap<Vec<u8>, Bucket>,
+}
+
+impl Buckets {
+    /// Nobody has asked yet.
+    pub(super) const fn new(rate: u32, per: Per) -> Self {
+        Self { rate, per, each: BTreeMap::new() }
+    }
+
+    /// Lets a request through at this moment, or says when to come back.
+    pub(super) fn take(&mut self, token: Option<&[u8]>, peer: SocketAddr, now: Instant) -> Result<(), Outgoing> {
+        let whose = match self.per {
+            Per::Key => token.unwrap_or_default().to_vec(),
+            Per::Connection => peer.to_string().into_bytes(),
+        };
+        self.each.entry(whose).or_insert_with(|| Bucket::new(self.rate)).take(now)
+    }
+}
+
 /// A bucket that refills steadily and holds one second's worth of requests.
-pub(super) struct Bucket {
+struct Bucket {
     rate: f64,
     left: f64,
     seen: Option<Instant>,
@@ -46,13 +72,13 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A bucket that lets so many requests through in a second, after a burst of as many.
-    pub(super) fn new(rate: u32) -> Self {
+    fn new(rate: u32) -> Self {
         let rate = f64::from(rate.max(1));
         Self { rate, left: rate, seen: None }
     }
 
     /// Lets a request through at this moment, or says when to come back, in whole seconds.
-    pub(super) fn take(&mut self, now: Instant) -> Result<(), Outgoing> {
+    fn take(&mut self, now: Instant) -> Result<(), Outgoing> {
         let waited = self.seen.map_or(0.0, |seen| now.saturating_duration_since(seen).as_secs_f64());
         self.seen = Some(now);
         self.left = waited.mul_add(self.rate, self.left).min(self.rate);

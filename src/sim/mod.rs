@@ -63,7 +63,7 @@ pub use answer::{Answer, Canned, Field};
 pub use answered::{Answered, Number};
 pub use change::{Change, Target};
 pub use list::{Grain, Key, List, Order, Row, Running, Sort};
-pub use options::{Auth, Clock, Date, Echo, LastPage, Options, Slash, Total};
+pub use options::{Auth, Clock, Date, Echo, LastPage, Options, Per, Slash, Total};
 pub use records::Records;
 pub use script::Script;
 pub use server::Server;

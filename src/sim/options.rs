@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use super::account::{Account, NOW};
 use super::answered::{Answered, Number};
 use super::list::List;
@@ -54,6 +56,8 @@ pub struct Options {
     pub latency: Duration,
     /// Requests a second, with a burst of one second's worth; above it 429 with `Retry-After`.
     pub rate_limit: Option<u32>,
+    /// Whose requests are counted together for that.
+    pub rate_limit_per: Per,
     /// Whether answers are compressed for clients that accept gzip.
     pub gzip: bool,
     /// Whether the JSON of all sessions is made once, at the start, so that a page costs no more than a slice of
@@ -89,6 +93,7 @@ impl Options {
             reject_every: None,
             latency: Duration::ZERO,
             rate_limit: None,
+            rate_limit_per: Per::Key,
             gzip: true,
             prepared: false,
             hidden: Vec::new(),
@@ -109,6 +114,16 @@ impl Default for Options {
     fn default() -> Self {
         Self::new(Account::new(0, 0, super::account::Shape::Plain))
     }
+}
+
+/// Whose requests a rate limit counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Per {
+    /// Those with one token, whoever sends them.
+    #[default]
+    Key,
+    /// Those of one connection.
+    Connection,
 }
 
 /// Whose requests are answered; all others get 401.

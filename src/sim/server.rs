@@ -103,8 +103,8 @@ async fn accept(listener: TcpListener, site: Arc<Site>, mut stopping: watch::Rec
             _ = stopping.changed() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(serve(stream, Arc::clone(&site), stopping.clone()));
+                Ok((stream, peer)) => {
+                    connections.spawn(serve(stream, peer, Arc::clone(&site), stopping.clone()));
                 }
                 // Out of file handles, most likely: some will come free.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -115,14 +115,14 @@ async fn accept(listener: TcpListener, site: Arc<Site>, mut stopping: watch::Rec
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve(stream: TcpStream, site: Arc<Site>, mut stopping: watch::Receiver<bool>) {
+async fn serve(stream: TcpStream, peer: SocketAddr, site: Arc<Site>, mut stopping: watch::Receiver<bool>) {
     // Without it, answers wait for acknowledgements of their first bytes.
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let reset = Arc::new(AtomicBool::new(false));
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&reset)));
-    let service = service_fn(|request| respond(&site, &reset, request));
+    let service = service_fn(|request| respond(&site, peer, &reset, request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).auto_date_header(site.tells_system_time());
     let mut connection = pin!(builder.serve_connection(socket, service));
@@ -137,8 +137,13 @@ async fn serve(stream: TcpStream, site: Arc<Site>, mut stopping: watch::Receiver
 }
 
 /// Answers, or fails, which closes the connection without an answer.
-async fn respond(site: &Site, reset: &AtomicBool, request: HttpRequest<Incoming>) -> io::Result<Response<Body>> {
-    let reply = site.answer(request.method(), request.uri(), request.headers(), Instant::now());
+async fn respond(
+    site: &Site,
+    peer: SocketAddr,
+    reset: &AtomicBool,
+    request: HttpRequest<Incoming>,
+) -> io::Result<Response<Body>> {
+    let reply = site.answer(peer, request.method(), request.uri(), request.headers(), Instant::now());
     let wait = site.latency() + reply.delay;
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
@@ -158,7 +163,7 @@ mod tests {
     use super::*;
     use crate::sim::list::Filter;
     use crate::sim::testing::{ask, exchange, get, list, serve};
-    use crate::sim::{Answered, Auth, Clock, Date, Echo, LastPage, Number, Order, Shape, Slash, Total};
+    use crate::sim::{Answered, Auth, Clock, Date, Echo, LastPage, Number, Order, Per, Shape, Slash, Total};
 
     fn account(sessions: u64) -> Account {
         Account::new(1, sessions, Shape::Realistic)
@@ -432,6 +437,20 @@ mod tests {
         assert!(refused > 0);
         tokio::time::sleep(Duration::from_millis(1100)).await;
         assert_eq!(list(&server, "").await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_limit_per_connection_counts_each_connection_apart() {
+        let limited = |per| Options { rate_limit: Some(1), rate_limit_per: per, ..Options::new(account(5)) };
+        // Each request has a connection of its own here.
+        for (per, refused) in [(Per::Key, 3), (Per::Connection, 0)] {
+            let server = serve(limited(per)).await;
+            let mut statuses = Vec::new();
+            for _ in 0..4 {
+                statuses.push(list(&server, "").await.status);
+            }
+            assert_eq!(statuses.iter().filter(|status| **status == 429).count(), refused, "{per:?}");
+        }
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! compressed, outside it.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::answered::Answered;
-use super::gate::{self, Bucket};
+use super::gate::{self, Buckets};
 use super::list::List;
 use super::options::{Date, Options, Slash};
 use super::outgoing::{Outgoing, refusal};
@@ -66,7 +67,7 @@ pub(super) struct Site {
 pub(super) struct State {
     pub(super) list: List,
     pub(super) requests: Requests,
-    bucket: Option<Bucket>,
+    buckets: Option<Buckets>,
     run: Run,
     specials: Specials,
 }
@@ -76,11 +77,11 @@ impl Site {
     pub(super) fn new(options: Options) -> Self {
         let is_plain = options.reject_every.is_none();
         let prepared = (options.prepared && is_plain).then(|| Prepared::new(&options.list));
-        let bucket = options.rate_limit.map(Bucket::new);
+        let buckets = options.rate_limit.map(|rate| Buckets::new(rate, options.rate_limit_per));
         let state = State {
             list: options.list.clone(),
             requests: Requests::default(),
-            bucket,
+            buckets,
             run: Run::new(options.script.clone()),
             specials: Specials::new(&options.specials),
         };
@@ -104,12 +105,19 @@ impl Site {
     }
 
     /// The answer to a request that arrives at this moment.
-    pub(super) fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, now: Instant) -> Outgoing {
+    pub(super) fn answer(
+        &self,
+        peer: SocketAddr,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> Outgoing {
         let token = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let request = Request { method: method.to_string(), target: target.to_owned(), authorized: token.is_some() };
         self.state().requests.record(request);
-        let mut reply = self.admitted(method, uri, token, now).unwrap_or_else(|refused| refused);
+        let mut reply = self.admitted(peer, method, uri, token, now).unwrap_or_else(|refused| refused);
         if let Date::Clock(skew) = self.options.date {
             let seconds = u64::try_from(self.options.clock.now().saturating_add(skew)).unwrap_or(0);
             let time = UNIX_EPOCH + Duration::from_secs(seconds);
@@ -119,7 +127,14 @@ impl Site {
         if self.options.gzip && accepted.contains("gzip") { reply.compressed() } else { reply }
     }
 
-    fn admitted(&self, method: &Method, uri: &Uri, token: Option<&[u8]>, now: Instant) -> Result<Outgoing, Outgoing> {
+    fn admitted(
+        &self,
+        peer: SocketAddr,
+        method: &Method,
+        uri: &Uri,
+        token: Option<&[u8]>,
+        now: Instant,
+    ) -> Result<Outgoing, Outgoing> {
         if let Some(reply) = self.state().specials.anything(now).alone() {
             return Err(reply);
         }
@@ -136,8 +151,8 @@ impl Site {
         if let Err(refused) = gate::admit(&self.options.auth, token) {
             return Err(self.state().specials.wrong_token(now).alone().unwrap_or(refused));
         }
-        if let Some(bucket) = &mut self.state().bucket {
-            bucket.take(now)?;
+        if let Some(buckets) = &mut self.state().buckets {
+            buckets.take(token, peer, now)?;
         }
         match route {
             (version, Named::List) => self.page(version, uri.query().unwrap_or_default(), now),

@@ -8,7 +8,7 @@ use arrow_buffer::MutableBuffer;
 
 use super::fault::StageError;
 use super::leftover::set_aside;
-use super::{Identity, Segment, Stage, identity, segment};
+use super::{Identity, Segment, Stage, TakenOver, identity, segment};
 use crate::error::{Error, Result};
 use crate::rows::chunk::Chunk;
 use crate::rows::method::Method;
@@ -50,7 +50,10 @@ impl Stage {
 
     fn read_segment(&self, segment: &Segment) -> Result<Tables<RecordBatch>, StageError> {
         let mut bytes = MutableBuffer::from_len_zeroed(segment.length);
-        self.rows.read_exact_at(&mut bytes, segment.offset)?;
+        match segment.piece.and_then(|piece| self.pieces.get(piece)) {
+            Some(piece) => piece.read(&mut bytes, segment)?,
+            None => self.rows.read_exact_at(&mut bytes, segment.offset)?,
+        }
         segment::read(bytes.into())
     }
 
@@ -67,8 +70,13 @@ impl Stage {
     }
 
     /// Reads all identities in order, a bounded number at a time.
-    pub fn identities(&self, each: impl FnMut(Identity)) -> Result<()> {
-        let read = identity::each(&self.identities, self.sessions, each);
+    pub fn identities(&self, mut each: impl FnMut(Identity)) -> Result<()> {
+        for piece in &self.pieces {
+            piece.identities(&mut each)?;
+        }
+        let TakenOver { sessions, answers } = self.taken_over;
+        let own = |identity: Identity| each(identity.moved(identity.response() + answers, identity.ordinal + sessions));
+        let read = identity::each(&self.identities, self.own_sessions(), own);
         read.map_err(|error| failed("cannot read the stage back", self.folder.place("").display(), error))
     }
 }

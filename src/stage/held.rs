@@ -26,7 +26,7 @@ const MOST_LISTED: u64 = 1 << 48;
 /// More records than are read of any response.
 const MOST_SESSIONS: u64 = limits::records(limits::PAGE) as u64;
 /// More bytes than any segment has: its rows take less as they are staged than as they are published.
-const MOST_LENGTH: usize = 2 * limits::SESSION;
+pub const MOST_LENGTH: usize = 2 * limits::SESSION;
 /// More bytes than the rows of any response take.
 const MOST_ROWS: u64 = 8 << 30;
 
@@ -64,6 +64,12 @@ impl Begin {
     pub const fn behind(record: &Record, responses: u64) -> Self {
         Self { end: record.end, sessions: record.sessions, response: responses }
     }
+
+    /// Where the identities of the response that begins here are, and where they end.
+    pub const fn identities(self, record: &Record) -> (u64, u64) {
+        let bytes = identity::BYTES as u64;
+        (self.sessions.saturating_mul(bytes), record.sessions.saturating_mul(bytes))
+    }
 }
 
 /// The files that a journal speaks of.
@@ -83,11 +89,11 @@ impl Files<'_> {
         if !record.is_possible(begin) {
             return Ok(Held::Forged);
         }
-        let [from, to] = [begin.sessions, record.sessions].map(|number| number.saturating_mul(identity::BYTES as u64));
+        let (from, to) = begin.identities(record);
         if self.rows.metadata()?.len() < record.end || self.identities.metadata()?.len() < to {
             return Ok(Held::Torn);
         }
-        let identities = bytes(self.identities, from, usize::try_from(to - from).unwrap_or_default())?;
+        let identities = bytes(self.identities, from, length(from, to))?;
         let mut staged = Staged { rest: identity::read(&identities), next: begin, by: self.by };
         let (mut hasher, mut shown) = (Xxh3::new(), Some(Shown::default()));
         for segment in &record.segments {
@@ -108,7 +114,7 @@ impl Files<'_> {
 
 impl Record {
     /// Whether there can be such a window, and so many bytes and rows of it behind those before.
-    fn is_possible(&self, begin: Begin) -> bool {
+    pub(super) fn is_possible(&self, begin: Begin) -> bool {
         let sessions = self.sessions.checked_sub(begin.sessions);
         let mut end = Some(begin.end);
         for SegmentRecord { offset, length, .. } in &self.segments {
@@ -122,7 +128,7 @@ impl Record {
     }
 
     /// All that it listed; `None` where that can't be.
-    fn listed(&self, identities: &[u8]) -> Option<Vec<Listed>> {
+    pub(super) fn listed(&self, identities: &[u8]) -> Option<Vec<Listed>> {
         let listed = self.keys.give(self.unstaged.joined(identities)?)?;
         let number = listed.len() as u64;
         let before = self.page.checked_sub(1)?.checked_mul(self.size.into())?;
@@ -173,8 +179,13 @@ impl<I: Iterator<Item = Identity>> Staged<I> {
     }
 }
 
+/// Bytes between two positions of a file.
+pub fn length(from: u64, to: u64) -> usize {
+    usize::try_from(to.saturating_sub(from)).unwrap_or_default()
+}
+
 /// Bytes `from..from + length` of a file; the file's own position stays where it is.
-fn bytes(file: &File, from: u64, length: usize) -> io::Result<Vec<u8>> {
+pub fn bytes(file: &File, from: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, from)?;
     Ok(bytes)

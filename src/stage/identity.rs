@@ -59,6 +59,13 @@ impl Identity {
         (self.rank & !ENDED) >> POSITION_BITS
     }
 
+    /// The same session as the row of another number, of another response.
+    #[must_use]
+    pub const fn moved(self, response: u64, ordinal: u64) -> Self {
+        let position = self.position();
+        Self { rank: self.rank & ENDED | response << POSITION_BITS | position, ordinal, ..self }
+    }
+
     /// Where it stood in its response.
     pub const fn position(self) -> u64 {
         self.rank & ((1 << POSITION_BITS) - 1)

@@ -125,14 +125,46 @@ impl Journal {
 
     /// Calls with the page and the reject of each record of the first so many bytes that could not become a row, one after
     /// the other.
-    pub fn rejects(&self, length: u64, mut each: impl FnMut(u64, Reject) -> Result<()>) -> Result<(), StageError> {
-        let mut lines = Lines::of(&self.0, length);
-        while let Some((_, line)) = lines.next()? {
-            if let Some(Rejected { page, reject }) = line.and_then(parsed) {
-                each(page, reject).map_err(StageError::Else)?;
+    pub fn rejects(&self, length: u64, each: impl FnMut(u64, Reject) -> Result<()>) -> Result<(), StageError> {
+        rejects(&self.0, length, each)
+    }
+
+    /// The file, with all that was added.
+    pub const fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+/// The same of a journal that somebody else has left.
+pub fn rejects(journal: &File, length: u64, mut each: impl FnMut(u64, Reject) -> Result<()>) -> Result<(), StageError> {
+    let mut lines = Lines::of(journal, length);
+    while let Some((_, line)) = lines.next()? {
+        if let Some(Rejected { page, reject }) = line.and_then(parsed) {
+            each(page, reject).map_err(StageError::Else)?;
+        }
+    }
+    Ok(())
+}
+
+/// The answers of a journal that somebody else has left whole, one after the other.
+pub struct Answers<'f>(Lines<'f>);
+
+impl<'f> Answers<'f> {
+    /// Those behind the journal's first line.
+    pub fn of(journal: &'f File) -> std::io::Result<Self> {
+        let mut lines = Lines::of(journal, journal.metadata()?.len());
+        lines.next()?;
+        Ok(Self(lines))
+    }
+
+    /// The next one; `None` at the end, or where a line is none that was written.
+    pub fn next(&mut self) -> std::io::Result<Option<Record>> {
+        while let Some((_, Some(text))) = self.0.next()? {
+            if parsed::<Rejected<IgnoredAny>>(text).is_none() {
+                return Ok(parsed(text));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -13,6 +13,7 @@ mod journal;
 mod keys;
 mod leftover;
 mod opened;
+mod piece;
 mod record;
 mod segment;
 mod waiting;
@@ -42,6 +43,7 @@ use journal::Journal;
 pub use journal::{Header, Recalled};
 use keys::Keys;
 use leftover::{is_left, keep_only, remove};
+pub use piece::{Index, Open, Piece, Sealed};
 use record::{Record, SegmentRecord, Unstaged};
 pub use waiting::Waiting;
 
@@ -58,11 +60,40 @@ pub struct Segment {
     length: usize,
     /// Bytes that its rows take as they are published.
     weight: usize,
+    /// A checksum of its bytes.
+    hash: u64,
+    /// Which of the pieces that others have left it is in; `None` for this run's own file.
+    piece: Option<usize>,
+}
+
+impl Segment {
+    fn of(record: &SegmentRecord, first_id: String) -> Self {
+        let SegmentRecord { day: _, first_start, first_ordinal, offset, length, weight, hash } = *record;
+        Self { first_start, first_id, first_ordinal, offset, length, weight, hash, piece: None }
+    }
+}
+
+/// An answer that a later run may recall: what was asked for it, and when it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The number of its walk in this run: its leg, from 0.
+    pub leg: usize,
+    /// The window that it answers.
+    pub window: Window,
+    /// When it was answered, in microseconds.
+    pub at: i64,
+}
+
+/// What others have left: this run's own files number their rows and answers from behind it.
+#[derive(Debug, Clone, Copy, Default)]
+struct TakenOver {
+    sessions: u64,
+    answers: u64,
 }
 
 /// Counts the changes of segments, identities and the journal, and of the rules by which staged rows were counted, but not
 /// those of columns.
-const FORM: u32 = 7;
+const FORM: u32 = 8;
 
 /// The files of a stage, the journal last.
 pub const STAGED: [&str; 3] = ["rows", "identities", "journal"];
@@ -85,6 +116,12 @@ pub struct Stage {
     journal: Option<Journal>,
     /// Bytes of the journal that a stopped run has left.
     recalled: u64,
+    /// What others have left, which this run goes on from.
+    pieces: Vec<Piece>,
+    /// How much of all that is in them.
+    taken_over: TakenOver,
+    /// What this run has staged, for those who go on from it; only where it is to be sealed.
+    index: Option<Index>,
     hasher: Xxh3,
     /// Whether other runs are kept from staging in the same files, by the folder's lock.
     is_alone: bool,
@@ -117,6 +154,9 @@ impl Stage {
             scratch: Vec::new(),
             journal,
             recalled: 0,
+            pieces: Vec::new(),
+            taken_over: TakenOver::default(),
+            index: None,
             hasher: Xxh3::new(),
             is_alone: false,
             aside: Once::new(),
@@ -138,6 +178,10 @@ impl Stage {
     /// # Errors
     /// Its own; `Destination`.
     pub fn recalled_rejects(&self, each: impl FnMut(u64, Reject) -> Result<()>) -> Result<()> {
+        let mut each = each;
+        for piece in &self.pieces {
+            piece.rejects(&mut each)?;
+        }
         let Some(journal) = &self.journal else { return Ok(()) };
         let read = journal.rejects(self.recalled, each);
         read.map_err(|error| error.at("cannot read the stage back", &self.folder.place("")))
@@ -202,18 +246,22 @@ impl Stage {
         self.answers
     }
 
+    /// Rows of this run's own files.
+    const fn own_sessions(&self) -> u64 {
+        self.sessions - self.taken_over.sessions
+    }
+
     /// Session rows staged so far, repeated ones included.
     pub const fn sessions(&self) -> u64 {
         self.sessions
     }
 
-    /// Adds an answer's rows. `asked`: the number of its walk in this run (its leg, from 0) and the window that it answers,
-    /// for the journal; without them, as with a session asked for by its id, no later run recalls the answer.
-    pub fn append(&mut self, flat: &Flat, by: PartitionBy, asked: Option<(usize, Window)>) -> Result<()> {
+    /// Adds an answer's rows. Without `asked`, as with a session asked for by its id, no later run recalls the answer.
+    pub fn append(&mut self, flat: &Flat, by: PartitionBy, asked: Option<Asked>) -> Result<()> {
         self.write(flat, by, asked).map_err(|error| error.at("cannot write the stage", &self.folder.place("")))
     }
 
-    fn write(&mut self, flat: &Flat, by: PartitionBy, asked: Option<(usize, Window)>) -> Result<(), StageError> {
+    fn write(&mut self, flat: &Flat, by: PartitionBy, asked: Option<Asked>) -> Result<(), StageError> {
         self.hasher.reset();
         let mut segments = Vec::new();
         let offsets = chunk::offsets(&flat.batches.sessions);
@@ -232,11 +280,16 @@ impl Stage {
         }
         self.append_identities(&flat.entries)?;
         self.answers += 1;
-        if let (Some((leg, window)), Some(journal)) = (asked, &mut self.journal) {
+        if let Some(index) = &mut self.index {
+            index.add(flat, asked.map(|asked| asked.at), &segments);
+        }
+        let sessions = self.own_sessions();
+        if let (Some(Asked { leg, window, at }), Some(journal)) = (asked, &mut self.journal) {
             let PageInfo { current_page, per_page, last_page, total } = flat.info;
             flat.rejects.iter().try_for_each(|reject| journal.reject(window.page, reject))?;
             journal.add(&Record {
                 leg,
+                at,
                 size: window.size,
                 page: window.page,
                 info: [current_page, per_page, last_page, total],
@@ -245,7 +298,7 @@ impl Stage {
                 unstaged: Unstaged::of(flat),
                 keys: Keys::of(&flat.listed),
                 segments,
-                sessions: self.sessions,
+                sessions,
                 end: self.end,
                 hash: self.hasher.digest(),
             })?;
@@ -265,9 +318,10 @@ impl Stage {
         self.rows.write_all(&self.scratch)?;
         self.hasher.update(&self.scratch);
         let first_id = first_id(&batches.sessions);
-        let (first_ordinal, offset, length) = (self.sessions, self.end, self.scratch.len());
-        let record = SegmentRecord { day: partition.day(), first_start, first_ordinal, offset, length, weight };
-        let segment = Segment { first_start, first_id, first_ordinal, offset, length, weight };
+        let (first_ordinal, offset, length) = (self.own_sessions(), self.end, self.scratch.len());
+        let (day, hash) = (partition.day(), xxh3_64(&self.scratch));
+        let record = SegmentRecord { day, first_start, first_ordinal, offset, length, weight, hash };
+        let segment = Segment { first_ordinal: self.sessions, ..Segment::of(&record, first_id) };
         self.segments.entry(partition).or_default().push(segment);
         self.end += length as u64;
         self.sessions += batches.sessions.num_rows() as u64;
@@ -276,9 +330,9 @@ impl Stage {
 
     fn append_identities(&mut self, entries: &[Entry]) -> Result<(), StageError> {
         self.scratch.clear();
-        let first = self.sessions - entries.len() as u64;
+        let (first, response) = (self.own_sessions() - entries.len() as u64, self.answers - self.taken_over.answers);
         for (ordinal, entry) in (first..).zip(entries) {
-            self.scratch.extend(Identity::of(entry, self.answers, ordinal).bytes());
+            self.scratch.extend(Identity::of(entry, response, ordinal).bytes());
         }
         self.identities.write_all(&self.scratch)?;
         self.hasher.update(&self.scratch);
@@ -288,6 +342,11 @@ impl Stage {
     /// A partition's segments, in the order in which they were staged; none where nothing of it is staged.
     pub fn segments(&self, partition: Partition) -> &[Segment] {
         self.segments.get(&partition).map_or(&[], Vec::as_slice)
+    }
+
+    /// Bytes that a partition's rows take as they are published.
+    pub fn weight(&self, partition: Partition) -> u64 {
+        self.segments(partition).iter().map(|segment| segment.weight as u64).sum()
     }
 
     /// Whether a partition holds a session whose rows take much memory.

@@ -7,7 +7,7 @@ use super::fault::StageError;
 use super::held::{Files, Shown};
 use super::journal::{self, Header, Journal, Recalled};
 use super::leftover::{Unusable, begin, find, remove, set_aside, shorten, usable};
-use super::record::{Record, SegmentRecord};
+use super::record::Record;
 use super::{Segment, Stage, identity};
 use crate::error::Result;
 use crate::rows::partition::{Partition, PartitionBy};
@@ -71,9 +71,8 @@ impl Stage {
     fn recall(&mut self, (record, shown): (Record, Shown)) -> Recalled {
         let Shown { listed, first_ids, open } = shown;
         for (segment, first_id) in record.segments.iter().zip(first_ids) {
-            let SegmentRecord { day, first_start, first_ordinal, offset, length, weight } = *segment;
-            let segment = Segment { first_start, first_id, first_ordinal, offset, length, weight };
-            self.segments.entry(Partition::from_day(day)).or_default().push(segment);
+            let partition = Partition::from_day(segment.day);
+            self.segments.entry(partition).or_default().push(Segment::of(segment, first_id));
         }
         self.end = record.end;
         self.sessions = record.sessions;

@@ -11,6 +11,8 @@ use crate::rows::flatten::Flat;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
     pub(super) leg: usize,
+    /// When it was answered, in microseconds.
+    pub(super) at: i64,
     pub(super) size: u32,
     pub(super) page: u64,
     pub(super) info: [Option<i64>; 4],
@@ -30,7 +32,7 @@ pub struct Record {
 }
 
 /// A segment's entry in the index.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentRecord {
     /// The partition's first day, counted from the year 1.
     pub(super) day: i32,
@@ -40,6 +42,8 @@ pub struct SegmentRecord {
     pub(super) length: usize,
     /// Bytes that its rows take as they are published.
     pub(super) weight: usize,
+    /// A checksum of its bytes.
+    pub(super) hash: u64,
 }
 
 /// Sessions that a response listed and that got no row: their places among all that it listed, hashed ids in

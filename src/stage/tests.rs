@@ -1,4 +1,5 @@
 use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -48,7 +49,7 @@ fn kept() -> impl Strategy<Value = Kept> {
 fn append_all(stage: &mut Stage, flats: &[Flat], from: usize) {
     for (page, flat) in (1..).zip(flats).skip(from) {
         let window = Window { size: 7, page };
-        stage.append(flat, PartitionBy::Day, Some((0, window))).unwrap();
+        stage.append(flat, PartitionBy::Day, Some(Asked { leg: 0, window, at: 0 })).unwrap();
     }
 }
 
@@ -314,4 +315,86 @@ fn a_segment_that_can_not_be_read_back_is_not_there_for_the_next_run() {
     assert!(folder.path().join("aside/rows").exists());
     drop(stage);
     assert_eq!(opened(&folder, &header("key")).1.len(), 0);
+}
+
+/// A stage with what others have left, whose rows are cut into parts of so many bytes.
+fn piece(sealed: &Sealed, part: u64) -> Piece {
+    let copies = sealed.files.each_ref().map(|file| file.try_clone().unwrap());
+    let length = copies[0].metadata().unwrap().len();
+    let open = move |name: &str| {
+        let Some(number) = name.strip_prefix("rows.") else {
+            return Ok(copies[STAGED.iter().position(|staged| *staged == name).unwrap()].try_clone().unwrap());
+        };
+        let from = number.parse::<u64>().unwrap() * part;
+        let mut bytes = vec![0; usize::try_from(part.min(length - from)).unwrap()];
+        copies[0].read_exact_at(&mut bytes, from).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        Ok(file)
+    };
+    let parts = usize::try_from(length.div_ceil(part)).unwrap();
+    Piece::new(sealed.index.clone(), parts, part, ("a task".to_owned(), "plan anew"), Box::new(open))
+}
+
+#[test]
+fn what_others_have_left_is_gone_on_from_as_if_it_were_staged_here() {
+    let page = |ids: std::ops::Range<u32>| {
+        let record = |id: u32| format!(r#"{{"id":"s{id}","start":"2026-11-{:02}T10:00:00.000Z"}}"#, 1 + id % 28);
+        let body = format!(r#"{{"data":[{}]}}"#, ids.map(record).collect::<Vec<_>>().join(","));
+        flatten::page(body.into_bytes(), &Options::default()).unwrap()
+    };
+    let asked = |page: u64, at: i64| Some(Asked { leg: 0, window: Window { size: 20, page }, at });
+    let folder = tempfile::tempdir().unwrap();
+    let stage = |pages: &[(u64, i64)]| {
+        let mut stage = Stage::to_seal(&below(&folder), &header("k")).unwrap();
+        for (number, at) in pages {
+            let first = u32::try_from(*number - 1).unwrap() * 20;
+            stage.append(&page(first..first + 20), PartitionBy::Day, asked(*number, *at)).unwrap();
+        }
+        stage.sealed().unwrap().unwrap()
+    };
+    // The answers of the two came by turns.
+    let (first, second) = (stage(&[(1, 10), (2, 30), (3, 50)]), stage(&[(4, 20), (5, 40)]));
+    for part in [64, 1_000, 1 << 20] {
+        let pieces = vec![piece(&first, part), piece(&second, part)];
+        let mut joined = Stage::joined(&below(&folder), &header("k"), pieces).unwrap();
+        let mut recalled = Vec::new();
+        joined
+            .each_taken_over(|number, answer| {
+                recalled.push((number, answer.window.page, answer.rows.len()));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(recalled, [(0, 1, 20), (2, 2, 20), (4, 3, 20), (1, 4, 20), (3, 5, 20)]);
+        joined.append(&page(100..120), PartitionBy::Day, asked(6, 60)).unwrap();
+        let mut identities = Vec::new();
+        joined.identities(|identity| identities.push((identity.ordinal, identity.response()))).unwrap();
+        let responses = [0, 2, 4, 1, 3, 5].into_iter().flat_map(|response| [response; 20]);
+        assert_eq!(identities, (0..120).zip(responses).collect::<Vec<_>>());
+        let mut ids = std::collections::BTreeSet::new();
+        for partition in joined.partitions().collect::<Vec<_>>() {
+            for segment in joined.segments(partition) {
+                ids.insert(segment.first_id.clone());
+                assert_eq!(joined.session_id(segment.first_ordinal).unwrap(), segment.first_id, "{part}");
+                joined.load(segment, &Method::default()).unwrap();
+            }
+        }
+        assert!(ids.len() > 100, "{}", ids.len());
+    }
+}
+
+#[test]
+fn rows_that_have_changed_since_they_were_left_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let flat =
+        flatten::page(br#"{"data":[{"id":"a","start":"2026-11-01T10:00:00.000Z"}]}"#.to_vec(), &Options::default());
+    let mut stage = Stage::to_seal(&below(&folder), &header("k")).unwrap();
+    let asked = Asked { leg: 0, window: Window { size: 20, page: 1 }, at: 0 };
+    stage.append(&flat.unwrap(), PartitionBy::Day, Some(asked)).unwrap();
+    let sealed = stage.sealed().unwrap().unwrap();
+    sealed.files[0].write_all_at(b"!", 40).unwrap();
+    let joined = Stage::joined(&below(&folder), &header("k"), vec![piece(&sealed, 1 << 20)]).unwrap();
+    let partition = joined.partitions().next().unwrap();
+    let refused = joined.load(&joined.segments(partition)[0], &Method::default()).unwrap_err();
+    assert!(refused.render().starts_with("error: what a task has left is damaged: a task"), "{}", refused.render());
 }

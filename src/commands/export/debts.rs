@@ -21,7 +21,7 @@ impl Scene {
             unasked: unseen.unasked(),
             waiting: unseen.waiting(),
             suspicious: unseen.is_suspicious(),
-            control: control.name(),
+            control: control.name().map(str::to_owned),
             unreachable: unseen.unreachable().iter().cloned().collect(),
             ..Vanished::default()
         };

@@ -144,9 +144,10 @@ impl Driver {
             Ok(Fetched { flat, at, share }) => {
                 receipt.count(&flat);
                 self.progress.page(flat.entries.len() as u64);
+                let answered = self.source.clock.micros();
                 let (rows, at) = (flat.listed.clone(), at.or(Some(self.begun_at)));
                 let outcome = Outcome::Page { info: flat.info, rows, unusable: flat.unusable, at };
-                queue.send((request, flat, share)).await.is_ok().then_some(outcome)
+                queue.send((request, answered, flat, share)).await.is_ok().then_some(outcome)
             }
         }
     }
@@ -161,15 +162,15 @@ fn contract(broken: Contract, failed: Option<Error>) -> Error {
         .hint("check that `base_url` is the API itself and that no cache is in front of it")
 }
 
-/// An answer on its way to the stage, and the memory that it takes.
-type Waiting = (Request, Box<Flat>, Share);
+/// An answer on its way to the stage, when it came (microseconds), and the memory that it takes.
+type Waiting = (Request, i64, Box<Flat>, Share);
 
 fn stager(leg: Leg, staged: Staged, layout: Layout) -> (mpsc::Sender<Waiting>, JoinHandle<Result<Staged>>) {
     let (queue, mut pages) = mpsc::channel::<Waiting>(QUEUE);
     let worker = spawn_blocking(move || {
         let mut staged = staged;
-        while let Some((request, flat, _share)) = pages.blocking_recv() {
-            staged.add(Some((&leg, request)), *flat, &layout)?;
+        while let Some((request, at, flat, _share)) = pages.blocking_recv() {
+            staged.add(Some((&leg, request, at)), *flat, &layout)?;
         }
         Ok(staged)
     });

@@ -104,7 +104,7 @@ impl Chosen {
         let Some(newest) = verdict.newest else { return before.cloned() };
         let full_at = match self.goal {
             Goal::Nightly { .. } => before.and_then(Covered::full_at).unwrap_or(asked_at),
-            Goal::Full | Goal::Since { .. } | Goal::Range { .. } => asked_at,
+            Goal::Full | Goal::Since { .. } | Goal::Range { .. } | Goal::Survey | Goal::Stretch { .. } => asked_at,
         };
         // A night adds to the last full walk; another full walk takes its place.
         let disproof = before.filter(|_| self.is_night()).and_then(Covered::disproof);
@@ -157,7 +157,7 @@ impl Chosen {
         match self.goal {
             _ if !self.moves_fence => Dues::Covered,
             Goal::Nightly { .. } => Dues::Reachable,
-            Goal::Full | Goal::Since { .. } | Goal::Range { .. } => Dues::All,
+            Goal::Full | Goal::Since { .. } | Goal::Range { .. } | Goal::Survey | Goal::Stretch { .. } => Dues::All,
         }
     }
 
@@ -166,7 +166,7 @@ impl Chosen {
         let is_young = |start: i64| start >= now.saturating_sub(micros(ledger_max_age));
         let is_due = match self.goal {
             Goal::Nightly { .. } => start.is_some_and(is_young),
-            Goal::Full | Goal::Since { .. } | Goal::Range { .. } => true,
+            Goal::Full | Goal::Since { .. } | Goal::Range { .. } | Goal::Survey | Goal::Stretch { .. } => true,
         };
         self.moves_fence && is_due && self.kept.has(start)
     }
@@ -210,7 +210,9 @@ fn export(
     let since = floor.map(timestamp::text);
     let (kind, from) = match goal {
         Goal::Nightly { down_to } => ("nightly", Some(timestamp::text(down_to))),
-        Goal::Full | Goal::Since { .. } | Goal::Range { .. } => ("full", since.clone()),
+        Goal::Full | Goal::Since { .. } | Goal::Range { .. } | Goal::Survey | Goal::Stretch { .. } => {
+            ("full", since.clone())
+        }
     };
     Chosen {
         goal,

@@ -15,32 +15,29 @@ use crate::rows::partition::Partition;
 use crate::stage::Stage;
 
 impl Run {
-    /// Lets go of whatever an earlier rule has allowed and this one does not, as a purge would: what stopped runs have staged, what
-    /// is on its way, raw records. Published rows follow when this run publishes. `found`: the versions of the files that are there.
+    /// Refuses files that hold less than this run would keep. `found`: the versions of the files that are there.
     ///
     /// # Errors
-    /// `Config` where the files hold less than this run would keep, or where files that repairs have set aside are in the way;
-    /// `Destination`.
-    pub(super) fn guard(
-        &self,
+    /// `Config`.
+    pub(super) fn refuse_other_files(
         layout: &Layout,
-        before: &mut State,
-        lake: Option<&Lake>,
-        alone: bool,
+        before: &State,
         found: &BTreeMap<Partition, Versions>,
     ) -> Result<()> {
-        let stages = &self.destination.stages;
-        let method = layout.method();
         // Where the state is lost, the files alone say by what rule they were written. One that can't be read is for whoever needs it.
         let files = if before.is_stored() { Vec::new() } else { Published::of(layout, found) };
-        for refused in files.iter().filter_map(|published| published.refuse_other_method().err()) {
-            if refused.kind() == Kind::Config {
-                return Err(refused);
-            }
-        }
-        if self.destination.is_dry {
-            return Ok(());
-        }
+        let mut refused = files.iter().filter_map(|published| published.refuse_other_method().err());
+        refused.find(|refused| refused.kind() == Kind::Config).map_or(Ok(()), Err)
+    }
+
+    /// Lets go of whatever an earlier rule has allowed and this one does not, as a purge would: what stopped runs have staged, what
+    /// is on its way, raw records. Published rows follow when this run publishes.
+    ///
+    /// # Errors
+    /// `Config` where files that repairs have set aside are in the way; `Destination`.
+    pub(super) fn guard(&self, layout: &Layout, before: &mut State, lake: Option<&Lake>, alone: bool) -> Result<()> {
+        let stages = &self.destination.stages;
+        let method = layout.method();
         if method.privacy.columns().protect_any() {
             let rule = method.staged();
             stages.iter().try_for_each(|folder| Stage::keep_only(folder, &rule))?;

@@ -10,10 +10,11 @@ mod drive;
 mod goal;
 mod guard;
 mod lookup;
-mod proof;
-mod publication;
+pub(super) mod proof;
+pub(super) mod publication;
 mod record;
 mod scene;
+mod split;
 mod staged;
 
 use std::ops::Range;
@@ -33,7 +34,7 @@ use crate::dataset::lease::Lease;
 use crate::dataset::receipt::thinned::thin;
 use crate::dataset::receipt::walked::Poorer;
 use crate::dataset::receipt::{self, Changes, Ended, Receipt};
-use crate::dataset::state::Covered;
+use crate::dataset::state::{Covered, State};
 use crate::error::{Error, Kind, Result};
 use crate::stage::{Recalled, Stage};
 use crate::terminal::progress::Progress;
@@ -41,11 +42,12 @@ use crate::walk::{Plan, Settings, Verdict};
 use crate::words::clock::Clock;
 use crate::words::stop::Stop;
 use asking::Asking;
+use goal::Chosen;
 pub use goal::{Work, floor, why_full};
 use proof::Proof;
-use publication::{Done, Publication, Snapshots};
-use scene::Scene;
-pub use scene::would;
+use publication::{Done, Placed, Publication, Snapshots};
+pub use scene::{Scene, would};
+pub(super) use split::{ACCOUNT, Sums, stage_of, sums};
 use staged::Staged;
 
 /// What a run needs from outside.
@@ -88,11 +90,15 @@ struct Walked {
 }
 
 /// What may be published: staged rows, and which version of each session wins.
-struct Checked {
-    stage: Stage,
-    resolved: Resolution,
-    verdict: Verdict,
-    proof: Proof,
+pub struct Checked {
+    /// The rows that were read.
+    pub stage: Stage,
+    /// Which of them are published, and what they take the place of.
+    pub resolved: Resolution,
+    /// What the walk has shown.
+    pub verdict: Verdict,
+    /// What the run can show by it.
+    pub proof: Proof,
 }
 
 impl Run {
@@ -243,12 +249,12 @@ impl Run {
     async fn publish(&self, scene: Scene, checked: Checked) -> Result<Done> {
         let Scene { chosen, before, noticed, driver, found, erasures, inspection, lake, lease, .. } = scene;
         let Checked { stage, resolved, verdict, proof } = checked;
-        let covers = chosen.moves_fence && proof.evidence >= self.config.walk.accept;
+        let covered = self.covered(&chosen, &before, &verdict, &proof, stage.begun_at());
         // If this run fails, the next one must know that no other has published since the stage was begun.
         let stage_run = stage.begun_by().unwrap_or(&self.run_id).to_owned();
         let job = Publication {
             layout: driver.layout,
-            covered: covers.then(|| chosen.covered(&verdict, before.covered(), stage.begun_at())).flatten(),
+            covered,
             state: before,
             noticed,
             found,
@@ -259,6 +265,8 @@ impl Run {
             erased: driver.source.denied,
             lake: lake.map(|lake| Snapshots { lake, author: self.author(), keep: self.config.snapshots.keep }),
             committed: None,
+            placed: Placed::default(),
+            watch: None,
             record: self.run_id.clone(),
             alone: lease.as_ref().is_some_and(Lease::keeps_others_out),
             run_id: stage_run,
@@ -267,6 +275,19 @@ impl Run {
             heavy: Mutex::default(),
         };
         joined(spawn_blocking(move || job.work()).await)
+    }
+
+    /// What the dataset covers once all is in place. `begun_at`: when the oldest answer was asked for, in microseconds.
+    fn covered(
+        &self,
+        chosen: &Chosen,
+        before: &State,
+        verdict: &Verdict,
+        proof: &Proof,
+        begun_at: i64,
+    ) -> Option<Covered> {
+        let covers = chosen.moves_fence && proof.evidence >= self.config.walk.accept;
+        covers.then(|| chosen.covered(verdict, before.covered(), begun_at)).flatten()
     }
 
     fn settings(&self) -> Settings {

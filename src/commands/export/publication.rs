@@ -56,6 +56,10 @@ pub struct Publication {
     pub lake: Option<Snapshots>,
     /// The snapshot that shows what this run has published, once there is one.
     pub committed: Option<u64>,
+    /// What other processes have put in place for this run.
+    pub placed: Placed,
+    /// Asked before partitions are put in place, where others may have published meanwhile and no lease keeps them away.
+    pub watch: Option<Watch>,
     /// By which the record of what is about to be swapped is named.
     pub record: String,
     /// Whether a lock or a lease keeps others out.
@@ -66,6 +70,30 @@ pub struct Publication {
     pub progress: Arc<Progress>,
     /// Held while the rows of a partition with a session of very many are merged.
     pub heavy: Mutex<()>,
+}
+
+/// What is looked at before partitions are put in place.
+pub type Watch = Box<dyn Fn() -> Result<()> + Send + Sync>;
+
+/// What other processes have put in place for this run.
+#[derive(Default)]
+pub struct Placed {
+    /// The partitions, with the versions of their files.
+    pub finished: BTreeMap<Partition, Versions>,
+    /// Their files.
+    pub parts: Vec<(Partition, Part)>,
+    /// Staged sessions that were in them as they were before.
+    pub unchanged: u64,
+}
+
+/// Some partitions that are in place, for a run that others publish with.
+pub struct Share {
+    /// Their files.
+    pub parts: Vec<Part>,
+    /// Staged sessions that were in them as they were before.
+    pub unchanged: u64,
+    /// Files among those before that are an older run's.
+    pub restored: BTreeMap<String, Older>,
 }
 
 /// What publishing did, also where it failed.
@@ -105,8 +133,10 @@ enum Round {
 impl Publication {
     pub fn work(mut self) -> Done {
         let mut trail = Trail::new(&self.record);
+        let Placed { finished, parts, unchanged: placed } = std::mem::take(&mut self.placed);
+        trail.parts.extend(parts.into_iter().map(|(partition, part)| ((partition, part.table), part)));
         self.inspection.tell(&mut self.state);
-        let published = self.partitions(&mut trail);
+        let published = self.partitions(finished, &mut trail);
         let Trail { parts, record, unchanged } = trail;
         // What no snapshot shows is not in place.
         let is_shown = self.lake.is_none() || self.committed.is_some();
@@ -130,14 +160,44 @@ impl Publication {
         let told = stored.and(marked).and_then(|()| gone::follow(&self.layout, self.state.gone(), &self.noticed));
         let told = told.and_then(|()| if published.is_ok() { self.forget() } else { Ok(()) });
         let restored = self.inspection.restored().clone();
-        let unchanged = self.resolution.unchanged + unchanged.values().sum::<u64>();
+        let unchanged = self.resolution.unchanged + placed + unchanged.values().sum::<u64>();
         let result = published.and(told).and_then(|()| self.stage.discard());
         Done { parts, restored, unchanged, holds: Holds::of(&self.state), snapshot: self.committed, result }
     }
 
-    /// Publishes one partition after the other.
-    fn partitions(&mut self, trail: &mut Trail) -> Result<()> {
-        let mut finished = BTreeMap::new();
+    /// Makes some partitions for a run that others publish with, and puts them in place; where the dataset has snapshots, nobody sees
+    /// them yet. Returns their files, and how many staged sessions were in them as they were before.
+    ///
+    /// # Errors
+    /// As [`Publication::watch`] says; `Raced` where somebody else has put them in place meanwhile; `Unreadable`; `Destination`.
+    pub fn some(mut self, partitions: &[Partition]) -> Result<Share> {
+        let mut trail = Trail::new(&self.record);
+        self.inspection.touch(&self.found, |partition| partitions.contains(partition))?;
+        let mine = |old: &&Published| partitions.contains(&old.partition());
+        Published::of(&self.layout, &self.found).iter().filter(mine).try_for_each(Published::check)?;
+        // A kill must not leave a restored file that was merged, and a fence that rests on the one before it.
+        if !self.inspection.restored().is_empty() {
+            self.may_go_on()?;
+            State::forget(&self.layout, &BTreeSet::new(), &self.run_id)?;
+        }
+        self.progress.phase("publishing", partitions.len() as u64);
+        self.publish_all(partitions, Task::Receive, &mut BTreeMap::new(), &mut trail)?;
+        self.refuse_if_purged()?;
+        let Trail { parts, unchanged, .. } = trail;
+        let restored = self.inspection.restored().clone();
+        Ok(Share { parts: parts.into_values().collect(), unchanged: unchanged.values().sum(), restored })
+    }
+
+    fn may_go_on(&self) -> Result<()> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch())
+    }
+
+    /// Publishes one partition after the other, but for those that are finished.
+    fn partitions(&mut self, mut finished: BTreeMap<Partition, Versions>, trail: &mut Trail) -> Result<()> {
+        if !finished.is_empty() && !self.resolution.leaving.is_empty() {
+            // Rows are known by their number in files that are others by now.
+            self.look_again()?;
+        }
         let place = self.layout.place();
         let attempt = || {
             self.refuse_if_purged()?;
@@ -191,7 +251,7 @@ impl Publication {
         let none_leaves = leaving.is_empty();
         for partition in leaving {
             let made = self.prepare(partition, Task::Release, true)?;
-            trail.put(&self.layout, vec![made], finished, || Ok(()))?;
+            trail.put(&self.layout, vec![made], finished, || self.may_go_on(), || Ok(()))?;
         }
         Ok(if none_leaves || !self.has_moved(finished)? { Round::Complete } else { Round::Stale })
     }
@@ -215,10 +275,11 @@ impl Publication {
                 return Ok(());
             }
             // What is ready is put in place, also where the next one failed.
-            trail.put(&self.layout, std::mem::take(&mut waiting), finished, || {
+            let placed = || {
                 self.progress.step();
                 self.stop.check()
-            })?;
+            };
+            trail.put(&self.layout, std::mem::take(&mut waiting), finished, || self.may_go_on(), placed)?;
             failed.map_or(Ok(()), Err)
         })
     }
@@ -289,7 +350,11 @@ impl Publication {
         Ok(Published::versions(&self.layout)? != expected)
     }
 
-    fn look_again(&mut self) -> Result<()> {
+    /// Finds the dataset anew, and what follows from it for the staged rows.
+    ///
+    /// # Errors
+    /// `Raced`, `Unreadable`, `Destination`.
+    pub fn look_again(&mut self) -> Result<()> {
         tracing::debug!("the dataset has changed; looking at it anew");
         // Whoever has committed meanwhile may have died.
         self.lake.as_ref().map_or(Ok(()), |Snapshots { lake, .. }| lake.follow())?;

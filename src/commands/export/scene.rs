@@ -34,11 +34,15 @@ use crate::words::range::Kept;
 
 /// What a run finds before its first request.
 pub struct Scene {
+    /// What it takes to drive a walk.
     pub driver: Driver,
+    /// The state that was found, with what this run changes in it.
     pub before: State,
     /// Sessions that this run has found to be gone.
     pub noticed: Vec<Gone>,
+    /// The versions of the dataset's files.
     pub found: BTreeMap<Partition, Versions>,
+    /// What the run covers.
     pub chosen: Chosen,
     /// The number of the last purge.
     pub erasures: u64,
@@ -48,19 +52,28 @@ pub struct Scene {
     pub lake: Option<Arc<Lake>>,
     /// When it was decided what to cover, in microseconds since 1970, UTC.
     pub now: i64,
+    /// The right to write, while the run lasts.
     pub lease: Option<Lease>,
 }
 
 impl Run {
-    /// Reads what is there, and decides what to cover.
+    /// Reads what is there, makes it what the settings want, and decides what to cover.
     pub(super) fn scene(&self, lease: Option<Lease>) -> Result<Scene> {
+        self.found(lease, !self.destination.is_dry)
+    }
+
+    /// Reads what is there, and decides what to cover. `changes`: whether it is first made what the settings want.
+    pub(super) fn found(&self, lease: Option<Lease>, changes: bool) -> Result<Scene> {
         let plain = &self.destination.layout;
         let lake = waiting(plain, || Lake::open(plain, &self.stop))?;
         let source = Origin::new(&self.config.api, self.account.clone());
         let mut before = State::load(&shown(plain, lake.as_ref()), source, &self.run_id)?;
         before.refuse_other_method(plain, self.work.is_of_all())?;
         let erasures = Erasures::load(plain, before.purges(plain)?)?;
-        let lake = waiting(plain, || self.snapshots(&mut before, lake, erasures.last_made()))?;
+        let lake = match lake {
+            lake if !changes => lake,
+            lake => waiting(plain, || self.snapshots(&mut before, lake, erasures.last_made()))?,
+        };
         let layout = &shown(plain, lake.as_ref());
         erasures.warn_of_unicode();
         if before.erasures() < erasures.last_made() {
@@ -69,7 +82,10 @@ impl Run {
         let mut inspection = Inspection::begin(layout, &self.stop)?;
         let found = waiting(layout, || inspection.strangers())?;
         let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
-        waiting(layout, || self.guard(layout, &mut before, lake.as_deref(), alone, &found))?;
+        waiting(layout, || Self::refuse_other_files(layout, &before, &found))?;
+        if changes {
+            waiting(layout, || self.guard(layout, &mut before, lake.as_deref(), alone))?;
+        }
         let now = self.clock.micros();
         let floor = goal::floor(&[self.config.dataset.since, erasures.floor()]);
         let chosen = goal::choose(&self.work, before.covered(), floor, &self.config, now)?;
@@ -93,9 +109,6 @@ impl Run {
         let plain = &self.destination.layout;
         // A repair may have ended them, and whoever has lost the state still has them.
         let format = self.config.snapshots.format.or(before.snapshots().filter(|_| lake.is_none()));
-        if self.destination.is_dry {
-            return Ok(lake);
-        }
         if lake.is_none() && format.is_some_and(|format| format != Format::None) {
             if before.snapshots().is_some() {
                 tracing::warn!("the dataset had snapshots, and none is there; new ones begin: {}", plain.place());
@@ -118,7 +131,7 @@ impl Run {
         Author { run_id: self.run_id.clone(), clock: self.clock.clone() }
     }
 
-    fn driver(&self, layout: &Layout, since: Option<i64>, denied: Option<Arc<Denied>>) -> Driver {
+    pub(super) fn driver(&self, layout: &Layout, since: Option<i64>, denied: Option<Arc<Denied>>) -> Driver {
         Driver {
             source: Source {
                 client: self.client.clone(),
@@ -139,6 +152,28 @@ impl Run {
 }
 
 impl Scene {
+    /// The dataset as the run sees it.
+    pub const fn layout(&self) -> &Layout {
+        &self.driver.layout
+    }
+
+    /// The number of the snapshot that is read, where the dataset has snapshots.
+    pub fn snapshot(&self) -> Option<u64> {
+        self.lake.as_ref().and_then(|lake| lake.base()).map(|base| base.snapshot)
+    }
+
+    /// The marks of the files that were found, by path.
+    pub fn marks(&self) -> BTreeMap<String, String> {
+        let mut marks = BTreeMap::new();
+        for (partition, versions) in &self.found {
+            for (table, version) in versions.clone() {
+                let mark = version.map(|version| version.mark().to_owned());
+                marks.extend(mark.map(|mark| (self.driver.layout.relative(table, *partition), mark)));
+            }
+        }
+        marks
+    }
+
     /// What publishing would do, as far as a dry run tells: it holds the files that a run would touch against the records.
     pub fn foretell(&mut self, checked: &Checked) -> Result<Done> {
         let touched: BTreeSet<_> = checked.stage.partitions().chain(checked.resolved.leaving.keys().copied()).collect();
@@ -193,8 +228,9 @@ impl Scene {
     pub async fn resolve(&mut self, mut staged: Staged, questions: &Questions) -> Result<(Staged, Resolution)> {
         let (layout, mut found, questions) = (self.driver.layout.clone(), self.found.clone(), questions.clone());
         let worker = spawn_blocking(move || {
-            let Staged { stage, cut, .. } = &mut staged;
-            let resolve = |published: &[Published]| identity::resolve_all(stage, Some(cut), published, &questions);
+            let Staged { stage, looks, .. } = &mut staged;
+            let resolve =
+                |published: &[Published]| identity::resolve_all(stage, Some(&mut looks.cut), published, &questions);
             let resolution = Published::until_settled(&layout, &mut found, resolve)?;
             Ok((staged, found, resolution))
         });
@@ -205,7 +241,7 @@ impl Scene {
 }
 
 /// The dataset as its snapshots show it, or as it is.
-fn shown(plain: &Layout, lake: Option<&Arc<Lake>>) -> Layout {
+pub(super) fn shown(plain: &Layout, lake: Option<&Arc<Lake>>) -> Layout {
     lake.map_or_else(|| plain.clone(), Lake::layout)
 }
 
@@ -244,6 +280,6 @@ fn known(published: &[Published], ids: &[u128]) -> Result<bool> {
 }
 
 /// Runs what waits for the dataset. Requests to an object store need the runtime's other threads meanwhile.
-fn waiting<T>(layout: &Layout, work: impl FnOnce() -> T) -> T {
+pub(in crate::commands) fn waiting<T>(layout: &Layout, work: impl FnOnce() -> T) -> T {
     if layout.store().folder().is_some() { work() } else { block_in_place(work) }
 }

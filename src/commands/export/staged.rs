@@ -10,27 +10,33 @@ use crate::error::{Error, Kind, Result};
 use crate::list::{Listed, Request};
 use crate::rows::flatten::Flat;
 use crate::rows::partition::Partition;
-use crate::stage::{Cut, Header, Recalled, Stage};
+use crate::stage::{Asked, Cut, Header, Recalled, Stage};
 
 /// What walks leave behind them.
 pub struct Staged {
     pub stage: Stage,
     pub rejects: Rejects,
+    pub looks: Looks,
+    /// Ids of some sessions that were listed last, the latest at the end.
+    some: VecDeque<String>,
+    ceiling: Ceiling,
+}
+
+/// What has been listed, whether or not it gets rows.
+pub struct Looks {
     /// What was listed and gets no rows.
     pub cut: Cut,
     /// What each walk was shown, by the number of its leg.
     seen: BTreeMap<usize, Seen>,
     /// What the server's filters let through.
     filtered: Filtered,
-    /// Ids of some sessions that were listed last, the latest at the end.
-    some: VecDeque<String>,
-    ceiling: Ceiling,
 }
 
 /// How many partitions a run may make.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Ceiling {
-    most: usize,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ceiling {
+    /// `None` for any number.
+    most: Option<usize>,
     /// Partitions that the dataset had when the run began; these do not count.
     found: BTreeSet<Partition>,
 }
@@ -38,7 +44,7 @@ struct Ceiling {
 impl Ceiling {
     /// Refuses a stage that would make too many.
     fn refuse(&self, stage: &Stage, layout: &Layout) -> Result<()> {
-        let Self { most, found } = self;
+        let Self { most: Some(most), found } = self else { return Ok(()) };
         if stage.partitions().len() <= *most {
             return Ok(());
         }
@@ -91,19 +97,39 @@ pub struct Filtered {
 }
 
 impl Staged {
+    /// Nothing yet but what others have left in the stage.
+    pub fn new(stage: Stage, rejects: Rejects, cut: Cut, ceiling: Ceiling) -> Self {
+        let (seen, filtered, some) = Default::default();
+        Self { stage, rejects, looks: Looks { cut, seen, filtered }, some, ceiling }
+    }
+
+    /// Takes over what others have staged for a walk: their rejects, and what they were shown. Calls with each of their answers, in
+    /// the order in which they came.
+    pub fn take_over(&mut self, leg: &Leg, layout: &Layout, mut each: impl FnMut(Recalled)) -> Result<()> {
+        let Self { stage, rejects, looks, ceiling, .. } = self;
+        ceiling.refuse(stage, layout)?;
+        stage.recalled_rejects(|page, reject| rejects.add(page, None, vec![reject]))?;
+        stage.each_taken_over(|response, answer| {
+            looks.look(leg, Shown::of(&answer), response)?;
+            each(answer);
+            Ok(())
+        })
+    }
+
     /// Stages the rows of an answer to a request of a walk, and keeps its rejects. A session that was asked for alone
-    /// has no request.
-    pub fn add(&mut self, request: Option<(&Leg, Request)>, flat: Flat, layout: &Layout) -> Result<()> {
-        if let Some((leg, _)) = request {
-            self.look(
+    /// has no request. With the request comes when it was answered, in microseconds.
+    pub fn add(&mut self, request: Option<(&Leg, Request, i64)>, flat: Flat, layout: &Layout) -> Result<()> {
+        if let Some((leg, ..)) = request {
+            self.looks.look(
                 leg,
                 Shown { listed: &flat.listed, cut: &flat.cut, foreign: flat.foreign },
                 self.stage.answers(),
             )?;
             self.remember(&flat.some);
         }
-        self.stage.append(&flat, layout.by(), request.map(|(leg, request)| (leg.number, request.window)))?;
-        let (page, size) = request.map_or((0, None), |(_, request)| (request.page, Some(request.window.size)));
+        let asked = request.map(|(leg, request, at)| Asked { leg: leg.number, window: request.window, at });
+        self.stage.append(&flat, layout.by(), asked)?;
+        let (page, size) = request.map_or((0, None), |(_, request, _)| (request.page, Some(request.window.size)));
         self.ceiling.refuse(&self.stage, layout)?;
         self.rejects.add(page, size, flat.rejects)
     }
@@ -121,6 +147,36 @@ impl Staged {
         self.some.iter().cloned().collect()
     }
 
+    /// Whether the server's filter for dates has done what it should, so that a walk without it is not needed. One that
+    /// finds nothing may be misunderstood, one that lets others through is.
+    pub fn can_skip(&self, leg: &Leg) -> bool {
+        let seen = leg.instead_of.map(|number| self.looks.seen.get(&number).copied().unwrap_or_default());
+        seen.is_some_and(|seen| seen.kept && !seen.foreign)
+    }
+
+    /// What has come of the server's filters over all walks.
+    pub fn filtered(&self, legs: &[Leg]) -> Filtered {
+        let met = |meeting: &str| {
+            let asks = |leg: &&Leg| leg.filter.meeting.as_deref() == Some(meeting);
+            legs.iter().filter(asks).any(|leg| self.looks.seen.get(&leg.number).is_some_and(|seen| seen.met))
+        };
+        let mut unlisted: Vec<_> = legs.iter().filter_map(|leg| leg.filter.meeting.clone()).collect();
+        unlisted.dedup();
+        unlisted.retain(|meeting| !met(meeting));
+        unlisted.sort();
+        unlisted.dedup();
+        Filtered { unlisted, ..self.looks.filtered.clone() }
+    }
+}
+
+impl<'a> Shown<'a> {
+    fn of(answer: &'a Recalled) -> Self {
+        let Recalled { rows, cut, foreign, .. } = answer;
+        Self { listed: rows, cut, foreign: *foreign }
+    }
+}
+
+impl Looks {
     /// Takes note of what a response has listed for a walk.
     pub fn look(&mut self, leg: &Leg, shown: Shown<'_>, response: u64) -> Result<()> {
         let Shown { listed, cut, foreign } = shown;
@@ -141,27 +197,6 @@ impl Staged {
         self.filtered.dates += dates;
         cut.iter().try_for_each(|row| self.cut.add(*row, response))
     }
-
-    /// Whether the server's filter for dates has done what it should, so that a walk without it is not needed. One that
-    /// finds nothing may be misunderstood, one that lets others through is.
-    pub fn can_skip(&self, leg: &Leg) -> bool {
-        let seen = leg.instead_of.map(|number| self.seen.get(&number).copied().unwrap_or_default());
-        seen.is_some_and(|seen| seen.kept && !seen.foreign)
-    }
-
-    /// What has come of the server's filters over all walks.
-    pub fn filtered(&self, legs: &[Leg]) -> Filtered {
-        let met = |meeting: &str| {
-            let asks = |leg: &&Leg| leg.filter.meeting.as_deref() == Some(meeting);
-            legs.iter().filter(asks).any(|leg| self.seen.get(&leg.number).is_some_and(|seen| seen.met))
-        };
-        let mut unlisted: Vec<_> = legs.iter().filter_map(|leg| leg.filter.meeting.clone()).collect();
-        unlisted.dedup();
-        unlisted.retain(|meeting| !met(meeting));
-        unlisted.sort();
-        unlisted.dedup();
-        Filtered { unlisted, ..self.filtered.clone() }
-    }
 }
 
 impl Run {
@@ -169,8 +204,7 @@ impl Run {
     pub(super) fn stage(&self, scene: &Scene) -> Result<(Staged, Vec<Recalled>)> {
         let (chosen, layout) = (&scene.chosen, &scene.driver.layout);
         let folder = &self.destination.stage;
-        let found = scene.found.keys().copied().collect();
-        let ceiling = Ceiling { most: self.config.dataset.max_partitions, found };
+        let ceiling = self.ceiling(scene);
         let (stage, recalled) = if self.destination.is_dry {
             (Stage::nameless(folder, scene.now)?, Vec::new())
         } else {
@@ -179,26 +213,22 @@ impl Run {
         if !recalled.is_empty() {
             tracing::info!("a stopped run is continued: {} answers are read already", recalled.len());
         }
-        let mut staged = Staged {
-            stage,
-            rejects: Rejects::new(layout, &self.run_id, scene.now)?,
-            cut: Cut::new(folder)?,
-            seen: BTreeMap::new(),
-            filtered: Filtered::default(),
-            some: VecDeque::new(),
-            ceiling,
-        };
+        let rejects = Rejects::new(layout, &self.run_id, scene.now)?;
+        let mut staged = Staged::new(stage, rejects, Cut::new(folder)?, ceiling);
         let Staged { stage, rejects, .. } = &mut staged;
         // Under which number the page was asked for is not known any more.
         stage.recalled_rejects(|page, reject| rejects.add(page, None, vec![reject]))?;
         let legs = chosen.legs();
         for (response, answer) in (0..).zip(&recalled) {
             if let Some(leg) = legs.get(answer.leg) {
-                let Recalled { rows: listed, cut, foreign, .. } = answer;
-                staged.look(leg, Shown { listed, cut, foreign: *foreign }, response)?;
+                staged.looks.look(leg, Shown::of(answer), response)?;
             }
         }
         Ok((staged, recalled))
+    }
+
+    pub(in crate::commands) fn ceiling(&self, scene: &Scene) -> Ceiling {
+        Ceiling { most: Some(self.config.dataset.max_partitions), found: scene.found.keys().copied().collect() }
     }
 
     /// A stage that outlives this run if it is stopped.

@@ -9,6 +9,7 @@ use crate::commands::{Ended, Setting, shortfall};
 use crate::dataset::destination::Destination;
 use crate::dataset::erasures::{self, Erase};
 use crate::dataset::receipt;
+use crate::dataset::split::UnderPurge;
 use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::Identifier;
 use crate::rows::method::Method;
@@ -34,7 +35,8 @@ pub async fn purge(setting: Setting<'_>, global: &Global, purge: &Purge, stop: S
         refuse_unknowable(erase, destination.layout.method())?;
     }
     destination.terms.wait = purge.wait;
-    let job = super::Purge { task, config, destination, run_id, clock, stop, progress };
+    let split = UnderPurge::seeker(&config, environment, &run_id, &stop);
+    let job = super::Purge { task, config, destination, split, run_id, clock, stop, progress };
     let receipt::Ended { receipt, shortfall, error } = job.execute().await;
     let text = if error.is_none() { summary::of_purge(&receipt, &dataset, global.dry_run) } else { String::new() };
     let error = error.or_else(|| shortfall.map(|_| shortfall::of_purge(&receipt)));

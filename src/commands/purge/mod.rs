@@ -31,6 +31,7 @@ use crate::dataset::receipt::purged::Removed;
 use crate::dataset::receipt::thinned::thin;
 use crate::dataset::receipt::{self, Ended, Receipt};
 use crate::dataset::rejects;
+use crate::dataset::split::{Seeker, under_way};
 use crate::error::{Error, Kind, Result};
 use crate::rows::erasure::Hash;
 use crate::stage::Stage;
@@ -50,6 +51,8 @@ pub struct Purge {
     pub config: Config,
     /// Where the dataset is, where rows wait for it, and whether anything may be written.
     pub destination: Destination,
+    /// What finds the split under way, if there is one.
+    pub split: Seeker,
     /// The name of the run, sortable by time and unique: `20261126T064421260Z-8fa0bc`.
     pub run_id: String,
     /// The clock by which the purge tells when it began and ended.
@@ -85,6 +88,8 @@ struct Job {
     keep: Duration,
     /// Where rows of the dataset may wait.
     stages: Vec<Below>,
+    /// What finds the split under way, whose rows wait elsewhere.
+    split: Seeker,
     run_id: String,
     /// Whether the purge only counts what would go (`--dry-run`).
     is_dry: bool,
@@ -150,9 +155,9 @@ impl Purge {
     }
 
     async fn work(self, receipt: &mut Receipt) -> Result<End> {
-        let Self { task, config, destination, run_id, clock, stop, progress } = self;
+        let Self { task, config, destination, split, run_id, clock, stop, progress } = self;
         let absent = only_leftovers(&destination, &clock)?;
-        let lease = admission::admit(&destination, &run_id, &clock, &stop, Purpose::Run).await?;
+        let lease = admission::admit(&destination, &run_id, &clock, &stop, Purpose::Purge).await?;
         let Destination { layout, stages, is_dry, .. } = destination;
         let (author, keep) = (Author { run_id: run_id.clone(), clock }, config.snapshots.keep);
         let lake = block_in_place(|| snapshots(&layout, &config, &author, &stop, is_dry))?;
@@ -160,9 +165,9 @@ impl Purge {
         let waiting = stop.clone();
         let alone = lease.as_ref().is_some_and(Lease::keeps_others_out);
         let origin = Origin { at: receipt.started_at.clone(), run_id: run_id.clone() };
-        let job = Arc::new(Job { layout, lake, author, keep, stages, run_id, is_dry, alone, stop, progress });
+        let job = Arc::new(Job { layout, lake, author, keep, stages, split, run_id, is_dry, alone, stop, progress });
         if let Some(absent) = absent {
-            on_thread(&job, |job| job.sweep(&mut Vec::new()).and(rejects::forget(&job.layout))).await??;
+            on_thread(&job, Job::remove_leftovers).await??;
             tracing::warn!("what a stopped first run had read is removed; no rule is stored");
             return Err(absent);
         }
@@ -180,6 +185,11 @@ impl Purge {
                 let unmatched = plan.unmatched(&erase);
                 if !unmatched.is_empty() && !is_dry {
                     job.progress.finish();
+                    if under_way::noted(&job.layout)?.is_some() {
+                        tracing::warn!(
+                            "a split is under way, and what it has read is not looked through: --yes stores the rule for that, too"
+                        );
+                    }
                     consent.to(&unmatched, &waiting).await?;
                 }
                 let had_restored = job.erase(plan, receipt).await?;
@@ -214,6 +224,9 @@ fn snapshots(
 fn only_leftovers(destination: &Destination, clock: &Clock) -> Result<Option<Error>> {
     let Err(absent) = admission::refuse_absent(destination, clock) else { return Ok(None) };
     if absent.kind() == Kind::Absent && !destination.is_dry {
+        if under_way::noted(&destination.layout)?.is_some() {
+            return Ok(Some(absent));
+        }
         for stage in &destination.stages {
             if Stage::is_there(stage)? {
                 return Ok(Some(absent));
@@ -276,6 +289,7 @@ impl Job {
 
     fn perform(&self, plan: &mut Plan, done: &mut Done) -> Result<()> {
         plan.erasures.store(&self.layout)?;
+        self.give_up_split(&mut done.unreached)?;
         let rules = plan.rules()?;
         if let Some(state) = plan.state.as_mut().filter(|_| !plan.inspection.restored().is_empty()) {
             // A kill must not leave a restored file that was rewritten, and a fence that rests on the one before it.

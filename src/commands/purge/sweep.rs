@@ -2,6 +2,7 @@
 
 use super::Job;
 use crate::commands::sweep;
+use crate::dataset::{lake, rejects};
 use crate::error::Result;
 use crate::stage::Stage;
 
@@ -17,6 +18,23 @@ impl Job {
         }
         let swept = sweep::sweep(&self.layout, &self.stages, unreached);
         erased.and(swept)
+    }
+
+    /// Gives up the split under way, whose rows were read before this purge.
+    pub(super) fn give_up_split(&self, unreached: &mut Vec<String>) -> Result<()> {
+        match (self.split)(&self.layout)? {
+            Some(split) => split.give_up(&self.layout, unreached),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes what first runs have read that have published nothing yet, and the raw records of these.
+    pub(super) fn remove_leftovers(&self) -> Result<()> {
+        let mut unreached = Vec::new();
+        self.give_up_split(&mut unreached)?;
+        // Files of a first snapshot that nobody has committed.
+        let erased = lake::erase(&self.layout);
+        erased.and(self.sweep(&mut unreached)).and(rejects::forget(&self.layout))
     }
 
     /// What repairs have set aside, which is left to a person.

@@ -25,6 +25,8 @@ impl Job {
         // force, and without it from then on.
         State::forget(&self.layout, &BTreeSet::new(), &self.run_id)?;
         erasures.store(&self.layout)?;
+        // What it has read was read by the rule.
+        self.give_up_split(&mut Vec::new())?;
         if let (Some(mut state), _) = look(&self.layout)? {
             state.know(erasures.epoch());
             state.store(&self.layout, &self.run_id)?;

@@ -212,6 +212,23 @@ impl Lake {
         Error::new(Kind::Unreadable, format!("{what}: {}", self.store().place(&entry.place()))).hint(WAY_OUT)
     }
 
+    /// Lists an immutable file in the next snapshot that another process has put there, in place of a plain one.
+    ///
+    /// # Errors
+    /// `Unreadable` where it is not there, or is none; `Destination`.
+    pub fn adopt(&self, plain: &str, sha256: &str) -> Result<Version> {
+        let place = paths::whole(&paths::immutable(plain, sha256));
+        let missing = || {
+            let what = format!("an immutable file that a task has made is missing: {}", self.store().place(&place));
+            Error::new(Kind::Unreadable, what).hint("plan anew: `rollbook split drop`, then `rollbook split plan`")
+        };
+        let (file, _) = self.store().open(&place)?.ok_or_else(missing)?;
+        let entry = Entry::of(plain, sha256, &file).map_err(|error| damaged(&self.store().place(&place), error))?;
+        let new = version(&entry);
+        self.held().pending.insert(plain.to_owned(), Some(entry));
+        Ok(new)
+    }
+
     /// Puts a draft among the immutable files, by its content.
     fn keep_draft(&self, draft: Draft) -> Result<Entry> {
         let plain = draft.path().to_owned();

@@ -9,7 +9,7 @@ use super::{RUNS, stored_at};
 use crate::error::Result;
 
 /// The commands that read sessions from the API.
-const READERS: [&str; 3] = ["export", "backfill", "demo"];
+const READERS: [&str; 4] = ["export", "backfill", "demo", "split"];
 
 /// A file as a receipt names it.
 #[derive(Debug, Clone, Deserialize)]
@@ -59,6 +59,28 @@ pub struct Source {
     pub version: String,
     /// The origin that the run asked.
     pub base_url: String,
+}
+
+/// The receipt of a run, as it is stored; `None` where there is none.
+///
+/// # Errors
+/// `Destination`.
+pub fn text(layout: &Layout, run_id: &str) -> Result<Option<String>> {
+    let read = layout.store().read(&stored_at(run_id))?;
+    Ok(read.map(|(text, _)| String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// With which code a run ended whose receipt is stored; `None` where none is.
+///
+/// # Errors
+/// `Destination`.
+pub fn exit_code(layout: &Layout, run_id: &str) -> Result<Option<u8>> {
+    #[derive(Deserialize)]
+    struct Ended {
+        exit_code: u8,
+    }
+    let ended = text(layout, run_id)?.and_then(|text| serde_json::from_str::<Ended>(&text).ok());
+    Ok(ended.map(|ended| ended.exit_code))
 }
 
 /// Calls with the path of each receipt of a dataset and what it says; `None` where it is of no known form, or names what is no

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::is_zero;
 use crate::walk::{Counts, Evidence, Verdict};
 
 /// What the walk showed, and how.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Walk {
     /// How strongly the run can show that nothing is missed.
     pub evidence: Evidence,
@@ -38,7 +38,7 @@ pub struct Walk {
     /// Fields unknown to this version: names, and how often they were read.
     pub unknown_fields: BTreeMap<String, u64>,
     /// How often fields were read of names beyond those that are told apart.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub more_unknown_fields: u64,
     /// Rows of other meetings that the API's own filter let through, repeated ones counted; they got no rows.
     pub foreign_meetings: u64,
@@ -49,7 +49,7 @@ pub struct Walk {
 }
 
 /// Sessions that were asked for one by one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vanished {
     /// How many were asked for: running ones, and known ones that should have been listed.
     pub asked: u64,
@@ -71,11 +71,11 @@ pub struct Vanished {
     pub unreachable: Vec<String>,
     /// Whether a session that was listed was answered by its id: `answered`, `not_answered`, `none_listed`; null where
     /// every session that was asked for was there.
-    pub control: Option<&'static str>,
+    pub control: Option<String>,
 }
 
 /// Sessions that had ended, and of which an answer lacked what another one, of this run or an earlier one, had.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Poorer {
     /// How many sessions came with less than is known of them.
     pub sessions: u64,
@@ -84,7 +84,7 @@ pub struct Poorer {
 }
 
 /// A session whose answer is owed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owes {
     /// The session's id, as it was listed.
     pub session_id: String,

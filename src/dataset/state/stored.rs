@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Covered, Found, Recorded, State, path};
+use crate::dataset::identity::Moving;
 use crate::dataset::layout::Layout;
 use crate::dataset::sealed;
 use crate::error::Result;
@@ -76,6 +77,26 @@ impl State {
     /// As [`State::forget`].
     pub fn restore(layout: &Layout, files: &BTreeMap<String, Recorded>, run_id: &str) -> Result<()> {
         Self::change(layout, run_id, |state| state.files.clone_from(files))
+    }
+
+    /// Has the stored state name sessions that are moving, for a run that publishes by several processes. Nothing else is changed, and
+    /// nothing at all where `may` says so of what is stored. False where there is no state.
+    ///
+    /// # Errors
+    /// Its own; as [`State::forget`].
+    pub fn announce(layout: &Layout, moving: &Moving, run_id: &str, may: impl Fn(&Self) -> Result<()>) -> Result<bool> {
+        let attempt = || {
+            let Found::Known(mut state) = Self::look(layout)? else { return Ok(Some(false)) };
+            may(&state)?;
+            if !state.moves(moving) {
+                return Ok(Some(true));
+            }
+            // Purges are looked for in the receipts from the last run on.
+            state.erasures = state.purges(layout)?;
+            state.last_run = Some(run_id.to_owned());
+            Ok(matches!(state.put(layout)?, Swap::Done(_)).then_some(true))
+        };
+        unless_raced(ROUNDS, || layout.store().place(&path()), attempt)
     }
 
     /// Changes the stored state, if there is one, so that the next run reads everything.

@@ -29,14 +29,15 @@ impl Trail {
         Self { parts: BTreeMap::new(), record: Record::of(record), unchanged: BTreeMap::new() }
     }
 
-    /// Puts partitions in place, until one is told to stop. What they will be is written down first, which takes as long for
+    /// Puts partitions in place, until one is told to stop: before one of them, or behind it. What they will be is written down first, which takes as long for
     /// several as for one.
     pub fn put(
         &mut self,
         layout: &Layout,
         made: Vec<Made<'_>>,
         finished: &mut BTreeMap<Partition, Versions>,
-        mut go_on: impl FnMut() -> Result<()>,
+        may_go_on: impl Fn() -> Result<()>,
+        mut placed: impl FnMut() -> Result<()>,
     ) -> Result<()> {
         self.record.extend(layout, made.iter().flat_map(|(_, ready, _)| ready.entries()).collect())?;
         for (partition, ready, unchanged) in made {
@@ -44,9 +45,10 @@ impl Trail {
                 // Once this run has written them, all are as they were.
                 self.unchanged.entry(partition).or_insert(unchanged);
             }
+            may_go_on()?;
             let swapped = ready.swap(|part| self.placed(partition, part));
             finished.insert(partition, swapped?);
-            go_on()?;
+            placed()?;
         }
         Ok(())
     }
