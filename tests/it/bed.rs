@@ -187,7 +187,7 @@ impl Ran {
     }
 }
 
-fn cells(batch: &RecordBatch, row: usize) -> Vec<(String, String)> {
+pub fn cells(batch: &RecordBatch, row: usize) -> Vec<(String, String)> {
     let fields = batch.schema();
     let cell = |index: usize| (fields.field(index).name().clone(), cell(batch.column(index), row));
     (0..batch.num_columns()).map(cell).collect()

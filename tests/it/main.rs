@@ -68,6 +68,8 @@ mod secrets;
 mod servers;
 mod signals;
 mod spark;
+mod split;
+mod split_spark;
 mod status;
 mod stores;
 mod survival;

@@ -23,6 +23,9 @@ command = ["/bin/true"]
 api_key_env = "BETA_KEY"
 secret_key_env = "BETA_SECRET"
 
+[profile.gamma]
+token_file_env = "GAMMA_FILE"
+
 [profile."odd name"]
 dataset.url = "./odd"
 "#;
@@ -68,7 +71,7 @@ fn a_profile_lies_over_the_file_and_below_the_environment() {
 #[test]
 fn an_unknown_profile_is_refused_with_the_list() {
     let ran = config(&bed(SETTINGS), &["--profile", "acmee"], &[]);
-    let expected = "error: no such profile in the settings: acmee\nhint: the profiles in ./rollbook.toml are acme, beta, odd name\n";
+    let expected = "error: no such profile in the settings: acmee\nhint: the profiles in ./rollbook.toml are acme, beta, gamma, odd name\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (2, expected));
     let ran = config(&bed("[api]"), &[], &[("ROLLBOOK_PROFILE", "acme")]);
     assert!(ran.code == 2 && ran.stderr.contains("./rollbook.toml has none"), "{ran:?}");
@@ -163,6 +166,13 @@ fn credentials_are_those_that_the_profile_names_and_no_others() {
     assert!(ran.code == 2 && ran.stderr.contains("BETA_KEY is set, but not BETA_SECRET\nhint: set both"), "{ran:?}");
     let ran = run("odd name", &[("VIDEOSDK_TOKEN", TOKEN)]);
     assert_eq!(ran.code, 0, "{ran:?}");
+    let (file, none) = (bed.folder.path().join("token"), bed.folder.path().join("none"));
+    fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let ran = run("gamma", &[("GAMMA_FILE", file.to_str().unwrap()), ("VIDEOSDK_TOKEN", "another")]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("the profile in force: gamma; credentials come from GAMMA_FILE"), "{ran:?}");
+    let ran = run("gamma", &[("GAMMA_FILE", none.to_str().unwrap())]);
+    assert!(ran.code == 2 && ran.stderr.contains("/none"), "{ran:?}");
     let refused = run("acme", &[("ACME_TOKEN", "\"quoted\"")]);
     assert!(refused.code == 2 && refused.stderr.contains("in quotes: ACME_TOKEN"), "{refused:?}");
 }

@@ -25,6 +25,11 @@ pub fn python_with_lakes() -> PathBuf {
     environment("requirements-lake.txt", "python-lake")
 }
 
+/// One with the newest Spark, and what its Connect needs.
+pub fn python_with_spark_connect() -> PathBuf {
+    environment("requirements-split.txt", "python-split")
+}
+
 fn environment(requirements: &str, folder: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let requirements = root.join("tests/readers").join(requirements);

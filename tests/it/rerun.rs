@@ -231,7 +231,7 @@ fn a_published_file_that_is_gone_is_an_error_even_without_the_state() {
 #[test]
 fn a_run_that_fails_while_it_publishes_records_what_is_in_place() {
     let mut partly = 0;
-    for step in (1..).step_by(4) {
+    for step in (1..).step_by(3) {
         let bed = Bed::new(Options::new(account(50)));
         let ran =
             Ran::of(bed.export(&["--json"]).env("ROLLBOOK_TEST_FAULTS", format!("fail:{step}")).output().unwrap());
