@@ -1,4 +1,4 @@
-"""Runs the DAG with Airflow itself, a night for each kind of end, and writes as JSON what became of each.
+"""Runs the DAGs with Airflow itself, a night for each kind of end, and writes as JSON what became of each.
 
 Started by `on_airflow.py` in an environment where AIRFLOW_HOME is new and rollbook is on the PATH.
 """
@@ -15,19 +15,20 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import bed
+import plain
 
 HOME = Path(os.environ["AIRFLOW_HOME"])
 
 
-def loaded():
-    """The DAG as Airflow reads it from the folder."""
+def loaded(name: str):
+    """A DAG as Airflow reads it from the folder."""
     from airflow.dag_processing.dagbag import BundleDagBag
 
     folder = HOME / "dags"
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
     bed.equal(dict(bag.import_errors), {}, "import errors")
-    bed.equal(list(bag.dags), ["rollbook"], "DAGs")
-    return bag.dags["rollbook"]
+    bed.equal(sorted(bag.dags), ["rollbook", "rollbook_split"], "DAGs")
+    return bag.dags[name]
 
 
 class Nights:
@@ -37,10 +38,25 @@ class Nights:
 
     def run(self, name: str, url: str, token: str = bed.TOKEN, change: Callable = lambda export: None, **settings: str) -> None:
         """A night with an API at an address. `change` may set what a night of the check can't wait for."""
-        dag = loaded()
+        dag = loaded("rollbook")
         export = dag.task_dict["export"]
         export.retry_delay = timedelta(seconds=1)
         change(export)
+        tasks = self.test(name, dag, url, token, **settings)
+        self.told[name] |= {
+            "export": tasks["export"].state,
+            "tries": tasks["export"].try_number,
+            "proven": tasks["proven"].state,
+            "exit_codes": [json.loads(path.read_text())["exit_code"] for path in sorted(HOME.glob(f"{name}/_rollbook/runs/*.json"))],
+        }
+
+    def split(self, name: str, url: str, token: str = bed.TOKEN) -> None:
+        """A night of the DAG whose tasks are mapped."""
+        tasks = self.test(name, loaded("rollbook_split"), url, token, AIRFLOW_VAR_ROLLBOOK_SPLITS=str(HOME / "splits" / name))
+        self.told[name]["tasks"] = {label: task.state for label, task in tasks.items()}
+
+    def test(self, name: str, dag, url: str, token: str, **settings: str) -> dict:
+        """Runs a DAG; returns its tasks by name, a mapped one with its number."""
         os.environ |= settings | {
             "ROLLBOOK_API_BASE_URL": url,
             "ROLLBOOK_DATASET_URL": str(HOME / name),
@@ -48,15 +64,9 @@ class Nights:
         }
         self.mailbox.messages.clear()
         run = dag.test(logical_date=datetime(2026, 11, 1 + len(self.told), 3, 30, tzinfo=timezone.utc))
-        tasks = {task.task_id: task for task in run.get_task_instances()}
-        self.told[name] = {
-            "run": run.state,
-            "export": tasks["export"].state,
-            "tries": tasks["export"].try_number,
-            "proven": tasks["proven"].state,
-            "mails": [mail_text(message) for message in self.mailbox.messages],
-            "exit_codes": [json.loads(path.read_text())["exit_code"] for path in sorted(HOME.glob(f"{name}/_rollbook/runs/*.json"))],
-        }
+        self.told[name] = {"run": run.state, "mails": [mail_text(message) for message in self.mailbox.messages]}
+        tasks = run.get_task_instances()
+        return {task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]": task for task in tasks}
 
 
 def mail_text(message: str) -> str:
@@ -80,7 +90,20 @@ def main(rollbook: Path) -> dict:
             relenting = {"on_retry_callback": [lambda _: throttle.relent()]}
             nights.run("throttled", throttle.url, change=lambda export: vars(export).update(relenting), ROLLBOOK_API_RETRY_BUDGET="1s")
             nights.told["throttled"]["refused"] = throttle.refused
+        splits(rollbook, nights)
     return nights.told
+
+
+def splits(rollbook: Path, nights: Nights) -> None:
+    os.environ["ROLLBOOK_DATASET_PARTITION_BY"] = plain.PARTITION_BY
+    (HOME / "splits").mkdir()
+    with bed.Api(rollbook, *plain.ACCOUNT) as api:
+        expected = plain.Plain(rollbook, api, HOME)
+        nights.split("split", api.url)
+        expected.equals(HOME / "split")
+        nights.split("split refused", api.url, token="another-token")
+    with bed.Api(rollbook, *plain.ACCOUNT, "--reject-every", "50") as odd:
+        nights.split("split odd", odd.url)
 
 
 def short(export) -> None:

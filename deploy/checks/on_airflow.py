@@ -1,9 +1,11 @@
-"""The Airflow DAG, run by the Airflow that requirements.txt names."""
+"""The Airflow DAGs, run by the Airflow that requirements.txt names."""
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +15,7 @@ from pages import commands, text
 
 
 def nights(rollbook: Path, folder: Path) -> None:
-    """Airflow: 0 succeeds, 429 is tried again, 3 warns and skips, 4 fails at once, a timeout stops the run."""
+    """Airflow: 0 succeeds, 429 is tried again, 3 warns and skips, 4 fails at once, a timeout stops the run; mapped tasks, too."""
     programs = folder / "bin"
     programs.mkdir()
     (programs / "rollbook").symlink_to(rollbook)
@@ -28,6 +30,7 @@ def nights(rollbook: Path, folder: Path) -> None:
     }
     run("airflow", "db", "migrate", env=environment)
     follow_page(rollbook, folder, environment)
+    shutil.copy(DEPLOY / "airflow/rollbook_split_dag.py", folder / "airflow/dags")
     told = folder / "told.json"
     log = run(sys.executable, DEPLOY / "checks/airflow_nights.py", rollbook, told, env=environment)
     nights = json.loads(told.read_text())
@@ -50,6 +53,47 @@ def nights(rollbook: Path, folder: Path) -> None:
     contains(refused, "rollbook has failed", "exit code 4: the API answered 401")
     [slow] = ended("slow", "failed", "failed", "upstream_failed", 1, [143])
     contains(slow, "rollbook has failed")
+    splits(nights)
+
+
+def splits(nights: dict[str, dict]) -> None:
+    """What became of the nights with mapped tasks. That the first one wrote what a plain export does was compared there."""
+
+    def ended(name: str, run: str, **states: str) -> list[str]:
+        """`states` has the tasks that are there but have not succeeded."""
+        tasks = nights[name]["tasks"]
+        equal(nights[name]["run"], run, f"the night {name!r}")
+        equal({task: state for task, state in tasks.items() if state != "success"}, states, f"tasks of the night {name!r}")
+        return nights[name]["mails"]
+
+    equal(ended("split", "success", failed="skipped"), [], "mails of a good split")
+    for step in ("fetch", "publish"):
+        mapped = [task for task in nights["split"]["tasks"] if task.startswith(f"{step}[")]
+        equal(len(mapped) > 1, True, f"{step} is mapped: {mapped}")
+    [warning] = ended("split odd", "success", proven="skipped", failed="skipped")
+    contains(warning, "rollbook: not shown to be complete", "new records could not be read whole")
+    later = ("fetch_tasks", "fetch", "join", "publish_tasks", "publish", "finish", "proven")
+    [refused] = ended("split refused", "failed", plan="failed", failed="failed", **dict.fromkeys(later, "upstream_failed"))
+    contains(refused, "rollbook has failed")
+
+
+def alike(_: Path, __: Path) -> None:
+    """Airflow: what the two DAGs have in common is the same in both."""
+    night, split = (definitions(DEPLOY / f"airflow/{name}.py") for name in ("rollbook_dag", "rollbook_split_dag"))
+    for name in ("WRITTEN", "WORTH_ANOTHER_TRY", "CONNECTION", "environment", "on_kill"):
+        equal(split[name], night[name], name)
+
+
+def definitions(file: Path) -> dict[str, str]:
+    """The source of each constant, function and method of a file."""
+    text = file.read_text()
+    found = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = ast.get_source_segment(text, node)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = ast.get_source_segment(text, node)
+    return found
 
 
 def follow_page(rollbook: Path, folder: Path, environment: dict[str, str]) -> None:
@@ -67,4 +111,4 @@ def follow_page(rollbook: Path, folder: Path, environment: dict[str, str]) -> No
     contains(printed, "No data found", "rollbook has ended with exit code 0")
 
 
-CHECKS = [nights]
+CHECKS = [nights, alike]
