@@ -2,8 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
-/// More tasks than any cluster needs: the ceiling is what the API answers.
-const MOST_TASKS: u64 = 256; // as `split::records` has it
+use crate::dataset::split::records::MOST_TASKS;
 
 /// `rollbook split`
 #[derive(Debug, Args)]

@@ -102,10 +102,7 @@ impl Chosen {
     /// responses was asked for, in microseconds; what was listed later is not covered.
     pub fn covered(&self, verdict: &Verdict, before: Option<&Covered>, asked_at: i64) -> Option<Covered> {
         let Some(newest) = verdict.newest else { return before.cloned() };
-        let full_at = match self.goal {
-            Goal::Nightly { .. } => before.and_then(Covered::full_at).unwrap_or(asked_at),
-            Goal::Full | Goal::Since { .. } | Goal::Range { .. } | Goal::Survey | Goal::Stretch { .. } => asked_at,
-        };
+        let full_at = before.filter(|_| self.is_night()).and_then(Covered::full_at).unwrap_or(asked_at);
         // A night adds to the last full walk; another full walk takes its place.
         let disproof = before.filter(|_| self.is_night()).and_then(Covered::disproof);
         let order = verdict.order.map(Order::of);
@@ -154,20 +151,17 @@ impl Chosen {
 
     /// Which of the sessions that are owed it asks for.
     pub const fn dues(&self) -> Dues {
-        match self.goal {
-            _ if !self.moves_fence => Dues::Covered,
-            Goal::Nightly { .. } => Dues::Reachable,
-            Goal::Full | Goal::Since { .. } | Goal::Range { .. } | Goal::Survey | Goal::Stretch { .. } => Dues::All,
+        match (self.moves_fence, self.is_night()) {
+            (false, _) => Dues::Covered,
+            (true, true) => Dues::Reachable,
+            (true, false) => Dues::All,
         }
     }
 
     /// Whether a running session with this start is asked for where the walk did not return it. Full walks look for all.
     pub fn looks_for(&self, start: Option<i64>, now: i64, ledger_max_age: Duration) -> bool {
         let is_young = |start: i64| start >= now.saturating_sub(micros(ledger_max_age));
-        let is_due = match self.goal {
-            Goal::Nightly { .. } => start.is_some_and(is_young),
-            Goal::Full | Goal::Since { .. } | Goal::Range { .. } | Goal::Survey | Goal::Stretch { .. } => true,
-        };
+        let is_due = !self.is_night() || start.is_some_and(is_young);
         self.moves_fence && is_due && self.kept.has(start)
     }
 }
@@ -210,9 +204,7 @@ fn export(
     let since = floor.map(timestamp::text);
     let (kind, from) = match goal {
         Goal::Nightly { down_to } => ("nightly", Some(timestamp::text(down_to))),
-        Goal::Full | Goal::Since { .. } | Goal::Range { .. } | Goal::Survey | Goal::Stretch { .. } => {
-            ("full", since.clone())
-        }
+        _ => ("full", since.clone()),
     };
     Chosen {
         goal,
@@ -286,12 +278,12 @@ fn filters(meetings: &[String], range: Option<Range>) -> Vec<Filter> {
     meetings.into_iter().map(|meeting| Filter { meeting: Some(meeting), range }).collect()
 }
 
-/// How far a nightly run goes back, or what speaks for everything.
 /// Why the next night would read the whole list; `None` where it would not. `floor`: as from [`floor`]; `now` in microseconds.
 pub fn why_full(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Option<String> {
     nightly(covered, floor, config, now).err()
 }
 
+/// How far a nightly run goes back, or what speaks for everything.
 fn nightly(covered: Option<&Covered>, floor: Option<i64>, config: &Config, now: i64) -> Result<i64, String> {
     const NOTHING: &str = "nothing was covered before";
     let covered = covered.ok_or(NOTHING)?;

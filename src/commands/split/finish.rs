@@ -111,36 +111,44 @@ fn put_in_place(
         None => {}
     }
     restored.append(&mut older);
-    let Joined { evidence, reasons, unanswered, resolution, walk, rows, open_sessions, rejects, walk_s, .. } = joined;
     let mut against = inspection::reasons(&restored, planned.erasures);
     if is_unsettled && against.is_empty() {
         against
             .push("files had been put back that were an older run's; the next export reads the whole list".to_owned());
     }
-    let proof = Proof { evidence, reasons, unanswered }.unless(against);
+    let Joined { evidence, ref reasons, unanswered, .. } = joined;
+    let proof = Proof { evidence, reasons: reasons.clone(), unanswered }.unless(against);
+    let mut receipt = receipt_of(ground, planned, joined, unchanged);
+    (receipt.walk.evidence, receipt.walk.reasons) = (proof.evidence, proof.reasons.clone());
+    receipt.restored = restored.into_keys().collect();
+    receipt.partitions = parts.iter().map(receipt::File::from).collect();
+    (receipt.dataset, receipt.snapshot) = (holds, snapshot);
+    let config = &ground.setting.config;
+    let kind = proof.shortfall(config.walk.accept, receipt.rejects.new, config.dataset.max_rejects);
+    receipt.close(None, kind.map_or((0, "proven"), Kind::outcome));
+    Ok((receipt, kind))
+}
+
+/// What a receipt says of the walk, of its sessions and of its time. `unchanged`: how many sessions stand as they did.
+fn receipt_of(ground: &Ground<'_>, planned: &Planned, joined: Joined, unchanged: u64) -> Receipt {
+    let Joined { resolution, walk, rows, open_sessions, rejects, walk_s, .. } = joined;
     let config = &ground.setting.config;
     let mut receipt = Receipt::blank(&planned.run_id, "split", &config.api, ground.clock());
     receipt.began_at(planned.planned_at);
     let since = planned.floor.map(timestamp::text);
     receipt.goal = receipt::Goal { kind: "full", from: since.clone(), since, ..receipt::Goal::default() };
     (receipt.walk, receipt.rows, receipt.rejects) = (walk, rows, rejects);
-    (receipt.walk.evidence, receipt.walk.reasons) = (proof.evidence, proof.reasons.clone());
     (receipt.sessions, receipt.open_sessions, receipt.erasures) =
         (resolution.sessions, open_sessions, planned.erasures);
     let (sessions, known) = (resolution.sessions, resolution.known);
     receipt.changes =
         Changes { new: sessions - known, updated: known.saturating_sub(unchanged), unchanged: unchanged.min(known) };
-    receipt.restored = restored.into_keys().collect();
-    receipt.partitions = parts.iter().map(receipt::File::from).collect();
-    (receipt.dataset, receipt.snapshot) = (holds, snapshot);
     let micros = ground.clock().micros().saturating_sub(planned.planned_at);
     let total = Duration::from_micros(u64::try_from(micros).unwrap_or_default());
     receipt.finish(ground.clock(), total);
     receipt.timing.walk_s = walk_s;
     receipt.timing.publish_s = (total.as_secs_f64() - walk_s).max(0.0);
-    let kind = proof.shortfall(config.walk.accept, receipt.rejects.new, config.dataset.max_rejects);
-    receipt.close(None, kind.map_or((0, "proven"), Kind::outcome));
-    Ok((receipt, kind))
+    receipt
 }
 
 /// What the tasks have put in place, held against what is there; and whether all of it still is. What is not is made once more: a finish has

@@ -79,12 +79,7 @@ impl Step {
     /// The task that a record is of, and whether that is done, by its path.
     fn task(self, path: &str) -> Option<(u64, bool)> {
         let name = path.strip_prefix(self.name())?.strip_prefix('/')?;
-        let (task, end) = name.split_once('.')?;
-        let is_done = match end {
-            "done" => true,
-            "failed" => false,
-            _ => return None,
-        };
+        let (task, is_done) = record(name)?;
         Some((task.parse().ok()?, is_done))
     }
 }
@@ -258,13 +253,26 @@ impl Split {
     }
 }
 
+/// Whether a text is a task's number.
+fn is_task(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The task's number in the name of a record, and whether the task is done: `3.done`, `3.failed`.
+fn record(name: &str) -> Option<(&str, bool)> {
+    let (task, end) = name.split_once('.')?;
+    let is_done = match end {
+        "done" => true,
+        "failed" => false,
+        _ => return None,
+    };
+    is_task(task).then_some((task, is_done))
+}
+
 /// Whether a path is one that a task, or a join, has made: `fetch/3.done`, `join/<attempt>/rows.0`.
 fn is_of_task(path: &str) -> bool {
-    let is_task = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    let is_record =
-        |name: &str| name.split_once('.').is_some_and(|(task, end)| is_task(task) && ["done", "failed"].contains(&end));
     match path.split('/').collect::<Vec<_>>()[..] {
-        ["fetch" | "publish", name] => is_record(name),
+        ["fetch" | "publish", name] => record(name).is_some(),
         ["fetch", task, attempt, name] => is_task(task) && is_run(attempt) && left::is_file(name),
         ["join", attempt, name] => is_run(attempt) && (left::is_file(name) || name == REJECTS),
         _ => false,

@@ -23,7 +23,7 @@ pub const JOIN: &str = "join.json";
 pub const FINISH: &str = "finish.json";
 
 /// More tasks than any cluster needs: the ceiling is what the API answers.
-pub const MOST_TASKS: usize = 256;
+pub const MOST_TASKS: u64 = 256;
 /// Version of the records' own form.
 pub const FORM: u32 = 1;
 
@@ -93,7 +93,11 @@ impl Planned {
         let Self { run_id, survey, parts, share, .. } = self;
         let is_part = |(from, to): &(u64, u64)| from < to && to >> 48 == 0;
         let is_share = (1..=256).contains(&share.concurrency) && (0.0..=10_000.0).contains(&share.requests_per_second);
-        is_run(run_id) && survey.is_possible() && parts.len() <= MOST_TASKS && parts.iter().all(is_part) && is_share
+        is_run(run_id)
+            && survey.is_possible()
+            && parts.len() as u64 <= MOST_TASKS
+            && parts.iter().all(is_part)
+            && is_share
     }
 }
 
